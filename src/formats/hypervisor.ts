@@ -1,0 +1,23 @@
+import { ParseError, quote } from './parse-error.ts';
+
+/** What Xen offers this domain, of /sys/hypervisor/properties/features; bit numbers from include/xen/interface/features.h. */
+export interface XenFeatures {
+  /** XENFEAT_auto_translated_physmap, bit 2: Xen translates the guest's memory: PVH and HVM guests, not PV. */
+  autoTranslatedPhysmap: boolean;
+  /** XENFEAT_hvm_callback_vector, bit 8: events come through an interrupt vector of their own: PVH and HVM guests, not PV. */
+  hvmCallbackVector: boolean;
+  /** XENFEAT_dom0, bit 11: this is Dom0. */
+  dom0: boolean;
+}
+
+/**
+ * /sys/hypervisor/properties/features (drivers/xen/sys-hypervisor.c, features_show): words of eight hex digits, highest first, without
+ * anything between them; Xen 4.17 has one. Throws ParseError.
+ */
+export const parseFeatures = (text: string): XenFeatures => {
+  const digits = text.trim();
+  if (!/^(?:[0-9a-f]{8})+$/.test(digits)) throw new ParseError('words of eight hex digits', quote(text));
+  const word = Number.parseInt(digits.slice(-8), 16);
+  const has = (bit: number): boolean => ((word >>> bit) & 1) === 1;
+  return { autoTranslatedPhysmap: has(2), hvmCallbackVector: has(8), dom0: has(11) };
+};

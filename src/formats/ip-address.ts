@@ -1,0 +1,42 @@
+/** IP version of a socket. `ipv6` includes dual-stack sockets, which accept IPv4 connections as well. */
+export type IpFamily = 'ipv4' | 'ipv6';
+
+/** The four bytes from `at`, in network order, as a dotted quad. */
+export const formatIpv4 = (bytes: Uint8Array, at = 0): string =>
+  `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+
+const groupAt = (bytes: Uint8Array, at: number, index: number): number =>
+  (bytes[at + 2 * index]! << 8) | bytes[at + 2 * index + 1]!;
+
+const isMapped = (bytes: Uint8Array, at: number): boolean => {
+  for (let index = 0; index < 5; index += 1) if (groupAt(bytes, at, index) !== 0) return false;
+  return groupAt(bytes, at, 5) === 0xffff;
+};
+
+/** The sixteen bytes from `at`, in network order, as RFC 5952 writes them; IPv4-mapped ones as `::ffff:192.0.2.1`. */
+export const formatIpv6 = (bytes: Uint8Array, at = 0): string => {
+  if (isMapped(bytes, at)) return `::ffff:${formatIpv4(bytes, at + 12)}`;
+
+  // RFC 5952, 4.2: "::" stands for the longest run of zero groups, the first of equal ones, and never for a single group.
+  let runStart = -1;
+  let runLength = 1;
+  for (let index = 0, zeros = 0; index < 8; index += 1) {
+    zeros = groupAt(bytes, at, index) === 0 ? zeros + 1 : 0;
+    if (zeros > runLength) {
+      runLength = zeros;
+      runStart = index - zeros + 1;
+    }
+  }
+
+  let text = '';
+  for (let index = 0; index < 8; index += 1) {
+    if (index === runStart) {
+      text += '::';
+      index += runLength - 1;
+      continue;
+    }
+    if (text !== '' && !text.endsWith(':')) text += ':';
+    text += groupAt(bytes, at, index).toString(16);
+  }
+  return text;
+};

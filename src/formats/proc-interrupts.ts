@@ -1,0 +1,87 @@
+import { ParseError, quote } from './parse-error.ts';
+
+/** A row of /proc/interrupts that Xen's event channels feed, or the row of their upcalls. */
+export interface InterruptRow {
+  /** The interrupt's number, or `HYP` for the upcalls of an HVM or PVH guest. */
+  readonly label: string;
+  /** Numbers of the CPUs that have a column: those online. */
+  readonly cpus: readonly number[];
+  /** How often, by column; unsigned 32-bit counters. The array is used again for the next row. */
+  readonly counts: Uint32Array;
+  /** How the event channel came to be: `event`, `virq`, `ipi`, or a physical interrupt's kind. Empty for `HYP`. */
+  readonly kind: string;
+  /** What the driver calls it, such as `vif0-q1-rx`. Empty for `HYP`. */
+  readonly action: string;
+}
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const COLON = 0x3a;
+const ZERO = 0x30;
+
+// Kernels before 4.x print chip and kind without a space between; physical interrupts have their number there.
+const xenTail = /^\s*xen-(?:percpu|pirq|dyn(?:-lateeoi)?)\s*(?:\d+\s*)?(?:Edge|Level)?\s*-(\S+)\s+(\S.*)$/;
+
+const latin1 = (bytes: Uint8Array, start: number, end: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', Math.max(0, start), end);
+
+const skipSpaces = (bytes: Uint8Array, from: number, end: number): number => {
+  let at = from;
+  while (at < end && bytes[at] === SPACE) at += 1;
+  return at;
+};
+
+const parseHeader = (header: string): number[] => {
+  const cpus = header.trim().split(/\s+/);
+  if (!cpus.every((cpu) => /^CPU\d{1,6}$/.test(cpu)))
+    throw new ParseError('a header of CPUs ("CPU0 CPU1 ...")', quote(header));
+  return cpus.map((cpu) => Number(cpu.slice('CPU'.length)));
+};
+
+/**
+ * Reads /proc/interrupts (show_interrupts in kernel/irq/proc.c, arch/x86/kernel/irq.c) and shows `visit` each row of Xen's; other rows are
+ * passed over. With hundreds of CPUs and thousands of rows this is megabytes: numbers are read from the bytes, no string is made per cell.
+ * Throws ParseError.
+ */
+export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) => void): void => {
+  const headerEnd = bytes.indexOf(NEWLINE);
+  const cpus = parseHeader(latin1(bytes, 0, headerEnd < 0 ? Math.min(bytes.length, 100) : headerEnd));
+  if (bytes[bytes.length - 1] !== NEWLINE) {
+    throw new ParseError(
+      'a line end at the end of the file',
+      latin1(bytes, Math.max(0, bytes.length - 40), bytes.length),
+    );
+  }
+  const counts = new Uint32Array(cpus.length);
+
+  for (let start = headerEnd + 1, end; start < bytes.length; start = end + 1) {
+    end = bytes.indexOf(NEWLINE, start);
+    const colon = bytes.indexOf(COLON, start);
+    if (colon < 0 || colon > end)
+      throw new ParseError('a row that begins with "NAME:"', quote(latin1(bytes, start, end), 'an empty line'));
+
+    let at = colon + 1;
+    let cpu = 0;
+    for (; cpu < cpus.length; cpu += 1) {
+      const first = skipSpaces(bytes, at, end);
+      let count = 0;
+      let digit = bytes[first]! - ZERO;
+      for (at = first; digit >= 0 && digit <= 9; digit = bytes[at]! - ZERO) {
+        count = count * 10 + digit;
+        at += 1;
+      }
+      if (at === first) break;
+      counts[cpu] = count;
+    }
+    // Rows such as ERR have one count for all CPUs.
+    if (cpu < cpus.length) continue;
+
+    const label = latin1(bytes, skipSpaces(bytes, start, colon), colon);
+    if (label === 'HYP') {
+      visit({ label, cpus, counts, kind: '', action: '' });
+      continue;
+    }
+    const [, kind, action] = xenTail.exec(latin1(bytes, at, end)) ?? [];
+    if (kind !== undefined && action !== undefined) visit({ label, cpus, counts, kind, action: action.trimEnd() });
+  }
+};

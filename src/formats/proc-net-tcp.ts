@@ -1,0 +1,80 @@
+import { formatIpv4, formatIpv6, type IpFamily } from './ip-address.ts';
+import type { ListenerSocket } from './listener-socket.ts';
+import { ParseError, quote } from './parse-error.ts';
+
+const LISTEN = '0A';
+const stateColumn = 3;
+const inodeColumn = 9;
+const addressDigits = { ipv4: 8, ipv6: 32 };
+
+/** The lines that end with a newline: a chunk of the file may end in the middle of one. */
+function* completeLines(text: string): Generator<string> {
+  for (let start = 0, end = text.indexOf('\n'); end >= 0; start = end + 1, end = text.indexOf('\n', start)) {
+    yield text.slice(start, end);
+  }
+}
+
+const columnsOf = (row: string): string[] => row.trim().split(/ +/);
+
+/** The kernel prints words of its memory with %08X: on x86 and Arm, which Xen runs on, the bytes of each word are the wrong way round. */
+const addressBytes = (hex: string): Uint8Array => {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let word = 0; word < bytes.length; word += 4) {
+    for (let byte = 0; byte < 4; byte += 1) {
+      const digit = (word + 3 - byte) * 2;
+      bytes[word + byte] = Number.parseInt(hex.slice(digit, digit + 2), 16);
+    }
+  }
+  return bytes;
+};
+
+const parseRow = (row: string, columns: string[], family: IpFamily): ListenerSocket => {
+  const local = /^([0-9A-F]+):([0-9A-F]{4})$/.exec(columns[1]!);
+  const queues = /^[0-9A-F]{8}:([0-9A-F]{8})$/.exec(columns[4] ?? '');
+  const inode = columns[inodeColumn] ?? '';
+  const id = /^\d+$/.test(inode) ? Number(inode) : NaN;
+  if (local?.[1]?.length !== addressDigits[family] || queues === null || !Number.isSafeInteger(id)) {
+    throw new ParseError(`a row of a listening ${family} socket`, quote(row));
+  }
+  const bytes = addressBytes(local[1]);
+  return {
+    family,
+    address: family === 'ipv4' ? formatIpv4(bytes) : formatIpv6(bytes),
+    port: Number.parseInt(local[2]!, 16),
+    queueLength: Number.parseInt(queues[1]!, 16),
+    id,
+  };
+};
+
+/**
+ * The listeners of /proc/net/tcp or tcp6 (net/ipv4/tcp_ipv4.c, get_tcp4_sock; net/ipv6/tcp_ipv6.c, get_tcp6_sock), or of the beginning of
+ * it: they come first, so reading ends at the first other row, and a last line without newline is left for the next chunk. rx_queue is the
+ * accept queue's length; tx_queue is always 0, and neither limit nor drops are printed. Throws ParseError.
+ */
+export const parseProcNetTcp = (text: string, family: IpFamily): ListenerSocket[] => {
+  const listeners: ListenerSocket[] = [];
+  let isHeading = true;
+  for (const line of completeLines(text)) {
+    const columns = columnsOf(line);
+    if (isHeading) {
+      if (columns[0] !== 'sl' || columns[1] !== 'local_address') break;
+      isHeading = false;
+      continue;
+    }
+    if (columns.length <= stateColumn) throw new ParseError('a row of a socket', quote(line, 'an empty line'));
+    if (columns[stateColumn] !== LISTEN) return listeners;
+    listeners.push(parseRow(line, columns, family));
+  }
+  if (isHeading) throw new ParseError('a line "sl local_address ..."', quote(text));
+  return listeners;
+};
+
+/** Whether this beginning of /proc/net/tcp or tcp6 has a complete row that is no listener: the rest of the file has none either. */
+export const hasNonListenRow = (text: string): boolean => {
+  let isHeading = true;
+  for (const line of completeLines(text)) {
+    if (!isHeading && columnsOf(line)[stateColumn] !== LISTEN) return true;
+    isHeading = false;
+  }
+  return false;
+};

@@ -1,0 +1,49 @@
+import { parseCounter } from './integer.ts';
+import { ParseError, quote } from './parse-error.ts';
+
+/**
+ * What a CPU can spend its time on, in the order of the columns of /proc/stat. Guest time has columns of its own as well, but the kernel
+ * has counted it under user and nice already.
+ */
+export const cpuModes = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
+
+/** One of cpuModes. */
+export type CpuMode = (typeof cpuModes)[number];
+
+/** One CPU that is online: `cpu` is its number, `ticks` what it spent since boot, in USER_HZ ticks (1/100 s). Counters, u64. */
+export interface CpuTicks {
+  cpu: string;
+  ticks: Record<CpuMode, number>;
+}
+
+// user, nice, system and idle have been there since before Linux 2.6; iowait, irq, softirq (2.6.0) and steal (2.6.11) came later.
+const oldestColumns = 4;
+
+const parseRow = (line: string): CpuTicks => {
+  const [label = '', ...columns] = line.split(' ');
+  if (!/^cpu\d+$/.test(label) || columns.length < oldestColumns) throw new ParseError('a line "cpuN ..."', quote(line));
+  const ticks = (index: number): number => {
+    const column = columns[index];
+    return column === undefined ? 0 : parseCounter(column, `${label} ${cpuModes[index]}`);
+  };
+  return {
+    cpu: label.slice('cpu'.length),
+    ticks: {
+      user: ticks(0),
+      nice: ticks(1),
+      system: ticks(2),
+      idle: ticks(3),
+      iowait: ticks(4),
+      irq: ticks(5),
+      softirq: ticks(6),
+      steal: ticks(7),
+    },
+  };
+};
+
+/** The CPU rows of /proc/stat (fs/proc/stat.c, show_stat), without the sum over all CPUs. Throws ParseError, also where there is none. */
+export const parseProcStat = (text: string): CpuTicks[] => {
+  const rows = text.split('\n').filter((line) => line.startsWith('cpu') && !line.startsWith('cpu '));
+  if (rows.length === 0) throw new ParseError('a line "cpuN ..."', quote(text));
+  return rows.map(parseRow);
+};

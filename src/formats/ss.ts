@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+import { parseCounter } from './integer.ts';
+import type { IpFamily } from './ip-address.ts';
+import { ParseError, quote } from './parse-error.ts';
+
+/** One listening TCP socket of `ss`; the meanings are those of ListenerSocket. */
+export interface SsListener {
+  family: IpFamily;
+  address: string;
+  port: number;
+  /** Recv-Q. */
+  queueLength: number;
+  /** Send-Q. */
+  queueLimit: number;
+  /** `d` of skmem; absent without -m and before Linux 4.7. */
+  drops?: number;
+  /** `ino` of -e. */
+  inode?: number;
+  /** `sk` of -e. */
+  cookie?: number;
+}
+
+const maxPort = 0xffff;
+
+/** `0.0.0.0:22`, `[::]:22`, `127.0.0.1%lo:53`, `[fe80::1]%eth0:22`; `*:80` is an IPv6 socket that takes IPv4 connections as well. */
+const parseLocal = (text: string): Pick<SsListener, 'family' | 'address' | 'port'> => {
+  const colon = text.lastIndexOf(':');
+  const host = text.slice(0, Math.max(colon, 0)).split('%', 1)[0]!;
+  const address = host === '*' ? '::' : host.replace(/^\[|\]$/g, '');
+  const version = isIP(address);
+  const port = /^\d{1,5}$/.test(text.slice(colon + 1)) ? Number(text.slice(colon + 1)) : NaN;
+  if (version === 0 || !(port <= maxPort)) throw new ParseError('a local address and port', quote(text));
+  return { family: version === 4 ? 'ipv4' : 'ipv6', address, port };
+};
+
+const parseRow = (line: string, columns: string[]): SsListener => {
+  const [state, receive, send, local, peer] = columns;
+  if (state !== 'LISTEN' || receive === undefined || send === undefined || local === undefined || peer === undefined) {
+    throw new ParseError('a line "LISTEN Recv-Q Send-Q Local Peer"', quote(line));
+  }
+  return {
+    ...parseLocal(local),
+    queueLength: parseCounter(receive, 'Recv-Q'),
+    queueLimit: parseCounter(send, 'Send-Q'),
+  };
+};
+
+/**
+ * Reads what -e and -m add to `listener`. The path of the cgroup may contain anything but a newline, even `ino:1` or `skmem:(d1)`; hence
+ * of ino and sk, which come before it, the first counts, and of skmem, which comes after it, the last.
+ */
+const addDetails = (listener: SsListener, details: string[]): void => {
+  for (const detail of details) {
+    const [, name, value = ''] = /^(ino|sk|skmem):(.+)$/.exec(detail) ?? [];
+    if (name === 'ino') listener.inode ??= parseCounter(value, 'ino');
+    if (name === 'sk' && listener.cookie === undefined) {
+      if (!/^[0-9a-f]{1,16}$/.test(value)) throw new ParseError('a hex number for sk', quote(value));
+      listener.cookie = Number.parseInt(value, 16);
+    }
+    const drops = name === 'skmem' ? /,d(\d+)\)$/.exec(value)?.[1] : undefined;
+    if (drops !== undefined) listener.drops = parseCounter(drops, 'd of skmem');
+  }
+};
+
+/**
+ * The listeners that `ss -H -l -t -n -e -m` prints (ss(8); checked with iproute2 6.1): one line each, and what -m says on a second one that
+ * begins with a tab (or, with -O, on the same). -e and -m may be absent. No line, no listener. Throws ParseError.
+ */
+export const parseSs = (text: string): SsListener[] => {
+  const listeners: SsListener[] = [];
+  for (const line of text.split('\n')) {
+    const columns = line.trim().split(/[ \t]+/);
+    if (columns[0] === '') continue;
+    if (!/^[ \t]/.test(line)) {
+      listeners.push(parseRow(line, columns));
+      addDetails(listeners.at(-1)!, columns.slice(5));
+      continue;
+    }
+    const listener = listeners.at(-1);
+    if (listener === undefined) throw new ParseError('a line "LISTEN Recv-Q Send-Q Local Peer"', quote(line));
+    addDetails(listener, columns);
+  }
+  return listeners;
+};

@@ -1,0 +1,156 @@
+import { expect, test } from 'vitest';
+import {
+  listenRequest,
+  parseInetDiag,
+  parseSynRecv,
+  type SynRecvSocket,
+  synRecvRequest,
+} from '../../src/formats/inet-diag.ts';
+import type { ListenerSocket } from '../../src/formats/listener-socket.ts';
+import { parseSs } from '../../src/formats/ss.ts';
+import { readBytes, readText } from './fixture.ts';
+import { attribute, dump, message, words } from './netlink-message.ts';
+import { thrownBy } from './thrown-by.ts';
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const anySocket = `${'00'.repeat(40)}${'ff'.repeat(8)}`;
+
+test('asks for listeners, with their memory', () => {
+  const header = '48000000' + '1400' + '0103' + '01000000' + '00000000';
+  expect(hexOf(listenRequest('ipv4'))).toBe(`${header}02064000${'00040000'}${anySocket}`);
+  expect(hexOf(listenRequest('ipv6'))).toBe(`${header}0a064000${'00040000'}${anySocket}`);
+});
+
+test('asks for half-open connections', () => {
+  const header = '48000000' + '1400' + '0103' + '01000000' + '00000000';
+  expect(hexOf(synRecvRequest('ipv4'))).toBe(`${header}02060000${'08000000'}${anySocket}`);
+  expect(hexOf(synRecvRequest('ipv6'))).toBe(`${header}0a060000${'08000000'}${anySocket}`);
+});
+
+test('reads the listeners of a guest in the storm', () => {
+  const netlink = 'guests/pv-netlink-storm/netlink';
+  expect(parseInetDiag(readBytes(`${netlink}/inet-diag-listen-v4.bin`))).toEqual({
+    sockets: [
+      {
+        family: 'ipv4',
+        address: '0.0.0.0',
+        port: 8080,
+        queueLength: 9,
+        queueLimit: 8,
+        drops: 29370,
+        id: 1,
+        cgroupId: 1,
+      },
+      { family: 'ipv4', address: '0.0.0.0', port: 22, queueLength: 0, queueLimit: 128, drops: 0, id: 2, cgroupId: 1 },
+    ],
+    interrupted: false,
+  });
+  expect(parseInetDiag(readBytes(`${netlink}/inet-diag-listen-v6.bin`))).toEqual({
+    sockets: [
+      { family: 'ipv6', address: '::', port: 22, queueLength: 0, queueLimit: 128, drops: 0, id: 3, cgroupId: 1 },
+    ],
+    interrupted: false,
+  });
+});
+
+const bothFamilies = (folder: string): ListenerSocket[] => [
+  ...parseInetDiag(readBytes(`${folder}/inet-diag-listen-v4.bin`)).sockets,
+  ...parseInetDiag(readBytes(`${folder}/inet-diag-listen-v6.bin`)).sockets,
+];
+
+test('agrees with ss on addresses of every kind', () => {
+  expect(bothFamilies('linux-6.18')).toEqual(
+    parseSs(readText('linux-6.18/ss-Hltnem')).map(({ inode: _inode, cookie, ...listener }) => ({
+      ...listener,
+      id: cookie,
+      cgroupId: 1,
+    })),
+  );
+});
+
+test.each(['guests/pv-netlink-storm/netlink', 'dom0-netlink-storm'])('agrees with ss in %s', (folder) => {
+  // The drops went on between the two captures.
+  expect(bothFamilies(folder).map(({ drops: _drops, cgroupId: _cgroupId, ...listener }) => listener)).toEqual(
+    parseSs(readText(`${folder}/ss-Hltne`)).map(({ inode: _inode, cookie, ...listener }) => ({
+      ...listener,
+      id: cookie,
+    })),
+  );
+});
+
+test('reads the SYN queue of a guest in the storm', () => {
+  const half: SynRecvSocket = { family: 'ipv4', address: '10.0.2.101', port: 8080 };
+  expect(parseSynRecv(readBytes('guests/pv-netlink-storm/netlink/inet-diag-syn-recv-v4.bin'))).toEqual({
+    sockets: [half, half, half, half, half, half],
+    interrupted: false,
+  });
+});
+
+test('reads half-open connections of both families, and what ss says of them', () => {
+  const sockets = [
+    ...parseSynRecv(readBytes('linux-6.18/inet-diag-syn-recv-v4.bin')).sockets,
+    ...parseSynRecv(readBytes('linux-6.18/inet-diag-syn-recv-v6.bin')).sockets,
+  ];
+  expect(sockets).toEqual([
+    { family: 'ipv4', address: '127.0.0.1', port: 8003 },
+    { family: 'ipv4', address: '127.0.0.1', port: 8003 },
+    { family: 'ipv6', address: '::ffff:127.0.0.1', port: 8012 },
+    { family: 'ipv6', address: '::1', port: 8012 },
+    { family: 'ipv6', address: '::1', port: 8012 },
+    { family: 'ipv6', address: '2001:db8::a:0:0:1', port: 8012 },
+    { family: 'ipv6', address: '::1', port: 8012 },
+  ]);
+  const ss = readText('linux-6.18/ss-Htan-state-syn-recv').trim().split('\n');
+  expect(
+    sockets.map(({ address, port }) => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)).sort(),
+  ).toEqual(ss.map((line) => line.split(/ +/)[2]).sort());
+});
+
+const row = (family: number, state: number): Uint8Array[] => [words(family | (state << 8)), new Uint8Array(68)];
+const bare = { family: 'ipv4', address: '0.0.0.0', port: 0, queueLength: 0, queueLimit: 0, id: 0 };
+
+test('leaves out what an older kernel does not send', () => {
+  const oldMemory = attribute(7, words(0, 131072, 0, 16384, 0, 0, 0, 0));
+  expect(parseInetDiag(dump(message(20, row(2, 10)), message(20, [...row(2, 10), oldMemory]))).sockets).toEqual([
+    bare,
+    bare,
+  ]);
+});
+
+test('reads numbers beyond 32 bits', () => {
+  const [family, rest] = row(2, 10);
+  rest!.set(words(2, 1), 40);
+  expect(parseInetDiag(dump(message(20, [family!, rest!, attribute(21, words(4, 3))]))).sockets).toEqual([
+    { ...bare, id: 2 ** 32 + 2, cgroupId: 3 * 2 ** 32 + 4 },
+  ]);
+});
+
+test.each([
+  ['another message', dump(message(36, row(2, 10))), 'expected a row of sock_diag, found a message of type 36'],
+  ['a short row', dump(message(20, [words(2)])), 'expected a row of 72 bytes, found 4 bytes'],
+  ['another state', dump(message(20, row(2, 1))), 'expected a socket in state 10, found state 1'],
+  ['another family', dump(message(20, row(1, 10))), 'expected a socket of AF_INET or AF_INET6, found family 1'],
+  [
+    'an attribute that is too long',
+    dump(message(20, [...row(2, 10), words(0x0007_0028, 0)])),
+    'expected an attribute of 4 to 8 bytes, found a length of 40',
+  ],
+  [
+    'an attribute without length',
+    dump(message(20, [...row(2, 10), words(0x0007_0000)])),
+    'expected an attribute of 4 to 4 bytes, found a length of 0',
+  ],
+  [
+    'half a cgroup id',
+    dump(message(20, [...row(2, 10), attribute(21, words(1))])),
+    'expected a cgroup id of 8 bytes, found 4 bytes',
+  ],
+])('refuses %s', (_name, bytes, text) => {
+  expect(thrownBy(() => parseInetDiag(bytes))).toBe(`ParseError: ${text}`);
+});
+
+test('refuses a listener among half-open connections', () => {
+  expect(thrownBy(() => parseSynRecv(readBytes('dom0-netlink-storm/inet-diag-listen-v4.bin')))).toBe(
+    'ParseError: expected a socket in state 3, found state 10',
+  );
+});

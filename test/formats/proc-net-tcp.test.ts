@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { hasNonListenRow, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
+import { readText } from './fixture.ts';
+import { thrownBy } from './thrown-by.ts';
+
+const storm = readText('guests/pv-netlink-storm/proc/net/tcp');
+const heading = storm.slice(0, storm.indexOf('\n') + 1);
+
+test('reads the listeners of a guest in the storm, and none of its 2000 connections', () => {
+  expect(parseProcNetTcp(storm, 'ipv4')).toEqual([
+    { family: 'ipv4', address: '0.0.0.0', port: 8080, queueLength: 9, id: 11083 },
+    { family: 'ipv4', address: '0.0.0.0', port: 22, queueLength: 0, id: 11049 },
+  ]);
+  expect(parseProcNetTcp(readText('guests/pv-netlink-storm/proc/net/tcp6'), 'ipv6')).toEqual([
+    { family: 'ipv6', address: '::', port: 22, queueLength: 0, id: 11051 },
+  ]);
+});
+
+test('reads addresses of every kind', () => {
+  expect(parseProcNetTcp(readText('linux-6.18/proc-net-tcp'), 'ipv4')).toEqual([
+    { family: 'ipv4', address: '0.0.0.0', port: 8000, queueLength: 3, id: 9052 },
+    { family: 'ipv4', address: '127.0.0.2', port: 8002, queueLength: 2, id: 9055 },
+    { family: 'ipv4', address: '127.0.0.2', port: 8002, queueLength: 1, id: 9054 },
+    { family: 'ipv4', address: '127.0.0.1', port: 8003, queueLength: 0, id: 9056 },
+    { family: 'ipv4', address: '127.0.0.1', port: 8001, queueLength: 8, id: 9053 },
+  ]);
+  expect(parseProcNetTcp(readText('linux-6.18/proc-net-tcp6'), 'ipv6')).toEqual([
+    { family: 'ipv6', address: '::', port: 8005, queueLength: 3, id: 9058 },
+    { family: 'ipv6', address: '::', port: 8004, queueLength: 0, id: 9057 },
+    { family: 'ipv6', address: '::', port: 8006, queueLength: 0, id: 9059 },
+    { family: 'ipv6', address: '::', port: 8012, queueLength: 0, id: 9065 },
+    { family: 'ipv6', address: '::1', port: 8007, queueLength: 0, id: 9060 },
+    { family: 'ipv6', address: '::1', port: 8008, queueLength: 0, id: 9061 },
+    { family: 'ipv6', address: 'fe80::1', port: 8011, queueLength: 0, id: 9064 },
+    { family: 'ipv6', address: '2001:db8::a:0:0:1', port: 8010, queueLength: 0, id: 9063 },
+    { family: 'ipv6', address: '::ffff:127.0.0.1', port: 8009, queueLength: 0, id: 9062 },
+  ]);
+});
+
+test('a chunk may end anywhere: the line that it cuts is left out', () => {
+  const [, first = '', second = '', third = ''] = storm.split('\n');
+  const ports = (text: string): number[] => parseProcNetTcp(text, 'ipv4').map(({ port }) => port);
+  expect(ports(heading)).toEqual([]);
+  expect(ports(`${heading}${first}`)).toEqual([]);
+  expect(ports(`${heading}${first}\n${second}`)).toEqual([8080]);
+  expect(ports(`${heading}${first}\n${second}\n${third}`)).toEqual([8080, 22]);
+});
+
+test('reading may stop once a complete row is no listener', () => {
+  const [, first = '', second = '', third = ''] = storm.split('\n');
+  expect(hasNonListenRow('')).toBe(false);
+  expect(hasNonListenRow(heading)).toBe(false);
+  expect(hasNonListenRow(`${heading}${first}\n${second}\n`)).toBe(false);
+  expect(hasNonListenRow(`${heading}${first}\n${second}\n${third}`)).toBe(false);
+  expect(hasNonListenRow(`${heading}${first}\n${second}\n${third}\n`)).toBe(true);
+  expect(hasNonListenRow(storm)).toBe(true);
+  expect(hasNonListenRow(readText('guests/pv-netlink-storm/proc/net/tcp6'))).toBe(false);
+});
+
+test.each([
+  ['', 'expected a line "sl local_address ...", found an empty file'],
+  ['  sl  local_address', 'expected a line "sl local_address ...", found "  sl  local_address"'],
+  ['TCP: inuse 4\n', 'expected a line "sl local_address ...", found "TCP: inuse 4\\n"'],
+  [`${heading}\n`, 'expected a row of a socket, found an empty line'],
+  [`${heading}   0: 00000000:0016\n`, 'expected a row of a socket, found "   0: 00000000:0016"'],
+  [
+    `${heading}   0: 00000000:0016 00000000:0000 0A 00000000:00000000\n`,
+    'expected a row of a listening ipv4 socket, found "   0: 00000000:0016 00000000:0000 0A 00000000:00000000"',
+  ],
+])('refuses %j', (text, message) => {
+  expect(thrownBy(() => parseProcNetTcp(text, 'ipv4'))).toBe(`ParseError: ${message}`);
+});
+
+test('refuses the rows of the other family', () => {
+  expect(thrownBy(() => parseProcNetTcp(storm, 'ipv6'))).toBe(
+    'ParseError: expected a row of a listening ipv6 socket, found "   0: 00000000:1F90 00000000:0000 0A 00000000:00000009 00:0…"',
+  );
+});

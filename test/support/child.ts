@@ -1,0 +1,23 @@
+import type { ChildProcess } from 'node:child_process';
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** A child's exit, or its failure to start, as a promise that is not rejected while nobody looks. */
+export function exitOf(child: ChildProcess): Promise<Exit> {
+  const exit = new Promise<Exit>((resolve, reject) => {
+    child.once('close', (code, signal) => resolve({ code, signal }));
+    child.once('error', reject);
+  });
+  exit.catch(() => {});
+  return exit;
+}
+
+/** Collects what a child writes to stderr. */
+export function stderrOf(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  return () => text;
+}

@@ -1,0 +1,168 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { access, constants, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { withDirectoryLock } from './directory-lock.ts';
+
+const CACHE = resolve(import.meta.dirname, '../../.cache/debian');
+const COMMAND_TIMEOUT_MS = 300_000;
+
+export interface Tool {
+  path: string;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Packages that hold each tool and what it loads, and its path inside them. */
+const TOOLS = {
+  prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus' },
+  promtool: { packages: ['prometheus'], path: 'usr/bin/promtool' },
+  'prometheus-node-exporter': { packages: ['prometheus-node-exporter'], path: 'usr/bin/prometheus-node-exporter' },
+  // Everything `ldd ss` names on Debian 12 but libc6, so that nothing depends on what else a machine happens to have.
+  ss: {
+    packages: [
+      'iproute2',
+      'libbsd0',
+      'libcap2',
+      'libcom-err2',
+      'libgssapi-krb5-2',
+      'libk5crypto3',
+      'libkeyutils1',
+      'libkrb5-3',
+      'libkrb5support0',
+      'libmd0',
+      'libmnl0',
+      'libpcre2-8-0',
+      'libselinux1',
+      'libtirpc3',
+    ],
+    path: 'bin/ss',
+  },
+} as const satisfies Record<string, { packages: readonly string[]; path: string }>;
+
+export type ToolName = keyof typeof TOOLS;
+
+/** A tool ready to run: `ss` from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
+export async function debianTool(name: ToolName): Promise<Tool> {
+  const onPath = name === 'ss' ? await findOnPath(name) : undefined;
+  return onPath === undefined ? unpackedTool(name) : { path: onPath, env: process.env };
+}
+
+/** Unpacks all of these tools with one download. */
+export async function prepareTools(names: readonly ToolName[]): Promise<void> {
+  const packages = new Set<string>();
+  for (const name of names) {
+    if (name === 'ss' && (await findOnPath(name)) !== undefined) continue;
+    TOOLS[name].packages.forEach((each) => packages.add(each));
+  }
+  await debianRoot([...packages]);
+}
+
+/** The tool as its Debian package has it, whatever is installed; its libraries come from the unpacked packages too. */
+export async function unpackedTool(name: ToolName): Promise<Tool> {
+  const { packages, path } = TOOLS[name];
+  const root = await debianRoot(packages);
+  const libraries = await libraryFolders(root);
+  return {
+    path: join(root, path),
+    env: libraries.length === 0 ? process.env : { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
+  };
+}
+
+/** Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. */
+export async function debianRoot(packages: readonly string[]): Promise<string> {
+  const root = join(CACHE, 'root');
+  if (missing(packages).length > 0) {
+    await mkdir(join(CACHE, 'unpacked'), { recursive: true });
+    await withDirectoryLock(join(CACHE, 'lock'), 2 * COMMAND_TIMEOUT_MS, async () => {
+      const wanted = missing(packages);
+      if (wanted.length > 0) await unpack(wanted, root);
+    });
+  }
+  return root;
+}
+
+const stampOf = (name: string) => join(CACHE, 'unpacked', name);
+
+const missing = (packages: readonly string[]) => packages.filter((name) => !existsSync(stampOf(name)));
+
+async function unpack(packages: readonly string[], root: string): Promise<void> {
+  const downloads = join(CACHE, `download-${randomUUID()}`);
+  await mkdir(downloads, { recursive: true });
+  await mkdir(root, { recursive: true });
+  try {
+    await download(packages, downloads);
+    const files = await readdir(downloads);
+    for (const name of packages) {
+      const file = files.find((each) => each.startsWith(`${name}_`) && each.endsWith('.deb'));
+      if (file === undefined)
+        throw new Error(`apt-get download ${name} left no ${name}_*.deb, but: ${files.join(' ')}`);
+      await run('dpkg', ['-x', join(downloads, file), root], downloads);
+      // Written last: a package without it is unpacked again.
+      await writeFile(stampOf(name), `${file}\n`);
+    }
+  } finally {
+    await rm(downloads, { recursive: true, force: true });
+  }
+}
+
+/** Downloads with the machine's package lists or, where those are missing or too old, with private ones. */
+async function download(packages: readonly string[], folder: string): Promise<void> {
+  // Root's downloads are else written by the user _apt, who may not be able to reach the project folder.
+  const asRoot = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
+  try {
+    await run('apt-get', [...asRoot, 'download', ...packages], folder);
+  } catch (firstError) {
+    const lists = join(CACHE, 'apt/lists');
+    const cache = join(CACHE, 'apt/cache');
+    await mkdir(join(lists, 'partial'), { recursive: true });
+    await mkdir(join(cache, 'archives/partial'), { recursive: true });
+    const privately = [...asRoot, '-o', `Dir::State::lists=${lists}/`, '-o', `Dir::Cache=${cache}/`];
+    try {
+      await run('apt-get', [...privately, 'update'], folder);
+      await run('apt-get', [...privately, 'download', ...packages], folder);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\nbefore that: ${(firstError as Error).message}`, { cause: error });
+    }
+  }
+}
+
+async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
+  try {
+    await promisify(execFile)(command, args, {
+      cwd,
+      env: { ...process.env, LC_ALL: 'C' },
+      timeout: COMMAND_TIMEOUT_MS,
+      maxBuffer: 16 << 20,
+    });
+  } catch (error) {
+    const { message, stderr } = error as Error & { stderr?: string };
+    const reason = stderr?.trim().split('\n').slice(-5).join('\n') || message;
+    throw new Error(`${command} ${args.join(' ')} failed: ${reason}`, { cause: error });
+  }
+}
+
+async function libraryFolders(root: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const parent of [join(root, 'lib'), join(root, 'usr/lib')]) {
+    if (!existsSync(parent)) continue;
+    const names = await readdir(parent);
+    folders.push(...names.filter((name) => name.includes('-linux-gnu')).map((name) => join(parent, name)));
+  }
+  return folders;
+}
+
+async function findOnPath(name: string): Promise<string | undefined> {
+  // Debian keeps the system folders off an unprivileged user's PATH.
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin', '/bin']) {
+    const path = join(folder, name);
+    try {
+      await access(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { until } from './until.ts';
+
+/**
+ * Runs a task while no other process runs one under the same lock. The lock is a directory that holds one file, named after
+ * its owner: rename(2) puts a prepared directory in place only where there is none, or an empty one, and removing the file
+ * of an owner that died can never hit the next owner's.
+ */
+export async function withDirectoryLock<T>(lock: string, timeoutMs: number, task: () => Promise<T>): Promise<T> {
+  const owner = `${process.pid}-${randomUUID()}`;
+  const prepared = `${lock}.${owner}`;
+  await mkdir(prepared, { recursive: true });
+  await writeFile(join(prepared, owner), '');
+  try {
+    await until(`waiting for ${lock}`, () => taken(prepared, lock), { timeoutMs, intervalMs: 50 });
+    return await task();
+  } finally {
+    await rm(join(lock, owner), { force: true });
+    await rm(prepared, { recursive: true, force: true });
+  }
+}
+
+async function taken(prepared: string, lock: string): Promise<boolean> {
+  try {
+    await rename(prepared, lock);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  }
+  for (const owner of await readdir(lock)) {
+    if (!isAlive(Number.parseInt(owner, 10))) await rm(join(lock, owner), { force: true });
+  }
+  return false;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

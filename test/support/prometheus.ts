@@ -1,0 +1,174 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exitOf, stderrOf, type Exit } from './child.ts';
+import { debianTool } from './debian.ts';
+import { sampleNumber } from './exposition.ts';
+import { until } from './until.ts';
+
+export interface PrometheusOptions {
+  /** Addresses (host:port) scraped as the job `xen`. */
+  targets?: readonly string[];
+  /** Whole scrape configurations, as Prometheus's configuration file has them. */
+  scrapeConfigs?: readonly object[];
+  scrapeIntervalSeconds: number;
+  /** More of the configuration file, such as rule_files with absolute paths. */
+  extraConfig?: Readonly<Record<string, unknown>>;
+}
+
+export interface QueryResult {
+  metric: Record<string, string>;
+  value: number;
+}
+
+export interface ScrapeTarget {
+  scrapeUrl: string;
+  labels: Record<string, string>;
+  health: 'up' | 'down' | 'unknown';
+  lastError: string;
+}
+
+export interface Prometheus extends AsyncDisposable {
+  url: string;
+  /** The current value of each series of an instant vector, or of a scalar. */
+  query(promql: string): Promise<QueryResult[]>;
+  targets(): Promise<ScrapeTarget[]>;
+  /** All it has logged so far. */
+  log(): string;
+}
+
+const ATTEMPTS = 5;
+
+/** Starts a real Prometheus on loopback and waits until it is ready; its first scrape comes about 5 s later (discovery/manager.go). */
+export async function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
+  const { path, env } = await debianTool('prometheus');
+  const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
+  try {
+    const configFile = join(folder, 'prometheus.yml');
+    await writeFile(configFile, JSON.stringify(configuration(options), null, 2));
+    for (let attempt = 1; ; attempt += 1) {
+      const address = `127.0.0.1:${await freePort()}`;
+      const child = spawn(
+        path,
+        [
+          `--config.file=${configFile}`,
+          `--storage.tsdb.path=${join(folder, 'data')}`,
+          `--web.listen-address=${address}`,
+        ],
+        { env, stdio: ['ignore', 'ignore', 'pipe'] },
+      );
+      const log = stderrOf(child);
+      const exited = exitOf(child);
+      try {
+        await once(child, 'spawn');
+        await ready(`http://${address}`, child, log);
+      } catch (error) {
+        await kill(child, exited);
+        if (attempt < ATTEMPTS && log().includes('address already in use')) continue;
+        throw error;
+      }
+      return running(`http://${address}`, log, async () => {
+        await kill(child, exited);
+        await rm(folder, { recursive: true, force: true });
+      });
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Checks an exposition as `promtool check metrics` does: status 0 if it is clean, 3 if it only offends the naming rules. */
+export async function promtoolCheckMetrics(text: string): Promise<{ status: number; output: string }> {
+  const { path, env } = await debianTool('promtool');
+  const child = spawn(path, ['check', 'metrics'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const exited = exitOf(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  }
+  // It may have found enough wrong to stop reading.
+  child.stdin.on('error', () => {});
+  child.stdin.end(text);
+  const { code, signal } = await exited;
+  if (code === null) throw new Error(`promtool ended by ${signal}: ${output}`);
+  return { status: code, output };
+}
+
+// JSON is YAML too.
+function configuration({ targets, scrapeConfigs = [], scrapeIntervalSeconds, extraConfig }: PrometheusOptions): object {
+  const interval = `${Math.round(scrapeIntervalSeconds * 1000)}ms`;
+  const fromTargets = targets === undefined ? [] : [{ job_name: 'xen', static_configs: [{ targets }] }];
+  return {
+    global: {
+      scrape_interval: interval,
+      evaluation_interval: interval,
+      ...(scrapeIntervalSeconds < 10 ? { scrape_timeout: interval } : {}),
+    },
+    scrape_configs: [...fromTargets, ...scrapeConfigs],
+    ...extraConfig,
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function ready(url: string, child: ChildProcess, log: () => string): Promise<void> {
+  await until(
+    `Prometheus at ${url} ready`,
+    async () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`Prometheus did not start:\n${log()}`);
+      try {
+        const response = await fetch(`${url}/-/ready`);
+        await response.arrayBuffer();
+        // Another server may have got the port that was free: only ours says so in its log.
+        return response.ok && log().includes('Server is ready to receive web requests');
+      } catch {
+        return false;
+      }
+    },
+    { timeoutMs: 20_000, intervalMs: 20 },
+  );
+}
+
+async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<void> {
+  child.kill('SIGKILL');
+  await exited.catch(() => {});
+}
+
+function running(url: string, log: () => string, dispose: () => Promise<void>): Prometheus {
+  const ask = async <T>(path: string): Promise<T> => {
+    const response = await fetch(url + path);
+    const answer = (await response.json()) as { status: string; error?: string; data: T };
+    if (answer.status !== 'success') throw new Error(`Prometheus, asked for ${path}: ${answer.error}`);
+    return answer.data;
+  };
+  return {
+    url,
+    log,
+    async query(promql) {
+      const data = await ask<VectorOrScalar>(`/api/v1/query?query=${encodeURIComponent(promql)}`);
+      if (data.resultType === 'scalar') return [{ metric: {}, value: sampleNumber(data.result[1]) }];
+      if (data.resultType !== 'vector') throw new Error(`expected ${promql} to give a vector, got ${data.resultType}`);
+      return data.result.map(({ metric, value }) => ({ metric, value: sampleNumber(value[1]) }));
+    },
+    targets: async () => (await ask<{ activeTargets: ScrapeTarget[] }>('/api/v1/targets?state=active')).activeTargets,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+type TimedValue = [time: number, value: string];
+
+type VectorOrScalar =
+  | { resultType: 'vector'; result: { metric: Record<string, string>; value: TimedValue }[] }
+  | { resultType: 'scalar'; result: TimedValue }
+  | { resultType: 'matrix' | 'string'; result: never };

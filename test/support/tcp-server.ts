@@ -1,0 +1,125 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { ListenOptions } from './libc-sockets.ts';
+import type { HeldCount, Reply, Request, Requests } from './tcp-server-process.ts';
+
+export type { HeldCount, ListenOptions };
+
+export interface Listening {
+  id: number;
+  port: number;
+}
+
+/** A loop that accepts until it is stopped. */
+export interface AcceptLoop<Result> {
+  stop(): Promise<Result>;
+}
+
+interface Waiting {
+  resolve: (result: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+/** Real listeners in a child process that accept when the test says so and no sooner. */
+export class TcpServer implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastSequence = 0;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on('message', (reply: Reply) => this.#settle(reply));
+    child.once('exit', (code, signal) => {
+      const error = new Error(`the TCP server process ended: ${signal ?? `exit code ${code}`}`);
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
+    });
+  }
+
+  static async start(): Promise<TcpServer> {
+    // Without the arguments and options that the test runner gives its own processes.
+    const env = { ...process.env };
+    delete env['NODE_OPTIONS'];
+    const child = fork(join(import.meta.dirname, 'tcp-server-process.ts'), {
+      execArgv: [],
+      env,
+      serialization: 'advanced',
+    });
+    await once(child, 'spawn');
+    return new TcpServer(child);
+  }
+
+  /** The process that owns the sockets. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  listen(options: ListenOptions): Promise<Listening> {
+    return this.#ask('listen', options);
+  }
+
+  /** Accepts up to `count` of the connections in the queue, without waiting for any; returns how many. They stay open unless `close`. */
+  accept(id: number, count: number, { close = false } = {}): Promise<number> {
+    return this.#ask('accept', id, count, close);
+  }
+
+  /** Connections in the accept queue, as the kernel counts them. */
+  queueLength(id: number): Promise<number> {
+    return this.#ask('queueLength', id);
+  }
+
+  /** Accepts all that is queued every interval, and closes it unless told not to; returns how many it accepted when stopped. */
+  async drain(
+    id: number,
+    { intervalMs, close = true }: { intervalMs: number; close?: boolean },
+  ): Promise<AcceptLoop<number>> {
+    await this.#ask('drain', id, intervalMs, close);
+    return { stop: async () => (await this.#ask('stopLoop', id)) as number };
+  }
+
+  /** Accepts each connection once it has been in the queue for about so long, and closes it unless told not to. */
+  async holdEach(id: number, holdMs: number, { close = true } = {}): Promise<AcceptLoop<HeldCount>> {
+    await this.#ask('holdEach', id, holdMs, close);
+    return { stop: async () => (await this.#ask('stopLoop', id)) as HeldCount };
+  }
+
+  /** Makes so many connections to an IPv4 listener from the child itself and keeps both ends open. */
+  establish(id: number, count: number): Promise<void> {
+    return this.#ask('establish', id, count);
+  }
+
+  /** Closes the listener and the connections accepted from it; the kernel resets those still queued. */
+  close(id: number): Promise<void> {
+    return this.#ask('close', id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exit;
+  }
+
+  #ask<Name extends keyof Requests>(
+    name: Name,
+    ...args: Parameters<Requests[Name]>
+  ): Promise<ReturnType<Requests[Name]>> {
+    const sequence = ++this.#lastSequence;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(sequence, { resolve: resolve as (result: unknown) => void, reject });
+      this.#child.send({ sequence, name, args } satisfies Request, (error) => {
+        if (error === null) return;
+        this.#waiting.delete(sequence);
+        reject(error);
+      });
+    });
+  }
+
+  #settle({ sequence, result, error }: Reply): void {
+    const waiting = this.#waiting.get(sequence);
+    this.#waiting.delete(sequence);
+    if (error === undefined) waiting?.resolve(result);
+    else waiting?.reject(new Error(error));
+  }
+}
