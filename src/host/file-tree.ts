@@ -1,0 +1,161 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+
+/** A file or folder that could not be read. `code` is errno's name (`ENOENT`), or `EREFUSED` where we refused to read on. */
+export class FileError extends Error {
+  readonly path: string;
+  readonly code: string;
+
+  constructor(path: string, code: string, detail: string) {
+    super(`${path}: ${detail}`);
+    this.name = 'FileError';
+    this.path = path;
+    this.code = code;
+  }
+}
+
+/** True for an error that says: this file or folder does not exist (or went away while we looked). */
+export const isMissing = (error: unknown): boolean =>
+  error instanceof FileError && ['ENOENT', 'ENODEV', 'ENOTDIR'].includes(error.code);
+
+const fileError = (path: string, error: unknown): FileError => {
+  const { code = 'EIO', message } = error as NodeJS.ErrnoException;
+  return new FileError(path, code, message.replace(/, \w+( '.*')?$/, ''));
+};
+
+const kindOf = (stats: fs.Stats): string => {
+  if (stats.isFIFO()) return 'a FIFO';
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+};
+
+const defaultMaxBytes = 4 << 20;
+
+// One buffer serves every read of the process: reads are synchronous, so only one is ever under way.
+let shared = Buffer.allocUnsafeSlow(64 << 10);
+
+const grow = (): void => {
+  const larger = Buffer.allocUnsafeSlow(shared.length * 2);
+  shared.copy(larger);
+  shared = larger;
+};
+
+/**
+ * Files below one folder (`/proc`, `/sys`, or a copy of them), read synchronously: asynchronous reads of kernel files cost four to eight
+ * times more, and four hung ones stop libuv's pool. Whatever is not a regular file is refused without waiting for it.
+ */
+export class FileTree {
+  readonly root: string;
+  readonly #beforeEach: (path: string) => void;
+
+  /** `beforeEach` runs before each access with the file's path; what it throws ends the access (deadlines). */
+  constructor(root: string, beforeEach: (path: string) => void = () => {}) {
+    this.root = root;
+    this.#beforeEach = beforeEach;
+  }
+
+  /** The same folder with another `beforeEach`. */
+  with(beforeEach: (path: string) => void): FileTree {
+    return new FileTree(this.root, beforeEach);
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  /** The whole content. The bytes are a view of a shared buffer: use them before the next read. Throws FileError. */
+  bytes(name: string, maxBytes = defaultMaxBytes): Uint8Array {
+    return this.#read(name, maxBytes, () => false);
+  }
+
+  /** The whole content as UTF-8 (invalid bytes become U+FFFD). Throws FileError. */
+  text(name: string, maxBytes = defaultMaxBytes): string {
+    return this.#read(name, maxBytes, () => false).toString('utf8');
+  }
+
+  /** As `text`, but reads in chunks of `chunkBytes` and stops as soon as `enough` holds of what was read so far. Throws FileError. */
+  textUntil(name: string, enough: (text: string) => boolean, chunkBytes = 4096): string {
+    return this.#read(name, defaultMaxBytes, (bytes) => enough(bytes.toString('latin1')), chunkBytes).toString('utf8');
+  }
+
+  #read(name: string, maxBytes: number, enough: (bytes: Buffer) => boolean, chunkBytes = Infinity): Buffer {
+    const path = this.path(name);
+    this.#beforeEach(path);
+    let descriptor: number | undefined;
+    try {
+      // O_NONBLOCK: opening a FIFO must not wait for its writer.
+      descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+      const stats = fs.fstatSync(descriptor);
+      if (!stats.isFile()) throw new FileError(path, 'EREFUSED', `expected a regular file, found ${kindOf(stats)}`);
+      let length = 0;
+      for (;;) {
+        if (length === shared.length) grow();
+        const read = fs.readSync(descriptor, shared, length, Math.min(chunkBytes, shared.length - length), null);
+        length += read;
+        if (length > maxBytes) {
+          throw new FileError(path, 'EREFUSED', `expected at most ${maxBytes} bytes, found more`);
+        }
+        if (read === 0 || enough(shared.subarray(0, length))) return shared.subarray(0, length);
+      }
+    } catch (error) {
+      throw error instanceof FileError ? error : fileError(path, error);
+    } finally {
+      if (descriptor !== undefined) fs.closeSync(descriptor);
+    }
+  }
+
+  /** The names in a folder, sorted so that numbers in them count as numbers. Throws FileError. */
+  list(name: string): string[] {
+    const path = this.path(name);
+    this.#beforeEach(path);
+    try {
+      return fs.readdirSync(path).sort(naturalOrder.compare);
+    } catch (error) {
+      throw fileError(path, error);
+    }
+  }
+
+  /** The names in a folder as `list` gives them, or none where there is no such folder. Throws FileError for any other failure. */
+  listIfAny(name: string): string[] {
+    try {
+      return this.list(name);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  /** The content as `text` gives it, or undefined where there is no such file. Throws FileError for any other failure. */
+  textIfAny(name: string): string | undefined {
+    try {
+      return this.text(name);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The folders directly in a folder, with their inode numbers. Throws FileError. */
+  folders(name: string): { name: string; inode: number }[] {
+    const path = this.path(name);
+    this.#beforeEach(path);
+    try {
+      return fs
+        .readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => ({ name: entry.name, inode: fs.statSync(join(path, entry.name)).ino }));
+    } catch (error) {
+      throw fileError(path, error);
+    }
+  }
+
+  /** True where the file or folder exists. */
+  exists(name: string): boolean {
+    const path = this.path(name);
+    this.#beforeEach(path);
+    return fs.existsSync(path);
+  }
+}
+
+const naturalOrder = new Intl.Collator('en', { numeric: true });

@@ -1,0 +1,40 @@
+import type { Clock } from './clock.ts';
+import type { Commands } from './commands.ts';
+import type { FileTree } from './file-tree.ts';
+import type { Netlink } from './netlink.ts';
+
+/** All that the product knows of the machine it runs on. Collectors see nothing else, so a copy of a machine's files will do for tests. */
+export interface Host {
+  /** Kernel files as procfs(5) shows them. */
+  readonly procfs: FileTree;
+  /** Kernel files as sysfs(5) shows them. */
+  readonly sysfs: FileTree;
+  readonly netlink: Netlink;
+  readonly commands: Commands;
+  readonly clock: Clock;
+}
+
+/** Work that was not begun because its time was over. */
+export class DeadlineExceeded extends Error {
+  override readonly name = 'DeadlineExceeded';
+}
+
+/** The same host, whose files and netlink refuse with DeadlineExceeded after `deadline` (monotonic seconds). */
+export const withDeadline = (host: Host, deadline: number): Host => {
+  const check = (what: string): void => {
+    if (host.clock.monotonicSeconds() > deadline) throw new DeadlineExceeded(`deadline exceeded before ${what}`);
+  };
+  const beforeEach = (path: string): void => check(`reading ${path}`);
+  return {
+    ...host,
+    procfs: host.procfs.with(beforeEach),
+    sysfs: host.sysfs.with(beforeEach),
+    netlink: {
+      exchange: (protocol, request) => {
+        check(`netlink ${protocol}`);
+        return host.netlink.exchange(protocol, request);
+      },
+      close: () => host.netlink.close(),
+    },
+  };
+};

@@ -1,0 +1,42 @@
+/** Severity of a log line, least first. */
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const logFormats = ['logfmt', 'json'] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+export type LogFields = Readonly<Record<string, string | number | boolean>>;
+
+/** One method per level; a message in plain words and the values it is about. */
+export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
+
+// logfmt quotes a value with spaces, quotes, `=` or control characters; JSON's escapes are the ones that its readers understand.
+const logfmtValue = (value: string | number | boolean): string => {
+  const text = String(value);
+  return /^[^\s"=\\\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text);
+};
+
+const formatLine: Record<LogFormat, (entry: LogFields) => string> = {
+  logfmt: (entry) =>
+    Object.entries(entry)
+      .map(([key, value]) => `${key}=${logfmtValue(value)}`)
+      .join(' '),
+  json: (entry) => JSON.stringify(entry),
+};
+
+/** A log that writes one line per message of at least `level` to `write`. */
+export const createLog = (options: {
+  level: LogLevel;
+  format: LogFormat;
+  write: (line: string) => void;
+  now?: () => Date;
+}): Log => {
+  const { level: least, format, write, now = () => new Date() } = options;
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (logLevels.indexOf(level) < logLevels.indexOf(least)) return;
+      write(`${formatLine[format]({ time: now().toISOString(), level, msg: message, ...fields })}\n`);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+};

@@ -1,0 +1,84 @@
+import type { Descriptor } from './descriptor.ts';
+import type { Labels } from './labels.ts';
+
+/** One line of exposition, in the shape that prom-client's encoder takes: `sharedLabels` are those whose text it caches. */
+export interface Sample {
+  readonly value: number;
+  readonly sharedLabels: Labels;
+  readonly metricName?: string;
+  readonly labels?: { readonly le: string };
+}
+
+/** A metric and its samples of this moment. */
+export interface Family {
+  readonly descriptor: Descriptor;
+  readonly samples: readonly Sample[];
+}
+
+/** The state of a histogram: cumulative counts under each upper bound, the last of which is `+Inf`. */
+export interface HistogramReading {
+  readonly buckets: readonly { readonly le: string; readonly count: number }[];
+  readonly sum: number;
+}
+
+/** The families of one collector in one scrape: built anew each time, so that what vanished from the machine vanishes here. */
+export class Families {
+  readonly #samples = new Map<Descriptor, Sample[]>();
+  readonly #maxSeries: number;
+  #series = 0;
+  #dropped = 0;
+
+  constructor(maxSeries = Infinity) {
+    this.#maxSeries = maxSeries;
+  }
+
+  /** Series taken so far. */
+  get series(): number {
+    return this.#series;
+  }
+
+  /** Series refused because `maxSeries` was reached. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Adds a sample; an undefined value (the kernel does not say) adds none. */
+  add<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
+    if (value !== undefined) this.#append(descriptor, [{ value, sharedLabels: labels }]);
+  }
+
+  /** Adds a whole histogram, or where it does not fit under the limit, nothing of it. */
+  addHistogram<Label extends string>(
+    descriptor: Descriptor<Label>,
+    labels: Labels<Label>,
+    { buckets, sum }: HistogramReading,
+  ): void {
+    const { name } = descriptor;
+    this.#append(descriptor, [
+      ...buckets.map(({ le, count }) => ({
+        value: count,
+        sharedLabels: labels,
+        metricName: `${name}_bucket`,
+        labels: { le },
+      })),
+      { value: sum, sharedLabels: labels, metricName: `${name}_sum` },
+      { value: buckets.at(-1)?.count ?? 0, sharedLabels: labels, metricName: `${name}_count` },
+    ]);
+  }
+
+  #append(descriptor: Descriptor, samples: readonly Sample[]): void {
+    if (this.#series + samples.length > this.#maxSeries) {
+      this.#dropped += samples.length;
+      return;
+    }
+    this.#series += samples.length;
+    const known = this.#samples.get(descriptor);
+    if (known) known.push(...samples);
+    else this.#samples.set(descriptor, [...samples]);
+  }
+
+  /** The families that have samples, in the order in which they were first added to. */
+  list(): Family[] {
+    return [...this.#samples].map(([descriptor, samples]) => ({ descriptor, samples }));
+  }
+}

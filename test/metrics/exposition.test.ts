@@ -1,0 +1,104 @@
+import { Counter, Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { counter, gauge, histogram } from '../../src/metrics/descriptor.ts';
+import { contentTypes, encode } from '../../src/metrics/exposition.ts';
+import { Families } from '../../src/metrics/families.ts';
+import { labelValue } from '../../src/metrics/labels.ts';
+import { processMetrics } from '../../src/metrics/process.ts';
+import { promtoolCheckMetrics } from '../support/prometheus.ts';
+
+const families = () => {
+  const out = new Families();
+  out.add(counter('xen_drops_total', 'Drops.', ['port']), { port: '80' }, 3);
+  out.add(gauge('xen_depth', 'Depth.'), {}, 0.5);
+  out.addHistogram(
+    histogram('xen_fill_ratio', 'Fill.', ['port']),
+    { port: '80' },
+    {
+      buckets: [
+        { le: '0.0', count: 1 },
+        { le: '1.0', count: 2 },
+        { le: '+Inf', count: 2 },
+      ],
+      sum: 1,
+    },
+  );
+  return out.list();
+};
+
+const text = `# HELP xen_drops_total Drops.
+# TYPE xen_drops_total counter
+xen_drops_total{port="80"} 3
+
+# HELP xen_depth Depth.
+# TYPE xen_depth gauge
+xen_depth 0.5
+
+# HELP xen_fill_ratio Fill.
+# TYPE xen_fill_ratio histogram
+xen_fill_ratio_bucket{le="0.0",port="80"} 1
+xen_fill_ratio_bucket{le="1.0",port="80"} 2
+xen_fill_ratio_bucket{le="+Inf",port="80"} 2
+xen_fill_ratio_sum{port="80"} 1
+xen_fill_ratio_count{port="80"} 2
+`;
+
+const openMetrics = `# HELP xen_drops Drops.
+# TYPE xen_drops counter
+xen_drops_total{port="80"} 3
+# HELP xen_depth Depth.
+# TYPE xen_depth gauge
+xen_depth 0.5
+# HELP xen_fill_ratio Fill.
+# TYPE xen_fill_ratio histogram
+xen_fill_ratio_bucket{le="0.0",port="80"} 1
+xen_fill_ratio_bucket{le="1.0",port="80"} 2
+xen_fill_ratio_bucket{le="+Inf",port="80"} 2
+xen_fill_ratio_sum{port="80"} 1
+xen_fill_ratio_count{port="80"} 2
+# EOF
+`;
+
+test('text, OpenMetrics and text again are the same bytes each time, from the same families', async () => {
+  const same = families();
+  expect(await encode(same, 'text')).toBe(text);
+  expect(await encode(same, 'openMetrics')).toBe(openMetrics);
+  expect(await encode(same, 'text')).toBe(text);
+  expect(await encode(same, 'openMetrics')).toBe(openMetrics);
+});
+
+test('metrics of a prom-client registry come through each format unharmed', async () => {
+  const registry = new Registry();
+  new Counter({ name: 'own_total', help: 'Own.', registers: [registry] }).inc(2);
+  for (const round of [1, 2]) {
+    expect(await encode([], 'text', registry), `round ${round}`).toContain('\nown_total 2\n');
+    expect(await encode([], 'openMetrics', registry), `round ${round}`).toBe(
+      '# HELP own Own.\n# TYPE own counter\nown_total 2\n# EOF\n',
+    );
+  }
+});
+
+test("the process's own metrics pass promtool, which refuses gauges named _total", async () => {
+  const page = await encode(families(), 'text', processMetrics());
+  expect(page).toContain('process_cpu_seconds_total');
+  expect(page).not.toMatch(/nodejs_active_\w+_total/);
+  expect(await promtoolCheckMetrics(page)).toEqual({ status: 0, output: '' });
+});
+
+test('hostile label values stay inside their quotes', async () => {
+  const out = new Families();
+  const hostile = 'a"} 1\nforged{x="\\\0\ud800';
+  out.add(gauge('xen_name', 'Name.', ['name']), { name: labelValue(hostile) }, 1);
+  const page = await encode(out.list(), 'text');
+  expect(page.split('\n').filter((line) => !line.startsWith('#') && line !== '')).toEqual([
+    'xen_name{name="a\\"} 1\\nforged{x=\\"\\\\\ufffd\ufffd"} 1',
+  ]);
+  expect(await promtoolCheckMetrics(page)).toMatchObject({ status: 0 });
+});
+
+test('the content types are the exact ones', () => {
+  expect(contentTypes).toEqual({
+    text: 'text/plain; version=0.0.4; charset=utf-8',
+    openMetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  });
+});

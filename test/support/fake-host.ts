@@ -1,0 +1,67 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Clock } from '../../src/host/clock.ts';
+import type { Commands } from '../../src/host/commands.ts';
+import { FileTree } from '../../src/host/file-tree.ts';
+import type { Host } from '../../src/host/host.ts';
+import { noNetlink, type Netlink } from '../../src/host/netlink.ts';
+
+/** A clock that stands still until a test sets it on. */
+export const fakeClock = (): Clock & { advance(seconds: number): void } => {
+  let now = 1000;
+  return {
+    monotonicSeconds: () => now,
+    wallSeconds: () => now + 1_700_000_000,
+    cpuSeconds: () => now / 100,
+    advance: (seconds) => {
+      now += seconds;
+    },
+  };
+};
+
+/** A folder of its own below the system's temporary one. */
+export class TempTree implements Disposable {
+  readonly root = mkdtempSync(join(tmpdir(), 'xen-exporter-test-'));
+
+  /** Writes files, making their folders. */
+  write(files: Readonly<Record<string, string | Uint8Array>>): this {
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.root, name)), { recursive: true });
+      writeFileSync(join(this.root, name), content);
+    }
+    return this;
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+const noCommands: Commands = {
+  find: () => undefined,
+  run: () => Promise.reject(new Error('no commands here')),
+  close: () => {},
+};
+
+/** A host made of the folders `proc` and `sys` below `root`, with nothing else unless given. */
+export const fakeHost = (
+  root: string,
+  parts: { netlink?: Netlink; commands?: Partial<Commands>; clock?: Clock } = {},
+): Host => ({
+  procfs: new FileTree(join(root, 'proc')),
+  sysfs: new FileTree(join(root, 'sys')),
+  netlink: parts.netlink ?? noNetlink('this is a copy of files'),
+  commands: { ...noCommands, ...parts.commands },
+  clock: parts.clock ?? fakeClock(),
+});
+
+/** A netlink that answers each request with the bytes that `answer` picks for it. */
+export const replayNetlink = (answer: (protocol: string, request: Uint8Array) => Uint8Array): Netlink => ({
+  exchange: answer,
+  close: () => {},
+});
