@@ -1,0 +1,110 @@
+import type { CollectorDefinition } from '../collectors/collector.ts';
+import {
+  choiceOption,
+  numberOption,
+  optionalPathOption,
+  switchOption,
+  textListOption,
+  textOption,
+  type Option,
+  type OptionValues,
+} from '../collectors/option.ts';
+import { livePaths } from '../host/local-host.ts';
+import { logFormats, logLevels } from '../host/log.ts';
+
+const isPath = (text: string): boolean => text.startsWith('/') && text.length > 1;
+
+/** The settings that are no collector's. `isListenAddress` comes from the room that listens. */
+export const globalOptions = (isListenAddress: (text: string) => boolean) => ({
+  'web.listen-address': textListOption({
+    help: 'Address to listen on, HOST:PORT; all addresses where HOST is empty. Repeatable.',
+    default: [':10911'],
+    metavar: 'ADDRESS',
+    expected: 'HOST:PORT, [IPV6]:PORT or :PORT',
+    holds: isListenAddress,
+  }),
+  'web.telemetry-path': textOption({
+    help: 'Path of the metrics.',
+    default: '/metrics',
+    metavar: 'PATH',
+    expected: 'a path that begins with / and has no ?, # or space',
+    holds: (text) => /^\/[^?#\s]*$/.test(text),
+  }),
+  'web.max-requests': numberOption({
+    help: 'Scrapes that may be under way at once; others get a 503.',
+    default: 40,
+    metavar: 'NUMBER',
+    min: 1,
+    max: 10_000,
+    whole: true,
+  }),
+  'scrape.timeout-offset': numberOption({
+    help: 'Seconds to keep back of the time that Prometheus says it will wait.',
+    default: 0.25,
+    metavar: 'SECONDS',
+    min: 0,
+    max: 60,
+  }),
+  'collector.disable-defaults': switchOption({
+    help: 'Switch every collector off that no --collector.NAME switches on.',
+    default: false,
+  }),
+  'path.procfs': textOption({
+    help: 'Where procfs is. Anywhere but /proc, netlink is not used: it would speak of this kernel.',
+    default: livePaths.procfs,
+    metavar: 'PATH',
+    expected: 'a path that begins with /',
+    holds: isPath,
+  }),
+  'path.sysfs': textOption({
+    help: 'Where sysfs is.',
+    default: livePaths.sysfs,
+    metavar: 'PATH',
+    expected: 'a path that begins with /',
+    holds: isPath,
+  }),
+  'path.ss': optionalPathOption({
+    help: 'The ss to run where listening sockets are read from /proc; else the one on the PATH.',
+  }),
+  'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
+  'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),
+});
+
+export type GlobalValues = OptionValues<ReturnType<typeof globalOptions>>;
+
+/** A flag of the command line, which is also a key of the config file. */
+export interface Flag {
+  /** Without the dashes; its dots are the levels of the config file. */
+  readonly name: string;
+  /** Where it stands in the config file. */
+  readonly path: readonly string[];
+  readonly option: Option;
+}
+
+const flag = (name: string, option: Option, path = name.split('.')): Flag => ({ name, option, path });
+
+/** The flags of one collector: its switch, its series limit, its own options. */
+const collectorFlags = ({ name, help, enabledByDefault, maxSeries, options }: CollectorDefinition): Flag[] => [
+  flag(`collector.${name}`, switchOption({ help, default: enabledByDefault }), ['collector', name, 'enabled']),
+  flag(
+    `collector.${name}.max-series`,
+    numberOption({
+      help: 'Series of this collector at most; those beyond are left out and counted.',
+      default: maxSeries,
+      metavar: 'NUMBER',
+      min: 1,
+      max: 1e6,
+      whole: true,
+    }),
+  ),
+  ...Object.entries(options).map(([option, spec]) => flag(`collector.${name}.${option}`, spec)),
+];
+
+/** Every flag that a config file can set, too. */
+export const flagsOf = (
+  globals: Readonly<Record<string, Option>>,
+  definitions: readonly CollectorDefinition[],
+): Flag[] => [
+  ...Object.entries(globals).map(([name, option]) => flag(name, option)),
+  ...definitions.flatMap(collectorFlags),
+];

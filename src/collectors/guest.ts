@@ -1,0 +1,57 @@
+import { parseFeatures } from '../formats/hypervisor.ts';
+import type { Host } from '../host/host.ts';
+import { gauge } from '../metrics/descriptor.ts';
+import { LabelSets } from '../metrics/labels.ts';
+import { defineCollector } from './collector.ts';
+import { naming } from './parsed.ts';
+
+const info = gauge(
+  'xen_guest_info',
+  'Constant 1. What this kernel runs as: uuid of the domain (all zero in Dom0; empty where there is no Xen), type pv, pvh or hvm, role dom0, guest or baremetal. Joins with xen_domain_info of the host by uuid. Source: /sys/hypervisor, /proc/xen/capabilities.',
+  ['uuid', 'type', 'role'],
+);
+
+type Role = 'dom0' | 'guest' | 'baremetal';
+
+interface Identity {
+  readonly uuid: string;
+  readonly type: string;
+  readonly role: Role;
+}
+
+/** What this kernel runs as. Throws FileError or ParseError. */
+export const identify = ({ procfs, sysfs }: Host): Identity => {
+  const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();
+  if (hypervisor('type') !== 'xen') return { uuid: '', type: '', role: 'baremetal' };
+  const featuresText = hypervisor('properties/features');
+  const features =
+    featuresText === undefined
+      ? undefined
+      : naming(sysfs.path('hypervisor/properties/features'), () => parseFeatures(featuresText));
+  // guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
+  const type = hypervisor('guest_type')?.toLowerCase() ?? (features?.hvmCallbackVector ? 'hvm' : 'pv');
+  const isDom0 = procfs.textIfAny('xen/capabilities')?.includes('control_d') || features?.dom0;
+  return { uuid: hypervisor('uuid') ?? '', type, role: isDom0 ? 'dom0' : 'guest' };
+};
+
+/** Who we are: the label that joins a guest's own series with its host's. */
+export const guest = defineCollector({
+  name: 'guest',
+  help: 'What this kernel runs as (uuid, type and role of the domain), from /sys/hypervisor and /proc/xen.',
+  enabledByDefault: true,
+  cadence: 'live',
+  maxSeries: 1,
+  options: {},
+  metrics: [info],
+  create: () => {
+    const labelSets = new LabelSets(info.labels);
+    return {
+      applies: () => true,
+      collect: ({ host, out }) => {
+        const { uuid, type, role } = identify(host);
+        out.add(info, labelSets.get(uuid, type, role), 1);
+        labelSets.sweep();
+      },
+    };
+  },
+});

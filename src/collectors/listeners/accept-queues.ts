@@ -1,0 +1,153 @@
+import type { ListenerSocket } from '../../formats/listener-socket.ts';
+import { growthOfU32 } from '../../metrics/accumulator.ts';
+import type { HistogramReading } from '../../metrics/families.ts';
+
+/** What is known of an address and port that is listened on: the sums over its sockets, of which SO_REUSEPORT allows several. */
+export interface Listener {
+  readonly family: ListenerSocket['family'];
+  readonly address: string;
+  readonly port: number;
+  /** Of this moment. */
+  sockets: number;
+  queueLength: number;
+  queueLimit: number | undefined;
+  /** length / (limit + 1) of the fullest socket: the queue holds one more than its limit. */
+  maxFill: number | undefined;
+  cgroupId: number | undefined;
+  /** Counters since we know it; they go on when a server is restarted. */
+  drops: number | undefined;
+  connectionSeconds: number;
+  fullSeconds: number;
+  dequeued: number;
+  readonly fill: FillHistogram;
+}
+
+/** Upper bounds of the histogram of fills, as OpenMetrics writes them. */
+const fillBounds = ['0.0', '0.25', '0.5', '0.75', '0.9', '1.0', '+Inf'] as const;
+const fillLimits = fillBounds.map((bound) => (bound === '+Inf' ? Infinity : Number(bound)));
+
+/** Counts samples of how full the fullest socket's queue was. */
+export class FillHistogram {
+  readonly #counts = new Float64Array(fillBounds.length);
+  #sum = 0;
+
+  observe(fill: number): void {
+    const bucket = fillLimits.findIndex((limit) => fill <= limit);
+    this.#counts[bucket]! += 1;
+    this.#sum += fill;
+  }
+
+  read(): HistogramReading {
+    let count = 0;
+    const buckets = fillBounds.map((le, i) => ({ le, count: (count += this.#counts[i]!) }));
+    return { buckets, sum: this.#sum };
+  }
+}
+
+/** One socket as it was read last. */
+interface SocketState {
+  readonly listener: Listener;
+  length: number;
+  drops: number;
+}
+
+// Listeners that went away, whose counters wait for their return.
+const maxGone = 1024;
+
+const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
+  family,
+  address,
+  port,
+  sockets: 0,
+  queueLength: 0,
+  queueLimit: undefined,
+  maxFill: undefined,
+  cgroupId: undefined,
+  drops: undefined,
+  connectionSeconds: 0,
+  fullSeconds: 0,
+  dequeued: 0,
+  fill: new FillHistogram(),
+});
+
+/** Follows the accept queues of all listeners from one reading to the next. */
+export class AcceptQueues {
+  #sockets = new Map<number, SocketState>();
+  /** Those that live and those that went away: `sockets` tells. */
+  readonly #listeners = new Map<string, Listener>();
+
+  /** The listeners of the last reading. */
+  get listeners(): Listener[] {
+    return [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
+  }
+
+  /** Takes a reading: the lengths and limits of this moment, and what the counters grew by since the last one. */
+  observe(readings: readonly ListenerSocket[]): void {
+    for (const listener of this.#listeners.values()) {
+      listener.sockets = 0;
+      listener.queueLength = 0;
+      listener.queueLimit = undefined;
+      listener.maxFill = undefined;
+    }
+    const sockets = new Map<number, SocketState>();
+    for (const reading of readings) {
+      const socket = this.#socketOf(reading);
+      sockets.set(reading.id, socket);
+      update(socket, reading);
+    }
+    this.#sockets = sockets;
+    this.#evict();
+  }
+
+  /** Takes a reading as a sample that stands for the last `seconds`: adds to the integrals and the histogram. */
+  sample(readings: readonly ListenerSocket[], seconds: number): void {
+    this.observe(readings);
+    for (const listener of this.#listeners.values()) {
+      listener.connectionSeconds += listener.queueLength * seconds;
+      if (listener.maxFill === undefined) continue;
+      if (listener.maxFill >= 1) listener.fullSeconds += seconds;
+      listener.fill.observe(listener.maxFill);
+    }
+  }
+
+  #socketOf(reading: ListenerSocket): SocketState {
+    const known = this.#sockets.get(reading.id);
+    // The inode numbers of /proc are used again, perhaps for another listener's socket.
+    if (known && isSameAddress(known.listener, reading)) return known;
+    const key = `${reading.family} ${reading.address} ${reading.port}`;
+    const listener = this.#listeners.get(key) ?? newListener(reading);
+    this.#listeners.set(key, listener);
+    return { listener, length: 0, drops: 0 };
+  }
+
+  #evict(): void {
+    let gone = 0;
+    for (const { sockets } of this.#listeners.values()) gone += sockets === 0 ? 1 : 0;
+    for (const [key, { sockets }] of this.#listeners) {
+      if (gone <= maxGone) return;
+      if (sockets > 0) continue;
+      this.#listeners.delete(key);
+      gone -= 1;
+    }
+  }
+}
+
+const isSameAddress = (listener: Listener, { family, address, port }: ListenerSocket): boolean =>
+  listener.port === port && listener.address === address && listener.family === family;
+
+const update = (socket: SocketState, reading: ListenerSocket): void => {
+  const { listener } = socket;
+  listener.sockets += 1;
+  listener.queueLength += reading.queueLength;
+  listener.cgroupId = reading.cgroupId ?? listener.cgroupId;
+  if (reading.queueLimit !== undefined) {
+    listener.queueLimit = (listener.queueLimit ?? 0) + reading.queueLimit;
+    listener.maxFill = Math.max(listener.maxFill ?? 0, reading.queueLength / (reading.queueLimit + 1));
+  }
+  if (reading.drops !== undefined) {
+    listener.drops = (listener.drops ?? 0) + growthOfU32(socket.drops, reading.drops);
+    socket.drops = reading.drops;
+  }
+  listener.dequeued += Math.max(0, socket.length - reading.queueLength);
+  socket.length = reading.queueLength;
+};

@@ -1,0 +1,25 @@
+import { listenRequest, parseInetDiag, parseSynRecv, synRecvRequest } from '../../formats/inet-diag.ts';
+import type { Host } from '../../host/host.ts';
+import { completeDump } from '../complete-dump.ts';
+import type { ListenerSource } from './source.ts';
+
+const families = ['ipv4', 'ipv6'] as const;
+const listenRequests = families.map(listenRequest);
+const synRecvRequests = families.map(synRecvRequest);
+
+const dumps = <Row>(
+  host: Host,
+  requests: readonly Uint8Array[],
+  parse: (bytes: Uint8Array) => { sockets: Row[]; interrupted: boolean },
+): Row[] =>
+  requests.flatMap((request) => completeDump(() => parse(host.netlink.exchange('sockDiag', request))).sockets);
+
+/**
+ * The kernel's sock_diag (sock_diag(7)): length, limit, drops and cgroup of every listener, in a fiftieth of a millisecond however many
+ * connections there are. The SYN queues cost a walk of the connection table: for scrapes, not for samples.
+ */
+export const netlinkSource: ListenerSource = {
+  name: 'netlink',
+  read: (host) => dumps(host, listenRequests, parseInetDiag),
+  readSynReceived: (host) => dumps(host, synRecvRequests, parseSynRecv),
+};

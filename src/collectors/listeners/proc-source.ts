@@ -1,0 +1,84 @@
+import type { ListenerSocket } from '../../formats/listener-socket.ts';
+import { hasNonListenRow, parseProcNetTcp } from '../../formats/proc-net-tcp.ts';
+import { parseSs, type SsListener } from '../../formats/ss.ts';
+import { isMissing, type FileTree } from '../../host/file-tree.ts';
+import type { Host } from '../../host/host.ts';
+import { naming } from '../parsed.ts';
+import type { ListenerSource } from './source.ts';
+
+const intervalSeconds = 5;
+const timeoutSeconds = 4;
+const maxBytes = 16 << 20;
+
+const tables = [
+  { file: 'net/tcp', family: 'ipv4' },
+  { file: 'net/tcp6', family: 'ipv6' },
+] as const;
+
+/** The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the machine. */
+const readTable = (procfs: FileTree, { file, family }: (typeof tables)[number]): ListenerSocket[] => {
+  const text = procfs.textUntil(file, hasNonListenRow);
+  return naming(procfs.path(file), () => parseProcNetTcp(text, family));
+};
+
+const readTableIfAny = (procfs: FileTree, table: (typeof tables)[number]): ListenerSocket[] => {
+  try {
+    return readTable(procfs, table);
+  } catch (error) {
+    // A kernel without IPv6 has no tcp6.
+    if (table.family === 'ipv6' && isMissing(error)) return [];
+    throw error;
+  }
+};
+
+const addressKey = ({ family, address, port }: Pick<ListenerSocket, 'family' | 'address' | 'port'>): string =>
+  `${family} ${address} ${port}`;
+
+/** What ss said of each socket, by inode, and where it names no inode, by address: only if one socket alone has the address. */
+const indexOf = (rows: readonly SsListener[]) => {
+  const byInode = new Map(rows.map((row) => [row.inode, row]));
+  const byAddress = new Map<string, SsListener | undefined>();
+  for (const row of rows) {
+    const key = addressKey(row);
+    byAddress.set(key, byAddress.has(key) ? undefined : row);
+  }
+  return (socket: ListenerSocket): SsListener | undefined =>
+    byInode.get(socket.id) ?? byAddress.get(addressKey(socket));
+};
+
+/**
+ * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the background, where there is an ss.
+ * A reading of ss is used until it is three intervals old; without one, limits and drops are absent.
+ */
+export const procSource = (host: Host): ListenerSource => {
+  const ss = host.commands.find('ss');
+  let lookUp = indexOf([]);
+  let readAt = -Infinity;
+
+  return {
+    name: 'proc',
+    read: ({ procfs, clock }) => {
+      const isFresh = clock.monotonicSeconds() - readAt < 3 * intervalSeconds;
+      return tables
+        .flatMap((table) => readTableIfAny(procfs, table))
+        .map((socket) => {
+          const row = isFresh ? lookUp(socket) : undefined;
+          return {
+            ...socket,
+            ...(row && { queueLimit: row.queueLimit }),
+            ...(row?.drops !== undefined && { drops: row.drops }),
+          };
+        });
+    },
+    background: {
+      name: 'ss',
+      intervalSeconds,
+      isWanted: () => ss !== undefined,
+      run: async () => {
+        const output = await host.commands.run({ file: ss!, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes });
+        lookUp = indexOf(naming(ss!, () => parseSs(output)));
+        readAt = host.clock.monotonicSeconds();
+      },
+    },
+  };
+};

@@ -1,0 +1,62 @@
+import { isMissing, type FileTree } from '../../host/file-tree.ts';
+import type { Clock } from '../../host/clock.ts';
+
+const maxFolders = 1000;
+const secondsBetweenWalks = 15;
+
+/** What people call a cgroup: its systemd unit where it is one's, else the name of its folder; empty for the root. */
+const serviceOf = (path: string): string => {
+  const parts = path.split('/');
+  return parts.findLast((part) => /\.(service|scope)$/.test(part)) ?? parts.at(-1) ?? '';
+};
+
+/**
+ * The services behind cgroup ids. An id is the inode number of the cgroup's folder in the cgroup2 file system, so a name is found by walking
+ * the folders: when an unknown id comes, at most so often and over at most so many folders, the upper ones first. What is not found is ''.
+ */
+export class Services {
+  readonly #sysfs: FileTree;
+  readonly #clock: Clock;
+  #names = new Map<number, string>();
+  #walkedAt = -Infinity;
+
+  constructor(sysfs: FileTree, clock: Clock) {
+    this.#sysfs = sysfs;
+    this.#clock = clock;
+  }
+
+  nameOf(cgroupId: number | undefined): string {
+    if (cgroupId === undefined) return '';
+    const now = this.#clock.monotonicSeconds();
+    if (!this.#names.has(cgroupId) && now - this.#walkedAt > secondsBetweenWalks) {
+      this.#walkedAt = now;
+      this.#names = this.#walk();
+    }
+    return this.#names.get(cgroupId) ?? '';
+  }
+
+  #walk(): Map<number, string> {
+    const names = new Map<number, string>();
+    // On a host with both versions of cgroups, version 2 is mounted at `unified`.
+    const root = this.#sysfs.exists('fs/cgroup/unified') ? 'fs/cgroup/unified' : 'fs/cgroup';
+    const queue = [''];
+    for (let path = queue.shift(); path !== undefined && names.size < maxFolders; path = queue.shift()) {
+      for (const { name, inode } of this.#foldersOf(`${root}/${path}`)) {
+        const child = path === '' ? name : `${path}/${name}`;
+        names.set(inode, serviceOf(child));
+        queue.push(child);
+      }
+    }
+    return names;
+  }
+
+  #foldersOf(path: string): { name: string; inode: number }[] {
+    try {
+      return this.#sysfs.folders(path);
+    } catch (error) {
+      // A service may end while we walk.
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import type { SynRecvSocket } from '../../formats/inet-diag.ts';
+import type { ListenerSocket } from '../../formats/listener-socket.ts';
+import type { Host } from '../../host/host.ts';
+import type { BackgroundTask } from '../collector.ts';
+
+/** Where the listening sockets are read from. */
+export interface ListenerSource {
+  readonly name: 'netlink' | 'proc';
+  /** The listening sockets of this moment. Throws what the host or the parsers throw. */
+  read(host: Host): ListenerSocket[];
+  /** One row per connection in the handshake, where the source has them. */
+  readSynReceived?(host: Host): SynRecvSocket[];
+  /** What the source has to do off the request path. */
+  readonly background?: BackgroundTask;
+}

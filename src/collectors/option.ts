@@ -1,0 +1,133 @@
+import * as v from 'valibot';
+
+/** One setting: its default, what it means, and what values it takes, from the command line or the config file. */
+export interface Option<Value = unknown> {
+  readonly help: string;
+  readonly default: Value;
+  /** What stands for the value in the usage text; empty for switches. */
+  readonly metavar: string;
+  /** Checks a value of the config file, or one made by `fromText`. */
+  readonly schema: v.GenericSchema<unknown, Value>;
+  /** What a flag's text means, before `schema` checks it; absent for switches, which take no text. */
+  readonly fromText?: (text: string) => unknown;
+  /** Whether the flag may be given several times, its value being the list. */
+  readonly isList?: boolean;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+export type OptionValues<Specs extends Options> = {
+  readonly [Name in keyof Specs]: Specs[Name] extends Option<infer Value> ? Value : never;
+};
+
+// The schema library says "Invalid type: Expected X but received Y"; errors are made of the two, so a custom check has to fill both.
+const checked = <Value>(expected: string, holds: (value: unknown) => boolean) =>
+  v.custom<Value>(holds, expected) as v.GenericSchema<unknown, Value>;
+
+/** A number from `min` to `max`, whole where `whole` is set. */
+export const numberOption = (spec: {
+  help: string;
+  default: number;
+  metavar: string;
+  min: number;
+  max: number;
+  whole?: boolean;
+}): Option<number> => ({
+  help: spec.help,
+  default: spec.default,
+  metavar: spec.metavar,
+  schema: checked(
+    `a ${spec.whole ? 'whole ' : ''}number from ${spec.min} to ${spec.max}`,
+    (value) =>
+      typeof value === 'number' &&
+      value >= spec.min &&
+      value <= spec.max &&
+      (spec.whole !== true || Number.isInteger(value)),
+  ),
+  fromText: (text) => (text.trim() === '' ? text : Number(text)),
+});
+
+/** One of a few words. */
+export const choiceOption = <const Choice extends string>(spec: {
+  help: string;
+  default: Choice;
+  choices: readonly Choice[];
+}): Option<Choice> => ({
+  help: spec.help,
+  default: spec.default,
+  metavar: spec.choices.join('|'),
+  schema: checked(`one of ${spec.choices.join(', ')}`, (value) => spec.choices.some((choice) => choice === value)),
+  fromText: (text) => text,
+});
+
+/** Any text that `holds`; `expected` says in words what that is. */
+export const textOption = (spec: {
+  help: string;
+  default: string;
+  metavar: string;
+  expected: string;
+  holds?: (text: string) => boolean;
+}): Option<string> => ({
+  help: spec.help,
+  default: spec.default,
+  metavar: spec.metavar,
+  schema: checked(spec.expected, (value) => typeof value === 'string' && value !== '' && (spec.holds?.(value) ?? true)),
+  fromText: (text) => text,
+});
+
+/** Several texts, each of which `holds`. */
+export const textListOption = (spec: {
+  help: string;
+  default: readonly string[];
+  metavar: string;
+  expected: string;
+  holds: (text: string) => boolean;
+}): Option<readonly string[]> => ({
+  help: spec.help,
+  default: spec.default,
+  metavar: spec.metavar,
+  schema: checked(
+    `a list of at least one: ${spec.expected}`,
+    (value) =>
+      Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string' && spec.holds(text)),
+  ),
+  fromText: (text) => text,
+  isList: true,
+});
+
+const isRegExp = (source: string): boolean => {
+  try {
+    new RegExp(source);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** A regular expression that must match the whole of a name; undefined where none is given. */
+export const patternOption = (spec: { help: string }): Option<RegExp | undefined> => ({
+  help: spec.help,
+  default: undefined,
+  metavar: 'REGEX',
+  schema: v.pipe(
+    checked<string>('a regular expression', (value) => typeof value === 'string' && isRegExp(value)),
+    v.transform((source) => new RegExp(`^(?:${source})$`)),
+  ),
+  fromText: (text) => text,
+});
+
+/** The path of a file; undefined where none is given. */
+export const optionalPathOption = (spec: { help: string }): Option<string | undefined> => ({
+  help: spec.help,
+  default: undefined,
+  metavar: 'PATH',
+  schema: checked('a path that begins with /', (value) => typeof value === 'string' && value.startsWith('/')),
+  fromText: (text) => text,
+});
+
+/** A switch. */
+export const switchOption = (spec: { help: string; default: boolean }): Option<boolean> => ({
+  help: spec.help,
+  default: spec.default,
+  metavar: '',
+  schema: checked('true or false', (value) => typeof value === 'boolean'),
+});

@@ -1,0 +1,179 @@
+import { parseInteger } from '../formats/integer.ts';
+import { parseNetCounters } from '../formats/proc-net-counters.ts';
+import { counter, gauge } from '../metrics/descriptor.ts';
+import { defineCollector } from './collector.ts';
+import { naming, needs, parsed } from './parsed.ts';
+
+const tcpExt = 'Source: TcpExt of /proc/net/netstat';
+
+/** Each counter, with its name in the kernel (net/ipv4/proc.c). */
+const counters = [
+  {
+    key: 'Tcp.PassiveOpens',
+    metric: counter(
+      'xen_tcp_passive_opens_total',
+      'Connections that completed the handshake and entered an accept queue. Source: Tcp PassiveOpens of /proc/net/snmp.',
+    ),
+  },
+  {
+    key: 'TcpExt.ListenOverflows',
+    metric: counter(
+      'xen_tcp_listen_overflows_total',
+      `Times that a SYN or a handshake's last ACK met a full accept queue: attempts, not connections, for a refused client tries again. ${tcpExt} ListenOverflows.`,
+    ),
+  },
+  {
+    key: 'TcpExt.ListenDrops',
+    metric: counter(
+      'xen_tcp_listen_drops_total',
+      `SYNs and last ACKs that listeners dropped for whatever reason; includes the overflows. ${tcpExt} ListenDrops.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPReqQFullDrop',
+    metric: counter(
+      'xen_tcp_syn_queue_full_drops_total',
+      `SYNs dropped because the SYN queue was full and SYN cookies are off. ${tcpExt} TCPReqQFullDrop.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPReqQFullDoCookies',
+    metric: counter(
+      'xen_tcp_syn_queue_full_cookies_total',
+      `SYNs answered with a cookie because the SYN queue was full. ${tcpExt} TCPReqQFullDoCookies.`,
+    ),
+  },
+  {
+    key: 'TcpExt.SyncookiesSent',
+    metric: counter('xen_tcp_syncookies_sent_total', `SYN cookies sent. ${tcpExt} SyncookiesSent.`),
+  },
+  {
+    key: 'TcpExt.SyncookiesRecv',
+    metric: counter('xen_tcp_syncookies_received_total', `Valid SYN cookies that came back. ${tcpExt} SyncookiesRecv.`),
+  },
+  {
+    key: 'TcpExt.SyncookiesFailed',
+    metric: counter(
+      'xen_tcp_syncookies_failed_total',
+      `Invalid SYN cookies that came back. ${tcpExt} SyncookiesFailed.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPSynRetrans',
+    metric: counter(
+      'xen_tcp_syn_retransmits_total',
+      `SYNs and SYN-ACKs sent again: connections that somebody had to wait for. ${tcpExt} TCPSynRetrans.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPFastOpenPassive',
+    metric: counter(
+      'xen_tcp_fastopen_passive_total',
+      `Connections accepted with data in their SYN. ${tcpExt} TCPFastOpenPassive.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPFastOpenPassiveFail',
+    metric: counter(
+      'xen_tcp_fastopen_passive_failed_total',
+      `Connections asking for Fast Open that got an ordinary handshake. ${tcpExt} TCPFastOpenPassiveFail.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPFastOpenListenOverflow',
+    metric: counter(
+      'xen_tcp_fastopen_listen_overflow_total',
+      `Connections asking for Fast Open that met a full Fast Open queue. ${tcpExt} TCPFastOpenListenOverflow.`,
+    ),
+  },
+  {
+    key: 'TcpExt.TCPDeferAcceptDrop',
+    metric: counter(
+      'xen_tcp_defer_accept_drops_total',
+      `Last ACKs without data dropped for a listener with TCP_DEFER_ACCEPT. ${tcpExt} TCPDeferAcceptDrop.`,
+    ),
+  },
+  {
+    key: 'TcpExt.EmbryonicRsts',
+    metric: counter(
+      'xen_tcp_embryonic_resets_total',
+      `Resets received for connections in the handshake. ${tcpExt} EmbryonicRsts.`,
+    ),
+  },
+] as const;
+
+const established = gauge(
+  'xen_tcp_established_connections',
+  'Connections in state ESTABLISHED or CLOSE-WAIT. Source: Tcp CurrEstab of /proc/net/snmp.',
+);
+
+/** Each setting, with its file below /proc/sys. */
+const settings = [
+  {
+    file: 'sys/net/core/somaxconn',
+    metric: gauge(
+      'xen_sysctl_net_core_somaxconn',
+      'Largest accept queue limit that listen(2) grants, in connections; a running server keeps the one it got. Source: /proc/sys/net/core/somaxconn.',
+    ),
+  },
+  {
+    file: 'sys/net/ipv4/tcp_max_syn_backlog',
+    metric: gauge(
+      'xen_sysctl_net_ipv4_tcp_max_syn_backlog',
+      'Connections in the handshake beyond which SYNs are dropped where SYN cookies are off. Source: /proc/sys/net/ipv4/tcp_max_syn_backlog.',
+    ),
+  },
+  {
+    file: 'sys/net/ipv4/tcp_syncookies',
+    metric: gauge(
+      'xen_sysctl_net_ipv4_tcp_syncookies',
+      'SYN cookies: 0 never, 1 when a SYN queue is full, 2 always. Source: /proc/sys/net/ipv4/tcp_syncookies.',
+    ),
+  },
+  {
+    file: 'sys/net/ipv4/tcp_fastopen',
+    metric: gauge(
+      'xen_sysctl_net_ipv4_tcp_fastopen',
+      'TCP Fast Open, a bit mask: 1 client, 2 server, 0x400 every listener. Source: /proc/sys/net/ipv4/tcp_fastopen.',
+    ),
+  },
+  {
+    file: 'sys/net/ipv4/tcp_abort_on_overflow',
+    metric: gauge(
+      'xen_sysctl_net_ipv4_tcp_abort_on_overflow',
+      'Whether a full accept queue answers the last ACK with a reset (1) instead of silence (0). Source: /proc/sys/net/ipv4/tcp_abort_on_overflow.',
+    ),
+  },
+] as const;
+
+/** The TCP counters of the accept path, of this network namespace. */
+export const tcp = defineCollector({
+  name: 'tcp',
+  help: 'Handshakes, accept queue overflows, SYN cookies and the settings behind them, from /proc/net/snmp, /proc/net/netstat and /proc/sys/net.',
+  enabledByDefault: true,
+  cadence: 'live',
+  maxSeries: 100,
+  options: {},
+  metrics: [...counters, { metric: established }, ...settings].map(({ metric }) => metric),
+  create: ({ host: { procfs } }) => ({
+    applies: () => needs(procfs, 'net/netstat'),
+    collect: ({ host: { procfs }, out }) => {
+      const values = new Map([
+        ...parsed(procfs, 'net/snmp', parseNetCounters),
+        ...parsed(procfs, 'net/netstat', parseNetCounters),
+      ]);
+      for (const { key, metric } of counters) out.add(metric, {}, values.get(key));
+      out.add(established, {}, values.get('Tcp.CurrEstab'));
+      for (const { file, metric } of settings) {
+        // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
+        const text = procfs.textIfAny(file);
+        if (text !== undefined)
+          out.add(
+            metric,
+            {},
+            naming(procfs.path(file), () => parseInteger(text)),
+          );
+      }
+    },
+  }),
+});

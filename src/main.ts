@@ -1,0 +1,114 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseCommandLine } from './cli/command-line.ts';
+import { parseConfigFile } from './cli/config-file.ts';
+import { flagsOf, globalOptions } from './cli/flags.ts';
+import { resolveSettings, type Settings } from './cli/settings.ts';
+import { UsageError } from './cli/usage-error.ts';
+import { usage } from './cli/usage.ts';
+import { registry } from './collectors/registry.ts';
+import type { Host } from './host/host.ts';
+import { localHost } from './host/local-host.ts';
+import { createLog, type Log } from './host/log.ts';
+import { processMetrics } from './metrics/process.ts';
+import { CollectorRun } from './scrape/collector-run.ts';
+import { Scraper } from './scrape/scraper.ts';
+import { version } from './version.ts';
+import { createApp } from './web/app.ts';
+import { listen, parseListenAddress, type RunningServer } from './web/server.ts';
+
+const exitStatus = { failed: 1, badUsage: 2 } as const;
+// Time that responses get to end after SIGTERM.
+const graceSeconds = 5;
+
+const globals = globalOptions((text) => parseListenAddress(text) !== undefined);
+
+const readConfigFile = (path: string) => {
+  try {
+    return parseConfigFile(path, readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`--config.file: ${(error as Error).message}`, { cause: error });
+  }
+};
+
+const createScraper = (settings: Settings, host: Host, log: Log): Scraper => {
+  const runs = settings.collectors
+    .filter(({ isEnabled }) => isEnabled)
+    .map(
+      ({ definition, maxSeries, options }) =>
+        new CollectorRun({ definition, collector: definition.create({ options, host, log }), host, log, maxSeries }),
+    );
+  return new Scraper({ runs, host, processMetrics: processMetrics(), version });
+};
+
+/** Listens on every address, or on none. */
+const listenOnAll = async (
+  addresses: readonly string[],
+  handler: Parameters<typeof listen>[0],
+): Promise<RunningServer[]> => {
+  const servers: RunningServer[] = [];
+  try {
+    for (const address of addresses) servers.push(await listen(handler, parseListenAddress(address)!));
+    return servers;
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.close(0)));
+    throw error;
+  }
+};
+
+const serve = async (settings: Settings): Promise<void> => {
+  const { global, collectors } = settings;
+  const log = createLog({
+    level: global['log.level'],
+    format: global['log.format'],
+    write: (line) => process.stderr.write(line),
+  });
+  const host = await localHost({
+    procfs: global['path.procfs'],
+    sysfs: global['path.sysfs'],
+    programs: { ss: global['path.ss'] },
+  });
+  log.info('Starting xen-exporter', { version, node_version: process.version });
+  const scraper = createScraper(settings, host, log);
+  log.info('Enabled collectors', { collectors: scraper.names.join(',') });
+  const app = createApp({
+    scraper,
+    log,
+    version,
+    disabled: collectors.filter(({ isEnabled }) => !isEnabled).map(({ definition }) => definition),
+    telemetryPath: global['web.telemetry-path'],
+    maxRequests: global['web.max-requests'],
+    timeoutOffsetSeconds: global['scrape.timeout-offset'],
+  });
+  const servers = await listenOnAll(global['web.listen-address'], app);
+  scraper.start();
+  for (const { address } of servers) log.info('Listening on', { address });
+
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    log.info('Stopping', { signal });
+    scraper.stop();
+    await Promise.all(servers.map((server) => server.close(graceSeconds)));
+    host.commands.close();
+    host.netlink.close();
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+};
+
+const main = async (args: readonly string[]): Promise<void> => {
+  const flags = flagsOf(globals, registry);
+  const commandLine = parseCommandLine(args, flags);
+  if (commandLine.action === 'help') return void process.stdout.write(usage(flags));
+  if (commandLine.action === 'version') return void process.stdout.write(`xen-exporter ${version}\n`);
+  const file = commandLine.configFile === undefined ? undefined : readConfigFile(commandLine.configFile);
+  const settings = resolveSettings(globals, registry, commandLine, file);
+  if (commandLine.action === 'check-config') return void process.stdout.write('Flags and config file are valid\n');
+  await serve(settings);
+};
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`xen-exporter: ${(error as Error).message.replaceAll('\n', '\nxen-exporter: ')}\n`);
+  process.exitCode = error instanceof UsageError ? exitStatus.badUsage : exitStatus.failed;
+}

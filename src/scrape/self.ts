@@ -1,0 +1,49 @@
+import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
+
+/** What the exporter says of itself. */
+export const self = {
+  buildInfo: gauge(
+    'xen_exporter_build_info',
+    'Constant 1, labelled with the version of xen-exporter and of the Node.js that runs it.',
+    ['version', 'node_version'],
+  ),
+  duration: gauge(
+    'xen_exporter_collector_duration_seconds',
+    'Time that the collector took in this scrape, in seconds.',
+    ['collector'],
+  ),
+  success: gauge(
+    'xen_exporter_collector_success',
+    'Whether the collector (and its background work) last ran without an error: 1, else 0. A collector that does not apply here has not failed: 1.',
+    ['collector'],
+  ),
+  available: gauge(
+    'xen_exporter_collector_available',
+    'Whether what the collector reads exists on this machine: 1, else 0 (the landing page says why).',
+    ['collector'],
+  ),
+  series: gauge('xen_exporter_collector_series', 'Series that the collector gave in this scrape.', ['collector']),
+  lastSuccess: gauge(
+    'xen_exporter_collector_last_success_timestamp_seconds',
+    'When the collector last ran without an error, in seconds since 1970; absent until it has.',
+    ['collector'],
+  ),
+  seriesDropped: counter(
+    'xen_exporter_series_dropped_total',
+    'Series left out because the collector had more than --collector.NAME.max-series; counted once per scrape.',
+    ['collector'],
+  ),
+  samples: counter('xen_exporter_sampler_samples_total', 'Samples that the sampler took.', ['sampler']),
+  skippedSamples: counter(
+    'xen_exporter_sampler_skipped_samples_total',
+    'Samples that the sampler was to take but did not: the process was late, or the sampler slowed down to stay within its CPU budget.',
+    ['sampler'],
+  ),
+  samplerCpu: counter(
+    'xen_exporter_sampler_cpu_seconds_total',
+    'CPU time of this process while the sampler took its samples, in seconds (getrusage(2)).',
+    ['sampler'],
+  ),
+} as const;
+
+export const selfMetrics: readonly Descriptor[] = Object.values(self);

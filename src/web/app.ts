@@ -1,0 +1,84 @@
+import compression from 'compression';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { Log } from '../host/log.ts';
+import { contentTypes } from '../metrics/exposition.ts';
+import type { Scraper } from '../scrape/scraper.ts';
+import { collectorNames } from './collector-filter.ts';
+import { landingPage } from './landing-page.ts';
+import { limitRequests } from './limit-requests.ts';
+import { negotiate } from './negotiate.ts';
+import { scrapeTimeout } from './scrape-timeout.ts';
+
+export interface WebOptions {
+  readonly scraper: Scraper;
+  readonly log: Log;
+  readonly version: string;
+  /** The collectors that are switched off, for the landing page. */
+  readonly disabled: readonly { name: string; help: string }[];
+  readonly telemetryPath: string;
+  readonly maxRequests: number;
+  readonly timeoutOffsetSeconds: number;
+}
+
+/** Runs `handler` for GET and HEAD of exactly `path`: no patterns, no trailing slash, no other case. */
+const at =
+  (path: string, handler: RequestHandler): RequestHandler =>
+  (request, response, next) => {
+    if (request.path !== path) next();
+    else if (request.method === 'GET' || request.method === 'HEAD') void handler(request, response, next);
+    else response.set('Allow', 'GET, HEAD').status(405).type('text/plain').send('Method not allowed\n');
+  };
+
+const say =
+  (text: string): RequestHandler =>
+  (_request, response) => {
+    response.type('text/plain').send(`${text}\n`);
+  };
+
+/** The HTTP side: /metrics, the landing page, health. */
+export const createApp = (options: WebOptions): Express => {
+  const { scraper, log, telemetryPath, maxRequests, timeoutOffsetSeconds } = options;
+
+  const metrics: RequestHandler = async (request, response) => {
+    const names = collectorNames(request.originalUrl, scraper.names);
+    if (typeof names === 'string') {
+      response.status(400).type('text/plain').send(`${names}\n`);
+      return;
+    }
+    const format = negotiate(request.get('Accept'));
+    const timeoutSeconds = scrapeTimeout(request.get('X-Prometheus-Scrape-Timeout-Seconds'), timeoutOffsetSeconds);
+    const page = await scraper.exposition({ format, timeoutSeconds, ...(names && { names }) });
+    // Not response.type(): Express would write the parameters its own way, and Prometheus reads them strictly.
+    response.setHeader('Content-Type', contentTypes[format]);
+    response.end(page);
+  };
+
+  const failed: ErrorRequestHandler = (error: Error & { status?: number }, request, response, next) => {
+    if (response.headersSent) return next(error);
+    const status = error.status ?? 500;
+    if (status >= 500) log.error('Request failed', { path: request.path, err: error.message });
+    response
+      .status(status)
+      .type('text/plain')
+      .send(status >= 500 ? 'Internal error\n' : 'Bad request\n');
+  };
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  // The default filter knows no OpenMetrics. The level: a page of 30 kB gains little from more than the fastest.
+  app.use(compression({ filter: () => true, level: 1 }));
+  app.use(at(telemetryPath, limitRequests(maxRequests, metrics)));
+  app.use(at('/-/healthy', say('Healthy')));
+  app.use(at('/-/ready', say('Ready')));
+  app.use(
+    at('/', (_request, response) => {
+      response.type('text/html').send(landingPage({ ...options, collectors: scraper.status() }));
+    }),
+  );
+  app.use((_request, response) => {
+    response.status(404).type('text/plain').send('Not found\n');
+  });
+  app.use(failed);
+  return app;
+};

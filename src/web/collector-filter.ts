@@ -1,0 +1,17 @@
+/**
+ * The collectors that `?collect[]=` or `?exclude[]=` choose, as node_exporter reads them: undefined for neither, a message for the client where
+ * both are given or a name is not an enabled collector's.
+ */
+export const collectorNames = (url: string, enabled: readonly string[]): Set<string> | undefined | string => {
+  const query = new URLSearchParams(url.split('?').slice(1).join('?'));
+  const collect = query.getAll('collect[]');
+  const exclude = query.getAll('exclude[]');
+  if (collect.length > 0 && exclude.length > 0) return 'expected collect[] or exclude[], found both';
+  const unknown = [...collect, ...exclude].find((name) => !enabled.includes(name));
+  if (unknown !== undefined) {
+    return `expected collectors out of ${enabled.join(', ')}, found ${JSON.stringify(unknown.slice(0, 60))}`;
+  }
+  if (collect.length > 0) return new Set(enabled.filter((name) => collect.includes(name)));
+  if (exclude.length > 0) return new Set(enabled.filter((name) => !exclude.includes(name)));
+  return undefined;
+};
