@@ -28,7 +28,7 @@ const valueOfFlag = ({ name, option }: Flag, given: unknown): unknown => {
   const toValue = (text: unknown): unknown => (option.fromText ? option.fromText(String(text)) : text);
   const result = v.safeParse(option.schema, Array.isArray(given) ? given.map(toValue) : toValue(given));
   if (result.success) return result.output;
-  throw new UsageError(`--${name}: expected ${result.issues[0].expected}, found ${shorten(given)}`);
+  throw new UsageError(`--${name}: expected ${result.issues[0].message}, found ${shorten(given)}`);
 };
 
 type Tree = { [key: string]: Tree | v.GenericSchema };
@@ -53,11 +53,17 @@ const fileSchema = (flags: readonly Flag[]): v.GenericSchema => {
 };
 
 const describeIssue = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
-  const path = (issue.path ?? []).map(({ key }) => key as string | number);
-  const place = `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}`;
-  if (issue.expected === 'never') return `${place}: unknown key`;
-  const expected = issue.type === 'strict_object' ? 'a mapping' : issue.expected;
-  return `${place}: expected ${expected}, found ${shorten(issue.input)}`;
+  const describe = (keys: readonly v.IssuePathItem[], what: string): string => {
+    const path = keys.map(({ key }) => key as string | number);
+    return `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}: ${what}`;
+  };
+  const path = issue.path ?? [];
+  // The library takes a list for an object with the keys 0, 1, ...
+  const list = path.findIndex(({ input }) => Array.isArray(input));
+  if (list >= 0) return describe(path.slice(0, list), `expected a mapping, found ${shorten(path[list]!.input)}`);
+  if (issue.expected === 'never') return describe(path, 'unknown key');
+  const expected = issue.type === 'strict_object' ? 'a mapping' : issue.message;
+  return describe(path, `expected ${expected}, found ${shorten(issue.input)}`);
 };
 
 const valuesOfFile = (file: ConfigFile, flags: readonly Flag[]): Map<string, unknown> => {

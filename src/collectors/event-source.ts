@@ -13,13 +13,13 @@ export interface NetfrontQueue {
 // xenbus_comms.c, x86/xen/time.c. Kernels before 4.x name netfront's queues after the network device, newer ones after the vif.
 const netbackName = /^(?:vif\d+\.\d+(?:-q\d+(?:-[rt]x)?)?|xen-netback-ctrl)$/;
 const netfrontName = /^(?:vif(\d+)|([^\s]+))-q(\d+)-(rx|tx)$/;
-const otherNames: Readonly<Record<string, EventSource>> = {
-  blkif: 'blkfront',
-  'blkif-backend': 'blkback',
-  'blkback-backend': 'blkback',
-  hvc_console: 'console',
-  xenbus: 'xenbus',
-};
+const otherNames: ReadonlyMap<string, EventSource> = new Map([
+  ['blkif', 'blkfront'],
+  ['blkif-backend', 'blkback'],
+  ['blkback-backend', 'blkback'],
+  ['hvc_console', 'console'],
+  ['xenbus', 'xenbus'],
+]);
 
 /** What a row of /proc/interrupts is for, by its kind and name. `vifOf` gives the vif of a network device that netfront drives. */
 export const eventSource = (kind: string, action: string, vifOf: ReadonlyMap<string, string>): EventSource => {
@@ -27,7 +27,7 @@ export const eventSource = (kind: string, action: string, vifOf: ReadonlyMap<str
   if (kind === 'virq' && /^timer\d+$/.test(action)) return 'timer';
   if (netbackName.test(action)) return 'netback';
   if (netfrontQueue(action, vifOf)) return 'netfront';
-  return otherNames[action] ?? 'other';
+  return otherNames.get(action) ?? 'other';
 };
 
 /** The queue that a name of netfront's stands for; undefined for any other name. */

@@ -19,7 +19,7 @@ export type OptionValues<Specs extends Options> = {
   readonly [Name in keyof Specs]: Specs[Name] extends Option<infer Value> ? Value : never;
 };
 
-// The schema library says "Invalid type: Expected X but received Y"; errors are made of the two, so a custom check has to fill both.
+// The message says what was expected; whoever reports it adds where and what was found.
 const checked = <Value>(expected: string, holds: (value: unknown) => boolean) =>
   v.custom<Value>(holds, expected) as v.GenericSchema<unknown, Value>;
 

@@ -25,7 +25,7 @@ const metrics = {
   ),
   backlog: gauge(
     'xen_softnet_backlog_packets',
-    'Packets in the backlog queue of the CPU; absent where the kernel does not print it (before 5.14). Source: /proc/net/softnet_stat, column 12.',
+    'Packets in the backlog queue of the CPU; absent where the kernel does not print it (before 5.10). Source: /proc/net/softnet_stat, column 12.',
     ['cpu'],
   ),
 };

@@ -47,10 +47,7 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
   const headerEnd = bytes.indexOf(NEWLINE);
   const cpus = parseHeader(latin1(bytes, 0, headerEnd < 0 ? Math.min(bytes.length, 100) : headerEnd));
   if (bytes[bytes.length - 1] !== NEWLINE) {
-    throw new ParseError(
-      'a line end at the end of the file',
-      latin1(bytes, Math.max(0, bytes.length - 40), bytes.length),
-    );
+    throw new ParseError('a line end at the end of the file', quote(latin1(bytes, bytes.length - 40, bytes.length)));
   }
   const counts = new Uint32Array(cpus.length);
 

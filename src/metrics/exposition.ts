@@ -43,7 +43,10 @@ const fromRegistry = async (registry: Registry): Promise<ConstantMetric[]> =>
   (await registry.getMetricsAsJSON())
     .filter(({ name }) => !isMisnamed(name))
     .map(({ name, help, type, values }) =>
-      constant(name, help, String(type) as ConstantMetric['type'], () => Promise.resolve(values)),
+      constant(name, help, String(type) as ConstantMetric['type'], () =>
+        // NaN is what prom-client gives for statistics without observations, and it writes `Nan`, which no format knows.
+        Promise.resolve(values.filter(({ value }) => !Number.isNaN(value))),
+      ),
     );
 
 /** Families, and the metrics of a prom-client registry, as one page. */

@@ -24,9 +24,9 @@ export interface WebOptions {
 const at =
   (path: string, handler: RequestHandler): RequestHandler =>
   (request, response, next) => {
-    if (request.path !== path) next();
-    else if (request.method === 'GET' || request.method === 'HEAD') void handler(request, response, next);
-    else response.set('Allow', 'GET, HEAD').status(405).type('text/plain').send('Method not allowed\n');
+    if (request.path !== path) return next();
+    if (request.method === 'GET' || request.method === 'HEAD') return handler(request, response, next);
+    return void response.set('Allow', 'GET, HEAD').status(405).type('text/plain').send('Method not allowed\n');
   };
 
 const say =

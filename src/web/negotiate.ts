@@ -26,7 +26,7 @@ const formats = [
 
 const matchesOf = (ranges: readonly MediaRange[], version: string, types: Readonly<Record<string, number>>) =>
   ranges
-    .filter((range) => range.type in types && (range.version === undefined || range.version === version))
+    .filter((range) => Object.hasOwn(types, range.type) && (range.version === undefined || range.version === version))
     .sort((a, b) => types[b.type]! - types[a.type]!);
 
 /** The format that an Accept header likes best; text for no header and for one that takes neither, as Prometheus's own libraries do. */

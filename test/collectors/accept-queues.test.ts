@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest';
+import { AcceptQueues, type Listener } from '../../src/collectors/listeners/accept-queues.ts';
+import type { ListenerSocket } from '../../src/formats/listener-socket.ts';
+
+const socket = (parts: Partial<ListenerSocket> = {}): ListenerSocket => ({
+  family: 'ipv4',
+  address: '0.0.0.0',
+  port: 80,
+  id: 1,
+  queueLength: 0,
+  queueLimit: 9,
+  drops: 0,
+  ...parts,
+});
+
+const only = (queues: AcceptQueues): Listener => {
+  const [listener, ...others] = queues.listeners;
+  expect(others).toEqual([]);
+  return listener!;
+};
+
+test('drops go on when the server is restarted: the cookie tells', () => {
+  const queues = new AcceptQueues();
+  queues.observe([socket({ id: 1, drops: 100 })]);
+  queues.observe([socket({ id: 1, drops: 110 })]);
+  queues.observe([]);
+  queues.observe([socket({ id: 2, drops: 4 })]);
+  expect(only(queues).drops).toBe(114);
+  queues.observe([socket({ id: 2, drops: 5 })]);
+  expect(only(queues).drops).toBe(115);
+});
+
+test('drops go on over 2^32', () => {
+  const queues = new AcceptQueues();
+  queues.observe([socket({ drops: 2 ** 32 - 1 })]);
+  queues.observe([socket({ drops: 1 })]);
+  expect(only(queues).drops).toBe(2 ** 32 + 1);
+});
+
+test('a source without limits and drops gives none', () => {
+  const queues = new AcceptQueues();
+  const { queueLimit: _limit, drops: _drops, ...bare } = socket({ queueLength: 3 });
+  queues.sample([bare], 1);
+  expect(only(queues)).toMatchObject({
+    queueLength: 3,
+    queueLimit: undefined,
+    maxFill: undefined,
+    drops: undefined,
+    connectionSeconds: 3,
+    fullSeconds: 0,
+  });
+  expect(only(queues).fill.read().sum).toBe(0);
+});
+
+test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and the worst', () => {
+  const queues = new AcceptQueues();
+  const stuck = socket({ id: 1, queueLength: 10, drops: 7 });
+  const idle = socket({ id: 2, queueLength: 0, drops: 1 });
+  queues.sample([stuck, idle], 0.5);
+  expect(only(queues)).toMatchObject({
+    sockets: 2,
+    queueLength: 10,
+    queueLimit: 18,
+    maxFill: 1,
+    drops: 8,
+    connectionSeconds: 5,
+    fullSeconds: 0.5,
+  });
+});
+
+test('the queue is full when it holds one more than its limit', () => {
+  const queues = new AcceptQueues();
+  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 1);
+  expect(only(queues).fullSeconds).toBe(2);
+});
+
+test('a limit of 0 is a queue of one', () => {
+  const queues = new AcceptQueues();
+  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 1);
+  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 1);
+  expect(only(queues)).toMatchObject({ maxFill: 1, fullSeconds: 1 });
+});
+
+test('a late sample stands for its real interval', () => {
+  const queues = new AcceptQueues();
+  queues.sample([socket({ queueLength: 10 })], 0.05);
+  queues.sample([socket({ queueLength: 10 })], 2);
+  expect(only(queues)).toMatchObject({ fullSeconds: 2.05, connectionSeconds: 20.5 });
+});
+
+test('the histogram has fills in the buckets of their upper bounds', () => {
+  const queues = new AcceptQueues();
+  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 1);
+  expect(only(queues).fill.read()).toEqual({
+    buckets: [
+      { le: '0.0', count: 1 },
+      { le: '0.25', count: 2 },
+      { le: '0.5', count: 3 },
+      { le: '0.75', count: 3 },
+      { le: '0.9', count: 4 },
+      { le: '1.0', count: 5 },
+      { le: '+Inf', count: 6 },
+    ],
+    sum: 0.1 + 0.5 + 0.9 + 1 + 1.2,
+  });
+});
+
+test('dequeued adds up decreases; a closed socket took nothing from its queue', () => {
+  const queues = new AcceptQueues();
+  for (const queueLength of [5, 2, 4, 0]) queues.observe([socket({ queueLength })]);
+  expect(only(queues).dequeued).toBe(7);
+  queues.observe([socket({ id: 1, queueLength: 6 })]);
+  queues.observe([socket({ id: 2, queueLength: 0 })]);
+  expect(only(queues).dequeued).toBe(7);
+});
+
+test('an inode number that another listener got is another socket', () => {
+  const queues = new AcceptQueues();
+  queues.observe([socket({ id: 5, port: 80, drops: 100 })]);
+  queues.observe([socket({ id: 5, port: 81, drops: 3 })]);
+  expect(only(queues)).toMatchObject({ port: 81, drops: 3 });
+});
+
+test('listeners that went away are forgotten in the end: ports that come and go cost no memory', () => {
+  const queues = new AcceptQueues();
+  queues.observe([socket({ id: 1, port: 80, drops: 5 })]);
+  for (let port = 1000; port < 3000; port += 1) queues.observe([socket({ id: port, port })]);
+  queues.observe([socket({ id: 9999, port: 80, drops: 2 })]);
+  expect(only(queues).drops).toBe(2);
+});

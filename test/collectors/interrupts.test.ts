@@ -1,0 +1,112 @@
+import { beforeEach, afterEach, describe, expect, test } from 'vitest';
+import type { Collector } from '../../src/collectors/collector.ts';
+import { eventSource, netfrontQueue } from '../../src/collectors/event-source.ts';
+import { interrupts } from '../../src/collectors/interrupts.ts';
+import type { Host } from '../../src/host/host.ts';
+import { collect, createCollector } from '../support/collect.ts';
+import { fakeHost, TempTree } from '../support/fake-host.ts';
+
+let tree: TempTree;
+let host: Host;
+let collector: Collector;
+beforeEach(() => {
+  tree = new TempTree();
+  host = fakeHost(tree.root);
+  tree.write({ 'sys/hypervisor/type': 'xen\n', 'sys/bus/xen/devices/vif-0/net/eth0/ifindex': '2\n' });
+  collector = createCollector(interrupts, host);
+});
+afterEach(() => tree[Symbol.dispose]());
+
+/** Writes rows under a header of these CPUs and collects. */
+const reading = (cpus: readonly number[], ...rows: string[]) => {
+  const header = cpus.map((cpu) => `CPU${cpu}`.padEnd(11)).join('');
+  tree.write({ 'proc/interrupts': ['           ' + header, ...rows, ''].join('\n') });
+  return collect(collector, host);
+};
+const rx = (counts: string, number = 17) => ` ${number}: ${counts}  xen-dyn-lateeoi    -event     vif0-q0-rx`;
+const rxTotal = { vif: '0', queue: '0', ring: 'rx' };
+const netfront = (cpu: number) => ({ cpu: String(cpu), source: 'netfront' });
+
+test('counts that wrap at 2^32 go on', async () => {
+  await reading([0, 1], rx('4294967290 7'));
+  const page = await reading([0, 1], rx('4 9'));
+  expect(page.value('xen_netfront_interrupts_total', rxTotal)).toBe(2 ** 32 + 4 + 9);
+  expect(page.value('xen_cpu_events_total', netfront(0))).toBe(2 ** 32 + 4);
+  expect(page.value('xen_cpu_events_total', netfront(1))).toBe(9);
+});
+
+test('a device that is reconnected counts on from where it was', async () => {
+  await reading([0], rx('5000'));
+  const page = await reading([0], rx('3'));
+  expect(page.value('xen_netfront_interrupts_total', rxTotal)).toBe(5003);
+});
+
+test('a number that another device got is another row: what a CPU handled never goes down', async () => {
+  await reading([0], rx('5000'), ' 18: 100  xen-dyn  -event  xenbus');
+  const page = await reading([0], ' 17: 7  xen-dyn  -event  xenbus');
+  expect(page.value('xen_netfront_interrupts_total', rxTotal)).toBeUndefined();
+  expect(page.value('xen_cpu_events_total', netfront(0))).toBe(5000);
+  expect(page.value('xen_cpu_events_total', { source: 'xenbus' })).toBe(107);
+});
+
+test('a CPU that goes and comes back: its column moves, its counts go on', async () => {
+  await reading([0, 1, 2], rx('10 20 30'));
+  const without = await reading([0, 2], rx('11 31'));
+  expect(without.samples('xen_cpu_events_total').map(({ labels, value }) => [labels['cpu'], value])).toEqual([
+    ['0', 11],
+    ['2', 31],
+  ]);
+  const back = await reading([0, 1, 2], rx('11 25 31'));
+  expect(back.samples('xen_cpu_events_total').map(({ value }) => value)).toEqual([11, 25, 31]);
+  expect(back.value('xen_netfront_interrupts_total', rxTotal)).toBe(11 + 25 + 31);
+});
+
+test('upcalls are counted apart from events', async () => {
+  const page = await reading([0, 1], rx('1 2'), 'HYP: 3 4   Hypervisor callback interrupts', 'ERR: 0');
+  expect(page.samples('xen_cpu_callbacks_total').map(({ value }) => value)).toEqual([3, 4]);
+});
+
+test('a broken file is an error that names it', async () => {
+  tree.write({ 'proc/interrupts': '           CPU0\n 17: 5  xen-dyn -ev' });
+  await expect(collect(collector, host)).rejects.toThrow(
+    `${tree.path('proc/interrupts')}: expected a line end at the end of the file, found `,
+  );
+});
+
+test('off Xen it says why it has nothing', () => {
+  tree.write({ 'sys/hypervisor/type': 'kvm\n' });
+  expect(collector.applies()).toBe(
+    `this kernel does not run on Xen (${tree.path('sys/hypervisor/type')} does not say "xen")`,
+  );
+});
+
+describe('names of event channels', () => {
+  const vifOf = new Map([['eth0', '0']]);
+  test.each([
+    ['ipi', 'resched0', 'ipi'],
+    ['virq', 'timer3', 'timer'],
+    ['virq', 'debug0', 'other'],
+    ['event', 'vif0-q1-tx', 'netfront'],
+    ['event', 'eth0-q1-tx', 'netfront'],
+    ['event', 'eth0', 'netfront'],
+    ['event', 'vif12.1-q0-rx', 'netback'],
+    ['event', 'vif12.1-q0', 'netback'],
+    ['event', 'vif12.1', 'netback'],
+    ['event', 'xen-netback-ctrl', 'netback'],
+    ['event', 'blkif', 'blkfront'],
+    ['event', 'blkif-backend', 'blkback'],
+    ['event', 'hvc_console', 'console'],
+    ['event', 'xenbus', 'xenbus'],
+    ['event', 'evtchn:xenstored', 'other'],
+    ['event', 'constructor', 'other'],
+    ['ioapic-edge', 'i8042', 'other'],
+  ])('%s %s is %s', (kind, action, source) => expect(eventSource(kind, action, vifOf)).toBe(source));
+
+  test.each([
+    ['vif3-q1-rx', { vif: '3', queue: '1', ring: 'rx' }],
+    ['eth0-q7-tx', { vif: '0', queue: '7', ring: 'tx' }],
+    ['eth0', { vif: '0', queue: '0', ring: 'shared' }],
+    ['eth9-q0-rx', undefined],
+    ['vif3.0-q1-rx', undefined],
+  ])('%s', (action, queue) => expect(netfrontQueue(action, vifOf)).toEqual(queue));
+});

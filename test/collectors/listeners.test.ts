@@ -1,0 +1,119 @@
+import { statSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { listeners } from '../../src/collectors/listeners/listeners.ts';
+import { Services } from '../../src/collectors/listeners/services.ts';
+import { FileTree } from '../../src/host/file-tree.ts';
+import { collect, createCollector } from '../support/collect.ts';
+import { fakeClock, TempTree } from '../support/fake-host.ts';
+import { guestHost } from '../support/guests.ts';
+
+test('SYN queues: a connection belongs to the listener of its address, else to the wildcard of its family', async () => {
+  const host = guestHost('pv-netlink-storm');
+  const page = await collect(createCollector(listeners, host), host);
+  expect(page.samples('xen_listener_syn_queue_length').map(({ labels, value }) => [labels['port'], value])).toEqual([
+    ['8080', 6],
+    ['22', 0],
+    ['22', 0],
+  ]);
+});
+
+test('auto falls back to /proc where netlink does not answer, and says so', async () => {
+  const host = guestHost('pv-storm');
+  const page = await collect(createCollector(listeners, host), host);
+  expect(page.value('xen_exporter_listener_source', { source: 'proc' })).toBe(1);
+  expect(page.samples('xen_listener_syn_queue_length')).toEqual([]);
+});
+
+test('netlink wanted but not there is a failure', async () => {
+  const host = guestHost('pv-storm');
+  const collector = createCollector(listeners, host, { source: 'netlink' });
+  await expect(collect(collector, host)).rejects.toThrow('this is a copy of files');
+});
+
+test('without a sampler there are no sampled metrics', async () => {
+  const host = guestHost('pv-netlink-storm');
+  const page = await collect(createCollector(listeners, host, { 'sampler-hertz': 0 }), host);
+  expect(page.value('xen_listener_accept_queue_length', { port: '8080' })).toBe(9);
+  for (const name of ['connection_seconds_total', 'full_seconds_total', 'dequeued_total', 'fill_ratio_count']) {
+    expect(page.samples(`xen_listener_accept_queue_${name}`), name).toEqual([]);
+  }
+});
+
+test('limits and drops of ss are used until they are three intervals old', async () => {
+  const clock = fakeClock();
+  const output = 'LISTEN 9 8 0.0.0.0:8080 0.0.0.0:* ino:11083 sk:1 <->\n\t skmem:(r0,rb1,t0,tb1,f0,w0,o0,bl0,d12407)\n';
+  const host = {
+    ...guestHost('pv-storm'),
+    clock,
+    commands: { find: (name: string) => `/bin/${name}`, run: () => Promise.resolve(output), close: () => {} },
+  };
+  const collector = createCollector(listeners, host);
+  const limits = async () => {
+    const page = await collect(collector, host);
+    return ['accept_queue_limit', 'drops_total'].map((name) => page.value(`xen_listener_${name}`, { port: '8080' }));
+  };
+  expect(await limits()).toEqual([undefined, undefined]);
+  await collector.background!.run();
+  clock.advance(14);
+  expect(await limits()).toEqual([8, 12407]);
+  clock.advance(2);
+  expect((await limits())[0]).toBeUndefined();
+});
+
+test('an ss that prints something else is an error that names it', async () => {
+  const host = {
+    ...guestHost('pv-storm'),
+    commands: { find: () => '/bin/ss', run: () => Promise.resolve('garbage\n'), close: () => {} },
+  };
+  await expect(createCollector(listeners, host).background!.run()).rejects.toThrow(/^\/bin\/ss: expected /);
+});
+
+test('include leaves the others out', async () => {
+  const host = guestHost('pv-netlink-storm');
+  const page = await collect(createCollector(listeners, host, { include: /^.*:8080$/ }), host);
+  expect(page.samples('xen_listener_sockets').map(({ labels }) => labels['port'])).toEqual(['8080']);
+});
+
+const cgroups = (): TempTree =>
+  new TempTree().write({
+    'fs/cgroup/system.slice/nginx.service/cgroup.procs': '',
+    'fs/cgroup/system.slice/docker-0123.scope/init/cgroup.procs': '',
+    'fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/cgroup.procs': '',
+    'fs/cgroup/lxc/box/cgroup.procs': '',
+  });
+
+test('the service of a listener is the unit whose cgroup folder has its number', () => {
+  using tree = cgroups();
+  const services = new Services(new FileTree(tree.root), fakeClock());
+  const nameOf = (folder: string) => services.nameOf(statSync(tree.path(`fs/cgroup/${folder}`)).ino);
+  expect(nameOf('system.slice/nginx.service')).toBe('nginx.service');
+  expect(nameOf('system.slice/docker-0123.scope/init')).toBe('docker-0123.scope');
+  expect(nameOf('user.slice/user-1000.slice/user@1000.service/app.slice/web.service')).toBe('web.service');
+  expect(nameOf('lxc/box')).toBe('box');
+  expect(services.nameOf(1)).toBe('');
+  expect(services.nameOf(undefined)).toBe('');
+});
+
+test('a new service is found at the next walk, walks are rare', () => {
+  using tree = cgroups();
+  const clock = fakeClock();
+  const services = new Services(new FileTree(tree.root), clock);
+  expect(services.nameOf(1)).toBe('');
+  tree.write({ 'fs/cgroup/system.slice/late.service/cgroup.procs': '' });
+  const { ino } = statSync(tree.path('fs/cgroup/system.slice/late.service'));
+  expect(services.nameOf(ino)).toBe('');
+  clock.advance(16);
+  expect(services.nameOf(ino)).toBe('late.service');
+});
+
+test('on a host with both versions of cgroups the second is below unified', () => {
+  using tree = new TempTree().write({ 'fs/cgroup/unified/system.slice/ssh.service/cgroup.procs': '' });
+  const services = new Services(new FileTree(tree.root), fakeClock());
+  const { ino } = statSync(tree.path('fs/cgroup/unified/system.slice/ssh.service'));
+  expect(services.nameOf(ino)).toBe('ssh.service');
+});
+
+test('a machine without cgroups has no services and no error', () => {
+  using tree = new TempTree();
+  expect(new Services(new FileTree(tree.root), fakeClock()).nameOf(7)).toBe('');
+});

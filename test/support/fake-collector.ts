@@ -1,0 +1,45 @@
+import type { Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
+import { defineCollector } from '../../src/collectors/collector.ts';
+import type { Host } from '../../src/host/host.ts';
+import type { Log } from '../../src/host/log.ts';
+import { gauge } from '../../src/metrics/descriptor.ts';
+import { processMetrics } from '../../src/metrics/process.ts';
+import { CollectorRun } from '../../src/scrape/collector-run.ts';
+import { Scraper } from '../../src/scrape/scraper.ts';
+import { fakeHost } from './fake-host.ts';
+import { recordingLog } from './recording-log.ts';
+
+export const fakeMetric = (name: string) => gauge(`xen_${name}`, `What ${name} gives.`);
+
+/** A collector that gives one gauge, `xen_NAME` 1, but for what `parts` replaces. */
+export const fakeCollector = (name: string, parts: Partial<Collector> = {}): CollectorDefinition =>
+  defineCollector({
+    name,
+    help: `The ${name} of tests.`,
+    enabledByDefault: true,
+    cadence: 'live',
+    maxSeries: 10,
+    options: {},
+    metrics: [fakeMetric(name)],
+    create: () => ({ applies: () => true, collect: ({ out }) => out.add(fakeMetric(name), {}, 1), ...parts }),
+  });
+
+export const fakeRun = (
+  definition: CollectorDefinition,
+  { host = fakeHost('/nonexistent'), log = recordingLog() as Log }: { host?: Host; log?: Log } = {},
+): CollectorRun =>
+  new CollectorRun({
+    definition,
+    collector: definition.create({ options: {}, host, log }),
+    host,
+    log,
+    maxSeries: definition.maxSeries,
+  });
+
+export const fakeScraper = (definitions: readonly CollectorDefinition[], host = fakeHost('/nonexistent')): Scraper =>
+  new Scraper({
+    runs: definitions.map((definition) => fakeRun(definition, { host })),
+    host,
+    processMetrics: processMetrics(),
+    version: '1.2.3',
+  });

@@ -1,0 +1,218 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import supertest from 'supertest';
+import { describe, expect, test } from 'vitest';
+import { FileError } from '../../src/host/file-tree.ts';
+import { createApp } from '../../src/web/app.ts';
+import { listen, parseListenAddress } from '../../src/web/server.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
+import { recordingLog } from '../support/recording-log.ts';
+
+const definitions = [
+  fakeCollector('cpu'),
+  fakeCollector('tcp'),
+  fakeCollector('broken', {
+    collect: () => {
+      throw new FileError('/proc/x', 'EIO', 'i/o <error>');
+    },
+  }),
+  fakeCollector('xen', { applies: () => 'this kernel does not run on "Xen"' }),
+];
+
+const app = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
+  createApp({
+    scraper: fakeScraper(definitions),
+    log: recordingLog(),
+    version: '1.2.3',
+    disabled: [{ name: 'trace', help: 'Traces.' }],
+    telemetryPath: '/metrics',
+    maxRequests: 40,
+    timeoutOffsetSeconds: 0.25,
+    ...parts,
+  });
+
+const openMetrics = 'application/openmetrics-text;version=1.0.0';
+
+describe('/metrics', () => {
+  test('is text unless OpenMetrics is asked for, with the exact content type', async () => {
+    const text = await supertest(app()).get('/metrics').expect(200);
+    expect(text.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const om = await supertest(app()).get('/metrics').set('Accept', openMetrics).buffer(true).expect(200);
+    expect(om.headers['content-type']).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
+    expect(om.text).toMatch(/\n# EOF\n$/);
+  });
+
+  test.each(['text/plain', openMetrics])('is compressed for those who take gzip: %s', async (accept) => {
+    const response = await supertest(app()).get('/metrics').set('Accept', accept).set('Accept-Encoding', 'gzip');
+    expect(response.headers['content-encoding']).toBe('gzip');
+  });
+
+  test('has no ETag and no x-powered-by', async () => {
+    const { headers } = await supertest(app()).get('/metrics');
+    expect(headers).not.toHaveProperty('etag');
+    expect(headers).not.toHaveProperty('x-powered-by');
+  });
+
+  test('one failing collector costs only itself; an absent one has not failed', async () => {
+    const page = parseExposition((await supertest(app()).get('/metrics')).text);
+    const self = (metric: string, collector: string) => page.value(`xen_exporter_collector_${metric}`, { collector });
+    expect(page.value('xen_cpu')).toBe(1);
+    expect(page.value('xen_broken')).toBeUndefined();
+    expect([self('success', 'broken'), self('available', 'broken'), self('series', 'broken')]).toEqual([0, 1, 0]);
+    expect([self('success', 'xen'), self('available', 'xen'), self('series', 'xen')]).toEqual([1, 0, 0]);
+    expect(self('last_success_timestamp_seconds', 'cpu')).toBeGreaterThan(1_000_000_000);
+    expect(self('last_success_timestamp_seconds', 'broken')).toBeUndefined();
+    expect(page.value('xen_exporter_build_info', { version: '1.2.3', node_version: process.version })).toBe(1);
+  });
+
+  test.each([
+    ['collect[]=cpu', ['cpu']],
+    ['collect[]=cpu&collect[]=tcp', ['cpu', 'tcp']],
+    ['collect%5B%5D=tcp', ['tcp']],
+    ['exclude[]=cpu&exclude[]=broken', ['tcp', 'xen']],
+  ])('?%s runs those alone', async (query, names) => {
+    const page = parseExposition((await supertest(app()).get(`/metrics?${query}`).expect(200)).text);
+    const run = page.samples('xen_exporter_collector_success').map(({ labels }) => labels['collector']);
+    expect(run).toEqual(names);
+  });
+
+  test.each([
+    ['collect[]=cpu&exclude[]=tcp', 'expected collect[] or exclude[], found both\n'],
+    ['collect[]=nope', 'expected collectors out of cpu, tcp, broken, xen, found "nope"\n'],
+    ['exclude[]=nope', 'expected collectors out of cpu, tcp, broken, xen, found "nope"\n'],
+    ['collect[]=__proto__', 'expected collectors out of cpu, tcp, broken, xen, found "__proto__"\n'],
+  ])('?%s is a bad request', async (query, message) => {
+    const response = await supertest(app()).get(`/metrics?${query}`).expect(400);
+    expect(response.text).toBe(message);
+  });
+
+  test('may have another path, which is then matched to the letter', async () => {
+    const moved = app({ telemetryPath: '/xen(.*)' });
+    await supertest(moved).get('/xen(.*)').expect(200);
+    for (const path of ['/metrics', '/xenfoo', '/xen(.*)/', '/XEN(.*)']) await supertest(moved).get(path).expect(404);
+  });
+
+  test('may be the root', async () => {
+    const response = await supertest(app({ telemetryPath: '/' }))
+      .get('/')
+      .expect(200);
+    expect(response.text).toContain('xen_cpu 1');
+  });
+
+  test('the deadline is what Prometheus waits, less the offset: what would begin later is not begun', async () => {
+    const late = fakeCollector('late', { collect: ({ host }) => void host.procfs.text('stat') });
+    const slow = fakeCollector('slow', {
+      collect: ({ host }) => (host.clock as { advance?(s: number): void }).advance?.(2.9),
+    });
+    const run = async (timeout: string) => {
+      const server = app({ scraper: fakeScraper([slow, late, fakeCollector('quick')]) });
+      const header = ['X-Prometheus-Scrape-Timeout-Seconds', timeout] as const;
+      const page = parseExposition(
+        (
+          await supertest(server)
+            .get('/metrics')
+            .set(...header)
+        ).text,
+      );
+      const { text } = await supertest(server).get('/').expect(200);
+      return { quick: page.value('xen_quick'), exceeded: text.includes('deadline exceeded before reading') };
+    };
+    expect(await run('3')).toEqual({ quick: 1, exceeded: true });
+    expect(await run('10')).toEqual({ quick: 1, exceeded: false });
+  });
+
+  test('those who ask while a scrape is under way share it', async () => {
+    let collected = 0;
+    const counting = fakeCollector('counting', {
+      collect: ({ out }) => {
+        collected += 1;
+        out.add(fakeMetric('counting'), {}, collected);
+      },
+    });
+    const scraper = fakeScraper([counting]);
+    const request = { format: 'text', timeoutSeconds: 1 } as const;
+    const pages = await Promise.all([1, 2, 3].map(() => scraper.exposition(request)));
+    expect(collected).toBe(1);
+    expect(new Set(pages).size).toBe(1);
+    await scraper.exposition(request);
+    expect(collected).toBe(2);
+  });
+
+  test('more requests at once than allowed get a 503, and the next one is served again', async () => {
+    const limited = app({ maxRequests: 1 });
+    const server = await listen(limited, { host: '127.0.0.1', port: 0 });
+    const url = `http://${server.address}/metrics`;
+    const answers = await Promise.all([1, 2, 3, 4, 5].map(async () => (await fetch(url)).status));
+    expect(answers.filter((status) => status === 200).length).toBeGreaterThanOrEqual(1);
+    expect(answers.filter((status) => status === 503).length).toBeGreaterThanOrEqual(1);
+    expect(answers.every((status) => [200, 503].includes(status))).toBe(true);
+    expect((await fetch(url)).status).toBe(200);
+    await server.close(1);
+  });
+});
+
+describe('other paths', () => {
+  test('health and readiness', async () => {
+    await supertest(app()).get('/-/healthy').expect(200, 'Healthy\n');
+    await supertest(app()).get('/-/ready').expect(200, 'Ready\n');
+  });
+
+  test('the landing page says what is collected, what is not and why, escaped', async () => {
+    const { text, headers } = await supertest(app()).get('/').expect(200);
+    expect(headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(text).toContain('href="/metrics"');
+    expect(text).toContain('this kernel does not run on &quot;Xen&quot;');
+    expect(text).toContain('switched off; --collector.trace switches it on');
+    expect(text.match(/<span class="state">\w+<\/span>/g)).toEqual(
+      ['collected', 'collected', 'collected', 'absent', 'off'].map((state) => `<span class="state">${state}</span>`),
+    );
+  });
+
+  test('the landing page shows a failure once a scrape has met it', async () => {
+    const server = app();
+    await supertest(server).get('/metrics');
+    const { text } = await supertest(server).get('/');
+    expect(text).toContain('<span class="state">failing</span>');
+    expect(text).toContain('/proc/x: i/o &lt;error&gt;');
+  });
+
+  test('unknown paths, other methods', async () => {
+    await supertest(app()).get('/nope').expect(404, 'Not found\n');
+    await supertest(app()).get('/metrics/').expect(404);
+    await supertest(app()).post('/metrics').expect(405).expect('Allow', 'GET, HEAD');
+    await supertest(app()).head('/metrics').expect(200);
+  });
+
+  test('an error inside says nothing of the inside', async () => {
+    const scraper = fakeScraper([]);
+    scraper.exposition = () => Promise.reject(new Error('secret /path'));
+    const log = recordingLog();
+    await supertest(app({ scraper, log })).get('/metrics').expect(500, 'Internal error\n');
+    expect(log.lines).toEqual(['error | Request failed | /metrics | secret /path']);
+  });
+});
+
+describe('listening', () => {
+  test.each([
+    [':10911', { host: '', port: 10911 }],
+    ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+    ['[::1]:9100', { host: '::1', port: 9100 }],
+    ['localhost:9100', { host: 'localhost', port: 9100 }],
+    ['10911', undefined],
+    ['::1:9100', undefined],
+    [':65536', undefined],
+    ['a b:1', undefined],
+  ])('address %s', (text, address) => expect(parseListenAddress(text)).toEqual(address));
+
+  test('close lets a response end and closes connections that do nothing', async () => {
+    const server = await listen(app(), { host: '127.0.0.1', port: 0 });
+    const idle = connect(parseListenAddress(server.address)!);
+    await once(idle, 'connect');
+    const answer = fetch(`http://${server.address}/metrics`);
+    expect((await answer).status).toBe(200);
+    const ended = once(idle.resume(), 'close');
+    await server.close(0.2);
+    await ended;
+  });
+});
