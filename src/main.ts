@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
 import { parseConfigFile } from './cli/config-file.ts';
-import { flagsOf, globalOptions } from './cli/flags.ts';
+import { flagsOf } from './cli/flags.ts';
+import { parseListenAddress } from './cli/listen-address.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
 import { UsageError } from './cli/usage-error.ts';
 import { usage } from './cli/usage.ts';
@@ -15,13 +16,11 @@ import { CollectorRun } from './scrape/collector-run.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { version } from './version.ts';
 import { createApp } from './web/app.ts';
-import { listen, parseListenAddress, type RunningServer } from './web/server.ts';
+import { listen, type RunningServer } from './web/server.ts';
 
 const exitStatus = { failed: 1, badUsage: 2 } as const;
 // Time that responses get to end after SIGTERM.
 const graceSeconds = 5;
-
-const globals = globalOptions((text) => parseListenAddress(text) !== undefined);
 
 const readConfigFile = (path: string) => {
   try {
@@ -96,12 +95,12 @@ const serve = async (settings: Settings): Promise<void> => {
 };
 
 const main = async (args: readonly string[]): Promise<void> => {
-  const flags = flagsOf(globals, registry);
+  const flags = flagsOf(registry);
   const commandLine = parseCommandLine(args, flags);
   if (commandLine.action === 'help') return void process.stdout.write(usage(flags));
   if (commandLine.action === 'version') return void process.stdout.write(`xen-exporter ${version}\n`);
   const file = commandLine.configFile === undefined ? undefined : readConfigFile(commandLine.configFile);
-  const settings = resolveSettings(globals, registry, commandLine, file);
+  const settings = resolveSettings(registry, commandLine, file);
   if (commandLine.action === 'check-config') return void process.stdout.write('Flags and config file are valid\n');
   await serve(settings);
 };

@@ -11,17 +11,18 @@ import {
 } from '../collectors/option.ts';
 import { livePaths } from '../host/local-host.ts';
 import { logFormats, logLevels } from '../host/log.ts';
+import { parseListenAddress } from './listen-address.ts';
 
 const isPath = (text: string): boolean => text.startsWith('/') && text.length > 1;
 
-/** The settings that are no collector's. `isListenAddress` comes from the room that listens. */
-export const globalOptions = (isListenAddress: (text: string) => boolean) => ({
+/** The settings that are no collector's. */
+export const globalOptions = {
   'web.listen-address': textListOption({
     help: 'Address to listen on, HOST:PORT; all addresses where HOST is empty. Repeatable.',
     default: [':10911'],
     metavar: 'ADDRESS',
     expected: 'HOST:PORT, [IPV6]:PORT or :PORT',
-    holds: isListenAddress,
+    holds: (text) => parseListenAddress(text) !== undefined,
   }),
   'web.telemetry-path': textOption({
     help: 'Path of the metrics.',
@@ -68,9 +69,9 @@ export const globalOptions = (isListenAddress: (text: string) => boolean) => ({
   }),
   'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
   'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),
-});
+};
 
-export type GlobalValues = OptionValues<ReturnType<typeof globalOptions>>;
+export type GlobalValues = OptionValues<typeof globalOptions>;
 
 /** A flag of the command line, which is also a key of the config file. */
 export interface Flag {
@@ -101,10 +102,7 @@ const collectorFlags = ({ name, help, enabledByDefault, maxSeries, options }: Co
 ];
 
 /** Every flag that a config file can set, too. */
-export const flagsOf = (
-  globals: Readonly<Record<string, Option>>,
-  definitions: readonly CollectorDefinition[],
-): Flag[] => [
-  ...Object.entries(globals).map(([name, option]) => flag(name, option)),
+export const flagsOf = (definitions: readonly CollectorDefinition[]): Flag[] => [
+  ...Object.entries(globalOptions).map(([name, option]) => flag(name, option)),
   ...definitions.flatMap(collectorFlags),
 ];

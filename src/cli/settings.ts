@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { CollectorDefinition } from '../collectors/collector.ts';
 import type { CommandLine } from './command-line.ts';
 import type { ConfigFile } from './config-file.ts';
-import { flagsOf, type Flag, type GlobalValues, type globalOptions } from './flags.ts';
+import { flagsOf, globalOptions, type Flag, type GlobalValues } from './flags.ts';
 import { UsageError } from './usage-error.ts';
 
 /** How a collector is set up. */
@@ -80,12 +80,11 @@ const valuesOfFile = (file: ConfigFile, flags: readonly Flag[]): Map<string, unk
 
 /** Puts flags, file and defaults together: a flag beats the file, the file the default. Throws UsageError. */
 export const resolveSettings = (
-  globals: ReturnType<typeof globalOptions>,
   definitions: readonly CollectorDefinition[],
   commandLine: Pick<CommandLine, 'given'>,
   file: ConfigFile | undefined,
 ): Settings => {
-  const flags = flagsOf(globals, definitions);
+  const flags = flagsOf(definitions);
   const values = file ? valuesOfFile(file, flags) : new Map<string, unknown>();
   for (const flag of flags) {
     const given = commandLine.given[flag.name];
@@ -96,7 +95,9 @@ export const resolveSettings = (
   const disablesDefaults = value('collector.disable-defaults') === true;
 
   return {
-    global: Object.fromEntries(Object.keys(globals).map((name) => [name, value(name)])) as unknown as GlobalValues,
+    global: Object.fromEntries(
+      Object.keys(globalOptions).map((name) => [name, value(name)]),
+    ) as unknown as GlobalValues,
     collectors: definitions.map((definition) => {
       const { name, enabledByDefault, options } = definition;
       const key = `collector.${name}`;

@@ -1,22 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
 import { parseConfigFile } from '../../src/cli/config-file.ts';
-import { flagsOf, globalOptions } from '../../src/cli/flags.ts';
+import { flagsOf } from '../../src/cli/flags.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
 import { usage } from '../../src/cli/usage.ts';
 import { registry } from '../../src/collectors/registry.ts';
-import { parseListenAddress } from '../../src/web/server.ts';
 import { fakeCollector } from '../support/fake-collector.ts';
 
-const globals = globalOptions((text) => parseListenAddress(text) !== undefined);
 const definitions = [...registry, { ...fakeCollector('extra'), enabledByDefault: false }];
 
 const resolve = (args: readonly string[], yaml?: string) =>
   resolveSettings(
-    globals,
     definitions,
-    parseCommandLine(args, flagsOf(globals, definitions)),
+    parseCommandLine(args, flagsOf(definitions)),
     yaml === undefined ? undefined : parseConfigFile('xen.yml', yaml),
   );
 
@@ -175,7 +172,7 @@ describe('a config file that cannot be used is named with the line', () => {
 });
 
 test('every flag is a key of the file: each takes its own default back', () => {
-  for (const { name, path, option } of flagsOf(globals, definitions)) {
+  for (const { name, path, option } of flagsOf(definitions)) {
     if (option.default === undefined) continue;
     const nested = path.reduceRight<unknown>((value, key) => ({ [key]: value }), option.default);
     expect(() => resolve([], JSON.stringify(nested)), name).not.toThrow();
@@ -183,7 +180,7 @@ test('every flag is a key of the file: each takes its own default back', () => {
 });
 
 test('--help names every flag with its default', () => {
-  const flags = flagsOf(globals, definitions);
+  const flags = flagsOf(definitions);
   const text = usage(flags);
   for (const { name } of flags) expect(text).toMatch(new RegExp(`--(\\[no-\\])?${name}\\b`));
   expect(text).toContain(

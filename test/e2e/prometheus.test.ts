@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../support/daemon.ts';
 import { promtoolCheckMetrics, startPrometheus, type Prometheus } from '../support/prometheus.ts';
@@ -37,6 +38,21 @@ describe('a real Prometheus', () => {
     expect(await query('scrape_samples_scraped')).toBeGreaterThan(80);
     expect((await prometheus.targets()).map(({ health }) => health)).toEqual(['up']);
     expect(prometheus.log()).not.toMatch(/level=(warn|error)/);
+  });
+
+  test('answers the questions of the README as the README says', async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const queries = [...readme.matchAll(/^\|[^|]*\?\s*\| `([^`]*rate\(.*)`\s*\|$/gm)].map(([, promql]) => promql!);
+    expect(queries).toHaveLength(4);
+    for (const promql of queries) {
+      const answers = await until(promql, async () => {
+        // Each look is a connection: without any, the mean wait is that of none, NaN.
+        await daemon.get('/-/healthy');
+        const results = await prometheus.query(promql);
+        return results.length > 0 && results.every(({ value }) => !Number.isNaN(value)) ? results : undefined;
+      });
+      for (const { value } of answers) expect(value, promql).toBeGreaterThanOrEqual(0);
+    }
   });
 });
 

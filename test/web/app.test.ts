@@ -4,7 +4,8 @@ import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
-import { listen, parseListenAddress } from '../../src/web/server.ts';
+import { parseListenAddress } from '../../src/cli/listen-address.ts';
+import { listen } from '../../src/web/server.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
 import { recordingLog } from '../support/recording-log.ts';
@@ -194,17 +195,6 @@ describe('other paths', () => {
 });
 
 describe('listening', () => {
-  test.each([
-    [':10911', { host: '', port: 10911 }],
-    ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
-    ['[::1]:9100', { host: '::1', port: 9100 }],
-    ['localhost:9100', { host: 'localhost', port: 9100 }],
-    ['10911', undefined],
-    ['::1:9100', undefined],
-    [':65536', undefined],
-    ['a b:1', undefined],
-  ])('address %s', (text, address) => expect(parseListenAddress(text)).toEqual(address));
-
   test('close lets a response end and closes connections that do nothing', async () => {
     const server = await listen(app(), { host: '127.0.0.1', port: 0 });
     const idle = connect(parseListenAddress(server.address)!);

@@ -38,7 +38,7 @@ export const metrics = {
   ),
   drops: counter(
     'xen_listener_drops_total',
-    `SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. Goes on over a restart of the server. ${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); else absent.`,
+    `SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. With deferred accept also one for each connection whose client has sent no data yet, which is no harm. Goes on over a restart of the server. ${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); else absent.`,
     listenerLabels,
   ),
   connectionSeconds: counter(

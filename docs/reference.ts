@@ -1,0 +1,71 @@
+import { describeFlags } from '../src/cli/usage.ts';
+import { flagsOf } from '../src/cli/flags.ts';
+import type { CollectorDefinition } from '../src/collectors/collector.ts';
+import { registry } from '../src/collectors/registry.ts';
+import type { Descriptor } from '../src/metrics/descriptor.ts';
+import { selfMetrics } from '../src/scrape/self.ts';
+
+const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+
+const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+const metricRow = ({ name, type, labels, help }: Descriptor): string[] => [
+  `\`${name}\``,
+  type,
+  labels.map((label) => `\`${label}\``).join(', '),
+  escapeCell(help),
+];
+
+const metricTable = (metrics: readonly Descriptor[]): string =>
+  table(['Metric', 'Type', 'Labels', 'Meaning and source'], metrics.map(metricRow));
+
+const cadences = {
+  live: 'read during the scrape',
+  guarded: 'read in the background, at a least interval',
+  scheduled: 'read every few minutes',
+} as const;
+
+const section = ({ name, help, enabledByDefault, cadence, maxSeries, metrics }: CollectorDefinition): string =>
+  `## ${name}
+
+${help}
+
+${enabledByDefault ? 'On' : 'Off'} by default; ${cadences[cadence]}; at most ${maxSeries} series.
+
+${metricTable(metrics)}
+`;
+
+/** docs/metrics.md: every metric of every collector, in the words of its own HELP. */
+export const metricsReference = (): string => `# Metrics
+
+Made from the collectors' own HELP by \`npm run docs\`; do not edit.
+
+${registry.map(section).join('\n')}
+## The exporter itself
+
+${metricTable(selfMetrics)}
+
+Beside these, \`process_*\` and \`nodejs_*\` as prom-client gives them: CPU, memory, descriptors, garbage collection, event loop.
+`;
+
+/** The README's table of flags. */
+export const flagTable = (): string =>
+  table(
+    ['Flag', 'Default', 'Meaning'],
+    describeFlags(flagsOf(registry)).map(({ syntax, default: value, help }) => [
+      `\`${escapeCell(syntax)}\``,
+      value && `\`${escapeCell(value)}\``,
+      escapeCell(help),
+    ]),
+  );
+
+const begin = '<!-- Flags: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
+const end = '<!-- prettier-ignore-end -->';
+
+/** The README with its table of flags made anew. Throws where the README has no place for it. */
+export const withFlagTable = (readme: string): string => {
+  const [before, after] = [readme.indexOf(begin), readme.indexOf(end)];
+  if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the README`);
+  return `${readme.slice(0, before + begin.length)}\n\n${flagTable()}\n\n${readme.slice(after)}`;
+};

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { parseListenAddress } from '../../src/cli/listen-address.ts';
+
+test.each([
+  [':10911', { host: '', port: 10911 }],
+  ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+  ['[::1]:9100', { host: '::1', port: 9100 }],
+  ['localhost:9100', { host: 'localhost', port: 9100 }],
+  ['10911', undefined],
+  ['::1:9100', undefined],
+  [':65536', undefined],
+  ['a b:1', undefined],
+])('address %s', (text, address) => expect(parseListenAddress(text)).toEqual(address));
