@@ -37,6 +37,8 @@ export interface CollectContext {
 export interface Collector {
   /** Whether its interface exists here now; where not, the reason in words. Never throws. */
   applies(): true | string;
+  /** Where it applies: what of it cannot be read here and why, in words; undefined where nothing is missing. Never throws. */
+  lacks?(): string | undefined;
   /**
    * Reads the machine and adds samples, synchronously: what may wait belongs in `background`. What it throws is this collector's failure and
    * nobody else's.

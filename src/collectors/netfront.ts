@@ -56,13 +56,13 @@ const metrics = {
   ),
 };
 
-/** The root qdiscs by interface index; undefined where netlink cannot be spoken. */
-const rootQdiscs = (netlink: Netlink): Map<number, Qdisc> | undefined => {
+/** The root qdiscs by interface index, or in words why they cannot be read: netlink cannot be spoken here. */
+const rootQdiscs = (netlink: Netlink): Map<number, Qdisc> | string => {
   try {
     const { qdiscs } = completeDump(() => parseQdiscs(netlink.exchange('route', qdiscRequest())));
     return new Map(qdiscs.filter(isRootQdisc).map((qdisc) => [qdisc.ifindex, qdisc]));
   } catch (error) {
-    if (error instanceof NetlinkUnavailable) return undefined;
+    if (error instanceof NetlinkUnavailable) return error.message;
     throw error;
   }
 };
@@ -85,15 +85,18 @@ export const netfront = defineCollector({
   create: ({ host: { sysfs } }) => {
     const labelSets = new LabelSets(vifLabel);
     const qdiscDrops = new Accumulator<Labels>(growthOfU32);
+    let lacks: string | undefined;
     return {
       applies: () => {
         const onXen = needsXen(sysfs);
         if (onXen !== true) return onXen;
         return netfrontDevices(sysfs).length > 0 || `no network device in ${sysfs.path('bus/xen/devices')}`;
       },
+      lacks: () => lacks,
       collect: ({ host: { procfs, sysfs, netlink }, out }) => {
         const counters = parsed(procfs, 'net/dev', parseNetDev);
         const qdiscs = rootQdiscs(netlink);
+        lacks = typeof qdiscs === 'string' ? `qdiscs: ${qdiscs}` : undefined;
         for (const { vif, device } of netfrontDevices(sysfs)) {
           const labels = labelSets.get(vif);
           const traffic = counters.get(device);
@@ -107,7 +110,7 @@ export const netfront = defineCollector({
           out.add(metrics.transmitErrors, labels, traffic?.transmitErrors);
           const queues = sysfs.listIfAny(`class/net/${device}/queues`).filter((name) => name.startsWith('rx-'));
           out.add(metrics.queues, labels, queues.length || undefined);
-          const qdisc = qdiscs?.get(interfaceIndex(sysfs, device) ?? -1);
+          const qdisc = typeof qdiscs === 'string' ? undefined : qdiscs.get(interfaceIndex(sysfs, device) ?? -1);
           out.add(metrics.qdiscBacklog, labels, qdisc?.queueLength);
           out.add(metrics.qdiscDrops, labels, qdisc && qdiscDrops.total(labels, qdisc.drops));
         }

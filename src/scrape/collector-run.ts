@@ -13,6 +13,8 @@ export interface CollectorStatus {
   readonly help: string;
   /** True, or why what it reads is not here. */
   readonly available: true | string;
+  /** What of it cannot be read here, and why. */
+  readonly lacks: string | undefined;
   /** Why it last failed; absent where it did not. */
   readonly error?: string;
   readonly series: number;
@@ -70,6 +72,7 @@ export class CollectorRun {
       name,
       help,
       available: this.#collector.applies(),
+      lacks: this.#collector.lacks?.(),
       series: this.#series,
       ...(error && { error: error.message }),
     };

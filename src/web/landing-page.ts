@@ -13,10 +13,10 @@ interface Row {
   readonly detail: string;
 }
 
-const rowOf = ({ name, help, available, error }: CollectorStatus): Row => {
+const rowOf = ({ name, help, available, lacks, error }: CollectorStatus): Row => {
   if (available !== true) return { name, help, state: 'absent', detail: available };
   if (error !== undefined) return { name, help, state: 'failing', detail: error };
-  return { name, help, state: 'collected', detail: '' };
+  return { name, help, state: 'collected', detail: lacks === undefined ? '' : `without ${lacks}` };
 };
 
 const offRow = ({ name, help }: { name: string; help: string }): Row => ({

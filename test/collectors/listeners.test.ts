@@ -19,7 +19,11 @@ test('SYN queues: a connection belongs to the listener of its address, else to t
 
 test('auto falls back to /proc where netlink does not answer, and says so', async () => {
   const host = guestHost('pv-storm');
-  const page = await collect(createCollector(listeners, host), host);
+  const collector = createCollector(listeners, host);
+  expect(collector.lacks!()).toBe(
+    'SYN queues and services, limits and drops (there is no ss): read from /proc, because this is a copy of files',
+  );
+  const page = await collect(collector, host);
   expect(page.value('xen_exporter_listener_source', { source: 'proc' })).toBe(1);
   expect(page.samples('xen_listener_syn_queue_length')).toEqual([]);
 });

@@ -54,7 +54,9 @@ test('names devices by their vif; the root qdisc is found by interface index', a
 test('without netlink the qdisc is absent, not zero', async () => {
   using files = tree();
   const host = fakeHost(files.root);
-  const page = await collect(createCollector(netfront, host), host);
+  const collector = createCollector(netfront, host);
+  const page = await collect(collector, host);
+  expect(collector.lacks!()).toBe('qdiscs: this is a copy of files');
   expect(page.value('xen_netfront_receive_packets_total')).toBe(2);
   expect(page.samples('xen_netfront_qdisc_drops_total')).toEqual([]);
 });

@@ -12,7 +12,7 @@ import { recordingLog } from '../support/recording-log.ts';
 
 const definitions = [
   fakeCollector('cpu'),
-  fakeCollector('tcp'),
+  fakeCollector('tcp', { lacks: () => 'drops: no <ss>' }),
   fakeCollector('broken', {
     collect: () => {
       throw new FileError('/proc/x', 'EIO', 'i/o <error>');
@@ -164,6 +164,7 @@ describe('other paths', () => {
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(text).toContain('href="/metrics"');
     expect(text).toContain('this kernel does not run on &quot;Xen&quot;');
+    expect(text).toContain('without drops: no &lt;ss&gt;');
     expect(text).toContain('switched off; --collector.trace switches it on');
     expect(text.match(/<span class="state">\w+<\/span>/g)).toEqual(
       ['collected', 'collected', 'collected', 'absent', 'off'].map((state) => `<span class="state">${state}</span>`),

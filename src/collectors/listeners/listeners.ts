@@ -40,13 +40,14 @@ const options = {
 
 const chooseSource = (wanted: 'auto' | ListenerSource['name'], host: Host, log: Log): ListenerSource => {
   if (wanted === 'netlink') return netlinkSource;
-  if (wanted === 'proc') return procSource(host);
+  if (wanted === 'proc') return procSource(host, '--collector.listeners.source=proc');
   try {
     netlinkSource.read(host);
     return netlinkSource;
   } catch (error) {
-    log.info('Reading listening sockets from /proc', { reason: (error as Error).message });
-    return procSource(host);
+    const why = (error as Error).message;
+    log.info('Reading listening sockets from /proc', { reason: why });
+    return procSource(host, why);
   }
 };
 
@@ -103,6 +104,7 @@ export const listeners = defineCollector({
 
     return {
       applies: () => (source.name === 'netlink' ? true : needs(host.procfs, 'net/tcp')),
+      lacks: () => source.lacks,
       collect: ({ host, out }) => {
         queues.observe(read(host));
         const listeners = queues.listeners;

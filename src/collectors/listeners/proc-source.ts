@@ -48,15 +48,16 @@ const indexOf = (rows: readonly SsListener[]) => {
 
 /**
  * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the background, where there is an ss.
- * A reading of ss is used until it is three intervals old; without one, limits and drops are absent.
+ * A reading of ss is used until it is three intervals old; without one, limits and drops are absent. `why` says why it is not netlink.
  */
-export const procSource = (host: Host): ListenerSource => {
+export const procSource = (host: Host, why: string): ListenerSource => {
   const ss = host.commands.find('ss');
   let lookUp = indexOf([]);
   let readAt = -Infinity;
 
   return {
     name: 'proc',
+    lacks: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
     read: ({ procfs, clock }) => {
       const isFresh = clock.monotonicSeconds() - readAt < 3 * intervalSeconds;
       return tables

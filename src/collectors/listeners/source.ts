@@ -6,6 +6,8 @@ import type { BackgroundTask } from '../collector.ts';
 /** Where the listening sockets are read from. */
 export interface ListenerSource {
   readonly name: 'netlink' | 'proc';
+  /** What it cannot tell, in words. */
+  readonly lacks?: string;
   /** The listening sockets of this moment. Throws what the host or the parsers throw. */
   read(host: Host): ListenerSocket[];
   /** One row per connection in the handshake, where the source has them. */
