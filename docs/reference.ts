@@ -3,6 +3,7 @@ import { flagsOf } from '../src/cli/flags.ts';
 import type { CollectorDefinition } from '../src/collectors/collector.ts';
 import { registry } from '../src/collectors/registry.ts';
 import type { Descriptor } from '../src/metrics/descriptor.ts';
+import { processMetrics } from '../src/scrape/process-metrics.ts';
 import { selfMetrics } from '../src/scrape/self.ts';
 
 const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
@@ -44,9 +45,7 @@ Made from the collectors' own HELP by \`npm run docs\`; do not edit.
 ${registry.map(section).join('\n')}
 ## The exporter itself
 
-${metricTable(selfMetrics)}
-
-Beside these, \`process_*\` and \`nodejs_*\` as prom-client gives them: CPU, memory, descriptors, garbage collection, event loop.
+${metricTable([...selfMetrics, ...processMetrics])}
 `;
 
 /** The README's table of flags. */

@@ -11,7 +11,7 @@ import { registry } from './collectors/registry.ts';
 import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
 import { createLog, type Log } from './host/log.ts';
-import { processMetrics } from './metrics/process.ts';
+import { watchOwnProcess } from './host/own-process.ts';
 import { CollectorRun } from './scrape/collector-run.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { version } from './version.ts';
@@ -38,7 +38,7 @@ const createScraper = (settings: Settings, host: Host, log: Log): Scraper => {
       ({ definition, maxSeries, options }) =>
         new CollectorRun({ definition, collector: definition.create({ options, host, log }), host, log, maxSeries }),
     );
-  return new Scraper({ runs, host, processMetrics: processMetrics(), version });
+  return new Scraper({ runs, host, readOwnProcess: watchOwnProcess(), version });
 };
 
 /** Listens on every address, or on none. */

@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Registry } from 'prom-client';
 import type { Host } from '../host/host.ts';
+import type { OwnProcess } from '../host/own-process.ts';
 import { encode, type ExpositionFormat } from '../metrics/exposition.ts';
 import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
+import { addProcess } from './process-metrics.ts';
 import { self } from './self.ts';
 
 export interface ScrapeRequest {
@@ -18,14 +19,14 @@ export interface ScrapeRequest {
 export class Scraper {
   readonly #runs: readonly CollectorRun[];
   readonly #host: Host;
-  readonly #processMetrics: Registry;
+  readonly #readOwnProcess: () => OwnProcess;
   readonly #buildInfo: Family;
   readonly #inFlight = new Map<string, Promise<string>>();
 
-  constructor(spec: { runs: readonly CollectorRun[]; host: Host; processMetrics: Registry; version: string }) {
+  constructor(spec: { runs: readonly CollectorRun[]; host: Host; readOwnProcess: () => OwnProcess; version: string }) {
     this.#runs = spec.runs;
     this.#host = spec.host;
-    this.#processMetrics = spec.processMetrics;
+    this.#readOwnProcess = spec.readOwnProcess;
     const info = new Families();
     const labels = new LabelSets(self.buildInfo.labels).get(spec.version, process.version);
     info.add(self.buildInfo, labels, 1);
@@ -59,7 +60,8 @@ export class Scraper {
       await setImmediate();
       families.push(...run.collect(deadline, own));
     }
-    return encode([...families, this.#buildInfo, ...own.list()], format, this.#processMetrics);
+    addProcess(own, this.#readOwnProcess());
+    return encode([...families, this.#buildInfo, ...own.list()], format);
   }
 
   start(): void {

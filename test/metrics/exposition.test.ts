@@ -1,10 +1,8 @@
-import { Counter, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { counter, gauge, histogram } from '../../src/metrics/descriptor.ts';
 import { contentTypes, encode } from '../../src/metrics/exposition.ts';
 import { Families } from '../../src/metrics/families.ts';
 import { labelValue } from '../../src/metrics/labels.ts';
-import { processMetrics } from '../../src/metrics/process.ts';
 import { promtoolCheckMetrics } from '../support/prometheus.ts';
 
 const families = () => {
@@ -65,24 +63,6 @@ test('text, OpenMetrics and text again are the same bytes each time, from the sa
   expect(await encode(same, 'openMetrics')).toBe(openMetrics);
   expect(await encode(same, 'text')).toBe(text);
   expect(await encode(same, 'openMetrics')).toBe(openMetrics);
-});
-
-test('metrics of a prom-client registry come through each format unharmed', async () => {
-  const registry = new Registry();
-  new Counter({ name: 'own_total', help: 'Own.', registers: [registry] }).inc(2);
-  for (const round of [1, 2]) {
-    expect(await encode([], 'text', registry), `round ${round}`).toContain('\nown_total 2\n');
-    expect(await encode([], 'openMetrics', registry), `round ${round}`).toBe(
-      '# HELP own Own.\n# TYPE own counter\nown_total 2\n# EOF\n',
-    );
-  }
-});
-
-test("the process's own metrics pass promtool, which refuses gauges named _total", async () => {
-  const page = await encode(families(), 'text', processMetrics());
-  expect(page).toContain('process_cpu_seconds_total');
-  expect(page).not.toMatch(/nodejs_active_\w+_total/);
-  expect(await promtoolCheckMetrics(page)).toEqual({ status: 0, output: '' });
 });
 
 test('hostile label values stay inside their quotes', async () => {

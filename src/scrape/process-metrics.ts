@@ -1,0 +1,52 @@
+import type { OwnProcess } from '../host/own-process.ts';
+import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
+import type { Families } from '../metrics/families.ts';
+
+const lag = 'Delay of the event loop since the last scrape, in seconds:';
+
+/** What client libraries for Prometheus say of their process, by the usual names. */
+const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => number | undefined }[] = [
+  {
+    metric: counter('process_cpu_seconds_total', 'User and system CPU time of this process, in seconds.'),
+    read: (own) => own.cpuSeconds,
+  },
+  {
+    metric: gauge('process_start_time_seconds', 'When this process started, in seconds since 1970.'),
+    read: (own) => own.startTimeSeconds,
+  },
+  {
+    metric: gauge('process_resident_memory_bytes', 'Resident memory of this process, in bytes.'),
+    read: (own) => own.residentBytes,
+  },
+  { metric: gauge('process_open_fds', 'File descriptors that are open.'), read: (own) => own.openDescriptors },
+  {
+    metric: gauge('process_max_fds', 'File descriptors that may be open; absent where there is no limit.'),
+    read: (own) => own.maxDescriptors,
+  },
+  {
+    metric: gauge('nodejs_heap_size_total_bytes', 'Size of the JavaScript heap, in bytes.'),
+    read: (own) => own.heapBytes,
+  },
+  {
+    metric: gauge('nodejs_heap_size_used_bytes', 'Used part of the JavaScript heap, in bytes.'),
+    read: (own) => own.heapUsedBytes,
+  },
+  {
+    metric: gauge('nodejs_eventloop_lag_p50_seconds', `${lag} median.`),
+    read: (own) => own.eventLoopDelaySeconds.p50,
+  },
+  {
+    metric: gauge('nodejs_eventloop_lag_p99_seconds', `${lag} 99th percentile.`),
+    read: (own) => own.eventLoopDelaySeconds.p99,
+  },
+  { metric: gauge('nodejs_eventloop_lag_max_seconds', `${lag} worst.`), read: (own) => own.eventLoopDelaySeconds.max },
+];
+
+export const processMetrics: readonly Descriptor[] = metrics.map(({ metric }) => metric);
+
+const noLabels = {};
+
+/** Adds a reading of this process to `out`. */
+export const addProcess = (out: Families, own: OwnProcess): void => {
+  for (const { metric, read } of metrics) out.add(metric, noLabels, read(own));
+};
