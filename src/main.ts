@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './v8-flags.ts';
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
 import { parseConfigFile } from './cli/config-file.ts';
@@ -21,6 +22,7 @@ import { listen, type RunningServer } from './web/server.ts';
 const exitStatus = { failed: 1, badUsage: 2 } as const;
 // Time that responses get to end after SIGTERM.
 const graceSeconds = 5;
+const warmUpSeconds = 10;
 
 const readConfigFile = (path: string) => {
   try {
@@ -80,6 +82,8 @@ const serve = async (settings: Settings): Promise<void> => {
     maxRequests: global['web.max-requests'],
     timeoutOffsetSeconds: global['scrape.timeout-offset'],
   });
+  // The first reading meets code that is not compiled yet and takes several times as long as those after it: nobody shall wait for it.
+  await scraper.exposition({ format: 'text', encoding: 'gzip', timeoutSeconds: warmUpSeconds });
   const servers = await listenOnAll(global['web.listen-address'], app);
   scraper.start();
   for (const { address } of servers) log.info('Listening on', { address });

@@ -4,6 +4,7 @@ import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { naming } from './parsed.ts';
+import { needsXen } from './xen.ts';
 
 const info = gauge(
   'xen_guest_info',
@@ -19,10 +20,11 @@ interface Identity {
   readonly role: Role;
 }
 
-/** What this kernel runs as. Throws FileError or ParseError. */
-export const identify = ({ procfs, sysfs }: Host): Identity => {
+const notOnXen: Identity = { uuid: '', type: '', role: 'baremetal' };
+
+/** What this kernel runs as on Xen. Throws FileError or ParseError. */
+const identify = ({ procfs, sysfs }: Host): Identity => {
   const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();
-  if (hypervisor('type') !== 'xen') return { uuid: '', type: '', role: 'baremetal' };
   const featuresText = hypervisor('properties/features');
   const features =
     featuresText === undefined
@@ -43,12 +45,13 @@ export const guest = defineCollector({
   maxSeries: 1,
   options: {},
   metrics: [info],
-  create: () => {
+  create: ({ host: { sysfs } }) => {
+    const onXen = needsXen(sysfs);
     const labelSets = new LabelSets(info.labels);
     return {
       applies: () => true,
       collect: ({ host, out }) => {
-        const { uuid, type, role } = identify(host);
+        const { uuid, type, role } = onXen === true ? identify(host) : notOnXen;
         out.add(info, labelSets.get(uuid, type, role), 1);
         labelSets.sweep();
       },

@@ -29,13 +29,20 @@ const metrics = {
   ),
 };
 
+/** Numbers by CPU number, not by column: a CPU that comes back online goes on counting where it was. */
+const grownTo = <Numbers extends Uint32Array | Float64Array>(numbers: Numbers, length: number): Numbers => {
+  if (numbers.length >= length) return numbers;
+  const grown = new (numbers.constructor as new (length: number) => Numbers)(length);
+  grown.set(numbers);
+  return grown;
+};
+
 /** A row as it was read last. Its counters are 32 bits wide, wrap, and begin anew when their device is reconnected. */
 class Row {
   readonly source: EventSource | 'callbacks';
   readonly queue: NetfrontQueue | undefined;
   /** What the row has grown by since we know it, all CPUs together. */
   total = 0;
-  /** By CPU number, not by column: a CPU that comes back online goes on counting where it was. */
   last = new Uint32Array(0);
 
   constructor({ label, kind, action }: InterruptRow, vifOf: ReadonlyMap<string, string>) {
@@ -47,7 +54,7 @@ class Row {
 /** Adds up what the rows of /proc/interrupts grow by, from one reading to the next. */
 class EventTotals {
   /** By what the events are for, then by CPU number. */
-  readonly bySource = new Map<EventSource | 'callbacks', Map<number, number>>();
+  readonly bySource = new Map<EventSource | 'callbacks', Float64Array>();
   /** The CPUs of the last reading: those online. */
   cpus: readonly number[] = [];
   #rows = new Map<string, Row>();
@@ -68,21 +75,19 @@ class EventTotals {
   }
 
   #grow(row: Row, { cpus, counts }: InterruptRow): void {
-    const perCpu = this.bySource.get(row.source) ?? new Map<number, number>();
+    const length = (cpus.at(-1) ?? 0) + 1;
+    const last = (row.last = grownTo(row.last, length));
+    const perCpu = grownTo(this.bySource.get(row.source) ?? new Float64Array(0), length);
     this.bySource.set(row.source, perCpu);
-    const needed = (cpus.at(-1) ?? 0) + 1;
-    if (row.last.length < needed) {
-      const last = new Uint32Array(needed);
-      last.set(row.last);
-      row.last = last;
-    }
     for (let column = 0; column < cpus.length; column += 1) {
       const cpu = cpus[column]!;
-      const growth = growthOfU32(row.last[cpu]!, counts[column]!);
-      if (growth === 0 && perCpu.has(cpu)) continue;
-      row.last[cpu] = counts[column]!;
+      const now = counts[column]!;
+      // Nearly all: hundreds of thousands of counts on a large host.
+      if (now === last[cpu]) continue;
+      const growth = growthOfU32(last[cpu]!, now);
+      last[cpu] = now;
       row.total += growth;
-      perCpu.set(cpu, (perCpu.get(cpu) ?? 0) + growth);
+      perCpu[cpu]! += growth;
     }
   }
 }
@@ -97,15 +102,13 @@ export const interrupts = defineCollector({
   options: {},
   metrics: Object.values(metrics),
   create: ({ host: { procfs, sysfs } }) => {
+    const onXen = needsXen(sysfs);
     const totals = new EventTotals();
     const queueLabels = new LabelSets(metrics.netfront.labels);
     const eventLabels = new LabelSets(metrics.events.labels);
     const cpuLabels = new LabelSets(metrics.callbacks.labels);
     return {
-      applies: () => {
-        const onXen = needsXen(sysfs);
-        return onXen === true ? needs(procfs, file) : onXen;
-      },
+      applies: () => (onXen === true ? needs(procfs, file) : onXen),
       collect: ({ host: { procfs, sysfs }, out }) => {
         const vifOf = new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif]));
         const bytes = procfs.bytes(file, maxBytes);
@@ -115,7 +118,7 @@ export const interrupts = defineCollector({
         }
         for (const [source, perCpu] of totals.bySource) {
           for (const cpu of totals.cpus) {
-            const total = perCpu.get(cpu);
+            const total = perCpu[cpu];
             if (source === 'callbacks') out.add(metrics.callbacks, cpuLabels.get(String(cpu)), total);
             else out.add(metrics.events, eventLabels.get(String(cpu), source), total);
           }

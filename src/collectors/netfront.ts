@@ -83,12 +83,12 @@ export const netfront = defineCollector({
   options: {},
   metrics: Object.values(metrics),
   create: ({ host: { sysfs } }) => {
+    const onXen = needsXen(sysfs);
     const labelSets = new LabelSets(vifLabel);
     const qdiscDrops = new Accumulator<Labels>(growthOfU32);
     let lacks: string | undefined;
     return {
       applies: () => {
-        const onXen = needsXen(sysfs);
         if (onXen !== true) return onXen;
         return netfrontDevices(sysfs).length > 0 || `no network device in ${sysfs.path('bus/xen/devices')}`;
       },

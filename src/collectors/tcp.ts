@@ -1,6 +1,7 @@
 import { parseInteger } from '../formats/integer.ts';
 import { parseNetCounters } from '../formats/proc-net-counters.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
+import { noLabels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { naming, needs, parsed } from './parsed.ts';
 
@@ -158,12 +159,10 @@ export const tcp = defineCollector({
   create: ({ host: { procfs } }) => ({
     applies: () => needs(procfs, 'net/netstat'),
     collect: ({ host: { procfs }, out }) => {
-      const values = new Map([
-        ...parsed(procfs, 'net/snmp', parseNetCounters),
-        ...parsed(procfs, 'net/netstat', parseNetCounters),
-      ]);
-      for (const { key, metric } of counters) out.add(metric, {}, values.get(key));
-      out.add(established, {}, values.get('Tcp.CurrEstab'));
+      const snmp = parsed(procfs, 'net/snmp', parseNetCounters);
+      const netstat = parsed(procfs, 'net/netstat', parseNetCounters);
+      for (const { key, metric } of counters) out.add(metric, noLabels, netstat.get(key) ?? snmp.get(key));
+      out.add(established, noLabels, snmp.get('Tcp.CurrEstab'));
       for (const { file, metric } of settings) {
         // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
         const text = procfs.textIfAny(file);

@@ -1,9 +1,17 @@
 import type { FileTree } from '../host/file-tree.ts';
 
-/** For `applies`: true where this kernel runs on Xen, as Dom0 or guest, else the reason. */
+/**
+ * For `applies`: true where this kernel runs on Xen, as Dom0 or guest, else the reason. To be asked once: a kernel does not change this while it
+ * lives.
+ */
 export const needsXen = (sysfs: FileTree): true | string => {
-  const type = sysfs.exists('hypervisor/type') ? sysfs.text('hypervisor/type').trim() : '';
-  return type === 'xen' || `this kernel does not run on Xen (${sysfs.path('hypervisor/type')} does not say "xen")`;
+  const file = 'hypervisor/type';
+  try {
+    if (sysfs.textIfAny(file)?.trim() === 'xen') return true;
+    return `this kernel does not run on Xen (${sysfs.path(file)} does not say "xen")`;
+  } catch (error) {
+    return (error as Error).message;
+  }
 };
 
 /** A network device whose frontend is netfront. */

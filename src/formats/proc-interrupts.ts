@@ -22,6 +22,10 @@ const ZERO = 0x30;
 // Kernels before 4.x print chip and kind without a space between; physical interrupts have their number there.
 const xenTail = /^\s*xen-(?:percpu|pirq|dyn(?:-lateeoi)?)\s*(?:\d+\s*)?(?:Edge|Level)?\s*-(\S+)\s+(\S.*)$/;
 
+// Nearly all counts are 0, and each is printed in a cell as wide as the largest (a space and "%10u"): one comparison passes over a run of them.
+const cellsPerRun = 16;
+const zeroRun = Buffer.from('          0'.repeat(cellsPerRun));
+
 const latin1 = (bytes: Uint8Array, start: number, end: number): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', Math.max(0, start), end);
 
@@ -59,7 +63,14 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
 
     let at = colon + 1;
     let cpu = 0;
-    for (; cpu < cpus.length; cpu += 1) {
+    while (cpu < cpus.length) {
+      const runEnd = at + zeroRun.length;
+      if (cpu + cellsPerRun <= cpus.length && runEnd <= end && zeroRun.compare(bytes, at, runEnd) === 0) {
+        counts.fill(0, cpu, cpu + cellsPerRun);
+        cpu += cellsPerRun;
+        at = runEnd;
+        continue;
+      }
       const first = skipSpaces(bytes, at, end);
       let count = 0;
       let digit = bytes[first]! - ZERO;
@@ -69,6 +80,7 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
       }
       if (at === first) break;
       counts[cpu] = count;
+      cpu += 1;
     }
     // Rows such as ERR have one count for all CPUs.
     if (cpu < cpus.length) continue;

@@ -1,4 +1,5 @@
-import { Registry, type Metric, type RegistryContentType } from 'prom-client';
+import type { Metric, RegistryContentType } from 'prom-client';
+import Registry from 'prom-client/lib/registry.js';
 import type { Family } from './families.ts';
 
 /** The exposition formats we write, by the content type that names them. */

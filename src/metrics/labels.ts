@@ -1,6 +1,9 @@
 /** The label values of one series. The same object stands for the same series in every scrape: the encoder caches its text by identity. */
 export type Labels<Label extends string = string> = Readonly<Record<Label, string>>;
 
+/** The labels of a metric that has none. */
+export const noLabels: Labels<never> = {};
+
 /** A label value as the exposition formats can carry it: valid Unicode without NUL, each bad character replaced by U+FFFD. */
 export const labelValue = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
 

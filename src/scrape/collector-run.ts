@@ -32,6 +32,7 @@ export class CollectorRun {
   readonly #maxSeries: number;
   #sampler: RunningSampler | undefined;
   #background: RunningBackground | undefined;
+  #applies: true | string = 'not asked yet';
   #error: Error | undefined;
   #loggedError: string | undefined;
   #lastSuccess: number | undefined;
@@ -83,21 +84,19 @@ export class CollectorRun {
     const { clock } = this.#host;
     const begin = clock.monotonicSeconds();
     const out = new Families(this.#maxSeries);
-    const applies = this.#collector.applies();
-    if (applies === true) this.#attempt(out, deadline);
-    else this.#error = undefined;
-
-    const families = this.#error ? [] : out.list();
-    this.#series = this.#error ? 0 : out.series;
+    this.#attempt(out, deadline);
+    const isGood = this.#applies === true && !this.#error;
+    const families = isGood ? out.list() : [];
+    this.#series = isGood ? out.series : 0;
     this.#dropped += out.dropped;
     const failure = this.#failure();
     this.#logChange(failure);
-    if (!failure && applies === true) this.#lastSuccess = clock.wallSeconds();
+    if (!failure && this.#applies === true) this.#lastSuccess = clock.wallSeconds();
 
     const labels = oneLabel.get(this.definition.name);
     own.add(self.duration, labels, clock.monotonicSeconds() - begin);
     own.add(self.success, labels, failure ? 0 : 1);
-    own.add(self.available, labels, applies === true ? 1 : 0);
+    own.add(self.available, labels, this.#applies === true ? 1 : 0);
     own.add(self.series, labels, this.#series);
     own.add(self.lastSuccess, labels, this.#lastSuccess);
     own.add(self.seriesDropped, labels, this.#dropped);
@@ -106,12 +105,18 @@ export class CollectorRun {
   }
 
   #attempt(out: Families, deadline: number): void {
+    this.#error = undefined;
+    // Where it applied at the last scrape it is asked again only if nothing comes of it: the question costs a file or two.
+    if (this.#applies !== true) this.#applies = this.#collector.applies();
+    if (this.#applies !== true) return;
     try {
       this.#collector.collect({ host: withDeadline(this.#host, deadline), out });
-      this.#error = undefined;
     } catch (error) {
       this.#error = error as Error;
     }
+    if (out.series > 0 && !this.#error) return;
+    this.#applies = this.#collector.applies();
+    if (this.#applies !== true) this.#error = undefined;
   }
 
   #failure(): Error | undefined {

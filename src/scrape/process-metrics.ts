@@ -1,6 +1,7 @@
 import type { OwnProcess } from '../host/own-process.ts';
 import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
+import { noLabels } from '../metrics/labels.ts';
 
 const lag = 'Delay of the event loop since the last scrape, in seconds:';
 
@@ -43,8 +44,6 @@ const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => 
 ];
 
 export const processMetrics: readonly Descriptor[] = metrics.map(({ metric }) => metric);
-
-const noLabels = {};
 
 /** Adds a reading of this process to `out`. */
 export const addProcess = (out: Families, own: OwnProcess): void => {

@@ -75,7 +75,7 @@ test('a broken file is an error that names it', async () => {
 
 test('off Xen it says why it has nothing', () => {
   tree.write({ 'sys/hypervisor/type': 'kvm\n' });
-  expect(collector.applies()).toBe(
+  expect(createCollector(interrupts, host).applies()).toBe(
     `this kernel does not run on Xen (${tree.path('sys/hypervisor/type')} does not say "xen")`,
   );
 });

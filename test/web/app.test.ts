@@ -133,7 +133,7 @@ describe('/metrics', () => {
       },
     });
     const scraper = fakeScraper([counting]);
-    const request = { format: 'text', timeoutSeconds: 1 } as const;
+    const request = { format: 'text', encoding: 'identity', timeoutSeconds: 1 } as const;
     const pages = await Promise.all([1, 2, 3].map(() => scraper.exposition(request)));
     expect(collected).toBe(1);
     expect(new Set(pages).size).toBe(1);
@@ -142,19 +142,27 @@ describe('/metrics', () => {
   });
 
   test('more requests at once than allowed get a 503, and the next one is served again', async () => {
-    const limited = app({ maxRequests: 1 });
-    const server = await listen(limited, { host: '127.0.0.1', port: 0 });
-    const url = `http://${server.address}/metrics`;
-    const ask = async () => {
-      const response = await fetch(url);
-      await response.text();
-      return response.status;
+    const scraper = fakeScraper([]);
+    const page = Promise.withResolvers<Buffer>();
+    let underWay = 0;
+    scraper.exposition = () => {
+      underWay += 1;
+      return page.promise;
     };
-    const answers = await Promise.all([1, 2, 3, 4, 5].map(ask));
-    expect(answers.filter((status) => status === 200).length).toBeGreaterThanOrEqual(1);
-    expect(answers.filter((status) => status === 503).length).toBeGreaterThanOrEqual(1);
-    expect(answers.every((status) => [200, 503].includes(status))).toBe(true);
-    await until('a place to be free', async () => (await ask()) === 200 || undefined);
+    const server = await listen(app({ scraper, maxRequests: 2 }), { host: '127.0.0.1', port: 0 });
+    const ask = async () => {
+      const response = await fetch(`http://${server.address}/metrics`);
+      return [response.status, await response.text()];
+    };
+    const first = [ask(), ask()];
+    await until('two scrapes to be under way', () => underWay === 2 || undefined);
+    expect(await ask()).toEqual([503, 'Limit of concurrent requests reached (2), try again later.\n']);
+    page.resolve(Buffer.from('page\n'));
+    expect(await Promise.all(first)).toEqual([
+      [200, 'page\n'],
+      [200, 'page\n'],
+    ]);
+    await until('a place to be free', async () => (await ask())[0] === 200 || undefined);
     await server.close(1);
   });
 });

@@ -108,7 +108,9 @@ export const listeners = defineCollector({
       collect: ({ host, out }) => {
         queues.observe(read(host));
         const listeners = queues.listeners;
-        const synQueues = source.readSynReceived && countSynQueues(source.readSynReceived(host), listeners);
+        const families = [...new Set(listeners.map(({ family }) => family))];
+        const synReceived = source.readSynReceived?.(host, families);
+        const synQueues = synReceived && countSynQueues(synReceived, listeners);
         for (const listener of listeners) {
           const { family, address, port } = listener;
           const labels = labelSets.get(address, String(port), family);

@@ -3,9 +3,8 @@ import type { Host } from '../../host/host.ts';
 import { completeDump } from '../complete-dump.ts';
 import type { ListenerSource } from './source.ts';
 
-const families = ['ipv4', 'ipv6'] as const;
-const listenRequests = families.map(listenRequest);
-const synRecvRequests = families.map(synRecvRequest);
+const listenRequests = [listenRequest('ipv4'), listenRequest('ipv6')];
+const synRecvRequests = { ipv4: synRecvRequest('ipv4'), ipv6: synRecvRequest('ipv6') };
 
 const dumps = <Row>(
   host: Host,
@@ -16,10 +15,15 @@ const dumps = <Row>(
 
 /**
  * The kernel's sock_diag (sock_diag(7)): length, limit, drops and cgroup of every listener, in a fiftieth of a millisecond however many
- * connections there are. The SYN queues cost a walk of the connection table: for scrapes, not for samples.
+ * connections there are. The SYN queues cost a walk of the connection table for each family: for scrapes, not for samples.
  */
 export const netlinkSource: ListenerSource = {
   name: 'netlink',
   read: (host) => dumps(host, listenRequests, parseInetDiag),
-  readSynReceived: (host) => dumps(host, synRecvRequests, parseSynRecv),
+  readSynReceived: (host, families) =>
+    dumps(
+      host,
+      families.map((family) => synRecvRequests[family]),
+      parseSynRecv,
+    ),
 };

@@ -1,4 +1,5 @@
 import type { SynRecvSocket } from '../../formats/inet-diag.ts';
+import type { IpFamily } from '../../formats/ip-address.ts';
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Host } from '../../host/host.ts';
 import type { BackgroundTask } from '../collector.ts';
@@ -10,8 +11,8 @@ export interface ListenerSource {
   readonly lacks?: string;
   /** The listening sockets of this moment. Throws what the host or the parsers throw. */
   read(host: Host): ListenerSocket[];
-  /** One row per connection in the handshake, where the source has them. */
-  readSynReceived?(host: Host): SynRecvSocket[];
+  /** One row per connection in the handshake with a socket of these families, where the source has them. */
+  readSynReceived?(host: Host, families: readonly IpFamily[]): SynRecvSocket[];
   /** What the source has to do off the request path. */
   readonly background?: BackgroundTask;
 }

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
+import type { Daemon } from '../test/support/daemon.ts';
+
+/** The headers of a scrape by Prometheus 2.42. */
+export const prometheusHeaders = {
+  Accept:
+    'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
+  'Accept-Encoding': 'gzip',
+};
+
+/** One keep-alive connection. */
+export class Connection implements Disposable {
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #url: string;
+  readonly #headers: Record<string, string>;
+
+  constructor(url: string, headers: Record<string, string> = {}) {
+    this.#url = url;
+    this.#headers = headers;
+  }
+
+  /** Time from the request to the last byte of its response, and the length of the body as it came. Throws unless it is a 200. */
+  get(path: string): Promise<{ milliseconds: number; bytes: number }> {
+    return new Promise((resolve, reject) => {
+      const begin = performance.now();
+      const outgoing = request(this.#url + path, { agent: this.#agent, headers: this.#headers }, (response) => {
+        let bytes = 0;
+        response.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        response.once('error', reject);
+        response.once('end', () => {
+          const milliseconds = performance.now() - begin;
+          if (response.statusCode === 200) resolve({ milliseconds, bytes });
+          else reject(new Error(`${this.#url}${path} answered ${response.statusCode}`));
+        });
+      });
+      outgoing.once('error', reject);
+      outgoing.end();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+}
+
+// USER_HZ, which is 100 on every architecture that Xen runs on.
+const ticksPerSecond = 100;
+
+/** User and system time that a process has used, in seconds; grows in steps of 0.01. */
+export const cpuSecondsOf = (pid: number): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The fields after the command, which may itself hold spaces and parentheses, begin with the third.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[14 - 3]) + Number(fields[15 - 3])) / ticksPerSecond;
+};
+
+export interface Memory {
+  /** All of its pages that are in memory. */
+  rssMB: number;
+  /** Those that are its own: heaps and stacks, no files. */
+  anonymousMB: number;
+}
+
+export const memoryOf = (pid: number): Memory => {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const megabytes = (field: string): number =>
+    (Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024) / 1e6;
+  return { rssMB: megabytes('VmRSS'), anonymousMB: megabytes('RssAnon') };
+};
+
+/** What the daemon's sampler of the listeners says of itself. */
+export const samplerOf = async (
+  daemon: Pick<Daemon, 'get'>,
+): Promise<{ samples: number; skipped: number; cpuSeconds: number }> => {
+  const { body } = await daemon.get('/metrics?collect[]=listeners');
+  const value = (name: string): number =>
+    Number(new RegExp(`^xen_exporter_sampler_${name}_total\\{.*\\} (.*)$`, 'm').exec(body)?.[1]);
+  return { samples: value('samples'), skipped: value('skipped_samples'), cpuSeconds: value('cpu_seconds') };
+};
+
+/** The value that `share` (0 to 1) of the values do not exceed. */
+export const quantile = (values: readonly number[], share: number): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+};
+
+/** Calls `work` so many times, in turns of the event loop of their own; returns what each call took, in milliseconds. */
+export const timesOf = async (work: () => unknown, count: number): Promise<number[]> => {
+  const times: number[] = [];
+  for (let called = 0; called < count; called += 1) {
+    const begin = performance.now();
+    await work();
+    times.push(performance.now() - begin);
+    await setImmediate();
+  }
+  return times;
+};
+
+const inCell = (cell: string | number): string =>
+  typeof cell === 'string' ? cell : cell.toFixed(Math.abs(cell) >= 100 ? 0 : Math.abs(cell) >= 10 ? 1 : 3);
+
+/** Prints rows of cells in columns, the first row being the heads; numbers flush right. */
+export const printTable = (rows: readonly (readonly (string | number)[])[]): void => {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => inCell(row[column] ?? '').length)));
+  for (const row of rows) {
+    const cells = row.map((cell, column) =>
+      column === 0 ? inCell(cell).padEnd(widths[column]!) : inCell(cell).padStart(widths[column]!),
+    );
+    console.log(cells.join('  ').trimEnd());
+  }
+  console.log();
+};
