@@ -12,7 +12,7 @@ import { registry } from './collectors/registry.ts';
 import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
 import { createLog, type Log } from './host/log.ts';
-import { watchOwnProcess } from './host/own-process.ts';
+import { ownProcess } from './host/own-process.ts';
 import { CollectorRun } from './scrape/collector-run.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { version } from './version.ts';
@@ -40,7 +40,7 @@ const createScraper = (settings: Settings, host: Host, log: Log): Scraper => {
       ({ definition, maxSeries, options }) =>
         new CollectorRun({ definition, collector: definition.create({ options, host, log }), host, log, maxSeries }),
     );
-  return new Scraper({ runs, host, readOwnProcess: watchOwnProcess(), version });
+  return new Scraper({ runs, host, readOwnProcess: ownProcess(), version });
 };
 
 /** Listens on every address, or on none. */

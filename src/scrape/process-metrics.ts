@@ -3,8 +3,6 @@ import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
 
-const lag = 'Delay of the event loop since the last scrape, in seconds:';
-
 /** What client libraries for Prometheus say of their process, by the usual names. */
 const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => number | undefined }[] = [
   {
@@ -33,14 +31,12 @@ const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => 
     read: (own) => own.heapUsedBytes,
   },
   {
-    metric: gauge('nodejs_eventloop_lag_p50_seconds', `${lag} median.`),
-    read: (own) => own.eventLoopDelaySeconds.p50,
+    metric: counter(
+      'nodejs_eventloop_active_seconds_total',
+      'Time that the event loop spent on work instead of waiting for it, in seconds.',
+    ),
+    read: (own) => own.eventLoopActiveSeconds,
   },
-  {
-    metric: gauge('nodejs_eventloop_lag_p99_seconds', `${lag} 99th percentile.`),
-    read: (own) => own.eventLoopDelaySeconds.p99,
-  },
-  { metric: gauge('nodejs_eventloop_lag_max_seconds', `${lag} worst.`), read: (own) => own.eventLoopDelaySeconds.max },
 ];
 
 export const processMetrics: readonly Descriptor[] = metrics.map(({ metric }) => metric);

@@ -3,7 +3,7 @@ import { defineCollector } from '../../src/collectors/collector.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { Log } from '../../src/host/log.ts';
 import { gauge } from '../../src/metrics/descriptor.ts';
-import { watchOwnProcess } from '../../src/host/own-process.ts';
+import { ownProcess } from '../../src/host/own-process.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
 import { fakeHost } from './fake-host.ts';
@@ -40,6 +40,6 @@ export const fakeScraper = (definitions: readonly CollectorDefinition[], host = 
   new Scraper({
     runs: definitions.map((definition) => fakeRun(definition, { host })),
     host,
-    readOwnProcess: watchOwnProcess(),
+    readOwnProcess: ownProcess(),
     version: '1.2.3',
   });

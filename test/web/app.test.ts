@@ -151,7 +151,7 @@ describe('/metrics', () => {
     };
     const server = await listen(app({ scraper, maxRequests: 2 }), { host: '127.0.0.1', port: 0 });
     const ask = async () => {
-      const response = await fetch(`http://${server.address}/metrics`);
+      const response = await fetch(`http://${server.address}/metrics`, { headers: { 'Accept-Encoding': 'identity' } });
       return [response.status, await response.text()];
     };
     const first = [ask(), ask()];
