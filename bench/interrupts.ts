@@ -1,7 +1,7 @@
 // Whether a large host's /proc/interrupts holds anybody up: 256 CPUs and 2 000 rows of event channels, mostly zeros, in a made-up tree.
 // The collector alone in this process, then the daemon: scraped in a loop while a second connection asks it again and again whether it is well.
 //
-//   npm run --silent build && node bench/interrupts.ts [--cpus=256] [--rows=2000] [--scrapes=100]
+//   npm run --silent build && npx node bench/interrupts.ts [--cpus=256] [--rows=2000] [--scrapes=100]
 //
 // Aims: a reading takes less than 40 ms, no turn of the event loop more than 50 ms.
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';

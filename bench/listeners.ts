@@ -1,7 +1,7 @@
 // What it costs to sample the accept queues: one sample with few and with many established connections, beside the other ways to get the
 // same numbers, and the share of a core that the sampler takes.
 //
-//   npm run --silent build && node bench/listeners.ts [--connections=20000] [--rounds=1000] [--seconds=20]
+//   npm run --silent build && npx node bench/listeners.ts [--connections=20000] [--rounds=1000] [--seconds=20]
 //
 // Aim: many connections make a sample at most 1.5 times as dear.
 import { execFile } from 'node:child_process';

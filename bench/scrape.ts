@@ -1,7 +1,7 @@
 // What a scrape costs, side by side with Debian's prometheus-node-exporter reading about the same files on the same machine: latency, CPU,
 // resident memory, size of the page. Both are asked in turn, one request at a time, so that noise hits both alike.
 //
-//   npm run --silent build && node bench/scrape.ts [--scrapes=10000] [--idle-seconds=10]
+//   npm run --silent build && npx node bench/scrape.ts [--scrapes=10000] [--idle-seconds=10]
 //
 // Aims: the median takes at most 0.7 times as long, no growth between the 2 000th scrape and the last, at most about 90 MB resident.
 import { spawn } from 'node:child_process';
