@@ -2,7 +2,7 @@ import type { CollectorDefinition } from '../collectors/collector.ts';
 import {
   choiceOption,
   numberOption,
-  optionalPathOption,
+  pathOption,
   switchOption,
   textListOption,
   textOption,
@@ -12,8 +12,6 @@ import {
 import { livePaths } from '../host/local-host.ts';
 import { logFormats, logLevels } from '../host/log.ts';
 import { parseListenAddress } from './listen-address.ts';
-
-const isPath = (text: string): boolean => text.startsWith('/') && text.length > 1;
 
 /** The settings that are no collector's. */
 export const globalOptions = {
@@ -50,22 +48,17 @@ export const globalOptions = {
     help: 'Switch every collector off that no --collector.NAME switches on.',
     default: false,
   }),
-  'path.procfs': textOption({
+  'path.procfs': pathOption({
     help: 'Where procfs is. Anywhere but /proc, netlink is not used: it would speak of this kernel.',
     default: livePaths.procfs,
-    metavar: 'PATH',
-    expected: 'a path that begins with /',
-    holds: isPath,
   }),
-  'path.sysfs': textOption({
+  'path.sysfs': pathOption({
     help: 'Where sysfs is.',
     default: livePaths.sysfs,
-    metavar: 'PATH',
-    expected: 'a path that begins with /',
-    holds: isPath,
   }),
-  'path.ss': optionalPathOption({
+  'path.ss': pathOption({
     help: 'The ss to run where listening sockets are read from /proc; else the one on the PATH.',
+    default: undefined,
   }),
   'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
   'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),

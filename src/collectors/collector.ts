@@ -61,10 +61,7 @@ export interface SamplerTask {
 
 /** A slow reading of the machine, repeated with `intervalSeconds` between the end of one and the start of the next. */
 export interface BackgroundTask {
-  readonly name: string;
   readonly intervalSeconds: number;
-  /** Whether there is anything to do now. */
-  isWanted(): boolean;
   run(): Promise<void>;
 }
 

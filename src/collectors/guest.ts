@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { naming } from './parsed.ts';
+import { parsedIfAny } from './parsed.ts';
 import { needsXen } from './xen.ts';
 
 const info = gauge(
@@ -25,11 +25,7 @@ const notOnXen: Identity = { uuid: '', type: '', role: 'baremetal' };
 /** What this kernel runs as on Xen. Throws FileError or ParseError. */
 const identify = ({ procfs, sysfs }: Host): Identity => {
   const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();
-  const featuresText = hypervisor('properties/features');
-  const features =
-    featuresText === undefined
-      ? undefined
-      : naming(sysfs.path('hypervisor/properties/features'), () => parseFeatures(featuresText));
+  const features = parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures);
   // guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
   const type = hypervisor('guest_type')?.toLowerCase() ?? (features?.hvmCallbackVector ? 'hvm' : 'pv');
   const isDom0 = procfs.textIfAny('xen/capabilities')?.includes('control_d') || features?.dom0;

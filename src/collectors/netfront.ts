@@ -8,7 +8,7 @@ import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { completeDump } from './complete-dump.ts';
-import { naming, parsed } from './parsed.ts';
+import { parsed, parsedIfAny } from './parsed.ts';
 import { needsXen, netfrontDevices } from './xen.ts';
 
 const netDev = 'Source: /proc/net/dev';
@@ -67,11 +67,8 @@ const rootQdiscs = (netlink: Netlink): Map<number, Qdisc> | string => {
   }
 };
 
-const interfaceIndex = (sysfs: FileTree, device: string): number | undefined => {
-  const file = `class/net/${device}/ifindex`;
-  const text = sysfs.textIfAny(file);
-  return text === undefined ? undefined : naming(sysfs.path(file), () => parseInteger(text));
-};
+const interfaceIndex = (sysfs: FileTree, device: string): number | undefined =>
+  parsedIfAny(sysfs, `class/net/${device}/ifindex`, parseInteger);
 
 /** The guest's end of the split network driver. */
 export const netfront = defineCollector({

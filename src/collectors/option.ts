@@ -65,12 +65,12 @@ export const textOption = (spec: {
   default: string;
   metavar: string;
   expected: string;
-  holds?: (text: string) => boolean;
+  holds: (text: string) => boolean;
 }): Option<string> => ({
   help: spec.help,
   default: spec.default,
   metavar: spec.metavar,
-  schema: checked(spec.expected, (value) => typeof value === 'string' && value !== '' && (spec.holds?.(value) ?? true)),
+  schema: checked(spec.expected, (value) => typeof value === 'string' && spec.holds(value)),
   fromText: (text) => text,
 });
 
@@ -115,12 +115,18 @@ export const patternOption = (spec: { help: string }): Option<RegExp | undefined
   fromText: (text) => text,
 });
 
-/** The path of a file; undefined where none is given. */
-export const optionalPathOption = (spec: { help: string }): Option<string | undefined> => ({
+/** An absolute path; where the default is undefined, none unless given. */
+export const pathOption = <Default extends string | undefined>(spec: {
+  help: string;
+  default: Default;
+}): Option<string | Default> => ({
   help: spec.help,
-  default: undefined,
+  default: spec.default,
   metavar: 'PATH',
-  schema: checked('a path that begins with /', (value) => typeof value === 'string' && value.startsWith('/')),
+  schema: checked(
+    'a path that begins with /',
+    (value) => typeof value === 'string' && value.startsWith('/') && value.length > 1,
+  ),
   fromText: (text) => text,
 });
 

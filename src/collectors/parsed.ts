@@ -1,10 +1,17 @@
-import type { FileTree } from '../host/file-tree.ts';
+import { unlessMissing, type FileTree } from '../host/file-tree.ts';
 
 /** The reading in a text file; an error of the parser names the file. */
 export const parsed = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading): Reading => {
   const text = files.text(name);
   return naming(files.path(name), () => parse(text));
 };
+
+/** The reading in a text file, or undefined where there is no such file; an error of the parser names the file. */
+export const parsedIfAny = <Reading>(
+  files: FileTree,
+  name: string,
+  parse: (text: string) => Reading,
+): Reading | undefined => unlessMissing(() => parsed(files, name, parse));
 
 /** Runs `read`; an error that it throws names `path`. */
 export const naming = <Reading>(path: string, read: () => Reading): Reading => {

@@ -3,7 +3,7 @@ import { parseNetCounters } from '../formats/proc-net-counters.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { noLabels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { naming, needs, parsed } from './parsed.ts';
+import { needs, parsed, parsedIfAny } from './parsed.ts';
 
 const tcpExt = 'Source: TcpExt of /proc/net/netstat';
 
@@ -165,13 +165,7 @@ export const tcp = defineCollector({
       out.add(established, noLabels, snmp.get('Tcp.CurrEstab'));
       for (const { file, metric } of settings) {
         // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
-        const text = procfs.textIfAny(file);
-        if (text !== undefined)
-          out.add(
-            metric,
-            {},
-            naming(procfs.path(file), () => parseInteger(text)),
-          );
+        out.add(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
       }
     },
   }),

@@ -18,6 +18,16 @@ export class FileError extends Error {
 export const isMissing = (error: unknown): boolean =>
   error instanceof FileError && ['ENOENT', 'ENODEV', 'ENOTDIR'].includes(error.code);
 
+/** What `read` gives, or undefined where what it reads does not exist. Throws what else `read` throws. */
+export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined => {
+  try {
+    return read();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+};
+
 const fileError = (path: string, error: unknown): FileError => {
   const { code = 'EIO', message } = error as NodeJS.ErrnoException;
   return new FileError(path, code, message.replace(/, \w+( '.*')?$/, ''));
@@ -118,22 +128,12 @@ export class FileTree {
 
   /** The names in a folder as `list` gives them, or none where there is no such folder. Throws FileError for any other failure. */
   listIfAny(name: string): string[] {
-    try {
-      return this.list(name);
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    return unlessMissing(() => this.list(name)) ?? [];
   }
 
   /** The content as `text` gives it, or undefined where there is no such file. Throws FileError for any other failure. */
   textIfAny(name: string): string | undefined {
-    try {
-      return this.text(name);
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+    return unlessMissing(() => this.text(name));
   }
 
   /** The folders directly in a folder, with their inode numbers. Throws FileError. */

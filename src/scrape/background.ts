@@ -10,7 +10,7 @@ export const startBackground = (task: BackgroundTask): RunningBackground => {
 
   const round = async (): Promise<void> => {
     try {
-      if (task.isWanted()) await task.run();
+      await task.run();
       state.error = undefined;
     } catch (error) {
       state.error = error as Error;

@@ -54,9 +54,7 @@ test('background work fails its collector while it fails, without stopping', asy
   vi.useFakeTimers();
   let outcome: Error | undefined = new Error('ss: exit status 1');
   const task = {
-    name: 'ss',
     intervalSeconds: 5,
-    isWanted: () => true,
     run: () => (outcome ? Promise.reject(outcome) : Promise.resolve()),
   };
   const run = fakeRun(fakeCollector('listeners', { background: task }));
@@ -80,9 +78,7 @@ test('background work never runs twice at once and ends with its disposal', asyn
   let started = 0;
   const finish: (() => void)[] = [];
   const background = startBackground({
-    name: 'slow',
     intervalSeconds: 1,
-    isWanted: () => true,
     run: () => {
       started += 1;
       return new Promise<void>((resolve) => finish.push(resolve));

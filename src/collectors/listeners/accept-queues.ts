@@ -1,6 +1,7 @@
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import { growthOfU32 } from '../../metrics/accumulator.ts';
 import type { HistogramReading } from '../../metrics/families.ts';
+import { addressKey } from './address-key.ts';
 
 /** What is known of an address and port that is listened on: the sums over its sockets, of which SO_REUSEPORT allows several. */
 export interface Listener {
@@ -114,7 +115,7 @@ export class AcceptQueues {
     const known = this.#sockets.get(reading.id);
     // The inode numbers of /proc are used again, perhaps for another listener's socket.
     if (known && isSameAddress(known.listener, reading)) return known;
-    const key = `${reading.family} ${reading.address} ${reading.port}`;
+    const key = addressKey(reading);
     const listener = this.#listeners.get(key) ?? newListener(reading);
     this.#listeners.set(key, listener);
     return { listener, length: 0, drops: 0 };

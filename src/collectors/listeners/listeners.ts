@@ -8,6 +8,7 @@ import { defineCollector } from '../collector.ts';
 import { choiceOption, numberOption, patternOption } from '../option.ts';
 import { needs } from '../parsed.ts';
 import { AcceptQueues, type Listener } from './accept-queues.ts';
+import { addressKey } from './address-key.ts';
 import { listenerLabels, metrics } from './metrics.ts';
 import { netlinkSource } from './netlink-source.ts';
 import { procSource } from './proc-source.ts';
@@ -53,14 +54,12 @@ const chooseSource = (wanted: 'auto' | ListenerSource['name'], host: Host, log: 
 
 const wildcards = { ipv4: '0.0.0.0', ipv6: '::' } as const;
 
-const keyOf = ({ family, address, port }: SynRecvSocket): string => `${family} ${address} ${port}`;
-
 /** Counts the connections in the handshake by the listener that they came to: that of their address, else the wildcard's. */
 const countSynQueues = (rows: readonly SynRecvSocket[], listeners: readonly Listener[]): Map<Listener, number> => {
-  const byKey = new Map(listeners.map((listener) => [keyOf(listener), listener]));
+  const byKey = new Map(listeners.map((listener) => [addressKey(listener), listener]));
   const lengths = new Map(listeners.map((listener) => [listener, 0]));
   for (const row of rows) {
-    const listener = byKey.get(keyOf(row)) ?? byKey.get(keyOf({ ...row, address: wildcards[row.family] }));
+    const listener = byKey.get(addressKey(row)) ?? byKey.get(addressKey({ ...row, address: wildcards[row.family] }));
     if (listener) lengths.set(listener, lengths.get(listener)! + 1);
   }
   return lengths;

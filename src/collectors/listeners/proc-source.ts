@@ -1,38 +1,28 @@
+import type { IpFamily } from '../../formats/ip-address.ts';
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import { hasNonListenRow, parseProcNetTcp } from '../../formats/proc-net-tcp.ts';
 import { parseSs, type SsListener } from '../../formats/ss.ts';
-import { isMissing, type FileTree } from '../../host/file-tree.ts';
+import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import { naming } from '../parsed.ts';
+import { addressKey } from './address-key.ts';
 import type { ListenerSource } from './source.ts';
 
 const intervalSeconds = 5;
 const timeoutSeconds = 4;
 const maxBytes = 16 << 20;
 
-const tables = [
-  { file: 'net/tcp', family: 'ipv4' },
-  { file: 'net/tcp6', family: 'ipv6' },
-] as const;
-
 /** The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the machine. */
-const readTable = (procfs: FileTree, { file, family }: (typeof tables)[number]): ListenerSocket[] => {
+const readTable = (procfs: FileTree, file: string, family: IpFamily): ListenerSocket[] => {
   const text = procfs.textUntil(file, hasNonListenRow);
   return naming(procfs.path(file), () => parseProcNetTcp(text, family));
 };
 
-const readTableIfAny = (procfs: FileTree, table: (typeof tables)[number]): ListenerSocket[] => {
-  try {
-    return readTable(procfs, table);
-  } catch (error) {
-    // A kernel without IPv6 has no tcp6.
-    if (table.family === 'ipv6' && isMissing(error)) return [];
-    throw error;
-  }
-};
-
-const addressKey = ({ family, address, port }: Pick<ListenerSocket, 'family' | 'address' | 'port'>): string =>
-  `${family} ${address} ${port}`;
+/** Both tables; a kernel without IPv6 has no tcp6. */
+const readTables = (procfs: FileTree): ListenerSocket[] => [
+  ...readTable(procfs, 'net/tcp', 'ipv4'),
+  ...(unlessMissing(() => readTable(procfs, 'net/tcp6', 'ipv6')) ?? []),
+];
 
 /** What ss said of each socket, by inode, and where it names no inode, by address: only if one socket alone has the address. */
 const indexOf = (rows: readonly SsListener[]) => {
@@ -60,26 +50,24 @@ export const procSource = (host: Host, why: string): ListenerSource => {
     lacks: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
     read: ({ procfs, clock }) => {
       const isFresh = clock.monotonicSeconds() - readAt < 3 * intervalSeconds;
-      return tables
-        .flatMap((table) => readTableIfAny(procfs, table))
-        .map((socket) => {
-          const row = isFresh ? lookUp(socket) : undefined;
-          return {
-            ...socket,
-            ...(row && { queueLimit: row.queueLimit }),
-            ...(row?.drops !== undefined && { drops: row.drops }),
-          };
-        });
+      return readTables(procfs).map((socket) => {
+        const row = isFresh ? lookUp(socket) : undefined;
+        return {
+          ...socket,
+          ...(row && { queueLimit: row.queueLimit }),
+          ...(row?.drops !== undefined && { drops: row.drops }),
+        };
+      });
     },
-    background: {
-      name: 'ss',
-      intervalSeconds,
-      isWanted: () => ss !== undefined,
-      run: async () => {
-        const output = await host.commands.run({ file: ss!, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes });
-        lookUp = indexOf(naming(ss!, () => parseSs(output)));
-        readAt = host.clock.monotonicSeconds();
+    ...(ss !== undefined && {
+      background: {
+        intervalSeconds,
+        run: async () => {
+          const output = await host.commands.run({ file: ss, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes });
+          lookUp = indexOf(naming(ss, () => parseSs(output)));
+          readAt = host.clock.monotonicSeconds();
+        },
       },
-    },
+    }),
   };
 };

@@ -1,4 +1,4 @@
-import { isMissing, type FileTree } from '../../host/file-tree.ts';
+import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Clock } from '../../host/clock.ts';
 
 const maxFolders = 1000;
@@ -41,22 +41,13 @@ export class Services {
     const root = this.#sysfs.exists('fs/cgroup/unified') ? 'fs/cgroup/unified' : 'fs/cgroup';
     const queue = [''];
     for (let path = queue.shift(); path !== undefined && names.size < maxFolders; path = queue.shift()) {
-      for (const { name, inode } of this.#foldersOf(`${root}/${path}`)) {
+      // A service may end while we walk.
+      for (const { name, inode } of unlessMissing(() => this.#sysfs.folders(`${root}/${path}`)) ?? []) {
         const child = path === '' ? name : `${path}/${name}`;
         names.set(inode, serviceOf(child));
         queue.push(child);
       }
     }
     return names;
-  }
-
-  #foldersOf(path: string): { name: string; inode: number }[] {
-    try {
-      return this.#sysfs.folders(path);
-    } catch (error) {
-      // A service may end while we walk.
-      if (isMissing(error)) return [];
-      throw error;
-    }
   }
 }
