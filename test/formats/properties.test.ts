@@ -5,14 +5,24 @@ import { parseInetDiag, parseSynRecv } from '../../src/formats/inet-diag.ts';
 import { parseInteger } from '../../src/formats/integer.ts';
 import { formatIpv4, formatIpv6 } from '../../src/formats/ip-address.ts';
 import { NetlinkError, parseDump } from '../../src/formats/netlink.ts';
+import { parseDpctlShow } from '../../src/formats/ovs-dpctl-show.ts';
 import { ParseError } from '../../src/formats/parse-error.ts';
 import { parseNetCounters } from '../../src/formats/proc-net-counters.ts';
 import { parseNetDev } from '../../src/formats/proc-net-dev.ts';
 import { parseSoftnetStat } from '../../src/formats/proc-net-softnet-stat.ts';
+import { parseConntrackStat } from '../../src/formats/proc-net-stat-nf-conntrack.ts';
 import { hasNonListenRow, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
 import { cpuModes, parseProcStat } from '../../src/formats/proc-stat.ts';
 import { parseQdiscs } from '../../src/formats/rtnetlink-qdisc.ts';
 import { parseSs } from '../../src/formats/ss.ts';
+import { parseGnttabQuerySize } from '../../src/formats/xen-diag.ts';
+import { parseXlCpupoolList } from '../../src/formats/xl-cpupool-list.ts';
+import { parseXlInfo } from '../../src/formats/xl-info.ts';
+import { parseXlListLong } from '../../src/formats/xl-list-long.ts';
+import { parseXlList } from '../../src/formats/xl-list.ts';
+import { parsePciAssignableList } from '../../src/formats/xl-pci-assignable-list.ts';
+import { parseXlSched } from '../../src/formats/xl-sched.ts';
+import { parseXlVcpuList } from '../../src/formats/xl-vcpu-list.ts';
 import { readBytes, readText } from './fixture.ts';
 import { attribute, dump, message, words } from './netlink-message.ts';
 
@@ -31,6 +41,17 @@ const textParsers: [name: string, parse: (text: string) => unknown, capture: Uin
   ['hasNonListenRow', hasNonListenRow, guest('proc/net/tcp').subarray(0, 1000)],
   ['parseProcStat', parseProcStat, guest('proc/stat')],
   ['parseSs', parseSs, readBytes('linux-6.18/ss-Hltnem')],
+  ['parseConntrackStat', parseConntrackStat, readBytes('xl/proc-net-stat-nf_conntrack')],
+  ['parseDpctlShow', parseDpctlShow, readBytes('xl/ovs-appctl-dpctl-show')],
+  ['parseGnttabQuerySize', parseGnttabQuerySize, readBytes('xl/credit-netlink-storm.xen-diag-gnttab-query-size-1')],
+  ['parsePciAssignableList', parsePciAssignableList, readBytes('xl/credit.xl-pci-assignable-list')],
+  ['parseXlCpupoolList', parseXlCpupoolList, readBytes('xl/credit-two-pools.xl-cpupool-list')],
+  ['parseXlInfo', parseXlInfo, readBytes('xl/credit-storm.xl-info')],
+  ['parseXlList', parseXlList, readBytes('xl/credit-hvm-renamed.xl-list-v')],
+  ['parseXlListLong', parseXlListLong, readBytes('xl/credit-storm.xl-list-l')],
+  ['parseXlSched', parseXlSched, readBytes('xl/credit2-two-pools.xl-sched-credit2')],
+  ['parseXlSched', parseXlSched, readBytes('xl/rtds-storm.xl-sched-rtds')],
+  ['parseXlVcpuList', parseXlVcpuList, readBytes('xl/credit-hvm-renamed.xl-vcpu-list')],
 ];
 const netlinkParsers: [name: string, parse: (bytes: Uint8Array) => unknown, capture: Uint8Array][] = [
   ['parseDump', parseDump, netlink('inet-diag-listen-v4.bin')],
@@ -151,6 +172,104 @@ describe.each(textParsers)('%s throws nothing but its own errors', (_name, parse
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
         survives(parse, text);
+      }),
+    );
+  });
+});
+
+describe.each([
+  ['parseXlList', parseXlList, readText('xl/credit-storm.xl-list-v')],
+  ['parseXlVcpuList', parseXlVcpuList, readText('xl/credit-storm.xl-vcpu-list')],
+  ['parseXlCpupoolList', parseXlCpupoolList, readText('xl/credit-two-pools.xl-cpupool-list')],
+] as const)('%s', (_name, parse, capture) => {
+  test('refuses what was cut off within a line', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: capture.length - 1 }), (end) => {
+        fc.pre(capture[end - 1] !== '\n');
+        expect(() => parse(capture.slice(0, end))).toThrow(ParseError);
+      }),
+    );
+  });
+});
+
+describe('what xl prints comes back, whatever the name', () => {
+  // Any characters but newlines. The dot: blanks at the end are lost in the padding, and digits there may touch the number of CPUs.
+  const name = fc
+    .string({
+      unit: fc.oneof(
+        fc.constantFrom(' ', '0', '1', '-', ',', '/', ':', '(', 'r', 'y'),
+        fc.string({ minLength: 1, maxLength: 1 }),
+      ),
+      maxLength: 60,
+    })
+    .map((text) => `${text.replaceAll('\n', ' ')}.`);
+  const small = fc.nat({ max: 4095 });
+
+  test('domains', () => {
+    const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
+    const [heading] = readText('xl/credit-storm.xl-list-v').split('\n');
+    fc.assert(
+      fc.property(name, fc.nat({ max: 32751 }), fc.nat({ max: 1e8 }), small, fc.nat({ max: 1e9 }), (...row) => {
+        const [shown, domid, mebibytes, onlineVcpus, tenths] = row;
+        const text = `${heading}\n${shown.padEnd(40)} ${String(domid).padStart(5)} ${String(mebibytes).padStart(5)} ${String(onlineVcpus).padStart(5)}     -b----  ${(tenths / 10).toFixed(1).padStart(8)} ${uuid}        -                -\n`;
+        expect(parseXlList(text)).toMatchObject([
+          { domid, name: shown, memoryBytes: mebibytes * 1024 ** 2, onlineVcpus, cpuSeconds: tenths / 10, uuid },
+        ]);
+      }),
+    );
+  });
+
+  test('vCPUs', () => {
+    const [heading] = readText('xl/credit-storm.xl-vcpu-list').split('\n');
+    fc.assert(
+      fc.property(
+        name,
+        fc.nat({ max: 32751 }),
+        small,
+        fc.option(small, { nil: undefined }),
+        fc.nat({ max: 1e9 }),
+        (...row) => {
+          const [shown, domid, vcpu, cpu, tenths] = row;
+          const place = cpu === undefined ? '    -   --p' : `${String(cpu).padStart(5)}   r--`;
+          const text = `${heading}\n${shown.padEnd(32)} ${String(domid).padStart(5)} ${String(vcpu).padStart(5)}${place} ${(tenths / 10).toFixed(1).padStart(9)}  0-3,8 / all\n`;
+          expect(parseXlVcpuList(text)).toEqual([
+            {
+              domid,
+              name: shown,
+              vcpu,
+              cpu,
+              state: cpu === undefined ? 'offline' : 'running',
+              cpuSeconds: tenths / 10,
+            },
+          ]);
+        },
+      ),
+    );
+  });
+
+  test('domains of a scheduler', () => {
+    const [pool, heading] = readText('xl/credit-storm.xl-sched-credit').split('\n');
+    fc.assert(
+      fc.property(
+        name,
+        fc.nat({ max: 32751 }),
+        fc.integer({ min: 1, max: 65535 }),
+        fc.integer({ min: 1, max: 12800 }),
+        (...row) => {
+          const [shown, domid, weight, cap] = row;
+          const text = `${pool}\n${heading}\n${shown.padEnd(33)} ${String(domid).padStart(4)} ${String(weight).padStart(6)} ${String(cap).padStart(4)}\n`;
+          expect(parseXlSched(text)[0]!.domains).toEqual([{ domid, name: shown, weight, capCpus: cap / 100 }]);
+        },
+      ),
+    );
+  });
+
+  test('cpupools', () => {
+    const [heading] = readText('xl/credit-storm.xl-cpupool-list').split('\n');
+    fc.assert(
+      fc.property(name, fc.nat({ max: 999 }), small, (shown, cpus, domains) => {
+        const text = `${heading}\n${shown.padEnd(19)}${String(cpus).padStart(3)}    credit       y       ${String(domains).padStart(4)}\n`;
+        expect(parseXlCpupoolList(text)).toEqual([{ name: shown, cpus, scheduler: 'credit', active: true, domains }]);
       }),
     );
   });

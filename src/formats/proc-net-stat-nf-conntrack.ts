@@ -1,0 +1,36 @@
+import { outputLines } from './output-lines.ts';
+import { ParseError, quote } from './parse-error.ts';
+
+/** What connection tracking could not do on one CPU. The counters are u32 and wrap. */
+export interface ConntrackCpu {
+  /** Packets dropped because their connection could not be tracked: the table was full, or memory was short. Counter. */
+  drops: number;
+  /** Connections removed to make room in a full table. Counter. */
+  earlyDrops: number;
+  /** Connections not entered because the same was there already; their packet is dropped. Counter. */
+  insertFailed: number;
+}
+
+/**
+ * /proc/net/stat/nf_conntrack (net/netfilter/nf_conntrack_standalone.c, ct_cpu_seq_show): a line of names, then one of hex numbers per
+ * possible CPU. The names differ from kernel to kernel. Throws ParseError.
+ */
+export const parseConntrackStat = (text: string): ConntrackCpu[] => {
+  const [heading, ...rows] = outputLines(text);
+  const names = heading!.trim().split(/ +/);
+  const column = (name: string): number => {
+    const index = names.indexOf(name);
+    if (index === -1) throw new ParseError(`a column ${name}`, quote(heading!, 'an empty line'));
+    return index;
+  };
+  const [drop, earlyDrop, insertFailed] = [column('drop'), column('early_drop'), column('insert_failed')];
+  if (rows.length === 0) throw new ParseError('a line of hex numbers per CPU', 'nothing');
+  return rows.map((row) => {
+    const cells = row.trim().split(/ +/);
+    if (cells.length !== names.length || !cells.every((cell) => /^[0-9a-f]{8}$/.test(cell))) {
+      throw new ParseError(`${names.length} numbers of eight hex digits`, quote(row, 'an empty line'));
+    }
+    const values = cells.map((cell) => Number.parseInt(cell, 16));
+    return { drops: values[drop]!, earlyDrops: values[earlyDrop]!, insertFailed: values[insertFailed]! };
+  });
+};

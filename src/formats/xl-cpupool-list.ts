@@ -1,0 +1,40 @@
+import { outputLines } from './output-lines.ts';
+import { ParseError, quote } from './parse-error.ts';
+import { xlRows } from './xl-rows.ts';
+
+/** One cpupool. */
+export interface XlCpupool {
+  name: string;
+  /** Physical CPUs in it. */
+  cpus: number;
+  scheduler: string;
+  /** Always true: xl knows no other. */
+  active: boolean;
+  domains: number;
+}
+
+// "%-19s%3d %9s       y       %4d". A name of 19 bytes and more leaves no space before the number, so this is the last three characters,
+// or four behind a padded name.
+const pattern =
+  /^(?<name>.*)(?<cpus>(?<= {2})\d{4}| {2}\d| \d{2}|(?<! {2}\d)\d{3}) {1,9}(?<scheduler>\S{1,32}) {7}(?<active>[yn]) {7,10}(?<domains>\d{1,5})$/s;
+
+/**
+ * The cpupools that `xl cpupool-list` prints (tools/xl/xl_cpupool.c, main_cpupoollist). One whose name has a newline is left out (see
+ * xlRows). Throws ParseError, also where none remains: there is always one.
+ */
+export const parseXlCpupoolList = (text: string): XlCpupool[] => {
+  const [heading, ...lines] = outputLines(text);
+  if (!heading!.startsWith('Name') || !heading!.includes('Sched')) {
+    throw new ParseError('a line "Name CPUs Sched ..."', quote(heading!, 'an empty line'));
+  }
+  const rows = xlRows(lines, pattern, ['name']);
+  if (rows.length === 0)
+    throw new ParseError('a row "Name CPUs Sched Active Domains"', quote(lines[0] ?? '', 'nothing'));
+  return rows.map((row) => ({
+    name: row['name']!,
+    cpus: Number(row['cpus']),
+    scheduler: row['scheduler']!,
+    active: row['active'] === 'y',
+    domains: Number(row['domains']),
+  }));
+};

@@ -1,0 +1,110 @@
+import { ParseError, quote } from './parse-error.ts';
+
+/** One virtual network device of a domain. */
+export interface XlNic {
+  /** `1` is the second: vif7.1 in the backend's domain. */
+  devid: number;
+  mac: string | undefined;
+  bridge: string | undefined;
+  /** The domain of its netback. */
+  backendDomid: number;
+  /** The same by name, where the configuration gives it so; which domid that is, libxl does not always write down. */
+  backendName: string | undefined;
+}
+
+/** Configuration of one domain. */
+export interface XlDomainConfig {
+  domid: number;
+  name: string | undefined;
+  /** Undefined for Domain-0. */
+  uuid: string | undefined;
+  type: 'pv' | 'pvh' | 'hvm' | undefined;
+  /** What it may have at most; undefined where that is not set, or no limit (a number near 2^64). */
+  maxMemoryBytes: number | undefined;
+  nics: XlNic[];
+}
+
+const bytesPerKibibyte = 1024;
+
+/** A value inside the document, and where it is, for the message. */
+interface Place {
+  value: unknown;
+  path: string;
+}
+
+const wrong = (expected: string, { value, path }: Place): ParseError =>
+  new ParseError(`${expected} as ${path}`, value === undefined ? 'nothing' : quote(JSON.stringify(value)));
+
+const member = (place: Place, key: string): Place => {
+  const { value, path } = place;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('an object', place);
+  return { value: (value as Record<string, unknown>)[key], path: `${path}.${key}` };
+};
+
+const elements = (place: Place): Place[] => {
+  if (!Array.isArray(place.value)) throw wrong('an array', place);
+  return place.value.map((value: unknown, index) => ({ value, path: `${place.path}[${index}]` }));
+};
+
+const integer = (place: Place): number => {
+  if (!Number.isInteger(place.value) || (place.value as number) < 0) throw wrong('a whole number', place);
+  return place.value as number;
+};
+
+const optionalInteger = (place: Place): number | undefined => (place.value === undefined ? undefined : integer(place));
+
+const memoryBytes = (place: Place): number | undefined => {
+  const bytes = (optionalInteger(place) ?? NaN) * bytesPerKibibyte;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+};
+
+const string = (place: Place): string | undefined => {
+  if (place.value !== undefined && typeof place.value !== 'string') throw wrong('a string', place);
+  return place.value;
+};
+
+const domainType = (type: string | undefined): XlDomainConfig['type'] =>
+  type === 'pv' || type === 'pvh' || type === 'hvm' ? type : undefined;
+
+// libxl leaves out what is at its default (libxl_types.idl, device_nic): -1 for devid, a device that has no number yet; 0 for the backend.
+const nics = (config: Place): XlNic[] => {
+  const list = member(config, 'nics');
+  return (list.value === undefined ? [] : elements(list)).flatMap((nic) => {
+    const devid = optionalInteger(member(nic, 'devid'));
+    if (devid === undefined) return [];
+    return {
+      devid,
+      mac: string(member(nic, 'mac')),
+      bridge: string(member(nic, 'bridge')),
+      backendDomid: optionalInteger(member(nic, 'backend_domid')) ?? 0,
+      backendName: string(member(nic, 'backend_domname')),
+    };
+  });
+};
+
+const domain = (place: Place): XlDomainConfig => {
+  const config = member(place, 'config');
+  const info = member(config, 'c_info');
+  return {
+    domid: integer(member(place, 'domid')),
+    name: string(member(info, 'name')),
+    uuid: string(member(info, 'uuid')),
+    type: domainType(string(member(info, 'type'))),
+    maxMemoryBytes: memoryBytes(member(member(config, 'b_info'), 'max_memkb')),
+    nics: nics(config),
+  };
+};
+
+/**
+ * The configurations that `xl list -l` prints, as JSON (tools/xl/xl_info.c, list_domains_details). Of HVM and PVH this alone tells the
+ * difference. Domains that libxl has no configuration of are missing. Throws ParseError.
+ */
+export const parseXlListLong = (text: string): XlDomainConfig[] => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ParseError('JSON', quote(text, 'no output'));
+  }
+  return elements({ value, path: 'domains' }).map(domain);
+};

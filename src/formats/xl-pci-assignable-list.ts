@@ -1,0 +1,15 @@
+import { outputLines } from './output-lines.ts';
+import { ParseError, quote } from './parse-error.ts';
+
+/**
+ * Addresses (`0000:00:1f.3`) of the PCI devices that guests can be given, as `xl pci-assignable-list` prints them (tools/xl/xl_pci.c); a
+ * name may follow (-n). No output, no device. Throws ParseError.
+ */
+export const parsePciAssignableList = (text: string): string[] => {
+  if (text === '') return [];
+  return outputLines(text).map((line) => {
+    const address = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?= |$)/.exec(line)?.[0];
+    if (address === undefined) throw new ParseError('a line "0000:00:00.0"', quote(line, 'an empty line'));
+    return address;
+  });
+};

@@ -1,0 +1,33 @@
+/** One row of a table of xl: the named groups of its pattern. */
+export type XlRow = Record<string, string>;
+
+/**
+ * The rows of a table whose first column is a name, which xl prints as it is: it may hold spaces, digits and newlines, and is the only
+ * column that can. `pattern` (with the flag s) therefore begins with a greedy group `name` and counts the other columns from the right;
+ * their widths have limits, which keeps the search linear.
+ *
+ * A newline in a name leaves a line that is no row before the row itself, or, where the name's beginning looks like a row or its end is
+ * blank, a row without a name. Nobody can say where such a name ends; left out are hence a row directly behind a line that is none, and
+ * a row without a name together with the line before it. Of rows alike in all of `identity` the first counts: xl goes by domid, so that
+ * a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there.
+ */
+export const xlRows = (lines: string[], pattern: RegExp, identity: string[]): XlRow[] => {
+  const rows = lines.map((line): XlRow | undefined => {
+    const row = pattern.exec(line)?.groups;
+    return row && { ...row, name: row['name']!.trimEnd() };
+  });
+  const first = new Map<string, XlRow>();
+  rows.forEach((row, index) => {
+    if (row === undefined || row['name'] === '' || rows[index + 1]?.['name'] === '') return;
+    if (index > 0 && rows[index - 1] === undefined) return;
+    const key = identity.map((group) => row[group]).join(' ');
+    if (!first.has(key)) first.set(key, row);
+  });
+  return [...first.values()];
+};
+
+/** What glibc prints for the name of a domain that has none: one that is being built or torn down. */
+const noName = '(null)';
+
+/** The name in a row of a domain. */
+export const domainName = (row: XlRow): string | undefined => (row['name'] === noName ? undefined : row['name']);

@@ -1,0 +1,99 @@
+import { outputLines } from './output-lines.ts';
+import { ParseError, quote } from './parse-error.ts';
+import { domainName, type XlRow, xlRows } from './xl-rows.ts';
+
+/** What a scheduler grants one domain: weight and cap of credit and credit2, the others of RTDS. */
+export interface XlSchedDomain {
+  domid: number;
+  /** Undefined while the domain has none. */
+  name: string | undefined;
+  /** Share relative to other domains; 256 unless set. */
+  weight?: number;
+  /** Physical CPUs' worth of time at most. Absent where there is no limit, and with credit2 of old Xen, which had none. */
+  capCpus?: number;
+  periodSeconds?: number;
+  /** Time granted to each vCPU per period. */
+  budgetSeconds?: number;
+  /** May use time that is left over. Absent in old Xen. */
+  extratime?: boolean;
+}
+
+/** One cpupool. Its parameters are those that its scheduler has; absent also where xl could not get them. */
+export interface XlSchedPool {
+  name: string;
+  /** Credit only. */
+  timesliceSeconds?: number;
+  /** Credit and credit2; 0 is none. */
+  ratelimitSeconds?: number;
+  /** Credit only. Absent before Xen 4.11. */
+  migrationDelaySeconds?: number;
+  domains: XlSchedDomain[];
+}
+
+const poolLine =
+  /^Cpupool (?<name>.*): (?:(?:tslice=(?<timeslice>\d{1,10})ms )?ratelimit=(?<ratelimit>\d{1,10})us(?: migration-delay=(?<migrationDelay>\d{1,10})us)?|sched=RTDS|\[sched params unavailable\])$/s;
+
+// Xen 4.9 had neither the cap of credit2 nor extratime.
+const headingLine = /^Name +ID +(?:Weight|Weight +Cap|Period +Budget|Period +Budget +Extratime)$/;
+
+// "%-33s %4d %6d %4d", without the last before credit2 had a cap; "%-33s %4d %9d %9d %10s", without the last before extratime.
+const creditRow = /^(?<name>.*) {1,4}(?<domid>\d{1,5}) {1,6}(?<weight>\d{1,6}) {1,4}(?<cap>\d{1,7})$/s;
+const caplessRow = /^(?<name>.*) {1,4}(?<domid>\d{1,5}) {1,6}(?<weight>\d{1,6})$/s;
+const rtdsRow =
+  /^(?<name>.*) {1,4}(?<domid>\d{1,5}) {1,9}(?<period>\d{1,10}) {1,9}(?<budget>\d{1,10}) {8,9}(?<extratime>yes|no)$/s;
+const plainRtdsRow = /^(?<name>.*) {1,4}(?<domid>\d{1,5}) {1,9}(?<period>\d{1,10}) {1,9}(?<budget>\d{1,10})$/s;
+
+const rowPattern = (heading: string): RegExp => {
+  if (heading.includes('Weight')) return heading.includes('Cap') ? creditRow : caplessRow;
+  return heading.includes('Extratime') ? rtdsRow : plainRtdsRow;
+};
+
+const domain = (row: XlRow): XlSchedDomain => {
+  const { domid, weight, cap, period, budget, extratime } = row;
+  return {
+    domid: Number(domid),
+    name: domainName(row),
+    ...(weight !== undefined && { weight: Number(weight) }),
+    ...(cap !== undefined && Number(cap) !== 0 && { capCpus: Number(cap) / 100 }),
+    ...(period !== undefined && { periodSeconds: Number(period) / 1e6 }),
+    ...(budget !== undefined && { budgetSeconds: Number(budget) / 1e6 }),
+    ...(extratime !== undefined && { extratime: extratime === 'yes' }),
+  };
+};
+
+const domains = (heading: string | undefined, lines: string[]): XlSchedDomain[] => {
+  // `xl sched-credit -s` has nothing but the line of the pool.
+  if (heading === undefined) return [];
+  if (!headingLine.test(heading)) {
+    throw new ParseError(
+      'a line "Name ID Weight Cap" or "Name ID Period Budget Extratime"',
+      quote(heading, 'an empty line'),
+    );
+  }
+  // A second heading is that of a pool whose name has a newline: its rows are not this pool's.
+  const next = lines.indexOf(heading);
+  return xlRows(next === -1 ? lines : lines.slice(0, next), rowPattern(heading), ['domid']).map(domain);
+};
+
+/**
+ * What `xl sched-credit`, `xl sched-credit2` and `xl sched-rtds` print (tools/xl/xl_sched.c, sched_domain_output): the cpupools with that
+ * scheduler, each with its domains. No output: no cpupool has it. A domain or cpupool whose name has a newline is left out (see xlRows).
+ * Throws ParseError.
+ */
+export const parseXlSched = (text: string): XlSchedPool[] => {
+  if (text === '') return [];
+  const lines = outputLines(text);
+  const starts = lines.flatMap((line, index) => (poolLine.test(line) ? [index] : []));
+  if (starts.length === 0) throw new ParseError('a line "Cpupool name: ..."', quote(lines[0]!, 'an empty line'));
+  return starts.map((start, pool) => {
+    const { name, timeslice, ratelimit, migrationDelay } = poolLine.exec(lines[start]!)!.groups!;
+    const [heading, ...rows] = lines.slice(start + 1, starts[pool + 1]);
+    return {
+      name: name!,
+      ...(timeslice !== undefined && { timesliceSeconds: Number(timeslice) / 1e3 }),
+      ...(ratelimit !== undefined && { ratelimitSeconds: Number(ratelimit) / 1e6 }),
+      ...(migrationDelay !== undefined && { migrationDelaySeconds: Number(migrationDelay) / 1e6 }),
+      domains: domains(heading, rows),
+    };
+  });
+};

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { outputLines } from '../../src/formats/output-lines.ts';
+import { readText } from './fixture.ts';
+import { thrownBy } from './thrown-by.ts';
+
+const pools = readText('xl/credit-two-pools.xl-cpupool-list');
+
+test('splits an output into its lines', () => {
+  expect(outputLines(pools)).toEqual([
+    'Name               CPUs   Sched     Active   Domain count',
+    'Pool-0               3    credit       y          3',
+    'pool1                1   credit2       y          1',
+  ]);
+});
+
+test.each([
+  ['', 'expected lines that all end in a newline, found no output'],
+  [
+    pools.slice(0, -1),
+    'expected lines that all end in a newline, found "pool1                1   credit2       y          1"',
+  ],
+])('refuses %j', (text, message) => {
+  expect(thrownBy(() => outputLines(text))).toBe(`ParseError: ${message}`);
+});

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { parseDpctlShow } from '../../src/formats/ovs-dpctl-show.ts';
+import { readText } from './fixture.ts';
+import { thrownBy } from './thrown-by.ts';
+
+const capture = readText('xl/ovs-appctl-dpctl-show');
+const datapaths = [
+  { datapath: 'netdev@ovs-netdev', hits: 12, missed: 3, lost: 0 },
+  { datapath: 'dummy@ovs-dummy', hits: 0, missed: 1, lost: 0 },
+];
+
+test('reads two datapaths', () => {
+  expect(parseDpctlShow(capture)).toEqual(datapaths);
+});
+
+test('reads what old Open vSwitch prints, which indents by tabs', () => {
+  expect(parseDpctlShow(capture.replaceAll('\n  ', '\n\t'))).toEqual(datapaths);
+});
+
+test('reads the datapath of the kernel, which counts masks as well', () => {
+  const changed = capture
+    .replace('netdev@ovs-netdev', 'system@ovs-system')
+    .replace('lost:0\n  flows: 3\n', 'lost:7\n  flows: 3\n  masks: hit:30 total:2 hit/pkt:2.00\n');
+  expect(parseDpctlShow(changed)).toEqual([
+    { datapath: 'system@ovs-system', hits: 12, missed: 3, lost: 7 },
+    datapaths[1],
+  ]);
+});
+
+test('leaves out a datapath whose counters could not be had', () => {
+  expect(parseDpctlShow(capture.replace(/ {2}lookups.*\n {2}flows.*\n/, ''))).toEqual([datapaths[1]]);
+});
+
+test.each([
+  ['', 'expected lines that all end in a newline, found no output'],
+  ['\n', 'expected a line "type@datapath:", found an empty line'],
+  ['  lookups: hit:0 missed:0 lost:0\n', 'expected a line "type@datapath:", found "  lookups: hit:0 missed:0 lost:0"'],
+  [`${capture}2 datapaths\n`, 'expected a line "type@datapath:", found "2 datapaths"'],
+  [
+    capture.replace('lost:0', 'lost:?'),
+    'expected a line "lookups: hit:N missed:N lost:N", found "  lookups: hit:12 missed:3 lost:?"',
+  ],
+  [capture.slice(0, -9), 'expected lines that all end in a newline, found "  port 101: br1 (dummy-i"'],
+])('refuses %j', (text, message) => {
+  expect(thrownBy(() => parseDpctlShow(text))).toBe(`ParseError: ${message}`);
+});

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { domainName, xlRows } from '../../src/formats/xl-rows.ts';
+
+const rows = (...lines: string[]): Record<string, string>[] =>
+  xlRows(lines, /^(?<name>.*) {1,3}(?<domid>\d{1,5})$/s, ['domid']);
+
+test('what stands before the other columns is the name, whatever it is', () => {
+  expect(rows('Domain-0     0', 'a 1  2     7', '{"b"} é\u2028\r.  8')).toEqual([
+    { name: 'Domain-0', domid: '0' },
+    { name: 'a 1  2', domid: '7' },
+    { name: '{"b"} é\u2028\r.', domid: '8' },
+  ]);
+});
+
+test('leaves out names with a newline', () => {
+  expect(rows('Domain-0  0', 'two', 'lines     1', 'c  2')).toEqual([
+    { name: 'Domain-0', domid: '0' },
+    { name: 'c', domid: '2' },
+  ]);
+  expect(rows('Domain-0  0', '', 'begins with one  1', 'c  2')).toEqual(rows('Domain-0  0', 'c  2'));
+  expect(rows('Domain-0  0', 'ends in one', '           1', 'c  2')).toEqual(rows('Domain-0  0', 'c  2'));
+  expect(rows('Domain-0  0', 'looks like  3', '           1', 'c  2')).toEqual(rows('Domain-0  0', 'c  2'));
+});
+
+test('a name cannot speak for another domain that comes before it', () => {
+  expect(rows('Domain-0  0', 'evil  0', 'one  1')).toEqual(rows('Domain-0  0', 'one  1'));
+});
+
+test('(null) is no name', () => {
+  expect(rows('(null)  3', '(null) 4  5').map(domainName)).toEqual([undefined, '(null) 4']);
+});
