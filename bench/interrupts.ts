@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startDaemon } from '../test/support/daemon.ts';
 import { interrupts } from '../src/collectors/interrupts.ts';
+import { Toolstack } from '../src/collectors/toolstack/toolstack.ts';
 import { localHost } from '../src/host/local-host.ts';
 import { createLog } from '../src/host/log.ts';
 import { encode } from '../src/metrics/exposition.ts';
@@ -70,7 +71,8 @@ const writeTree = async (root: string): Promise<void> => {
 const measureInProcess = async (root: string) => {
   const host = await localHost({ procfs: join(root, 'proc'), sysfs: join(root, 'sys') });
   const log = createLog({ level: 'error', format: 'logfmt', write: () => {} });
-  const collector = interrupts.create({ options: {}, host, log });
+  const toolstack = new Toolstack(host, { intervalSeconds: 5, schedule: '*/5 * * * *', timeoutSeconds: 10 });
+  const collector = interrupts.create({ options: { queues: 'vif' }, host, log, toolstack });
   const collecting: number[] = [];
   const encoding: number[] = [];
   const loop = monitorEventLoopDelay({ resolution: 1 });

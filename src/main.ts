@@ -9,11 +9,14 @@ import { resolveSettings, type Settings } from './cli/settings.ts';
 import { UsageError } from './cli/usage-error.ts';
 import { usage } from './cli/usage.ts';
 import { registry } from './collectors/registry.ts';
+import { Toolstack } from './collectors/toolstack/toolstack.ts';
 import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
 import { createLog, type Log } from './host/log.ts';
 import { ownProcess } from './host/own-process.ts';
+import { Background } from './scrape/background.ts';
 import { CollectorRun } from './scrape/collector-run.ts';
+import { CommandDurations } from './scrape/command-durations.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { version } from './version.ts';
 import { createApp } from './web/app.ts';
@@ -33,14 +36,35 @@ const readConfigFile = (path: string) => {
   }
 };
 
-const createScraper = (settings: Settings, host: Host, log: Log): Scraper => {
-  const runs = settings.collectors
+const createHost = ({ global }: Settings, commandDurations: CommandDurations): Promise<Host> =>
+  localHost({
+    procfs: global['path.procfs'],
+    sysfs: global['path.sysfs'],
+    debugfs: global['path.debugfs'],
+    programs: {
+      xl: global['path.xl'],
+      'xen-diag': global['path.xen-diag'],
+      'ovs-appctl': global['path.ovs-appctl'],
+      ss: global['path.ss'],
+    },
+    observeCommand: (name, seconds) => commandDurations.observe(name, seconds),
+  });
+
+const createScraper = (settings: Settings, host: Host, log: Log, commandDurations: CommandDurations): Scraper => {
+  const { global, collectors } = settings;
+  const background = new Background(host.clock);
+  const toolstack = new Toolstack(host, {
+    intervalSeconds: global['toolstack.interval'],
+    schedule: global['toolstack.schedule'],
+    timeoutSeconds: global['toolstack.timeout'],
+  });
+  const runs = collectors
     .filter(({ isEnabled }) => isEnabled)
-    .map(
-      ({ definition, maxSeries, options }) =>
-        new CollectorRun({ definition, collector: definition.create({ options, host, log }), host, log, maxSeries }),
-    );
-  return new Scraper({ runs, host, readOwnProcess: ownProcess(), version });
+    .map(({ definition, maxSeries, options }) => {
+      const collector = definition.create({ options, host, log, toolstack });
+      return new CollectorRun({ definition, collector, host, log, maxSeries, background });
+    });
+  return new Scraper({ runs, host, background, commandDurations, readOwnProcess: ownProcess(), version });
 };
 
 /** Listens on every address, or on none. */
@@ -65,13 +89,10 @@ const serve = async (settings: Settings): Promise<void> => {
     format: global['log.format'],
     write: (line) => process.stderr.write(line),
   });
-  const host = await localHost({
-    procfs: global['path.procfs'],
-    sysfs: global['path.sysfs'],
-    programs: { ss: global['path.ss'] },
-  });
+  const commandDurations = new CommandDurations();
+  const host = await createHost(settings, commandDurations);
   log.info('Starting xen-exporter', { version, node_version: process.version });
-  const scraper = createScraper(settings, host, log);
+  const scraper = createScraper(settings, host, log, commandDurations);
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
   const app = createApp({
     scraper,

@@ -1,6 +1,7 @@
 import type { CollectorDefinition } from '../collectors/collector.ts';
 import {
   choiceOption,
+  cronOption,
   numberOption,
   pathOption,
   switchOption,
@@ -56,9 +57,43 @@ export const globalOptions = {
     help: 'Where sysfs is.',
     default: livePaths.sysfs,
   }),
+  'path.debugfs': pathOption({
+    help: 'Where debugfs is; else kernel/debug below sysfs.',
+    default: undefined,
+  }),
+  'path.xl': pathOption({
+    help: 'The xl to run in Dom0; else the one on the PATH or in /usr/lib/xen-*/bin.',
+    default: undefined,
+  }),
+  'path.xen-diag': pathOption({
+    help: 'The xen-diag to run in Dom0; else the one on the PATH or in /usr/lib/xen-*/bin.',
+    default: undefined,
+  }),
+  'path.ovs-appctl': pathOption({
+    help: 'The ovs-appctl to run where Open vSwitch is used; else the one on the PATH.',
+    default: undefined,
+  }),
   'path.ss': pathOption({
     help: 'The ss to run where listening sockets are read from /proc; else the one on the PATH.',
     default: undefined,
+  }),
+  'toolstack.interval': numberOption({
+    help: 'Seconds between two readings of domains and their vCPUs by xl, in the background.',
+    default: 5,
+    metavar: 'SECONDS',
+    min: 1,
+    max: 3600,
+  }),
+  'toolstack.schedule': cronOption({
+    help: 'When to read the inventory of the host by xl and xen-diag, besides once at the start and when a guest appears; each time up to 30 s later, so that a fleet does not do it all at once.',
+    default: '*/5 * * * *',
+  }),
+  'toolstack.timeout': numberOption({
+    help: 'Seconds after which a command of the toolstack is killed.',
+    default: 10,
+    metavar: 'SECONDS',
+    min: 0.1,
+    max: 600,
   }),
   'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
   'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),

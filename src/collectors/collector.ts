@@ -3,6 +3,7 @@ import type { Log } from '../host/log.ts';
 import type { Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import type { Options, OptionValues } from './option.ts';
+import type { Toolstack } from './toolstack/toolstack.ts';
 
 /**
  * When a collector reads the machine. `live`: during the scrape (files and netlink, a few milliseconds). `guarded`: by commands that cost a
@@ -24,7 +25,7 @@ export interface CollectorDefinition<Specs extends Options = Options> {
   readonly options: Specs;
   /** Every metric that it can give; it gives no other. */
   readonly metrics: readonly Descriptor[];
-  create(context: { options: OptionValues<Specs>; host: Host; log: Log }): Collector;
+  create(context: { options: OptionValues<Specs>; host: Host; log: Log; toolstack: Toolstack }): Collector;
 }
 
 /** One scrape's view of a collector: `host` refuses after the deadline, `out` takes the samples. */
@@ -40,14 +41,16 @@ export interface Collector {
   /** Where it applies: what of it cannot be read here and why, in words; undefined where nothing is missing. Never throws. */
   lacks?(): string | undefined;
   /**
-   * Reads the machine and adds samples, synchronously: what may wait belongs in `background`. What it throws is this collector's failure and
-   * nobody else's.
+   * Reads the machine and adds samples, synchronously: what may wait belongs in `background`. One that reads thousands of files is a generator
+   * that yields between devices, so that others get their turn of the event loop. What it throws is this collector's failure and nobody else's.
    */
-  collect(context: CollectContext): void;
+  collect(context: CollectContext): void | Iterable<void>;
   /** Work many times a second, for what a scrape would see only by luck. */
   readonly sampler?: SamplerTask;
-  /** Work off the request path, at a least interval. */
-  readonly background?: BackgroundTask;
+  /** Work off the request path. Its failure is this collector's. */
+  readonly background?: readonly BackgroundTask[];
+  /** Work off the request path that another collector answers for: where it fails, this one goes on with what it has. */
+  readonly profitsFrom?: readonly BackgroundTask[];
 }
 
 /** A quick synchronous reading of the machine, repeated at `hertz` as far as its CPU cost stays under `cpuBudget`. */
@@ -59,10 +62,13 @@ export interface SamplerTask {
   sample(): void;
 }
 
-/** A slow reading of the machine, repeated with `intervalSeconds` between the end of one and the start of the next. */
+/** A slow reading of the machine, taken again and again, never twice at once. The same object may serve several collectors. */
 export interface BackgroundTask {
-  readonly intervalSeconds: number;
+  /** Seconds between the end of one run and the start of the next; or a cron pattern, and once at the start. */
+  readonly every: { readonly seconds: number } | { readonly cron: string };
   run(): Promise<void>;
+  /** Takes a function that has the task run now, or once more where it is running. */
+  onStart?(runNow: () => void): void;
 }
 
 /** A definition whose options keep their types. */

@@ -1,3 +1,5 @@
+import type { VifDevice } from './backend-devices.ts';
+
 /** What an event channel is for. */
 export type EventSource =
   'netfront' | 'netback' | 'blkfront' | 'blkback' | 'timer' | 'ipi' | 'console' | 'xenbus' | 'other';
@@ -7,6 +9,20 @@ export interface NetfrontQueue {
   readonly vif: string;
   readonly queue: string;
   readonly ring: 'rx' | 'tx' | 'shared';
+}
+
+/** The queue of a guest's vif, on the backend's side, that an event channel serves. */
+export interface NetbackQueue {
+  readonly vif: VifDevice;
+  readonly queue: string;
+  readonly ring: 'rx' | 'tx' | 'shared';
+}
+
+/** The Xen network devices of this machine, by the name of their network device. */
+export interface NetworkDevices {
+  /** Index of the vif of each that netfront drives. */
+  readonly frontends: ReadonlyMap<string, string>;
+  readonly backends: ReadonlyMap<string, VifDevice>;
 }
 
 // Names that drivers give to their interrupts: netback/interface.c, xen-netfront.c, xen-blkfront.c, xen-blkback/xenbus.c, hvc_xen.c,
@@ -21,21 +37,39 @@ const otherNames: ReadonlyMap<string, EventSource> = new Map([
   ['xenbus', 'xenbus'],
 ]);
 
-/** What a row of /proc/interrupts is for, by its kind and name. `vifOf` gives the vif of a network device that netfront drives. */
-export const eventSource = (kind: string, action: string, vifOf: ReadonlyMap<string, string>): EventSource => {
+/** What a row of /proc/interrupts is for, by its kind and name. */
+export const eventSource = (kind: string, action: string, devices: NetworkDevices): EventSource => {
   if (kind === 'ipi') return 'ipi';
   if (kind === 'virq' && /^timer\d+$/.test(action)) return 'timer';
-  if (netbackName.test(action)) return 'netback';
-  if (netfrontQueue(action, vifOf)) return 'netfront';
+  if (netbackName.test(action) || netbackQueue(action, devices)) return 'netback';
+  if (netfrontQueue(action, devices)) return 'netfront';
   return otherNames.get(action) ?? 'other';
 };
 
 /** The queue that a name of netfront's stands for; undefined for any other name. */
-export const netfrontQueue = (action: string, vifOf: ReadonlyMap<string, string>): NetfrontQueue | undefined => {
+export const netfrontQueue = (action: string, { frontends: vifOf }: NetworkDevices): NetfrontQueue | undefined => {
   const shared = vifOf.get(action);
   if (shared !== undefined) return { vif: shared, queue: '0', ring: 'shared' };
   const [, index, device = '', queue, ring] = netfrontName.exec(action) ?? [];
   const vif = index ?? vifOf.get(device);
   if (vif === undefined || queue === undefined) return undefined;
   return { vif, queue, ring: ring as 'rx' | 'tx' };
+};
+
+// One channel for both rings has no ring in its name; before Linux 3.16 there are no queues either.
+const netbackNames = [
+  /^(?<device>.+)-q(?<queue>\d+)-(?<ring>rx|tx)$/,
+  /^(?<device>.+)-q(?<queue>\d+)$/,
+  /^(?<device>.+)-(?<ring>rx|tx)$/,
+  /^(?<device>.+)$/,
+];
+
+/** The backend's queue that a name stands for: `vif1.0-q0-tx`, or with `vifname` of the guest's configuration that name in front. */
+export const netbackQueue = (action: string, { backends }: NetworkDevices): NetbackQueue | undefined => {
+  for (const name of netbackNames) {
+    const { device = '', queue = '0', ring = 'shared' } = name.exec(action)?.groups ?? {};
+    const vif = backends.get(device);
+    if (vif) return { vif, queue, ring: ring as NetbackQueue['ring'] };
+  }
+  return undefined;
 };

@@ -4,7 +4,7 @@ import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { parsedIfAny } from './parsed.ts';
-import { needsXen } from './xen.ts';
+import { isControlDomain, needsXen } from './xen.ts';
 
 const info = gauge(
   'xen_guest_info',
@@ -23,13 +23,13 @@ interface Identity {
 const notOnXen: Identity = { uuid: '', type: '', role: 'baremetal' };
 
 /** What this kernel runs as on Xen. Throws FileError or ParseError. */
-const identify = ({ procfs, sysfs }: Host): Identity => {
+const identify = (host: Host): Identity => {
+  const { sysfs } = host;
   const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();
   const features = parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures);
   // guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
   const type = hypervisor('guest_type')?.toLowerCase() ?? (features?.hvmCallbackVector ? 'hvm' : 'pv');
-  const isDom0 = procfs.textIfAny('xen/capabilities')?.includes('control_d') || features?.dom0;
-  return { uuid: hypervisor('uuid') ?? '', type, role: isDom0 ? 'dom0' : 'guest' };
+  return { uuid: hypervisor('uuid') ?? '', type, role: isControlDomain(host) ? 'dom0' : 'guest' };
 };
 
 /** Who we are: the label that joins a guest's own series with its host's. */

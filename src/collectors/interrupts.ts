@@ -1,10 +1,22 @@
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
-import { growthOfU32 } from '../metrics/accumulator.ts';
+import { growthOfU32, growthOfU64 } from '../metrics/accumulator.ts';
 import { counter } from '../metrics/descriptor.ts';
+import type { FileTree } from '../host/file-tree.ts';
 import { LabelSets } from '../metrics/labels.ts';
+import { SummedCounter } from '../metrics/summed-counter.ts';
+import { vifDevices } from './backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { eventSource, netfrontQueue, type EventSource, type NetfrontQueue } from './event-source.ts';
+import {
+  eventSource,
+  netbackQueue,
+  netfrontQueue,
+  type EventSource,
+  type NetbackQueue,
+  type NetfrontQueue,
+  type NetworkDevices,
+} from './event-source.ts';
 import { naming, needs } from './parsed.ts';
+import { queuesOption } from './queues-option.ts';
 import { needsXen, netfrontDevices } from './xen.ts';
 
 const file = 'interrupts';
@@ -16,6 +28,11 @@ const metrics = {
     'xen_netfront_interrupts_total',
     'Events that Dom0 sent to the guest\'s network device, by queue and ring: "rx" packets came, "tx" sent packets were taken, "shared" one event channel for both. Events that arrive while one is pending count once. Source: /proc/interrupts.',
     ['vif', 'queue', 'ring'],
+  ),
+  netback: counter(
+    'xen_netback_interrupts_total',
+    'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Those that netback sends to the guest are not counted here: see xen_netfront_interrupts_total of the guest. With --collector.interrupts.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. Source: /proc/interrupts.',
+    ['domain', 'vif', 'queue', 'ring'],
   ),
   events: counter(
     'xen_cpu_events_total',
@@ -39,17 +56,27 @@ const grownTo = <Numbers extends Uint32Array | Float64Array>(numbers: Numbers, l
 
 /** A row as it was read last. Its counters are 32 bits wide, wrap, and begin anew when their device is reconnected. */
 class Row {
+  /** Tells it from all others, at all times: the number alone will not do, for a freed one is given to another device. */
+  readonly key: string;
   readonly source: EventSource | 'callbacks';
-  readonly queue: NetfrontQueue | undefined;
+  readonly netfront: NetfrontQueue | undefined;
+  readonly netback: NetbackQueue | undefined;
   /** What the row has grown by since we know it, all CPUs together. */
   total = 0;
   last = new Uint32Array(0);
 
-  constructor({ label, kind, action }: InterruptRow, vifOf: ReadonlyMap<string, string>) {
-    this.source = label === 'HYP' ? 'callbacks' : eventSource(kind, action, vifOf);
-    this.queue = this.source === 'netfront' ? netfrontQueue(action, vifOf) : undefined;
+  constructor(key: string, { label, kind, action }: InterruptRow, devices: NetworkDevices) {
+    this.key = key;
+    this.source = label === 'HYP' ? 'callbacks' : eventSource(kind, action, devices);
+    this.netfront = this.source === 'netfront' ? netfrontQueue(action, devices) : undefined;
+    this.netback = this.source === 'netback' ? netbackQueue(action, devices) : undefined;
   }
 }
+
+const networkDevices = (sysfs: FileTree): NetworkDevices => ({
+  frontends: new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif])),
+  backends: new Map(vifDevices(sysfs).flatMap((vif) => (vif.netDevice === undefined ? [] : [[vif.netDevice, vif]]))),
+});
 
 /** Adds up what the rows of /proc/interrupts grow by, from one reading to the next. */
 class EventTotals {
@@ -60,12 +87,11 @@ class EventTotals {
   #rows = new Map<string, Row>();
 
   /** Takes a reading of the file; returns its rows. Throws ParseError. */
-  read(bytes: Uint8Array, vifOf: ReadonlyMap<string, string>): Iterable<Row> {
+  read(bytes: Uint8Array, devices: NetworkDevices): Iterable<Row> {
     const rows = new Map<string, Row>();
     parseInterrupts(bytes, (reading) => {
-      // The number alone will not do: a freed one is given to another device.
       const key = `${reading.label} ${reading.action}`;
-      const row = this.#rows.get(key) ?? new Row(reading, vifOf);
+      const row = this.#rows.get(key) ?? new Row(key, reading, devices);
       rows.set(key, row);
       this.cpus = reading.cpus;
       this.#grow(row, reading);
@@ -99,23 +125,37 @@ export const interrupts = defineCollector({
   enabledByDefault: true,
   cadence: 'live',
   maxSeries: 8192,
-  options: {},
+  options: { queues: queuesOption },
   metrics: Object.values(metrics),
-  create: ({ host: { procfs, sysfs } }) => {
+  create: ({ options, host: { procfs, sysfs }, toolstack }) => {
     const onXen = needsXen(sysfs);
     const totals = new EventTotals();
-    const queueLabels = new LabelSets(metrics.netfront.labels);
+    const netfrontLabels = new LabelSets(metrics.netfront.labels);
+    const netbackLabels = new LabelSets(metrics.netback.labels);
+    const netback = new SummedCounter(metrics.netback, growthOfU64);
     const eventLabels = new LabelSets(metrics.events.labels);
     const cpuLabels = new LabelSets(metrics.callbacks.labels);
     return {
       applies: () => (onXen === true ? needs(procfs, file) : onXen),
+      profitsFrom: toolstack.naming,
       collect: ({ host: { procfs, sysfs }, out }) => {
-        const vifOf = new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif]));
+        const devices = networkDevices(sysfs);
         const bytes = procfs.bytes(file, maxBytes);
-        const rows = naming(procfs.path(file), () => totals.read(bytes, vifOf));
-        for (const { queue, total } of rows) {
-          if (queue) out.add(metrics.netfront, queueLabels.get(queue.vif, queue.queue, queue.ring), total);
+        const rows = naming(procfs.path(file), () => totals.read(bytes, devices));
+        for (const row of rows) {
+          if (row.netfront) {
+            const { vif, queue, ring } = row.netfront;
+            out.add(metrics.netfront, netfrontLabels.get(vif, queue, ring), row.total);
+          }
+          if (row.netback) {
+            const { vif, queue, ring } = row.netback;
+            const owner = toolstack.directory.ownerOf(vif.domid);
+            if (owner === undefined) continue;
+            const queueLabel = options.queues === 'each' ? queue : '';
+            netback.feed(netbackLabels.get(owner.label, vif.device, queueLabel, ring), row.key, row.total);
+          }
         }
+        netback.flush(out);
         for (const [source, perCpu] of totals.bySource) {
           for (const cpu of totals.cpus) {
             const total = perCpu[cpu];
@@ -123,7 +163,8 @@ export const interrupts = defineCollector({
             else out.add(metrics.events, eventLabels.get(String(cpu), source), total);
           }
         }
-        queueLabels.sweep();
+        netfrontLabels.sweep();
+        netbackLabels.sweep();
         eventLabels.sweep();
         cpuLabels.sweep();
       },

@@ -1,14 +1,10 @@
-import { parseInteger } from '../formats/integer.ts';
 import { parseNetDev } from '../formats/proc-net-dev.ts';
-import { isRootQdisc, parseQdiscs, qdiscRequest, type Qdisc } from '../formats/rtnetlink-qdisc.ts';
-import type { FileTree } from '../host/file-tree.ts';
-import { NetlinkUnavailable, type Netlink } from '../host/netlink.ts';
 import { Accumulator, growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { completeDump } from './complete-dump.ts';
-import { parsed, parsedIfAny } from './parsed.ts';
+import { parsed } from './parsed.ts';
+import { rootQdiscOf, rootQdiscs } from './qdiscs.ts';
 import { needsXen, netfrontDevices } from './xen.ts';
 
 const netDev = 'Source: /proc/net/dev';
@@ -56,20 +52,6 @@ const metrics = {
   ),
 };
 
-/** The root qdiscs by interface index, or in words why they cannot be read: netlink cannot be spoken here. */
-const rootQdiscs = (netlink: Netlink): Map<number, Qdisc> | string => {
-  try {
-    const { qdiscs } = completeDump(() => parseQdiscs(netlink.exchange('route', qdiscRequest())));
-    return new Map(qdiscs.filter(isRootQdisc).map((qdisc) => [qdisc.ifindex, qdisc]));
-  } catch (error) {
-    if (error instanceof NetlinkUnavailable) return error.message;
-    throw error;
-  }
-};
-
-const interfaceIndex = (sysfs: FileTree, device: string): number | undefined =>
-  parsedIfAny(sysfs, `class/net/${device}/ifindex`, parseInteger);
-
 /** The guest's end of the split network driver. */
 export const netfront = defineCollector({
   name: 'netfront',
@@ -107,7 +89,7 @@ export const netfront = defineCollector({
           out.add(metrics.transmitErrors, labels, traffic?.transmitErrors);
           const queues = sysfs.listIfAny(`class/net/${device}/queues`).filter((name) => name.startsWith('rx-'));
           out.add(metrics.queues, labels, queues.length || undefined);
-          const qdisc = typeof qdiscs === 'string' ? undefined : qdiscs.get(interfaceIndex(sysfs, device) ?? -1);
+          const qdisc = rootQdiscOf(device, qdiscs, sysfs);
           out.add(metrics.qdiscBacklog, labels, qdisc?.queueLength);
           out.add(metrics.qdiscDrops, labels, qdisc && qdiscDrops.total(labels, qdisc.drops));
         }

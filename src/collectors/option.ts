@@ -1,3 +1,4 @@
+import { validate } from 'node-cron';
 import * as v from 'valibot';
 
 /** One setting: its default, what it means, and what values it takes, from the command line or the config file. */
@@ -93,6 +94,15 @@ export const textListOption = (spec: {
   fromText: (text) => text,
   isList: true,
 });
+
+/** A cron pattern, as node-cron reads it. */
+export const cronOption = (spec: { help: string; default: string }): Option<string> =>
+  textOption({
+    ...spec,
+    metavar: 'PATTERN',
+    expected: 'a cron pattern such as "*/5 * * * *"',
+    holds: validate,
+  });
 
 const isRegExp = (source: string): boolean => {
   try {

@@ -1,11 +1,39 @@
 import type { CollectorDefinition } from './collector.ts';
 import { cpu } from './cpu.ts';
+import { domains } from './domains.ts';
+import { grants } from './grants.ts';
 import { guest } from './guest.ts';
 import { interrupts } from './interrupts.ts';
 import { listeners } from './listeners/listeners.ts';
+import { netback } from './netback/netback.ts';
 import { netfront } from './netfront.ts';
+import { passthrough } from './passthrough.ts';
+import { scheduler } from './scheduler.ts';
 import { softnet } from './softnet.ts';
 import { tcp } from './tcp.ts';
+import { uplink } from './uplink.ts';
+import { vbd } from './vbd.ts';
+import { vif } from './vif.ts';
+import { xenHost } from './xen-host.ts';
+import { xenbus } from './xenbus.ts';
 
 /** Every collector, in the order in which a scrape runs them. Flags, docs and self-metrics are made of this list. */
-export const registry: readonly CollectorDefinition[] = [guest, listeners, tcp, cpu, interrupts, softnet, netfront];
+export const registry: readonly CollectorDefinition[] = [
+  guest,
+  listeners,
+  tcp,
+  cpu,
+  interrupts,
+  softnet,
+  netfront,
+  uplink,
+  vif,
+  netback,
+  xenbus,
+  vbd,
+  domains,
+  scheduler,
+  xenHost,
+  grants,
+  passthrough,
+];

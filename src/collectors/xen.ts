@@ -1,4 +1,7 @@
+import { parseFeatures } from '../formats/hypervisor.ts';
 import type { FileTree } from '../host/file-tree.ts';
+import type { Host } from '../host/host.ts';
+import { parsedIfAny } from './parsed.ts';
 
 /**
  * For `applies`: true where this kernel runs on Xen, as Dom0 or guest, else the reason. To be asked once: a kernel does not change this while it
@@ -9,6 +12,20 @@ export const needsXen = (sysfs: FileTree): true | string => {
   try {
     if (sysfs.textIfAny(file)?.trim() === 'xen') return true;
     return `this kernel does not run on Xen (${sysfs.path(file)} does not say "xen")`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+/** Whether this is Dom0: xenfs says so where it is mounted, else the features that Xen gives it. Throws FileError or ParseError. */
+export const isControlDomain = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>): boolean =>
+  procfs.textIfAny('xen/capabilities')?.includes('control_d') === true ||
+  parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures)?.dom0 === true;
+
+/** For `applies`: true in Dom0, else the reason. */
+export const isDom0 = (host: Pick<Host, 'procfs' | 'sysfs'>): true | string => {
+  try {
+    return isControlDomain(host) || 'this is not Dom0';
   } catch (error) {
     return (error as Error).message;
   }

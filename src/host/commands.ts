@@ -1,14 +1,22 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A program to run: no shell, `args` as they are. */
 export interface Command {
+  /** What metrics call it: the same for all that differ only in the domain they ask for. */
+  name: string;
   /** The program's path. */
   file: string;
   args: readonly string[];
   timeoutSeconds: number;
   maxBytes: number;
+}
+
+/** What a command that ended with exit status 0 wrote. Of stderr the first line that is not empty: not every failure has another status. */
+export interface CommandOutput {
+  stdout: string;
+  complaint: string;
 }
 
 /** A command that could not be started, failed, took too long or said too much; the message names it and says which. */
@@ -18,11 +26,14 @@ export class CommandError extends Error {
 
 /** The programs that the product runs, and the only things in it that can hang. */
 export interface Commands {
-  /** Standard output of a command that ended with exit status 0 within its deadline. Rejects with CommandError. */
-  run(command: Command): Promise<string>;
+  /**
+   * The output of a command that ended with exit status 0 within its deadline. At most one process of each program runs at a time: others
+   * wait for it, within their own deadlines. Rejects with CommandError.
+   */
+  run(command: Command): Promise<CommandOutput>;
   /** The path of a program; undefined where there is none. */
   find(name: string): string | undefined;
-  /** Kills what still runs. */
+  /** Kills what still runs, and lets nothing else begin. */
   close(): void;
 }
 
@@ -35,9 +46,29 @@ const isExecutable = (file: string): boolean => {
   }
 };
 
-/** The path of the first executable of that name on the PATH or where system programs are; undefined where there is none. */
-export const findOnPath = (name: string): string | undefined =>
-  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+const foldersOfXen = (): string[] => {
+  try {
+    const versions = readdirSync('/usr/lib').filter((name) => name.startsWith('xen-'));
+    return versions.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => `/usr/lib/${name}/bin`);
+  } catch {
+    return [];
+  }
+};
+
+/**
+ * The path of the first executable of that name on the PATH, where system programs are, or where Debian puts Xen's own: in a folder for each
+ * version that is installed, of which that of the running Xen counts, then the latest. Undefined where there is none.
+ */
+export const findProgram = (name: string, xenVersion?: string): string | undefined =>
+  [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/sbin',
+    '/usr/bin',
+    '/sbin',
+    '/bin',
+    ...(xenVersion === undefined ? [] : [`/usr/lib/xen-${xenVersion}/bin`]),
+    ...foldersOfXen().reverse(),
+  ]
     .filter(Boolean)
     .map((folder) => join(folder, name))
     .find(isExecutable);
@@ -56,54 +87,127 @@ const firstLine = (text: string): string =>
     .find((line) => line.trim() !== '')
     ?.trim() ?? '';
 
-/** Commands of this machine; `find` tells where a program is. */
-export const localCommands = (find: Commands['find'] = findOnPath): Commands => {
+/** Lets one in at a time, in the order in which they came. */
+class Lane {
+  #isTaken = false;
+  readonly #waiting: (() => void)[] = [];
+
+  enter(go: () => void): void {
+    if (this.#isTaken) return void this.#waiting.push(go);
+    this.#isTaken = true;
+    go();
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#isTaken = false;
+  }
+}
+
+/** Commands of this machine. `find` tells where a program is; `observe` is told how long each process ran, in seconds. */
+export const localCommands = ({
+  find = findProgram,
+  observe = () => {},
+}: {
+  find?: Commands['find'];
+  observe?: (name: string, seconds: number) => void;
+} = {}): Commands => {
   const running = new Set<ChildProcess>();
+  const lanes = new Map<string, Lane>();
+  let isClosed = false;
 
-  const run = ({ file, args, timeoutSeconds, maxBytes }: Command): Promise<string> =>
+  const laneOf = (file: string): Lane => {
+    const lane = lanes.get(file) ?? new Lane();
+    lanes.set(file, lane);
+    return lane;
+  };
+
+  const run = ({ name, file, args, timeoutSeconds, maxBytes }: Command): Promise<CommandOutput> =>
     new Promise((resolve, reject) => {
-      // Its own process group, so that what it forks goes with it.
-      const child = spawn(file, args, {
-        detached: true,
-        env: { ...process.env, LC_ALL: 'C' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      running.add(child);
-      const output: Buffer[] = [];
-      let outputBytes = 0;
-      let errors = '';
+      const lane = laneOf(file);
+      let child: ChildProcess | undefined;
+      let isSettled = false;
+      let begin = 0;
 
-      const settle = (outcome: string | Error): void => {
-        if (!running.delete(child)) return;
+      const settle = (outcome: CommandOutput | Error): void => {
+        if (isSettled) return;
+        isSettled = true;
         clearTimeout(timer);
-        killGroup(child);
-        child.stdout.destroy();
-        child.stderr.destroy();
-        if (typeof outcome === 'string') resolve(outcome);
-        else reject(outcome);
+        if (child) {
+          observe(name, (performance.now() - begin) / 1e3);
+          killGroup(child);
+          child.stdout?.destroy();
+          child.stderr?.destroy();
+        }
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
       };
       const fail = (why: string): void => settle(new CommandError(`${[file, ...args].join(' ')}: ${why}`));
-      const timer = setTimeout(() => fail(`no end within ${timeoutSeconds} s`), timeoutSeconds * 1e3);
+      const timer = setTimeout(
+        () => fail(child ? `no end within ${timeoutSeconds} s` : `another ${file} ran for ${timeoutSeconds} s`),
+        timeoutSeconds * 1e3,
+      );
 
-      child.on('error', (error) => fail(error.message));
-      child.stdout.on('data', (chunk: Buffer) => {
-        output.push(chunk);
-        outputBytes += chunk.length;
-        if (outputBytes > maxBytes) fail(`more than ${maxBytes} bytes of output`);
-      });
-      child.stderr.on('data', (chunk: Buffer) => {
-        if (errors.length < 4096) errors += chunk.toString('utf8');
-      });
-      // 'close' waits for the output's end, which a grandchild may hold open: the timer bounds that too.
-      child.on('close', (status, signal) => {
-        if (status === 0) settle(Buffer.concat(output).toString('utf8'));
-        else fail([signal ?? `exit status ${status}`, firstLine(errors)].filter(Boolean).join(': '));
+      lane.enter(() => {
+        if (isClosed) fail('stopping');
+        // Late: whoever asked for it has gone.
+        if (isSettled) return lane.leave();
+        begin = performance.now();
+        child = start({ file, args, maxBytes }, fail, settle);
+        running.add(child);
+        // Not before the process has gone: one that even SIGKILL cannot end must not be followed by a second.
+        let hasLeft = false;
+        const leave = (): void => {
+          if (hasLeft) return;
+          hasLeft = true;
+          running.delete(child!);
+          lane.leave();
+        };
+        child.once('exit', leave);
+        child.once('error', () => child?.pid === undefined && leave());
       });
     });
 
   return {
     run,
     find,
-    close: () => running.forEach(killGroup),
+    close: () => {
+      isClosed = true;
+      running.forEach(killGroup);
+    },
   };
+};
+
+const start = (
+  { file, args, maxBytes }: Pick<Command, 'file' | 'args' | 'maxBytes'>,
+  fail: (why: string) => void,
+  succeed: (output: CommandOutput) => void,
+): ChildProcess => {
+  // Its own process group, so that what it forks goes with it.
+  const child = spawn(file, args, {
+    detached: true,
+    env: { ...process.env, LC_ALL: 'C' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output: Buffer[] = [];
+  let outputBytes = 0;
+  let errors = '';
+
+  child.on('error', (error) => fail(error.message));
+  child.stdout.on('data', (chunk: Buffer) => {
+    output.push(chunk);
+    outputBytes += chunk.length;
+    if (outputBytes > maxBytes) fail(`more than ${maxBytes} bytes of output`);
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (errors.length < 4096) errors += chunk.toString('utf8');
+  });
+  // 'close' waits for the output's end, which a grandchild may hold open: the deadline bounds that too.
+  child.on('close', (status, signal) => {
+    const complaint = firstLine(errors);
+    if (status === 0) succeed({ stdout: Buffer.concat(output).toString('utf8'), complaint });
+    else fail([signal ?? `exit status ${status}`, complaint].filter(Boolean).join(': '));
+  });
+  return child;
 };

@@ -18,6 +18,10 @@ export class FileError extends Error {
 export const isMissing = (error: unknown): boolean =>
   error instanceof FileError && ['ENOENT', 'ENODEV', 'ENOTDIR'].includes(error.code);
 
+/** True for an error that says: there is such a file, but not for us (no privilege, or kernel lockdown). */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof FileError && ['EACCES', 'EPERM'].includes(error.code);
+
 /** What `read` gives, or undefined where what it reads does not exist. Throws what else `read` throws. */
 export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined => {
   try {
@@ -117,10 +121,15 @@ export class FileTree {
 
   /** The names in a folder, sorted so that numbers in them count as numbers. Throws FileError. */
   list(name: string): string[] {
+    return this.unsorted(name).sort(naturalOrder.compare);
+  }
+
+  /** The names in a folder in no order: of /proc there are too many to sort. Throws FileError. */
+  unsorted(name: string): string[] {
     const path = this.path(name);
     this.#beforeEach(path);
     try {
-      return fs.readdirSync(path).sort(naturalOrder.compare);
+      return fs.readdirSync(path);
     } catch (error) {
       throw fileError(path, error);
     }
@@ -147,6 +156,20 @@ export class FileTree {
         .map((entry) => ({ name: entry.name, inode: fs.statSync(join(path, entry.name)).ino }));
     } catch (error) {
       throw fileError(path, error);
+    }
+  }
+
+  /** Where a symbolic link points, as it is written; undefined where there is none. Throws FileError. */
+  linkIfAny(name: string): string | undefined {
+    const path = this.path(name);
+    this.#beforeEach(path);
+    try {
+      return fs.readlinkSync(path);
+    } catch (error) {
+      const failure = fileError(path, error);
+      // EINVAL: it is a file or folder.
+      if (isMissing(failure) || failure.code === 'EINVAL') return undefined;
+      throw failure;
     }
   }
 

@@ -9,6 +9,8 @@ export interface Host {
   readonly procfs: FileTree;
   /** Kernel files as sysfs(5) shows them. */
   readonly sysfs: FileTree;
+  /** Kernel files as debugfs shows them, to root alone. */
+  readonly debugfs: FileTree;
   readonly netlink: Netlink;
   readonly commands: Commands;
   readonly clock: Clock;
@@ -29,6 +31,7 @@ export const withDeadline = (host: Host, deadline: number): Host => {
     ...host,
     procfs: host.procfs.with(beforeEach),
     sysfs: host.sysfs.with(beforeEach),
+    debugfs: host.debugfs.with(beforeEach),
     netlink: {
       exchange: (protocol, request) => {
         check(`netlink ${protocol}`);

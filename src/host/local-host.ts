@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { systemClock } from './clock.ts';
-import { findOnPath, localCommands } from './commands.ts';
+import { findProgram, localCommands } from './commands.ts';
 import { FileTree } from './file-tree.ts';
 import type { Host } from './host.ts';
 import { noNetlink, openNetlink, type Netlink } from './netlink.ts';
@@ -25,25 +25,40 @@ const netlinkOf = async (isLive: boolean, procfs: string): Promise<Netlink> => {
   }
 };
 
+/** Version of the running Xen, such as `4.17`; undefined where there is none. */
+const xenVersion = (sysfs: FileTree): string | undefined => {
+  const [major, minor] = ['major', 'minor'].map((part) => sysfs.textIfAny(`hypervisor/version/${part}`)?.trim());
+  return major && minor && `${major}.${minor}`;
+};
+
 /**
- * This machine, or a copy of another one's files where the paths point elsewhere. `programs` names programs to use instead of those on the
- * PATH; beside a copy, only these are used, for the others would speak of this machine.
+ * This machine, or a copy of another one's files where the paths point elsewhere. `programs` names programs to use instead of those that are
+ * found; beside a copy, only these are used, for the others would speak of this machine. `observeCommand` is told how long each process ran.
  */
 export const localHost = async ({
   procfs,
   sysfs,
+  debugfs,
   programs = {},
+  observeCommand,
 }: {
   procfs: string;
   sysfs: string;
+  debugfs?: string | undefined;
   programs?: Readonly<Record<string, string | undefined>>;
+  observeCommand?: (name: string, seconds: number) => void;
 }): Promise<Host> => {
   const isLive = isLivePath(procfs);
+  const sysfsTree = new FileTree(sysfs);
   return {
     procfs: new FileTree(procfs),
-    sysfs: new FileTree(sysfs),
+    sysfs: sysfsTree,
+    debugfs: new FileTree(debugfs ?? sysfsTree.path('kernel/debug')),
     netlink: await netlinkOf(isLive, procfs),
-    commands: localCommands((name) => programs[name] ?? (isLive ? findOnPath(name) : undefined)),
+    commands: localCommands({
+      find: (name) => programs[name] ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),
+      ...(observeCommand && { observe: observeCommand }),
+    }),
     clock: systemClock,
   };
 };

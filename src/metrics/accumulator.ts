@@ -16,6 +16,9 @@ export const growthOfU32: Growth = (last, now) => {
 /** Growth of a counter that the kernel may set back (CPU times across live migration): a step back is no growth. */
 export const growthForwardOnly: Growth = (last, now) => Math.max(0, now - last);
 
+/** Growth of a 64-bit kernel counter, which never wraps: a smaller reading is one that began again at 0. */
+export const growthOfU64: Growth = (last, now) => (now >= last ? now - last : now);
+
 /**
  * Counters that grow for as long as their series lives, made of kernel counters that wrap, restart or step back. A total begins at the first
  * reading, so that it equals what the kernel shows until the kernel's counter fails to grow.

@@ -1,29 +1,106 @@
+import { schedule } from 'node-cron';
 import type { BackgroundTask } from '../collectors/collector.ts';
+import type { Clock } from '../host/clock.ts';
 
-export type RunningBackground = Disposable & { readonly state: { error: Error | undefined } };
+/** How a background task fares. */
+export interface BackgroundState {
+  /** Of its last run; undefined where that went well, or none has ended yet. */
+  readonly error: Error | undefined;
+  /** When it last went well, in seconds since 1970. */
+  readonly lastSuccess: number | undefined;
+}
 
-/** Runs a background task again and again, never two at once, until it is disposed of. */
-export const startBackground = (task: BackgroundTask): RunningBackground => {
-  const state: { error: Error | undefined } = { error: undefined };
-  let timer: NodeJS.Timeout | undefined;
-  let isStopped = false;
+// Hosts of a fleet have the same cron pattern and, by NTP, the same time: each waits a while of its own.
+const longestDelaySeconds = 30;
 
-  const round = async (): Promise<void> => {
-    try {
-      await task.run();
-      state.error = undefined;
-    } catch (error) {
-      state.error = error as Error;
-    }
-    if (!isStopped) timer = setTimeout(round, task.intervalSeconds * 1e3).unref();
-  };
+type Stop = () => void;
 
-  void round();
-  return {
-    state,
-    [Symbol.dispose]: () => {
-      isStopped = true;
-      clearTimeout(timer);
-    },
-  };
+/** Calls `run` by a cron pattern, until it is stopped. */
+const startCron = (pattern: string, run: () => void): Stop => {
+  const task = schedule(pattern, run, {
+    maxRandomDelay: longestDelaySeconds * 1e3,
+    unref: true,
+    suppressMissedWarning: true,
+  });
+  return () => void task.destroy();
 };
+
+class RunningTask {
+  readonly state: { error: Error | undefined; lastSuccess: number | undefined } = {
+    error: undefined,
+    lastSuccess: undefined,
+  };
+  readonly #task: BackgroundTask;
+  readonly #clock: Clock;
+  readonly #stopCron: Stop | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isRunning = false;
+  #isWanted = false;
+  #isStopped = false;
+
+  constructor(task: BackgroundTask, clock: Clock) {
+    this.#task = task;
+    this.#clock = clock;
+    const run = (): void => void this.#run();
+    if ('cron' in task.every) this.#stopCron = startCron(task.every.cron, run);
+    task.onStart?.(run);
+    run();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isWanted = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    clearTimeout(this.#timer);
+    while (this.#isWanted && !this.#isStopped) {
+      this.#isWanted = false;
+      await this.#attempt();
+    }
+    this.#isRunning = false;
+    const { every } = this.#task;
+    if ('seconds' in every && !this.#isStopped)
+      this.#timer = setTimeout(() => this.#run(), every.seconds * 1e3).unref();
+  }
+
+  async #attempt(): Promise<void> {
+    try {
+      await this.#task.run();
+      this.state.error = undefined;
+      this.state.lastSuccess = this.#clock.wallSeconds();
+    } catch (error) {
+      this.state.error = error as Error;
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    this.#stopCron?.();
+  }
+}
+
+/** Keeps background tasks going, each once however many collectors have it. */
+export class Background {
+  readonly #clock: Clock;
+  readonly #running = new Map<BackgroundTask, RunningTask>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  start(task: BackgroundTask): void {
+    if (!this.#running.has(task)) this.#running.set(task, new RunningTask(task, this.#clock));
+  }
+
+  /** Undefined where it was not started. */
+  stateOf(task: BackgroundTask): BackgroundState | undefined {
+    return this.#running.get(task)?.state;
+  }
+
+  /** Ends all. */
+  stop(): void {
+    for (const task of this.#running.values()) task.stop();
+    this.#running.clear();
+  }
+}

@@ -3,7 +3,7 @@ import { withDeadline, type Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
-import { startBackground, type RunningBackground } from './background.ts';
+import type { Background } from './background.ts';
 import { startSampler, type RunningSampler } from './sampler.ts';
 import { self } from './self.ts';
 
@@ -30,12 +30,15 @@ export class CollectorRun {
   readonly #host: Host;
   readonly #log: Log;
   readonly #maxSeries: number;
+  readonly #background: Background;
   #sampler: RunningSampler | undefined;
-  #background: RunningBackground | undefined;
+  #isStarted = false;
+  #inFlight: Promise<Family[]> | undefined;
   #applies: true | string = 'not asked yet';
   #error: Error | undefined;
   #loggedError: string | undefined;
   #lastSuccess: number | undefined;
+  #seconds = 0;
   #series = 0;
   #dropped = 0;
 
@@ -45,25 +48,35 @@ export class CollectorRun {
     host: Host;
     log: Log;
     maxSeries: number;
+    background: Background;
   }) {
     this.definition = spec.definition;
     this.#collector = spec.collector;
     this.#host = spec.host;
     this.#log = spec.log;
     this.#maxSeries = spec.maxSeries;
+    this.#background = spec.background;
   }
 
   /** Starts the work that goes on between scrapes. */
   start(): void {
-    const { sampler, background } = this.#collector;
-    if (background) this.#background = startBackground(background);
-    if (sampler && sampler.hertz > 0) this.#sampler = startSampler(sampler, this.#host.clock);
+    const { background = [], profitsFrom = [] } = this.#collector;
+    for (const task of [...background, ...profitsFrom]) this.#background.start(task);
+    this.#isStarted = true;
+    if (this.#collector.applies() === true) this.#startSampler();
   }
 
-  /** Ends it. */
+  /** Ends the sampler; background tasks are their runner's. */
   stop(): void {
+    this.#isStarted = false;
     this.#sampler?.[Symbol.dispose]();
-    this.#background?.[Symbol.dispose]();
+  }
+
+  /** Once there is something to sample: each sample wakes the process. */
+  #startSampler(): void {
+    const { sampler } = this.#collector;
+    if (this.#sampler || !this.#isStarted || !sampler || sampler.hertz === 0) return;
+    this.#sampler = startSampler(sampler, this.#host.clock);
   }
 
   status(): CollectorStatus {
@@ -79,22 +92,16 @@ export class CollectorRun {
     };
   }
 
-  /** Collects, by `deadline` (monotonic seconds), and adds what there is to say of the run to `own`. Never throws. */
-  collect(deadline: number, own: Families): Family[] {
-    const { clock } = this.#host;
-    const begin = clock.monotonicSeconds();
-    const out = new Families(this.#maxSeries);
-    this.#attempt(out, deadline);
-    const isGood = this.#applies === true && !this.#error;
-    const families = isGood ? out.list() : [];
-    this.#series = isGood ? out.series : 0;
-    this.#dropped += out.dropped;
+  /**
+   * Collects, by `deadline` (monotonic seconds), and adds what there is to say of the run to `own`. `breathe` is asked between the steps of a
+   * long one, and waited for. Who asks while another is served gets the same. Never rejects.
+   */
+  async collect(deadline: number, own: Families, breathe: () => Promise<void> | undefined): Promise<Family[]> {
+    this.#inFlight ??= this.#collect(deadline, breathe).finally(() => (this.#inFlight = undefined));
+    const families = await this.#inFlight;
     const failure = this.#failure();
-    this.#logChange(failure);
-    if (!failure && this.#applies === true) this.#lastSuccess = clock.wallSeconds();
-
     const labels = oneLabel.get(this.definition.name);
-    own.add(self.duration, labels, clock.monotonicSeconds() - begin);
+    own.add(self.duration, labels, this.#seconds);
     own.add(self.success, labels, failure ? 0 : 1);
     own.add(self.available, labels, this.#applies === true ? 1 : 0);
     own.add(self.series, labels, this.#series);
@@ -104,13 +111,33 @@ export class CollectorRun {
     return families;
   }
 
-  #attempt(out: Families, deadline: number): void {
+  async #collect(deadline: number, breathe: () => Promise<void> | undefined): Promise<Family[]> {
+    const { clock } = this.#host;
+    const begin = clock.monotonicSeconds();
+    const out = new Families(this.#maxSeries);
+    await this.#attempt(out, deadline, breathe);
+    const isGood = this.#applies === true && !this.#error;
+    this.#series = isGood ? out.series : 0;
+    this.#dropped += out.dropped;
+    const failure = this.#failure();
+    this.#logChange(failure);
+    if (!failure && this.#applies === true) this.#lastSuccess = this.#successTime();
+    this.#seconds = clock.monotonicSeconds() - begin;
+    return isGood ? out.list() : [];
+  }
+
+  async #attempt(out: Families, deadline: number, breathe: () => Promise<void> | undefined): Promise<void> {
     this.#error = undefined;
     // Where it applied at the last scrape it is asked again only if nothing comes of it: the question costs a file or two.
     if (this.#applies !== true) this.#applies = this.#collector.applies();
     if (this.#applies !== true) return;
+    this.#startSampler();
     try {
-      this.#collector.collect({ host: withDeadline(this.#host, deadline), out });
+      const steps = this.#collector.collect({ host: withDeadline(this.#host, deadline), out });
+      for (const _ of steps ?? []) {
+        const pause = breathe();
+        if (pause) await pause;
+      }
     } catch (error) {
       this.#error = error as Error;
     }
@@ -119,8 +146,16 @@ export class CollectorRun {
     if (this.#applies !== true) this.#error = undefined;
   }
 
+  /** What it serves is as old as the oldest of its background readings. */
+  #successTime(): number | undefined {
+    const times = (this.#collector.background ?? []).map((task) => this.#background.stateOf(task)?.lastSuccess);
+    if (times.length === 0) return this.#host.clock.wallSeconds();
+    return times.includes(undefined) ? undefined : Math.min(...(times as number[]));
+  }
+
   #failure(): Error | undefined {
-    return this.#error ?? this.#background?.state.error ?? this.#sampler?.state.error;
+    const ofBackground = (this.#collector.background ?? []).map((task) => this.#background.stateOf(task)?.error);
+    return this.#error ?? ofBackground.find((error) => error !== undefined) ?? this.#sampler?.state.error;
   }
 
   #logChange(failure: Error | undefined): void {

@@ -6,7 +6,9 @@ import type { OwnProcess } from '../host/own-process.ts';
 import { encode, type ExpositionFormat } from '../metrics/exposition.ts';
 import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
+import type { Background } from './background.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
+import type { CommandDurations } from './command-durations.ts';
 import { addProcess } from './process-metrics.ts';
 import { self } from './self.ts';
 
@@ -36,9 +38,20 @@ export class Scraper {
   readonly #host: Host;
   readonly #readOwnProcess: () => OwnProcess;
   readonly #buildInfo: Family;
+  readonly #background: Background;
+  readonly #commandDurations: CommandDurations;
   readonly #inFlight = new Map<string, Promise<Buffer>>();
 
-  constructor(spec: { runs: readonly CollectorRun[]; host: Host; readOwnProcess: () => OwnProcess; version: string }) {
+  constructor(spec: {
+    runs: readonly CollectorRun[];
+    host: Host;
+    background: Background;
+    commandDurations: CommandDurations;
+    readOwnProcess: () => OwnProcess;
+    version: string;
+  }) {
+    this.#background = spec.background;
+    this.#commandDurations = spec.commandDurations;
     this.#runs = spec.runs;
     this.#host = spec.host;
     this.#readOwnProcess = spec.readOwnProcess;
@@ -69,15 +82,20 @@ export class Scraper {
     const { clock } = this.#host;
     let turn = clock.monotonicSeconds();
     const deadline = turn + timeoutSeconds;
+    const breathe = (): Promise<void> | undefined => {
+      if (clock.monotonicSeconds() - turn < longestTurnSeconds) return undefined;
+      return setImmediate().then(() => {
+        turn = clock.monotonicSeconds();
+      });
+    };
     const own = new Families();
     const families: Family[] = [];
     for (const run of this.#runs) {
       if (names && !names.has(run.definition.name)) continue;
-      families.push(...run.collect(deadline, own));
-      if (clock.monotonicSeconds() - turn < longestTurnSeconds) continue;
-      await setImmediate();
-      turn = clock.monotonicSeconds();
+      families.push(...(await run.collect(deadline, own, breathe)));
+      await breathe();
     }
+    this.#commandDurations.addTo(own);
     addProcess(own, this.#readOwnProcess());
     const page = Buffer.from(await encode([...families, this.#buildInfo, ...own.list()], format));
     return encoding === 'gzip' ? compress(page) : page;
@@ -89,5 +107,6 @@ export class Scraper {
 
   stop(): void {
     for (const run of this.#runs) run.stop();
+    this.#background.stop();
   }
 }

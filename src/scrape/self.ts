@@ -1,4 +1,4 @@
-import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
+import { counter, gauge, histogram, type Descriptor } from '../metrics/descriptor.ts';
 
 /** What the exporter says of itself. */
 export const self = {
@@ -25,13 +25,18 @@ export const self = {
   series: gauge('xen_exporter_collector_series', 'Series that the collector gave in this scrape.', ['collector']),
   lastSuccess: gauge(
     'xen_exporter_collector_last_success_timestamp_seconds',
-    'When the collector last ran without an error, in seconds since 1970; absent until it has.',
+    'When the collector last ran without an error, in seconds since 1970; absent until it has. Where it reads in the background: when the oldest reading that it serves was taken.',
     ['collector'],
   ),
   seriesDropped: counter(
     'xen_exporter_series_dropped_total',
     'Series left out because the collector had more than --collector.NAME.max-series; counted once per scrape.',
     ['collector'],
+  ),
+  commandDuration: histogram(
+    'xen_exporter_command_duration_seconds',
+    'Time that each command ran, in seconds: also those that failed, and those that were killed at their deadline.',
+    ['command'],
   ),
   samples: counter('xen_exporter_sampler_samples_total', 'Samples that the sampler took.', ['sampler']),
   skippedSamples: counter(

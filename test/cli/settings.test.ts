@@ -44,7 +44,14 @@ test('defaults', () => {
     'collector.disable-defaults': false,
     'path.procfs': '/proc',
     'path.sysfs': '/sys',
+    'path.debugfs': undefined,
+    'path.xl': undefined,
+    'path.xen-diag': undefined,
+    'path.ovs-appctl': undefined,
     'path.ss': undefined,
+    'toolstack.interval': 5,
+    'toolstack.schedule': '*/5 * * * *',
+    'toolstack.timeout': 10,
     'log.level': 'info',
     'log.format': 'logfmt',
   });
@@ -77,7 +84,8 @@ collector:
       'log.level': 'debug',
     });
     expect(listeners([], yaml)).toMatchObject({ maxSeries: 50, options: { source: 'proc', include: /^(?:.*:80)$/ } });
-    expect(enabled([], yaml)).toEqual(['guest', 'listeners', 'cpu', 'interrupts', 'softnet', 'netfront', 'extra']);
+    const others = registry.map(({ name }) => name).filter((name) => name !== 'tcp');
+    expect(enabled([], yaml)).toEqual([...others, 'extra']);
   });
 
   test('and flags', () => {

@@ -1,6 +1,6 @@
 import { beforeEach, afterEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
-import { eventSource, netfrontQueue } from '../../src/collectors/event-source.ts';
+import { eventSource, netbackQueue, netfrontQueue } from '../../src/collectors/event-source.ts';
 import { interrupts } from '../../src/collectors/interrupts.ts';
 import type { Host } from '../../src/host/host.ts';
 import { collect, createCollector } from '../support/collect.ts';
@@ -81,7 +81,8 @@ test('off Xen it says why it has nothing', () => {
 });
 
 describe('names of event channels', () => {
-  const vifOf = new Map([['eth0', '0']]);
+  const renamed = { class: 'vif', domid: 7, device: '1', name: 'vif-7-1', folder: '', netDevice: 'web-q1' };
+  const devices = { frontends: new Map([['eth0', '0']]), backends: new Map([['web-q1', renamed]]) };
   test.each([
     ['ipi', 'resched0', 'ipi'],
     ['virq', 'timer3', 'timer'],
@@ -92,6 +93,7 @@ describe('names of event channels', () => {
     ['event', 'vif12.1-q0-rx', 'netback'],
     ['event', 'vif12.1-q0', 'netback'],
     ['event', 'vif12.1', 'netback'],
+    ['event', 'web-q1-q0-tx', 'netback'],
     ['event', 'xen-netback-ctrl', 'netback'],
     ['event', 'blkif', 'blkfront'],
     ['event', 'blkif-backend', 'blkback'],
@@ -100,7 +102,7 @@ describe('names of event channels', () => {
     ['event', 'evtchn:xenstored', 'other'],
     ['event', 'constructor', 'other'],
     ['ioapic-edge', 'i8042', 'other'],
-  ])('%s %s is %s', (kind, action, source) => expect(eventSource(kind, action, vifOf)).toBe(source));
+  ])('%s %s is %s', (kind, action, source) => expect(eventSource(kind, action, devices)).toBe(source));
 
   test.each([
     ['vif3-q1-rx', { vif: '3', queue: '1', ring: 'rx' }],
@@ -108,5 +110,13 @@ describe('names of event channels', () => {
     ['eth0', { vif: '0', queue: '0', ring: 'shared' }],
     ['eth9-q0-rx', undefined],
     ['vif3.0-q1-rx', undefined],
-  ])('%s', (action, queue) => expect(netfrontQueue(action, vifOf)).toEqual(queue));
+  ])('%s', (action, queue) => expect(netfrontQueue(action, devices)).toEqual(queue));
+
+  test.each([
+    ['web-q1-q3-tx', { vif: renamed, queue: '3', ring: 'tx' }],
+    ['web-q1-q3', { vif: renamed, queue: '3', ring: 'shared' }],
+    ['web-q1-rx', { vif: renamed, queue: '0', ring: 'rx' }],
+    ['web-q1', { vif: renamed, queue: '0', ring: 'shared' }],
+    ['web-q2-q3-tx', undefined],
+  ])('%s', (action, queue) => expect(netbackQueue(action, devices)).toEqual(queue));
 });

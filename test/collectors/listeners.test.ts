@@ -49,7 +49,11 @@ test('limits and drops of ss are used until they are three intervals old', async
   const host = {
     ...guestHost('pv-storm'),
     clock,
-    commands: { find: (name: string) => `/bin/${name}`, run: () => Promise.resolve(output), close: () => {} },
+    commands: {
+      find: (name: string) => `/bin/${name}`,
+      run: () => Promise.resolve({ stdout: output, complaint: '' }),
+      close: () => {},
+    },
   };
   const collector = createCollector(listeners, host);
   const limits = async () => {
@@ -57,7 +61,7 @@ test('limits and drops of ss are used until they are three intervals old', async
     return ['accept_queue_limit', 'drops_total'].map((name) => page.value(`xen_listener_${name}`, { port: '8080' }));
   };
   expect(await limits()).toEqual([undefined, undefined]);
-  await collector.background!.run();
+  await collector.background![0]!.run();
   clock.advance(14);
   expect(await limits()).toEqual([8, 12407]);
   clock.advance(2);
@@ -67,9 +71,15 @@ test('limits and drops of ss are used until they are three intervals old', async
 test('an ss that prints something else is an error that names it', async () => {
   const host = {
     ...guestHost('pv-storm'),
-    commands: { find: () => '/bin/ss', run: () => Promise.resolve('garbage\n'), close: () => {} },
+    commands: {
+      find: () => '/bin/ss',
+      run: () => Promise.resolve({ stdout: 'garbage\n', complaint: '' }),
+      close: () => {},
+    },
   };
-  await expect(createCollector(listeners, host).background!.run()).rejects.toThrow(/^\/bin\/ss: expected /);
+  await expect(createCollector(listeners, host).background![0]!.run()).rejects.toThrow(
+    /^\/bin\/ss -H -ltnem: expected /,
+  );
 });
 
 test('include leaves the others out', async () => {

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
-import { Families } from '../../src/metrics/families.ts';
 import { selfMetrics } from '../../src/scrape/self.ts';
-import { createCollector } from '../support/collect.ts';
+import { collectFamilies, createCollector } from '../support/collect.ts';
 import { guestHost, guests } from '../support/guests.ts';
 
 const everyMetric = [...registry.flatMap(({ metrics }) => metrics), ...selfMetrics];
@@ -35,9 +34,7 @@ test.each(guests)('on %s every sample is of a declared metric and has exactly it
   for (const definition of registry) {
     const collector = createCollector(definition, host);
     if (collector.applies() !== true) continue;
-    const out = new Families();
-    collector.collect({ host, out });
-    for (const { descriptor, samples } of out.list()) {
+    for (const { descriptor, samples } of collectFamilies(collector, host)) {
       expect(definition.metrics).toContain(descriptor);
       for (const { sharedLabels } of samples) expect(Object.keys(sharedLabels)).toEqual([...descriptor.labels]);
     }

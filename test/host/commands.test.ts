@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { chmodSync } from 'node:fs';
-import { CommandError, findOnPath, localCommands, type Commands } from '../../src/host/commands.ts';
+import { chmodSync, readFileSync } from 'node:fs';
+import { CommandError, findProgram, localCommands, type Commands } from '../../src/host/commands.ts';
 import { TempTree } from '../support/fake-host.ts';
 import { until } from '../support/until.ts';
 
@@ -18,8 +18,10 @@ const script = (body: string): string => {
   return tree.path('tool');
 };
 
-const run = (body: string, limits: { timeoutSeconds?: number; maxBytes?: number } = {}): Promise<string> =>
-  commands.run({ file: script(body), args: ['-x', 'a b'], timeoutSeconds: 10, maxBytes: 1000, ...limits });
+const run = async (body: string, limits: { timeoutSeconds?: number; maxBytes?: number } = {}): Promise<string> => {
+  const command = { name: 'tool', file: script(body), args: ['-x', 'a b'], timeoutSeconds: 10, maxBytes: 1000 };
+  return (await commands.run({ ...command, ...limits })).stdout;
+};
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -43,7 +45,6 @@ test('a failure names the command, its status and the first line of stderr', asy
 test('a command that hangs is killed at its deadline, with what it forked', async () => {
   const hanging = run(`sleep 300 & echo $! > ${tree.path('pid')}; wait`, { timeoutSeconds: 0.3 });
   await expect(hanging).rejects.toThrow(`${tree.path('tool')} -x a b: no end within 0.3 s`);
-  const { readFileSync } = await import('node:fs');
   const pid = Number(readFileSync(tree.path('pid'), 'utf8'));
   await until('the grandchild to be gone', () => !isAlive(pid) || undefined);
 });
@@ -57,9 +58,9 @@ test('output without end is cut off', async () => {
 });
 
 test('a program that does not exist', async () => {
-  await expect(commands.run({ file: tree.path('none'), args: [], timeoutSeconds: 1, maxBytes: 1 })).rejects.toThrow(
-    `${tree.path('none')}: spawn ${tree.path('none')} ENOENT`,
-  );
+  await expect(
+    commands.run({ name: 'none', file: tree.path('none'), args: [], timeoutSeconds: 1, maxBytes: 1 }),
+  ).rejects.toThrow(`${tree.path('none')}: spawn ${tree.path('none')} ENOENT`);
 });
 
 test('close kills what runs', async () => {
@@ -69,7 +70,42 @@ test('close kills what runs', async () => {
   await refused;
 });
 
+test('one process of a program at a time; those that wait do so within their own deadline', async () => {
+  const file = script(
+    `echo begin >> ${tree.path('log')}; while [ ! -e ${tree.path('go')} ]; do sleep 0.01; done; echo end >> ${tree.path('log')}`,
+  );
+  const run = (timeoutSeconds: number) => commands.run({ name: 'tool', file, args: [], timeoutSeconds, maxBytes: 100 });
+  const first = run(10);
+  const second = run(10);
+  const impatient = run(0.2);
+  await expect(impatient).rejects.toThrow(`${file}: another ${file} ran for 0.2 s`);
+  expect(readFileSync(tree.path('log'), 'utf8')).toBe('begin\n');
+  tree.write({ go: '' });
+  await Promise.all([first, second]);
+  expect(readFileSync(tree.path('log'), 'utf8')).toBe('begin\nend\nbegin\nend\n');
+});
+
+test('each process is timed under its name, also one that fails; what never began is not', async () => {
+  const observed: [string, boolean][] = [];
+  const timed = localCommands({ observe: (name, seconds) => observed.push([name, seconds >= 0.2 && seconds < 10]) });
+  const file = script('sleep 0.2; exit "$1"');
+  const run = (name: string, status: string, timeoutSeconds = 10) =>
+    timed.run({ name, file, args: [status], timeoutSeconds, maxBytes: 100 });
+  const outcomes = [run('good', '0'), run('bad', '1'), run('never', '0', 0.1)];
+  await Promise.allSettled(outcomes);
+  expect(observed).toEqual([
+    ['good', true],
+    ['bad', true],
+  ]);
+});
+
+test('the first complaint comes with the output: some programs end with status 0 all the same', async () => {
+  const file = script('echo; echo "libxl: error: no" >&2; echo more >&2; echo out');
+  const output = await commands.run({ name: 'tool', file, args: [], timeoutSeconds: 10, maxBytes: 100 });
+  expect(output).toEqual({ stdout: '\nout\n', complaint: 'libxl: error: no' });
+});
+
 test('programs are found on the PATH', () => {
-  expect(findOnPath('sh')).toMatch(/\/sh$/);
-  expect(findOnPath('no-such-program')).toBeUndefined();
+  expect(findProgram('sh')).toMatch(/\/sh$/);
+  expect(findProgram('no-such-program')).toBeUndefined();
 });

@@ -1,11 +1,17 @@
 import { expect, test, vi } from 'vitest';
 import { Families } from '../../src/metrics/families.ts';
-import { startBackground } from '../../src/scrape/background.ts';
+import { Background } from '../../src/scrape/background.ts';
 import { selfMetrics } from '../../src/scrape/self.ts';
 import { fakeCollector, fakeMetric, fakeRun } from '../support/fake-collector.ts';
+import { fakeHost } from '../support/fake-host.ts';
 import { recordingLog } from '../support/recording-log.ts';
+import type { CollectorRun } from '../../src/scrape/collector-run.ts';
 
-test('a failure is logged once, and so is the recovery', () => {
+const collectOnce = (run: CollectorRun, own = new Families()) => run.collect(Infinity, own, () => undefined);
+
+const { clock } = fakeHost('/nonexistent');
+
+test('a failure is logged once, and so is the recovery', async () => {
   const log = recordingLog();
   let error: Error | undefined;
   const definition = fakeCollector('flaky', {
@@ -16,35 +22,35 @@ test('a failure is logged once, and so is the recovery', () => {
   const run = fakeRun(definition, { log });
   for (const next of [undefined, new Error('first'), new Error('first'), new Error('second'), undefined, undefined]) {
     error = next;
-    run.collect(Infinity, new Families());
+    await collectOnce(run);
   }
   expect(log.lines).toEqual(['error | Collector failed | flaky | first', 'info | Collector recovered | flaky']);
 });
 
-test('a collector that fails half way gives nothing, not half', () => {
+test('a collector that fails half way gives nothing, not half', async () => {
   const definition = fakeCollector('half', {
     collect: ({ out }) => {
       out.add(fakeMetric('half'), {}, 1);
       throw new Error('half way');
     },
   });
-  expect(fakeRun(definition).collect(Infinity, new Families())).toEqual([]);
+  expect(await collectOnce(fakeRun(definition))).toEqual([]);
 });
 
-test('dropped series are counted over scrapes', () => {
+test('dropped series are counted over scrapes', async () => {
   const definition = fakeCollector('many', {
     collect: ({ out }) => {
       for (let i = 0; i < 13; i += 1) out.add(fakeMetric('many'), { i: String(i) } as never, i);
     },
   });
   const run = fakeRun(definition);
-  const dropped = () => {
+  const dropped = async () => {
     const own = new Families();
-    run.collect(Infinity, own);
+    await collectOnce(run, own);
     const families = new Map(own.list().map(({ descriptor, samples }) => [descriptor.name, samples[0]!.value]));
     return [families.get('xen_exporter_collector_series'), families.get('xen_exporter_series_dropped_total')];
   };
-  expect([dropped(), dropped()]).toEqual([
+  expect([await dropped(), await dropped()]).toEqual([
     [10, 3],
     [10, 6],
   ]);
@@ -52,24 +58,25 @@ test('dropped series are counted over scrapes', () => {
 
 test('background work fails its collector while it fails, without stopping', async () => {
   vi.useFakeTimers();
+  const background = new Background(clock);
   let outcome: Error | undefined = new Error('ss: exit status 1');
   const task = {
-    intervalSeconds: 5,
+    every: { seconds: 5 },
     run: () => (outcome ? Promise.reject(outcome) : Promise.resolve()),
   };
-  const run = fakeRun(fakeCollector('listeners', { background: task }));
-  const success = () => {
+  const run = fakeRun(fakeCollector('listeners', { background: [task] }), { background });
+  const success = async () => {
     const own = new Families();
-    run.collect(Infinity, own);
+    await collectOnce(run, own);
     return own.list().find(({ descriptor }) => descriptor.name === 'xen_exporter_collector_success')!.samples[0]!.value;
   };
   run.start();
   await vi.advanceTimersByTimeAsync(0);
-  const failing = success();
+  const failing = await success();
   outcome = undefined;
   await vi.advanceTimersByTimeAsync(5000);
-  expect([failing, success()]).toEqual([0, 1]);
-  run.stop();
+  expect([failing, await success()]).toEqual([0, 1]);
+  background.stop();
   vi.useRealTimers();
 });
 
@@ -77,22 +84,122 @@ test('background work never runs twice at once and ends with its disposal', asyn
   vi.useFakeTimers();
   let started = 0;
   const finish: (() => void)[] = [];
-  const background = startBackground({
-    intervalSeconds: 1,
+  const background = new Background(clock);
+  const task = {
+    every: { seconds: 1 },
     run: () => {
       started += 1;
       return new Promise<void>((resolve) => finish.push(resolve));
     },
-  });
+  };
+  background.start(task);
+  background.start(task);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(started).toBe(1);
   finish.shift()!();
   await vi.advanceTimersByTimeAsync(1000);
   expect(started).toBe(2);
-  background[Symbol.dispose]();
+  background.stop();
   finish.shift()!();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(started).toBe(2);
+  vi.useRealTimers();
+});
+
+test('a task that is wanted at once runs at once, or once more when it has ended', async () => {
+  vi.useFakeTimers();
+  let started = 0;
+  let runNow = (): void => {};
+  const finish: (() => void)[] = [];
+  const background = new Background(clock);
+  background.start({
+    every: { seconds: 60 },
+    run: () => {
+      started += 1;
+      return new Promise<void>((resolve) => finish.push(resolve));
+    },
+    onStart: (now) => (runNow = now),
+  });
+  runNow();
+  runNow();
+  expect(started).toBe(1);
+  finish.shift()!();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(started).toBe(2);
+  finish.shift()!();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(started).toBe(2);
+  runNow();
+  expect(started).toBe(3);
+  background.stop();
+  vi.useRealTimers();
+});
+
+test('a task with a cron pattern runs at the start, and then by the pattern with a delay of its own', async () => {
+  vi.useFakeTimers({ now: new Date('2026-01-01T00:01:00Z') });
+  let started = 0;
+  const background = new Background(clock);
+  background.start({
+    every: { cron: '*/5 * * * *' },
+    run: () => {
+      started += 1;
+      return Promise.resolve();
+    },
+  });
+  expect(started).toBe(1);
+  await vi.advanceTimersByTimeAsync(3 * 60_000);
+  expect(started).toBe(1);
+  await vi.advanceTimersByTimeAsync(90_000);
+  expect(started).toBe(2);
+  background.stop();
+  await vi.advanceTimersByTimeAsync(10 * 60_000);
+  expect(started).toBe(2);
+  vi.useRealTimers();
+});
+
+test('who asks while a collector is at work gets the same, and others get their turn between its steps', async () => {
+  let collected = 0;
+  const turns: number[] = [];
+  const definition = fakeCollector('long', {
+    *collect({ out }) {
+      collected += 1;
+      for (let step = 0; step < 3; step += 1) {
+        turns.push(step);
+        yield;
+      }
+      out.add(fakeMetric('long'), {}, 1);
+    },
+  });
+  const run = fakeRun(definition);
+  const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const pages = [run.collect(Infinity, new Families(), breathe), run.collect(Infinity, new Families(), breathe)];
+  expect(turns).toEqual([0]);
+  const [first, second] = await Promise.all(pages);
+  expect([collected, turns]).toEqual([1, [0, 1, 2]]);
+  expect(first).toBe(second);
+  expect(first![0]!.samples).toHaveLength(1);
+});
+
+test('a sampler does not run where there is nothing to sample', async () => {
+  vi.useFakeTimers();
+  let applies: true | string = 'nothing here';
+  let samples = 0;
+  const definition = fakeCollector('sampled', {
+    applies: () => applies,
+    sampler: { name: 'sampled', hertz: 10, cpuBudget: 1, sample: () => (samples += 1) },
+  });
+  const run = fakeRun(definition);
+  run.start();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(samples).toBe(0);
+  applies = true;
+  await collectOnce(run);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(samples).toBeGreaterThan(10);
+  run.stop();
+  const last = samples;
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(samples).toBe(last);
   vi.useRealTimers();
 });
 

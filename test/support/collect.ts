@@ -1,26 +1,44 @@
-import type { Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
+import type { BackgroundTask, Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
+import type { Toolstack } from '../../src/collectors/toolstack/toolstack.ts';
 import type { Host } from '../../src/host/host.ts';
 import { encode } from '../../src/metrics/exposition.ts';
-import { Families } from '../../src/metrics/families.ts';
+import { Families, type Family } from '../../src/metrics/families.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { recordingLog } from './recording-log.ts';
+import { toolstackOf } from './toolstack.ts';
 
-/** A collector at work on a host, set up with its defaults but for `options`. */
+/** A collector at work on a host, set up with its defaults but for `options`. Those that are to share a toolstack are given one. */
 export const createCollector = (
   { create, options: specs }: CollectorDefinition,
   host: Host,
   options: Readonly<Record<string, unknown>> = {},
+  toolstack: Toolstack = toolstackOf(host),
 ): Collector => {
   const defaults = Object.fromEntries(Object.entries(specs).map(([name, option]) => [name, option.default]));
-  return create({ options: { ...defaults, ...options }, host, log: recordingLog() });
+  return create({ options: { ...defaults, ...options }, host, log: recordingLog(), toolstack });
 };
 
-/** What a collector gives now, as text. Throws what it throws. */
-export const collectText = async (collector: Collector, host: Host): Promise<string> => {
-  const out = new Families();
-  collector.collect({ host, out });
-  return encode(out.list(), 'text');
+/** Runs every background task of these collectors once, those that others profit from first; returns the errors of those that failed. */
+export const runBackground = async (collectors: readonly Collector[]): Promise<Error[]> => {
+  const tasks = new Set<BackgroundTask>([
+    ...collectors.flatMap(({ profitsFrom = [] }) => profitsFrom),
+    ...collectors.flatMap(({ background = [] }) => background),
+  ]);
+  const errors: Error[] = [];
+  for (const task of tasks) await task.run().catch((error: unknown) => errors.push(error as Error));
+  return errors;
 };
+
+/** What a collector gives now. Throws what it throws. */
+export const collectFamilies = (collector: Collector, host: Host): Family[] => {
+  const out = new Families();
+  for (const _ of collector.collect({ host, out }) ?? []);
+  return out.list();
+};
+
+/** As text. */
+export const collectText = (collector: Collector, host: Host): Promise<string> =>
+  encode(collectFamilies(collector, host), 'text');
 
 export const collect = async (collector: Collector, host: Host): Promise<Exposition> =>
   parseExposition(await collectText(collector, host));

@@ -4,10 +4,13 @@ import type { Host } from '../../src/host/host.ts';
 import type { Log } from '../../src/host/log.ts';
 import { gauge } from '../../src/metrics/descriptor.ts';
 import { ownProcess } from '../../src/host/own-process.ts';
+import { Background } from '../../src/scrape/background.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
+import { CommandDurations } from '../../src/scrape/command-durations.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
 import { fakeHost } from './fake-host.ts';
 import { recordingLog } from './recording-log.ts';
+import { toolstackOf } from './toolstack.ts';
 
 export const fakeMetric = (name: string) => gauge(`xen_${name}`, `What ${name} gives.`);
 
@@ -26,20 +29,29 @@ export const fakeCollector = (name: string, parts: Partial<Collector> = {}): Col
 
 export const fakeRun = (
   definition: CollectorDefinition,
-  { host = fakeHost('/nonexistent'), log = recordingLog() as Log }: { host?: Host; log?: Log } = {},
+  {
+    host = fakeHost('/nonexistent'),
+    log = recordingLog() as Log,
+    background = new Background(host.clock),
+  }: { host?: Host; log?: Log; background?: Background } = {},
 ): CollectorRun =>
   new CollectorRun({
     definition,
-    collector: definition.create({ options: {}, host, log }),
+    collector: definition.create({ options: {}, host, log, toolstack: toolstackOf(host) }),
     host,
     log,
     maxSeries: definition.maxSeries,
+    background,
   });
 
-export const fakeScraper = (definitions: readonly CollectorDefinition[], host = fakeHost('/nonexistent')): Scraper =>
-  new Scraper({
-    runs: definitions.map((definition) => fakeRun(definition, { host })),
+export const fakeScraper = (definitions: readonly CollectorDefinition[], host = fakeHost('/nonexistent')): Scraper => {
+  const background = new Background(host.clock);
+  return new Scraper({
+    runs: definitions.map((definition) => fakeRun(definition, { host, background })),
     host,
+    background,
+    commandDurations: new CommandDurations(),
     readOwnProcess: ownProcess(),
     version: '1.2.3',
   });
+};

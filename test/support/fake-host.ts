@@ -55,6 +55,7 @@ export const fakeHost = (
 ): Host => ({
   procfs: new FileTree(join(root, 'proc')),
   sysfs: new FileTree(join(root, 'sys')),
+  debugfs: new FileTree(join(root, 'sys/kernel/debug')),
   netlink: parts.netlink ?? noNetlink('this is a copy of files'),
   commands: { ...noCommands, ...parts.commands },
   clock: parts.clock ?? fakeClock(),

@@ -1,36 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Clock } from '../../src/host/clock.ts';
-import type { Host } from '../../src/host/host.ts';
-import type { Netlink } from '../../src/host/netlink.ts';
-import { fakeClock, fakeHost, replayNetlink } from './fake-host.ts';
+import { copiedHost } from './copied-host.ts';
 
 /** The guests in test/fixtures/guests: what the kernels of real Xen guests showed. */
-export const guests = ['pv-storm', 'pv-netlink-storm', 'pvh-storm', 'hvm-idle'] as const;
+export const guests = ['pv-idle', 'pv-storm', 'pv-netlink-storm', 'pvh-storm', 'hvm-idle'] as const;
 export type Guest = (typeof guests)[number];
 
 export const guestRoot = (guest: Guest): string => resolve(import.meta.dirname, '../fixtures/guests', guest);
 
-// Offsets of the requests: struct nlmsghdr, then family and states of struct inet_diag_req_v2.
-const familyAt = 16;
-const statesAt = 20;
-const SYN_RECV = 1 << 3;
-const emptyDump = Uint8Array.of(20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-
-const replay = (folder: string): Netlink =>
-  replayNetlink((protocol, request) => {
-    if (protocol === 'route') return readFileSync(resolve(folder, 'rtm-getqdisc.bin'));
-    const states = request[statesAt]! | (request[statesAt + 1]! << 8);
-    const table = states === SYN_RECV ? 'syn-recv' : 'listen';
-    const file = resolve(folder, `inet-diag-${table}-${request[familyAt] === 2 ? 'v4' : 'v6'}.bin`);
-    return existsSync(file) ? readFileSync(file) : emptyDump;
-  });
-
-/** One of them as a host; with the kernel's own netlink replies where they were kept. */
-export const guestHost = (guest: Guest): Host & { clock: Clock & { advance(seconds: number): void } } => {
-  const root = guestRoot(guest);
-  const clock = fakeClock();
-  const netlink = resolve(root, 'netlink');
-  const host = fakeHost(root, { clock, ...(existsSync(netlink) && { netlink: replay(netlink) }) });
-  return { ...host, clock };
-};
+/** One of them as a host. */
+export const guestHost = (guest: Guest): ReturnType<typeof copiedHost> => copiedHost(guestRoot(guest));

@@ -1,6 +1,6 @@
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import { growthOfU32 } from '../../metrics/accumulator.ts';
-import type { HistogramReading } from '../../metrics/families.ts';
+import { Histogram } from '../../metrics/histogram.ts';
 import { addressKey } from './address-key.ts';
 
 /** What is known of an address and port that is listened on: the sums over its sockets, of which SO_REUSEPORT allows several. */
@@ -20,30 +20,11 @@ export interface Listener {
   connectionSeconds: number;
   fullSeconds: number;
   dequeued: number;
-  readonly fill: FillHistogram;
+  readonly fill: Histogram;
 }
 
 /** Upper bounds of the histogram of fills, as OpenMetrics writes them. */
 const fillBounds = ['0.0', '0.25', '0.5', '0.75', '0.9', '1.0', '+Inf'] as const;
-const fillLimits = fillBounds.map((bound) => (bound === '+Inf' ? Infinity : Number(bound)));
-
-/** Counts samples of how full the fullest socket's queue was. */
-export class FillHistogram {
-  readonly #counts = new Float64Array(fillBounds.length);
-  #sum = 0;
-
-  observe(fill: number): void {
-    const bucket = fillLimits.findIndex((limit) => fill <= limit);
-    this.#counts[bucket]! += 1;
-    this.#sum += fill;
-  }
-
-  read(): HistogramReading {
-    let count = 0;
-    const buckets = fillBounds.map((le, i) => ({ le, count: (count += this.#counts[i]!) }));
-    return { buckets, sum: this.#sum };
-  }
-}
 
 /** One socket as it was read last. */
 interface SocketState {
@@ -68,7 +49,7 @@ const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
   connectionSeconds: 0,
   fullSeconds: 0,
   dequeued: 0,
-  fill: new FillHistogram(),
+  fill: new Histogram(fillBounds),
 });
 
 /** Follows the accept queues of all listeners from one reading to the next. */

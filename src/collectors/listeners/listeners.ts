@@ -5,8 +5,9 @@ import type { Log } from '../../host/log.ts';
 import type { Families } from '../../metrics/families.ts';
 import { LabelSets, type Labels } from '../../metrics/labels.ts';
 import { defineCollector } from '../collector.ts';
-import { choiceOption, numberOption, patternOption } from '../option.ts';
+import { choiceOption, patternOption } from '../option.ts';
 import { needs } from '../parsed.ts';
+import { samplerOptions } from '../sampler-options.ts';
 import { AcceptQueues, type Listener } from './accept-queues.ts';
 import { addressKey } from './address-key.ts';
 import { listenerLabels, metrics } from './metrics.ts';
@@ -21,20 +22,7 @@ const options = {
     default: 'auto',
     choices: ['auto', 'netlink', 'proc'],
   }),
-  'sampler-hertz': numberOption({
-    help: 'Samples of all accept queues per second; 0 for none.',
-    default: 20,
-    metavar: 'NUMBER',
-    min: 0,
-    max: 1000,
-  }),
-  'sampler-cpu-budget': numberOption({
-    help: 'Share of one core that the samples may cost; the sampler slows down to stay within it.',
-    default: 0.005,
-    metavar: 'SHARE',
-    min: 0.0001,
-    max: 1,
-  }),
+  ...samplerOptions('all accept queues', 20, 1000),
   include: patternOption({ help: 'Listeners to export, matched as ADDRESS:PORT; all where not given.' }),
   exclude: patternOption({ help: 'Listeners to leave out, matched as ADDRESS:PORT.' }),
 };
@@ -141,7 +129,7 @@ export const listeners = defineCollector({
           queues.sample(readings, last === undefined ? 0 : sampledAt - last);
         },
       },
-      ...(source.background && { background: source.background }),
+      ...(source.background && { background: [source.background] }),
     };
   },
 });

@@ -4,6 +4,7 @@ import { hasNonListenRow, parseProcNetTcp } from '../../formats/proc-net-tcp.ts'
 import { parseSs, type SsListener } from '../../formats/ss.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
+import { BackgroundReading, readCommand } from '../background-reading.ts';
 import { naming } from '../parsed.ts';
 import { addressKey } from './address-key.ts';
 import type { ListenerSource } from './source.ts';
@@ -38,20 +39,29 @@ const indexOf = (rows: readonly SsListener[]) => {
 
 /**
  * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the background, where there is an ss.
- * A reading of ss is used until it is three intervals old; without one, limits and drops are absent. `why` says why it is not netlink.
+ * `why` says why it is not netlink.
  */
 export const procSource = (host: Host, why: string): ListenerSource => {
   const ss = host.commands.find('ss');
-  let lookUp = indexOf([]);
-  let readAt = -Infinity;
+  const rows =
+    ss === undefined
+      ? undefined
+      : new BackgroundReading({
+          every: { seconds: intervalSeconds },
+          clock: host.clock,
+          read: async () => {
+            const command = { name: 'ss', file: ss, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes };
+            return indexOf(await readCommand(host.commands, command, parseSs));
+          },
+        });
 
   return {
     name: 'proc',
     lacks: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
-    read: ({ procfs, clock }) => {
-      const isFresh = clock.monotonicSeconds() - readAt < 3 * intervalSeconds;
+    read: ({ procfs }) => {
+      const lookUp = rows?.fresh;
       return readTables(procfs).map((socket) => {
-        const row = isFresh ? lookUp(socket) : undefined;
+        const row = lookUp?.(socket);
         return {
           ...socket,
           ...(row && { queueLimit: row.queueLimit }),
@@ -59,15 +69,6 @@ export const procSource = (host: Host, why: string): ListenerSource => {
         };
       });
     },
-    ...(ss !== undefined && {
-      background: {
-        intervalSeconds,
-        run: async () => {
-          const output = await host.commands.run({ file: ss, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes });
-          lookUp = indexOf(naming(ss, () => parseSs(output)));
-          readAt = host.clock.monotonicSeconds();
-        },
-      },
-    }),
+    ...(rows && { background: rows }),
   };
 };

@@ -1,0 +1,54 @@
+import type { FileTree } from '../host/file-tree.ts';
+
+const folder = 'bus/xen-backend/devices';
+
+/** A device that this machine serves to another domain. */
+export interface BackendDevice {
+  /** `vif`, `vbd`, `console`, ... */
+  readonly class: string;
+  readonly domid: number;
+  /** Its index in the guest's configuration: 0 for the first vif, 51712 for xvda. */
+  readonly device: string;
+  /** As its folder is called; nothing else on this machine is, while the domain lives. */
+  readonly name: string;
+  /** The folder, below sysfs. */
+  readonly folder: string;
+}
+
+/** A vif as the backend sees it. */
+export interface VifDevice extends BackendDevice {
+  /** Its network device: vif1.0, or what `vifname` of the guest's configuration says. Undefined while it has none. */
+  readonly netDevice: string | undefined;
+}
+
+/** The devices that this machine serves, which come and go with their domains. Throws FileError. */
+export const backendDevices = (sysfs: FileTree): BackendDevice[] =>
+  sysfs.listIfAny(folder).flatMap((name) => {
+    const [, deviceClass, domid, device] = /^(.+)-(\d+)-(\d+)$/.exec(name) ?? [];
+    if (deviceClass === undefined || domid === undefined || device === undefined) return [];
+    return [{ class: deviceClass, domid: Number(domid), device, name, folder: `${folder}/${name}` }];
+  });
+
+/**
+ * The vifs among them. The network devices `vifN.M-emu` of device models are none: they hang from no backend, and go away when the guest's own
+ * driver takes over. Throws FileError.
+ */
+export const vifDevices = (sysfs: FileTree): VifDevice[] =>
+  backendDevices(sysfs)
+    .filter((device) => device.class === 'vif')
+    .map((device) => ({ ...device, netDevice: sysfs.listIfAny(`${device.folder}/net`)[0] }));
+
+/** For `applies`: true where this machine serves vifs, as Dom0 or as a driver domain, else the reason. Never throws. */
+export const needsVifs = (sysfs: FileTree): true | string => needsBackends(sysfs, ['vif'], 'no vif');
+
+/** For `applies`: true where this machine serves devices of these classes, else the reason. Never throws. */
+export const needsBackends = (sysfs: FileTree, classes: readonly string[], none: string): true | string => {
+  try {
+    const names = sysfs.listIfAny(folder);
+    return (
+      names.some((name) => classes.some((each) => name.startsWith(`${each}-`))) || `${none} in ${sysfs.path(folder)}`
+    );
+  } catch (error) {
+    return (error as Error).message;
+  }
+};

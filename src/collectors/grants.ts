@@ -1,0 +1,79 @@
+import { parseGnttabQuerySize } from '../formats/xen-diag.ts';
+import { parseXlList } from '../formats/xl-list.ts';
+import { gauge } from '../metrics/descriptor.ts';
+import { LabelSets } from '../metrics/labels.ts';
+import { BackgroundReading, readCommand } from './background-reading.ts';
+import { defineCollector } from './collector.ts';
+import { domainLabels } from './toolstack/domain-directory.ts';
+
+const source = 'Source: xen-diag gnttab_query_size (Xen 4.10 and later)';
+const domainLabel = ['domain'] as const;
+
+const metrics = {
+  frames: gauge(
+    'xen_domain_grant_frames',
+    `Frames of the domain's grant table; each holds 512 grants (version 1). A high-water mark: the table never shrinks. ${source}.`,
+    domainLabel,
+  ),
+  limit: gauge(
+    'xen_domain_grant_frames_limit',
+    `Frames that the domain's grant table may grow to (max_grant_frames). ${source}.`,
+    domainLabel,
+  ),
+};
+
+/** How full the grant tables are: a guest that has no grant left cannot post receive buffers. */
+export const grants = defineCollector({
+  name: 'grants',
+  help: "Size and limit of every domain's grant table, from xen-diag.",
+  enabledByDefault: true,
+  cadence: 'scheduled',
+  maxSeries: 2000,
+  options: {},
+  metrics: Object.values(metrics),
+  create: ({ host: { commands, clock }, toolstack }) => {
+    const { xl } = toolstack;
+    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    const program = commands.find('xen-diag');
+    if (program === undefined) {
+      const why = 'there is no xen-diag on the PATH or in /usr/lib/xen-*/bin (--path.xen-diag)';
+      return { applies: () => why, collect: () => {} };
+    }
+
+    const readSizes = async () => {
+      const list = xl.domains.last ?? (await xl.read(['list', '-v'], parseXlList));
+      const sizes: ReturnType<typeof parseGnttabQuerySize>[] = [];
+      let failure: unknown;
+      for (const { domid } of list) {
+        const args = ['gnttab_query_size', String(domid)];
+        const command = toolstack.command('xen-diag gnttab_query_size', program, args);
+        try {
+          sizes.push(await readCommand(commands, command, parseGnttabQuerySize));
+        } catch (error) {
+          // A domain may go away meanwhile; Dom0 does not.
+          failure = error;
+        }
+      }
+      if (sizes.length === 0 && failure !== undefined) throw failure;
+      return sizes;
+    };
+    const sizes = new BackgroundReading({ every: toolstack.scheduled, clock, read: readSizes });
+    const labelSets = new LabelSets(domainLabel);
+    return {
+      applies: () => true,
+      background: [sizes],
+      profitsFrom: [xl.domains],
+      collect: ({ out }) => {
+        const names = domainLabels(xl.domains.last ?? []);
+        for (const { domid, frames, maxFrames } of sizes.fresh ?? []) {
+          const label = names.get(domid);
+          if (label === undefined) continue;
+          const labels = labelSets.get(label);
+          out.add(metrics.frames, labels, frames);
+          out.add(metrics.limit, labels, maxFrames);
+        }
+        labelSets.sweep();
+      },
+    };
+  },
+});

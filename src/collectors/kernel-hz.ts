@@ -1,0 +1,49 @@
+import { hasJiffies, parseTimerList, type TimerList } from '../formats/proc-timer-list.ts';
+import { isForbidden, isMissing, type FileTree } from '../host/file-tree.ts';
+import { naming } from './parsed.ts';
+
+const file = 'timer_list';
+// What CONFIG_HZ can be (kernel/Kconfig.hz).
+const rates = [100, 250, 300, 1000];
+const tolerance = 0.05;
+const leastSeconds = 1;
+
+const readTimerList = (procfs: FileTree): TimerList => {
+  const text = procfs.textUntil(file, hasJiffies);
+  return naming(procfs.path(file), () => parseTimerList(text));
+};
+
+/** The kernel's tick rate, which no file states: what its jiffies grow by in a second. Two readings, and it is known for good. */
+export class KernelHz {
+  #value: number | undefined;
+  #first: TimerList | undefined;
+  #missing = 'not measured yet: that takes two scrapes';
+
+  /** Undefined until it is known. */
+  get value(): number | undefined {
+    return this.#value;
+  }
+
+  /** In words why it is not known. */
+  get missing(): string {
+    return `the kernel's HZ, in which delays are counted: ${this.#missing}`;
+  }
+
+  /** Takes a reading where one is still needed. Throws FileError, but not where the file is missing or forbidden, and ParseError. */
+  update(procfs: FileTree): void {
+    if (this.#value !== undefined) return;
+    try {
+      const now = readTimerList(procfs);
+      this.#first ??= now;
+      const seconds = now.nowSeconds - this.#first.nowSeconds;
+      if (seconds < leastSeconds) return;
+      const measured = (now.jiffies - this.#first.jiffies) / seconds;
+      this.#value = rates.find((rate) => Math.abs(measured - rate) < tolerance * rate);
+      this.#missing = `jiffies grew by ${measured.toFixed(1)} a second, which is no rate that Linux has`;
+      this.#first = now;
+    } catch (error) {
+      if (!isMissing(error) && !isForbidden(error)) throw error;
+      this.#missing = (error as Error).message;
+    }
+  }
+}

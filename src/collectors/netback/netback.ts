@@ -1,0 +1,104 @@
+import type { IoRingFile } from '../../formats/io-ring.ts';
+import { isForbidden, type FileTree } from '../../host/file-tree.ts';
+import { LabelSets } from '../../metrics/labels.ts';
+import { needsVifs } from '../backend-devices.ts';
+import { defineCollector } from '../collector.ts';
+import { queuesOption } from '../queues-option.ts';
+import { samplerOptions } from '../sampler-options.ts';
+import { metrics, pressureMetrics, vifLabels } from './metrics.ts';
+import { PressureTimes } from './pressure.ts';
+import { QueueRings } from './queue-rings.ts';
+import { QueueThreads } from './queue-threads.ts';
+import { missingRings, readQueue, vifQueues, type VifQueues } from './rings.ts';
+import { queueName, Threads } from './threads.ts';
+
+const options = {
+  queues: queuesOption,
+  ...samplerOptions('all rings', 2, 50),
+};
+
+// How long the sampler goes by the vifs that it knows: to list them costs as much as to read their rings.
+const secondsBetweenLists = 5;
+
+/** The queues of a vif that could be read; all that hides them is lockdown and a lack of privilege. */
+const readQueues = (debugfs: FileTree, { queues }: VifQueues): Map<string, IoRingFile> => {
+  const readings = new Map<string, IoRingFile>();
+  for (const file of queues) {
+    try {
+      const reading = readQueue(debugfs, file);
+      if (reading !== undefined) readings.set(file.queue, reading);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+    }
+  }
+  return readings;
+};
+
+/** The split driver's end in this kernel: rings, threads, and for how long they were the bottleneck. */
+export const netback = defineCollector({
+  name: 'netback',
+  help: 'Rings and kernel threads of the network backend for every vif, sampled in the background, from debugfs and /proc.',
+  enabledByDefault: true,
+  cadence: 'live',
+  maxSeries: 50_000,
+  options,
+  metrics: [...Object.values(metrics), ...Object.values(pressureMetrics)],
+  create: ({ options, host, toolstack }) => {
+    const isEach = options.queues === 'each';
+    const labelSets = new LabelSets(vifLabels);
+    const threads = new Threads(host.clock);
+    const queueThreads = new QueueThreads(threads, isEach);
+    const queueRings = new QueueRings(isEach);
+    const pressure = new PressureTimes();
+    let vifs: readonly VifQueues[] = [];
+    let listedAt = -Infinity;
+    let lacks: string | undefined;
+
+    const list = (sysfs: FileTree, debugfs: FileTree): readonly VifQueues[] => {
+      vifs = vifQueues(sysfs, debugfs);
+      listedAt = host.clock.monotonicSeconds();
+      pressure.keepOnly(new Set(vifs.map(({ name }) => name)));
+      return vifs;
+    };
+
+    return {
+      applies: () => needsVifs(host.sysfs),
+      lacks: () => lacks,
+      profitsFrom: toolstack.naming,
+      *collect({ host: { procfs, sysfs, debugfs }, out }) {
+        const listed = list(sysfs, debugfs);
+        lacks = missingRings(debugfs, listed, sysfs);
+        if (lacks !== undefined) lacks = `rings: ${lacks}`;
+        const names = listed.flatMap(({ netDevice, queues }) => queues.map(({ queue }) => queueName(netDevice, queue)));
+        yield* threads.find(procfs, names);
+        for (const vif of listed) {
+          yield;
+          const owner = toolstack.directory.ownerOf(vif.domid);
+          if (owner === undefined) continue;
+          const labels = labelSets.get(owner.label, vif.device);
+          queueThreads.read(procfs, labels, vif);
+          queueRings.add({ name: vif.name, isStub: owner.isStub }, labels, readQueues(debugfs, vif), out);
+          queueRings.addPressure(vif.name, labels, pressure.of(vif.name));
+        }
+        queueThreads.flush(out);
+        queueRings.flush(out);
+        labelSets.sweep();
+      },
+      sampler: {
+        name: 'netback',
+        hertz: options['sampler-hertz'],
+        cpuBudget: options['sampler-cpu-budget'],
+        sample: () => {
+          const { clock, sysfs, debugfs } = host;
+          if (clock.monotonicSeconds() - listedAt > secondsBetweenLists) list(sysfs, debugfs);
+          for (const vif of vifs) {
+            const readings = readQueues(debugfs, vif);
+            const now = clock.monotonicSeconds();
+            if (readings.size > 0) pressure.add(vif.name, readings, now);
+            else pressure.interrupt(vif.name, now);
+          }
+        },
+      },
+    };
+  },
+});

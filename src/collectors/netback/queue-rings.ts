@@ -1,0 +1,93 @@
+import type { IoRingFile } from '../../formats/io-ring.ts';
+import { growthOfU64 } from '../../metrics/accumulator.ts';
+import type { Families } from '../../metrics/families.ts';
+import { LabelSets, type Labels } from '../../metrics/labels.ts';
+import { SummedCounter } from '../../metrics/summed-counter.ts';
+import { ConsumedSlots } from './consumed-slots.ts';
+import { domainLabels, metrics, pressureMetrics, queueLabels, ringLabels, type vifLabels } from './metrics.ts';
+import { pressures, type PressureTimes, type Seconds } from './pressure.ts';
+import { levelsOf } from './rings.ts';
+
+type VifLabels = Labels<(typeof vifLabels)[number]>;
+
+/** The least or the greatest of what is known. */
+const extreme = (
+  pick: (...values: number[]) => number,
+  values: readonly (number | undefined)[],
+): number | undefined => {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : pick(...known);
+};
+
+/** The rings of netback's queues, as metrics. */
+export class QueueRings {
+  readonly #isEach: boolean;
+  readonly #slots = new ConsumedSlots();
+  readonly #ringLabels = new LabelSets(ringLabels);
+  readonly #queueLabels = new LabelSets(queueLabels);
+  readonly #domainLabels = new LabelSets(domainLabels);
+  readonly #consumed = new SummedCounter(metrics.consumed, growthOfU64);
+  readonly #invalid = new SummedCounter(metrics.invalidRings, growthOfU64);
+  readonly #pressures = {
+    rxEmpty: new SummedCounter(pressureMetrics.rxEmpty, growthOfU64),
+    txWaiting: new SummedCounter(pressureMetrics.txWaiting, growthOfU64),
+    guestQueueFull: new SummedCounter(pressureMetrics.guestQueueFull, growthOfU64),
+    rateLimited: new SummedCounter(pressureMetrics.rateLimited, growthOfU64),
+  };
+
+  constructor(isEach: boolean) {
+    this.#isEach = isEach;
+  }
+
+  /** Takes a reading of a vif's queues. The gauges are the guest's own, not its stub domain's. */
+  add(
+    vif: { readonly name: string; readonly isStub: boolean },
+    labels: VifLabels,
+    readings: ReadonlyMap<string, IoRingFile>,
+    out: Families,
+  ): void {
+    const { domain, vif: index } = labels;
+    const levels = [...readings.values()].map(levelsOf);
+    const invalid = levels.reduce((sum, { invalidRings }) => sum + invalidRings, 0);
+    this.#invalid.add(this.#domainLabels.get(domain), invalid);
+    for (const [queue, reading] of readings) {
+      const grown = this.#slots.growthOf(`${vif.name}/${queue}`, reading);
+      for (const ring of ['tx', 'rx'] as const) {
+        const ofRing = this.#ringLabels.get(domain, index, this.#isEach ? queue : '', ring);
+        this.#consumed.add(ofRing, grown[ring]);
+      }
+    }
+    if (vif.isStub || levels.length === 0) return;
+    const files = [...readings.values()];
+    const most = (values: readonly (number | undefined)[]): number | undefined => extreme(Math.max, values);
+    out.add(metrics.slots, labels, most(levels.map(({ slots }) => slots)));
+    out.add(metrics.txInFlight, labels, most(levels.map(({ txInFlight }) => txInFlight)));
+    out.add(metrics.txUnconsumed, labels, most(levels.map(({ txUnconsumed }) => txUnconsumed)));
+    const rxFree = levels.map(({ rxFree }) => rxFree);
+    out.add(metrics.rxFree, labels, extreme(Math.min, rxFree));
+    out.add(metrics.pending, labels, most(files.map(({ transmit }) => transmit?.pendingRequests)));
+    out.add(metrics.deallocQueue, labels, most(files.map(({ transmit }) => transmit?.deallocQueue)));
+    out.add(metrics.guestQueueBytes, labels, most(files.map(({ guestQueueBytes }) => guestQueueBytes)));
+    out.add(metrics.guestQueueLimit, labels, most(files.map(({ guestQueueLimitBytes }) => guestQueueLimitBytes)));
+  }
+
+  /** Takes what the samples of a vif add up to. */
+  addPressure(vif: string, labels: VifLabels, times: ReturnType<PressureTimes['of']>): void {
+    if (times === undefined) return;
+    const { domain, vif: index } = labels;
+    if (!this.#isEach) return this.#feed(vif, this.#queueLabels.get(domain, index, ''), times.worst);
+    for (const [queue, seconds] of times.queues) {
+      this.#feed(`${vif}/${queue}`, this.#queueLabels.get(domain, index, queue), seconds);
+    }
+  }
+
+  #feed(source: string, labels: Labels<(typeof queueLabels)[number]>, seconds: Seconds): void {
+    for (const pressure of pressures) this.#pressures[pressure].feed(labels, source, seconds[pressure]);
+  }
+
+  flush(out: Families): void {
+    for (const counter of [this.#consumed, this.#invalid, ...Object.values(this.#pressures)]) counter.flush(out);
+    this.#slots.sweep();
+    [this.#ringLabels, this.#queueLabels, this.#domainLabels].forEach((labels) => labels.sweep());
+  }
+}

@@ -1,0 +1,102 @@
+import { parseIoRing, ringDistance, type IoRingFile } from '../../formats/io-ring.ts';
+import { isForbidden, isMissing, unlessMissing, type FileTree } from '../../host/file-tree.ts';
+import { vifDevices, type VifDevice } from '../backend-devices.ts';
+import { parsed } from '../parsed.ts';
+
+const folder = 'xen-netback';
+
+/** A queue of a vif, and the file in debugfs that shows it; undefined where we may not even list those. */
+export interface QueueFile {
+  readonly queue: string;
+  readonly file: string | undefined;
+}
+
+/** A vif that has a network device, with its queues: none while frontend and backend are not connected. */
+export interface VifQueues extends VifDevice {
+  readonly netDevice: string;
+  readonly queues: readonly QueueFile[];
+}
+
+const queuesOfDebugfs = (debugfs: FileTree, netDevice: string): QueueFile[] =>
+  debugfs.listIfAny(`${folder}/${netDevice}`).flatMap((name) => {
+    const [, queue] = /^io_ring_q(\d+)$/.exec(name) ?? [];
+    return queue === undefined ? [] : [{ queue, file: `${folder}/${netDevice}/${name}` }];
+  });
+
+const queuesOfSysfs = (sysfs: FileTree, netDevice: string): QueueFile[] =>
+  sysfs.listIfAny(`class/net/${netDevice}/queues`).flatMap((name) => {
+    const [, queue] = /^tx-(\d+)$/.exec(name) ?? [];
+    return queue === undefined ? [] : [{ queue, file: undefined }];
+  });
+
+const hasDebugfs = (debugfs: FileTree): boolean => {
+  try {
+    return debugfs.unsorted(folder).length > 0;
+  } catch (error) {
+    if (isMissing(error) || isForbidden(error)) return false;
+    throw error;
+  }
+};
+
+/** The vifs of this machine and their queues: those of debugfs, for there a queue is gone as soon as it is; else those of sysfs. Throws FileError. */
+export const vifQueues = (sysfs: FileTree, debugfs: FileTree): VifQueues[] => {
+  const isDebugfs = hasDebugfs(debugfs);
+  return vifDevices(sysfs).flatMap((device) => {
+    const { netDevice } = device;
+    if (netDevice === undefined) return [];
+    const queues = isDebugfs ? queuesOfDebugfs(debugfs, netDevice) : queuesOfSysfs(sysfs, netDevice);
+    return [{ ...device, netDevice, queues }];
+  });
+};
+
+/** The state of a queue, or undefined where it went away. Throws FileError or ParseError. */
+export const readQueue = (debugfs: FileTree, { file }: QueueFile): IoRingFile | undefined =>
+  file === undefined ? undefined : unlessMissing(() => parsed(debugfs, file, parseIoRing));
+
+/** In words why no ring can be read; undefined where they can. */
+export const missingRings = (debugfs: FileTree, vifs: readonly VifQueues[], sysfs: FileTree): string | undefined => {
+  try {
+    const names = debugfs.unsorted(folder);
+    const [first] = vifs.flatMap(({ queues }) => queues);
+    if (names.length > 0 && first !== undefined) readQueue(debugfs, first);
+    return undefined;
+  } catch (error) {
+    if (isForbidden(error)) return `${(error as Error).message}${lockdownOf(sysfs)}`;
+    return isMissing(error) ? `${debugfs.path(folder)} does not exist (is debugfs mounted?)` : undefined;
+  }
+};
+
+/** Under lockdown debugfs refuses even root what has mode 0600 (security(7), fs/debugfs/file.c: debugfs_locked_down). */
+const lockdownOf = (sysfs: FileTree): string => {
+  try {
+    const [, mode] = /\[(\w+)\]/.exec(sysfs.textIfAny('kernel/security/lockdown') ?? '') ?? [];
+    return mode === undefined || mode === 'none' ? '' : ` (kernel lockdown is "${mode}")`;
+  } catch {
+    return '';
+  }
+};
+
+/** How full the rings of a queue are; undefined is what cannot be said of it. */
+export interface QueueLevels {
+  readonly slots: number | undefined;
+  readonly txInFlight: number | undefined;
+  readonly txUnconsumed: number | undefined;
+  readonly rxFree: number | undefined;
+  /** Rings whose index is nonsense. */
+  readonly invalidRings: number;
+}
+
+export const levelsOf = ({ transmit, receive }: IoRingFile): QueueLevels => {
+  const txInFlight = transmit && ringDistance(transmit.requestProduced, transmit.responseProduced, transmit.slots);
+  const txUnconsumed = transmit && ringDistance(transmit.requestProduced, transmit.requestConsumed, transmit.slots);
+  const rxFree = receive && ringDistance(receive.requestProduced, receive.requestConsumed, receive.slots);
+  const isTxInvalid = transmit !== undefined && (txInFlight === undefined || txUnconsumed === undefined);
+  const isRxInvalid = receive !== undefined && rxFree === undefined;
+  return {
+    slots: transmit?.slots ?? receive?.slots,
+    txInFlight: isTxInvalid ? undefined : txInFlight,
+    txUnconsumed: isTxInvalid ? undefined : txUnconsumed,
+    rxFree,
+    invalidRings: Number(isTxInvalid) + Number(isRxInvalid),
+  };
+};

@@ -1,0 +1,88 @@
+import { parseInteger } from '../formats/integer.ts';
+import { parsePciAssignableList } from '../formats/xl-pci-assignable-list.ts';
+import type { FileTree } from '../host/file-tree.ts';
+import { gauge } from '../metrics/descriptor.ts';
+import { LabelSets, noLabels } from '../metrics/labels.ts';
+import { BackgroundReading } from './background-reading.ts';
+import { defineCollector } from './collector.ts';
+import { parsedIfAny } from './parsed.ts';
+
+const pciDevices = 'bus/pci/devices';
+
+const metrics = {
+  functions: gauge(
+    'xen_sriov_virtual_functions',
+    'Virtual functions of a network card or other PCI device, by what they are used for: "off" it could have but they are not switched on, "host" this kernel has, "assignable" are set aside for guests (bound to pciback), "assigned" a guest has. Source: sriov_totalvfs and virtfn* of /sys/bus/pci/devices/DEVICE, xl pci-assignable-list (Xen 4.17).',
+    ['device', 'state'],
+  ),
+  assignable: gauge(
+    'xen_pci_assignable_devices',
+    'PCI devices that are set aside for guests and that no guest has. Source: xl pci-assignable-list (Xen 4.17).',
+  ),
+};
+
+type State = 'off' | 'host' | 'assignable' | 'assigned';
+
+/** PCI devices with virtual functions. Throws FileError. */
+const physicalFunctions = (sysfs: FileTree): string[] =>
+  sysfs.listIfAny(pciDevices).filter((device) => sysfs.exists(`${pciDevices}/${device}/sriov_totalvfs`));
+
+const baseName = (path: string | undefined): string | undefined => path?.split('/').at(-1);
+
+const countFunctions = (sysfs: FileTree, device: string, assignable: ReadonlySet<string>): Record<State, number> => {
+  const folder = `${pciDevices}/${device}`;
+  const counts: Record<State, number> = { off: 0, host: 0, assignable: 0, assigned: 0 };
+  for (const name of sysfs.listIfAny(folder)) {
+    if (!/^virtfn\d+$/.test(name)) continue;
+    const address = baseName(sysfs.linkIfAny(`${folder}/${name}`)) ?? '';
+    const driver = baseName(sysfs.linkIfAny(`${folder}/${name}/driver`));
+    if (assignable.has(address)) counts.assignable += 1;
+    else counts[driver === 'pciback' ? 'assigned' : 'host'] += 1;
+  }
+  const total = parsedIfAny(sysfs, `${folder}/sriov_totalvfs`, parseInteger) ?? 0;
+  counts.off = Math.max(0, total - counts.host - counts.assignable - counts.assigned);
+  return counts;
+};
+
+/** The way around netback: devices that guests could have for themselves. */
+export const passthrough = defineCollector({
+  name: 'passthrough',
+  help: 'SR-IOV virtual functions and PCI devices that can be given to guests, from sysfs and xl.',
+  enabledByDefault: true,
+  cadence: 'scheduled',
+  maxSeries: 1000,
+  options: {},
+  metrics: Object.values(metrics),
+  create: ({ host, toolstack }) => {
+    const { xl } = toolstack;
+    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    const labelSets = new LabelSets(metrics.functions.labels);
+    const devices = new BackgroundReading({
+      every: toolstack.scheduled,
+      clock: host.clock,
+      read: async () => {
+        const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList);
+        const isAssignable = new Set(assignable);
+        const functions = physicalFunctions(host.sysfs).map(
+          (device) => [device, countFunctions(host.sysfs, device, isAssignable)] as const,
+        );
+        return { assignable, functions };
+      },
+    });
+    return {
+      applies: () => true,
+      background: [devices],
+      collect: ({ out }) => {
+        const reading = devices.fresh;
+        if (reading === undefined) return;
+        out.add(metrics.assignable, noLabels, reading.assignable.length);
+        for (const [device, counts] of reading.functions) {
+          for (const [state, count] of Object.entries(counts)) {
+            out.add(metrics.functions, labelSets.get(device, state), count);
+          }
+        }
+        labelSets.sweep();
+      },
+    };
+  },
+});

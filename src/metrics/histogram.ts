@@ -1,0 +1,27 @@
+import type { HistogramReading } from './families.ts';
+
+/** Observations counted by size. */
+export class Histogram {
+  readonly #bounds: readonly string[];
+  readonly #limits: readonly number[];
+  readonly #counts: Float64Array;
+  #sum = 0;
+
+  /** `bounds`: upper bounds as OpenMetrics writes them, ascending, the last of them `+Inf`. */
+  constructor(bounds: readonly string[]) {
+    this.#bounds = bounds;
+    this.#limits = bounds.map((bound) => (bound === '+Inf' ? Infinity : Number(bound)));
+    this.#counts = new Float64Array(bounds.length);
+  }
+
+  observe(value: number): void {
+    this.#counts[this.#limits.findIndex((limit) => value <= limit)]! += 1;
+    this.#sum += value;
+  }
+
+  read(): HistogramReading {
+    let count = 0;
+    const buckets = this.#bounds.map((le, i) => ({ le, count: (count += this.#counts[i]!) }));
+    return { buckets, sum: this.#sum };
+  }
+}

@@ -1,0 +1,33 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Clock } from '../../src/host/clock.ts';
+import type { Commands } from '../../src/host/commands.ts';
+import type { Host } from '../../src/host/host.ts';
+import type { Netlink } from '../../src/host/netlink.ts';
+import { fakeClock, fakeHost, replayNetlink } from './fake-host.ts';
+
+// Offsets of the requests: struct nlmsghdr, then family and states of struct inet_diag_req_v2.
+const familyAt = 16;
+const statesAt = 20;
+const SYN_RECV = 1 << 3;
+const emptyDump = Uint8Array.of(20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+const replay = (folder: string): Netlink =>
+  replayNetlink((protocol, request) => {
+    if (protocol === 'route') return readFileSync(resolve(folder, 'rtm-getqdisc.bin'));
+    const states = request[statesAt]! | (request[statesAt + 1]! << 8);
+    const table = states === SYN_RECV ? 'syn-recv' : 'listen';
+    const file = resolve(folder, `inet-diag-${table}-${request[familyAt] === 2 ? 'v4' : 'v6'}.bin`);
+    return existsSync(file) ? readFileSync(file) : emptyDump;
+  });
+
+/** A copy of a machine's files as a host; with the kernel's own netlink replies where they were kept. */
+export const copiedHost = (
+  root: string,
+  parts: { commands?: Commands } = {},
+): Host & { clock: Clock & { advance(seconds: number): void } } => {
+  const clock = fakeClock();
+  const netlink = resolve(root, 'netlink');
+  const host = fakeHost(root, { ...parts, clock, ...(existsSync(netlink) && { netlink: replay(netlink) }) });
+  return { ...host, clock };
+};

@@ -1,0 +1,61 @@
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { CommandError, type Commands } from '../../src/host/commands.ts';
+import { copiedHost } from './copied-host.ts';
+import { TempTree } from './fake-host.ts';
+
+/** The hosts in test/fixtures/hosts: what Dom0's kernel and the tool stack of real Xen hosts showed. */
+export const hosts = [
+  'credit-idle',
+  'credit-storm',
+  'credit-netlink-storm',
+  'credit-hvm-idle',
+  'credit2-idle',
+  'credit2-storm',
+  'rtds-idle',
+  'rtds-storm',
+] as const;
+export type HostName = (typeof hosts)[number];
+
+export const hostRoot = (name: HostName): string => resolve(import.meta.dirname, '../fixtures/hosts', name);
+
+const firstLine = (text: string): string => /\S.*/.exec(text)?.[0].trimEnd() ?? '';
+
+/** Commands that say what was captured of them, as `bin/` would but without a process. Only programs of which something was captured are there. */
+export const replayCommands = (root: string): Commands => {
+  const folder = resolve(root, 'commands');
+  const captured = (name: string): string | undefined => {
+    const file = resolve(folder, name);
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  };
+  return {
+    find: (name) => {
+      const file = resolve(root, 'bin', name);
+      const isCaptured = existsSync(file) && readdirSync(folder).some((command) => command.split(' ')[0] === name);
+      return isCaptured ? file : undefined;
+    },
+    run: async ({ file, args }) => {
+      const command = [basename(file), ...args].join(' ');
+      const fail = (status: string, complaint: string): CommandError =>
+        new CommandError([[file, ...args].join(' '), `exit status ${status}`, complaint].filter(Boolean).join(': '));
+      const stdout = captured(command);
+      if (stdout === undefined) throw fail('1', `replay: no capture of: ${command}`);
+      const complaint = firstLine(captured(`${command}.err`) ?? '');
+      const status = captured(`${command}.exit`)?.trim();
+      if (status !== undefined) throw fail(status, complaint);
+      return { stdout, complaint };
+    },
+    close: () => {},
+  };
+};
+
+/** One of them as a host. */
+export const hostOf = (name: HostName): ReturnType<typeof copiedHost> =>
+  copiedHost(hostRoot(name), { commands: replayCommands(hostRoot(name)) });
+
+/** A copy of one of them, which a test may break. */
+export const copyOfHost = (name: HostName): { tree: TempTree; host: ReturnType<typeof copiedHost> } => {
+  const tree = new TempTree();
+  cpSync(hostRoot(name), tree.root, { recursive: true, verbatimSymlinks: true });
+  return { tree, host: copiedHost(tree.root, { commands: replayCommands(tree.root) }) };
+};
