@@ -41,6 +41,7 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
     procfs: global['path.procfs'],
     sysfs: global['path.sysfs'],
     debugfs: global['path.debugfs'],
+    rrdMetrics: global['path.rrd-metrics'],
     programs: {
       xl: global['path.xl'],
       'xen-diag': global['path.xen-diag'],

@@ -61,6 +61,10 @@ export const globalOptions = {
     help: 'Where debugfs is; else kernel/debug below sysfs.',
     default: undefined,
   }),
+  'path.rrd-metrics': pathOption({
+    help: 'Where xcp-rrdd of XCP-ng and XenServer puts its metrics; else /dev/shm/metrics.',
+    default: undefined,
+  }),
   'path.xl': pathOption({
     help: 'The xl to run in Dom0; else the one on the PATH or in /usr/lib/xen-*/bin.',
     default: undefined,

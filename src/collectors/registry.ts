@@ -14,6 +14,7 @@ import { tcp } from './tcp.ts';
 import { uplink } from './uplink.ts';
 import { vbd } from './vbd.ts';
 import { vif } from './vif.ts';
+import { xcpRrdd } from './xcp-rrdd.ts';
 import { xenHost } from './xen-host.ts';
 import { xenbus } from './xenbus.ts';
 
@@ -32,6 +33,7 @@ export const registry: readonly CollectorDefinition[] = [
   xenbus,
   vbd,
   domains,
+  xcpRrdd,
   scheduler,
   xenHost,
   grants,

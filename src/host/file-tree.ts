@@ -93,6 +93,11 @@ export class FileTree {
     return this.#read(name, defaultMaxBytes, (bytes) => enough(bytes.toString('latin1')), chunkBytes).toString('utf8');
   }
 
+  /** As `bytes`, but reads in chunks and stops as soon as `enough` holds of what was read so far. Throws FileError. */
+  bytesUntil(name: string, enough: (bytes: Uint8Array) => boolean, maxBytes = defaultMaxBytes): Uint8Array {
+    return this.#read(name, maxBytes, enough, 64 << 10);
+  }
+
   #read(name: string, maxBytes: number, enough: (bytes: Buffer) => boolean, chunkBytes = Infinity): Buffer {
     const path = this.path(name);
     this.#beforeEach(path);

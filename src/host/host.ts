@@ -11,6 +11,8 @@ export interface Host {
   readonly sysfs: FileTree;
   /** Kernel files as debugfs shows them, to root alone. */
   readonly debugfs: FileTree;
+  /** What the plugins of xcp-rrdd write, on XCP-ng and XenServer. */
+  readonly rrdMetrics: FileTree;
   readonly netlink: Netlink;
   readonly commands: Commands;
   readonly clock: Clock;
@@ -32,6 +34,7 @@ export const withDeadline = (host: Host, deadline: number): Host => {
     procfs: host.procfs.with(beforeEach),
     sysfs: host.sysfs.with(beforeEach),
     debugfs: host.debugfs.with(beforeEach),
+    rrdMetrics: host.rrdMetrics.with(beforeEach),
     netlink: {
       exchange: (protocol, request) => {
         check(`netlink ${protocol}`);

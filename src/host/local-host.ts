@@ -39,12 +39,14 @@ export const localHost = async ({
   procfs,
   sysfs,
   debugfs,
+  rrdMetrics = '/dev/shm/metrics',
   programs = {},
   observeCommand,
 }: {
   procfs: string;
   sysfs: string;
   debugfs?: string | undefined;
+  rrdMetrics?: string | undefined;
   programs?: Readonly<Record<string, string | undefined>>;
   observeCommand?: (name: string, seconds: number) => void;
 }): Promise<Host> => {
@@ -54,6 +56,7 @@ export const localHost = async ({
     procfs: new FileTree(procfs),
     sysfs: sysfsTree,
     debugfs: new FileTree(debugfs ?? sysfsTree.path('kernel/debug')),
+    rrdMetrics: new FileTree(rrdMetrics),
     netlink: await netlinkOf(isLive, procfs),
     commands: localCommands({
       find: (name) => programs[name] ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),

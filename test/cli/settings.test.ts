@@ -48,6 +48,7 @@ test('defaults', () => {
     'path.xl': undefined,
     'path.xen-diag': undefined,
     'path.ovs-appctl': undefined,
+    'path.rrd-metrics': undefined,
     'path.ss': undefined,
     'toolstack.interval': 5,
     'toolstack.schedule': '*/5 * * * *',

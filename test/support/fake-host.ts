@@ -48,7 +48,7 @@ const noCommands: Commands = {
   close: () => {},
 };
 
-/** A host made of the folders `proc` and `sys` below `root`, with nothing else unless given. */
+/** A host made of the folders `proc`, `sys` and `dev/shm/metrics` below `root`, with nothing else unless given. */
 export const fakeHost = (
   root: string,
   parts: { netlink?: Netlink; commands?: Partial<Commands>; clock?: Clock } = {},
@@ -56,6 +56,7 @@ export const fakeHost = (
   procfs: new FileTree(join(root, 'proc')),
   sysfs: new FileTree(join(root, 'sys')),
   debugfs: new FileTree(join(root, 'sys/kernel/debug')),
+  rrdMetrics: new FileTree(join(root, 'dev/shm/metrics')),
   netlink: parts.netlink ?? noNetlink('this is a copy of files'),
   commands: { ...noCommands, ...parts.commands },
   clock: parts.clock ?? fakeClock(),

@@ -1,0 +1,92 @@
+import { parseXcpRrdd, xcpRrddBytes, type XcpRrddReading } from '../formats/xcp-rrdd.ts';
+import type { FileTree } from '../host/file-tree.ts';
+import { counter } from '../metrics/descriptor.ts';
+import { LabelSets, type Labels } from '../metrics/labels.ts';
+import { defineCollector } from './collector.ts';
+import { naming, needs } from './parsed.ts';
+import { domainLabels } from './toolstack/domain-directory.ts';
+import type { Toolstack } from './toolstack/toolstack.ts';
+
+const file = 'xcp-rrdd-cpu';
+// The file is as long as a host with as many VMs as xapi supports would need, some 20 MiB; only its beginning is used (rrdp_cpu.ml).
+const maxBytes = 64 << 20;
+const maxReads = 3;
+const staleSeconds = 60;
+
+// As xcp-rrdd names them (ocaml/xcp-rrdd/bin/rrdp-cpu/rrdp_cpu.ml). Xen has them by mixed-domain-runstates.patch of XenServer and XCP-ng.
+const prefix = 'runstate_';
+const states: ReadonlySet<string> = new Set([
+  'fullrun',
+  'full_contention',
+  'concurrency_hazard',
+  'blocked',
+  'partial_run',
+  'partial_contention',
+]);
+
+const runstates = counter(
+  'xen_xapi_domain_runstate_seconds_total',
+  'Time that the domain has been in this state since it was created, in seconds. Of its vCPUs are: in fullrun all running, in full_contention all waiting for a CPU, in concurrency_hazard some running and some waiting, in blocked all blocked or offline, in partial_run some running and some blocked, in partial_contention some waiting and some blocked. A domain is in one state at a time: where one vCPU of sixteen waits, the whole time counts as contention. The sum of the states may drift from the age of the domain. Source: /dev/shm/metrics/xcp-rrdd-cpu (XCP-ng 8.3 and recent XenServer: xapi 24.39 and later).',
+  ['domain', 'state'],
+);
+
+/** The plugin writes in place: what is read meanwhile is no reading, and the next one is. */
+const read = (files: FileTree): XcpRrddReading => {
+  for (let reads = 1; ; reads += 1) {
+    const bytes = files.bytesUntil(file, (beginning) => beginning.length >= xcpRrddBytes(beginning), maxBytes);
+    try {
+      return naming(files.path(file), () => parseXcpRrdd(bytes));
+    } catch (error) {
+      if (reads === maxReads) throw error;
+    }
+  }
+};
+
+/** The label of a VM by its uuid; undefined while xl does not list it. */
+const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
+  if (typeof xl === 'string') return (uuid) => `uuid:${uuid}`;
+  const domains = xl.domains.last ?? [];
+  const labels = domainLabels(domains);
+  // While a VM reboots or moves there may be two of it: the first has its name.
+  const byUuid = new Map(domains.map(({ domid, uuid }) => [uuid, labels.get(domid)] as const).reverse());
+  return (uuid) => byUuid.get(uuid);
+};
+
+/** What xl does not tell: for how long vCPUs waited for a CPU, in Xen as XCP-ng and XenServer build it. */
+export const xcpRrdd = defineCollector({
+  name: 'xcp-rrdd',
+  help: 'Time that every domain spent running, blocked and waiting for a CPU, from xcp-rrdd of XCP-ng and XenServer.',
+  enabledByDefault: true,
+  cadence: 'live',
+  maxSeries: 5000,
+  options: {},
+  metrics: [runstates],
+  create: ({ host, toolstack }) => {
+    const labelSets = new LabelSets(runstates.labels);
+    return {
+      applies: () => needs(host.rrdMetrics, file),
+      profitsFrom: toolstack.naming,
+      collect: ({ host: { rrdMetrics, clock }, out }) => {
+        const { timestampSeconds, datasources } = read(rrdMetrics);
+        const age = clock.wallSeconds() - timestampSeconds;
+        if (age > staleSeconds) {
+          throw new Error(
+            `${rrdMetrics.path(file)}: expected a timestamp at most ${staleSeconds} s old, found one ${Math.round(age)} s old: its plugin has died, or has more to write than the file can hold`,
+          );
+        }
+        const label = labelOf(toolstack);
+        const added = new Set<Labels>();
+        for (const { name, vm, value } of datasources) {
+          const state = name.slice(prefix.length);
+          const domain = name.startsWith(prefix) && states.has(state) ? label(vm) : undefined;
+          if (domain === undefined) continue;
+          const labels = labelSets.get(domain, state);
+          if (added.has(labels)) continue;
+          added.add(labels);
+          out.add(runstates, labels, value);
+        }
+        labelSets.sweep();
+      },
+    };
+  },
+});
