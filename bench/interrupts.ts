@@ -82,7 +82,7 @@ const measureInProcess = async (root: string) => {
     const begin = performance.now();
     collector.collect({ host, out });
     const collected = performance.now();
-    await encode(out.list(), 'openMetrics');
+    for await (const _ of encode(out.list(), 'openMetrics'));
     collecting.push(collected - begin);
     encoding.push(performance.now() - collected);
     await delay(5);

@@ -1,4 +1,4 @@
-import type { FileTree } from '../host/file-tree.ts';
+import { unlessMissing, type FileTree } from '../host/file-tree.ts';
 
 const folder = 'bus/xen-backend/devices';
 
@@ -21,22 +21,37 @@ export interface VifDevice extends BackendDevice {
   readonly netDevice: string | undefined;
 }
 
+/** By class, domain and index. Several times as fast as the order of numbers in names, for hundreds of devices several times a scrape. */
+const inOrder = (a: BackendDevice, b: BackendDevice): number =>
+  (a.class < b.class ? -1 : Number(a.class > b.class)) || a.domid - b.domid || Number(a.device) - Number(b.device);
+
+const namesOf = (sysfs: FileTree): string[] => unlessMissing(() => sysfs.unsorted(folder)) ?? [];
+
 /** The devices that this machine serves, which come and go with their domains. Throws FileError. */
 export const backendDevices = (sysfs: FileTree): BackendDevice[] =>
-  sysfs.listIfAny(folder).flatMap((name) => {
-    const [, deviceClass, domid, device] = /^(.+)-(\d+)-(\d+)$/.exec(name) ?? [];
-    if (deviceClass === undefined || domid === undefined || device === undefined) return [];
-    return [{ class: deviceClass, domid: Number(domid), device, name, folder: `${folder}/${name}` }];
-  });
+  namesOf(sysfs)
+    .flatMap((name) => {
+      const [, deviceClass, domid, device] = /^(.+)-(\d+)-(\d+)$/.exec(name) ?? [];
+      if (deviceClass === undefined || domid === undefined || device === undefined) return [];
+      return [{ class: deviceClass, domid: Number(domid), device, name, folder: `${folder}/${name}` }];
+    })
+    .sort(inOrder);
 
 /**
  * The vifs among them. The network devices `vifN.M-emu` of device models are none: they hang from no backend, and go away when the guest's own
  * driver takes over. Throws FileError.
  */
-export const vifDevices = (sysfs: FileTree): VifDevice[] =>
-  backendDevices(sysfs)
-    .filter((device) => device.class === 'vif')
-    .map((device) => ({ ...device, netDevice: sysfs.listIfAny(`${device.folder}/net`)[0] }));
+export const vifDevices = (sysfs: FileTree): VifDevice[] => {
+  const devices = backendDevices(sysfs).filter((device) => device.class === 'vif');
+  if (devices.length === 0) return [];
+  const networkDevices = new Set(sysfs.unsorted('class/net'));
+  return devices.map((device) => {
+    // Only one that `vifname` renamed must be looked for.
+    const usualName = `vif${device.domid}.${device.device}`;
+    const netDevice = networkDevices.has(usualName) ? usualName : sysfs.listIfAny(`${device.folder}/net`)[0];
+    return { ...device, netDevice };
+  });
+};
 
 /** For `applies`: true where this machine serves vifs, as Dom0 or as a driver domain, else the reason. Never throws. */
 export const needsVifs = (sysfs: FileTree): true | string => needsBackends(sysfs, ['vif'], 'no vif');
@@ -44,7 +59,7 @@ export const needsVifs = (sysfs: FileTree): true | string => needsBackends(sysfs
 /** For `applies`: true where this machine serves devices of these classes, else the reason. Never throws. */
 export const needsBackends = (sysfs: FileTree, classes: readonly string[], none: string): true | string => {
   try {
-    const names = sysfs.listIfAny(folder);
+    const names = namesOf(sysfs);
     return (
       names.some((name) => classes.some((each) => name.startsWith(`${each}-`))) || `${none} in ${sysfs.path(folder)}`
     );

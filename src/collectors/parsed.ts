@@ -13,6 +13,19 @@ export const parsedIfAny = <Reading>(
   parse: (text: string) => Reading,
 ): Reading | undefined => unlessMissing(() => parsed(files, name, parse));
 
+/** As `parsed`, for a small file that each scrape reads anew of each device (FileTree.hotText). */
+export const parsedHot = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading): Reading => {
+  const text = files.hotText(name);
+  return naming(files.path(name), () => parse(text));
+};
+
+/** As `parsedHot`, or undefined where there is no such file. */
+export const parsedHotIfAny = <Reading>(
+  files: FileTree,
+  name: string,
+  parse: (text: string) => Reading,
+): Reading | undefined => unlessMissing(() => parsedHot(files, name, parse));
+
 /** Runs `read`; an error that it throws names `path`. */
 export const naming = <Reading>(path: string, read: () => Reading): Reading => {
   try {

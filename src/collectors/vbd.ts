@@ -5,7 +5,7 @@ import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
 import { backendDevices, needsBackends } from './backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsedIfAny } from './parsed.ts';
+import { parsedHotIfAny } from './parsed.ts';
 
 const vbdLabels = ['domain', 'device'] as const;
 const bytesPerSector = 512;
@@ -70,7 +70,7 @@ export const vbd = defineCollector({
           if (owner === undefined) continue;
           const labels = labelSets.get(owner.label, device);
           for (const { file, counter } of counters) {
-            counter.feed(labels, name, parsedIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger));
+            counter.feed(labels, name, parsedHotIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger));
           }
         }
         for (const { counter, scale } of counters) counter.flush(out, scale);

@@ -1,6 +1,6 @@
 import { parseInteger } from '../formats/integer.ts';
 import { parseNetDev, type NetDevice } from '../formats/proc-net-dev.ts';
-import { FileError, isMissing, type FileTree } from '../host/file-tree.ts';
+import { FileError, isMissing, unlessMissing, type FileTree } from '../host/file-tree.ts';
 import { growthOfU32, growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
@@ -70,13 +70,16 @@ const metrics = {
 /** 1 or 0; a network device that is down has no carrier to ask for (EINVAL). */
 const carrierOf = (sysfs: FileTree, netDevice: string): number | undefined => {
   try {
-    return parseInteger(sysfs.text(`class/net/${netDevice}/carrier`)) === 1 ? 1 : 0;
+    return parseInteger(sysfs.hotText(`class/net/${netDevice}/carrier`)) === 1 ? 1 : 0;
   } catch (error) {
     if (isMissing(error)) return undefined;
     if (error instanceof FileError && error.code === 'EINVAL') return 0;
     throw error;
   }
 };
+
+const queuesOf = (sysfs: FileTree, netDevice: string): number | undefined =>
+  unlessMissing(() => sysfs.unsorted(`class/net/${netDevice}/queues`).filter((name) => name.startsWith('tx-')).length);
 
 const bridgeOf = (sysfs: FileTree, netDevice: string): string =>
   sysfs.linkIfAny(`class/net/${netDevice}/master`)?.split('/').at(-1) ?? '';
@@ -143,8 +146,7 @@ export const vif = defineCollector({
           if (owner.isStub) continue;
           out.add(metrics.qdiscBacklog, labels, qdisc?.queueLength);
           out.add(metrics.connected, labels, carrierOf(sysfs, netDevice));
-          const queues = sysfs.listIfAny(`class/net/${netDevice}/queues`).filter((name) => name.startsWith('tx-'));
-          out.add(metrics.queues, labels, queues.length || undefined);
+          out.add(metrics.queues, labels, queuesOf(sysfs, netDevice));
         }
         Object.values(counters).forEach((summed) => summed.flush(out));
         [labelSets, dropLabels, infoLabels].forEach((sets) => sets.sweep());

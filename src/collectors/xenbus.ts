@@ -7,7 +7,7 @@ import { SummedCounter } from '../metrics/summed-counter.ts';
 import { backendDevices, needsBackends } from './backend-devices.ts';
 import { defineCollector } from './collector.ts';
 import { KernelHz } from './kernel-hz.ts';
-import { parsedIfAny } from './parsed.ts';
+import { parsedHotIfAny } from './parsed.ts';
 
 // Those whose drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
 const classes = ['vif', 'vbd'];
@@ -58,7 +58,7 @@ export const xenbus = defineCollector({
     const jiffies = new SummedCounter(metrics.eoiDelay, growthOfU32);
 
     const read = (sysfs: FileTree, folder: string, file: string): number | undefined =>
-      parsedIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
+      parsedHotIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
     /** A backend has the files once its driver has taken it on, since Linux 5.12. */
     const hasFiles = (): true | string => {
       const devices = backendDevices(host.sysfs).filter((device) => classes.includes(device.class));

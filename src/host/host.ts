@@ -25,10 +25,11 @@ export class DeadlineExceeded extends Error {
 
 /** The same host, whose files and netlink refuse with DeadlineExceeded after `deadline` (monotonic seconds). */
 export const withDeadline = (host: Host, deadline: number): Host => {
-  const check = (what: string): void => {
-    if (host.clock.monotonicSeconds() > deadline) throw new DeadlineExceeded(`deadline exceeded before ${what}`);
+  const check = (doing: string, what: string): void => {
+    if (host.clock.monotonicSeconds() > deadline)
+      throw new DeadlineExceeded(`deadline exceeded before ${doing} ${what}`);
   };
-  const beforeEach = (path: string): void => check(`reading ${path}`);
+  const beforeEach = (path: string): void => check('reading', path);
   return {
     ...host,
     procfs: host.procfs.with(beforeEach),
@@ -37,7 +38,7 @@ export const withDeadline = (host: Host, deadline: number): Host => {
     rrdMetrics: host.rrdMetrics.with(beforeEach),
     netlink: {
       exchange: (protocol, request) => {
-        check(`netlink ${protocol}`);
+        check('netlink', protocol);
         return host.netlink.exchange(protocol, request);
       },
       close: () => host.netlink.close(),

@@ -3,7 +3,9 @@ import { systemClock } from './clock.ts';
 import { findProgram, localCommands } from './commands.ts';
 import { FileTree } from './file-tree.ts';
 import type { Host } from './host.ts';
+import { KeptFiles } from './kept-files.ts';
 import { noNetlink, openNetlink, type Netlink } from './netlink.ts';
+import { readMaxDescriptors } from './own-process.ts';
 
 /** Where the running kernel shows itself. */
 export const livePaths = { procfs: '/proc', sysfs: '/sys' } as const;
@@ -24,6 +26,9 @@ const netlinkOf = async (isLive: boolean, procfs: string): Promise<Netlink> => {
     return noNetlink((error as Error).message);
   }
 };
+
+/** Half of what this process may have open: connections and commands need some as well. */
+const mostKeptFiles = (): number => Math.min(20_000, (readMaxDescriptors() ?? Infinity) / 2);
 
 /** Version of the running Xen, such as `4.17`; undefined where there is none. */
 const xenVersion = (sysfs: FileTree): string | undefined => {
@@ -51,12 +56,14 @@ export const localHost = async ({
   observeCommand?: (name: string, seconds: number) => void;
 }): Promise<Host> => {
   const isLive = isLivePath(procfs);
-  const sysfsTree = new FileTree(sysfs);
+  const kept = new KeptFiles(mostKeptFiles());
+  const tree = (root: string): FileTree => new FileTree(root, kept);
+  const sysfsTree = tree(sysfs);
   return {
-    procfs: new FileTree(procfs),
+    procfs: tree(procfs),
     sysfs: sysfsTree,
-    debugfs: new FileTree(debugfs ?? sysfsTree.path('kernel/debug')),
-    rrdMetrics: new FileTree(rrdMetrics),
+    debugfs: tree(debugfs ?? sysfsTree.path('kernel/debug')),
+    rrdMetrics: tree(rrdMetrics),
     netlink: await netlinkOf(isLive, procfs),
     commands: localCommands({
       find: (name) => programs[name] ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),

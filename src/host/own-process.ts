@@ -15,7 +15,8 @@ export interface OwnProcess {
   readonly eventLoopActiveSeconds: number;
 }
 
-const readMaxDescriptors = (): number | undefined => {
+/** Soft limit of open descriptors; undefined where there is none. */
+export const readMaxDescriptors = (): number | undefined => {
   const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
   return limit === undefined ? undefined : Number(limit);
 };

@@ -23,10 +23,33 @@ const constantMetric = ({ descriptor: { name, help, type }, samples }: Family) =
   },
 });
 
-/** Families as one page. */
-export const encode = (families: Iterable<Family>, format: ExpositionFormat): Promise<string> => {
+const encodePiece = (families: readonly Family[], format: ExpositionFormat): Promise<string> => {
   const registry = new Registry<RegistryContentType>();
   registry.setContentType(contentTypes[format]);
   for (const family of families) registry.registerMetric(constantMetric(family) as unknown as Metric);
   return registry.metrics();
 };
+
+// Some milliseconds of work.
+const samplesPerPiece = 2000;
+const end = '# EOF\n';
+
+/** A page of families, in pieces: of a large one the event loop can turn between them. */
+export async function* encode(families: Iterable<Family>, format: ExpositionFormat): AsyncGenerator<string> {
+  let piece: Family[] = [];
+  let samples = 0;
+  let isFirst = true;
+  const finish = async (): Promise<string> => {
+    const text = await encodePiece(piece, format);
+    const separator = isFirst || format === 'openMetrics' ? '' : '\n';
+    [piece, samples, isFirst] = [[], 0, false];
+    return separator + (format === 'openMetrics' ? text.slice(0, -end.length) : text);
+  };
+  for (const family of families) {
+    piece.push(family);
+    samples += family.samples.length;
+    if (samples >= samplesPerPiece) yield await finish();
+  }
+  if (piece.length > 0) yield await finish();
+  if (format === 'openMetrics') yield end;
+}

@@ -7,6 +7,8 @@ export const noLabels: Labels<never> = {};
 /** A label value as the exposition formats can carry it: valid Unicode without NUL, each bad character replaced by U+FFFD. */
 export const labelValue = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
 
+const isClean = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
 /** The label objects of the series that live now. */
 export class LabelSets<Label extends string> {
   readonly #names: readonly Label[];
@@ -19,7 +21,7 @@ export class LabelSets<Label extends string> {
 
   /** The label object for these values, in the order of the names. */
   get(...values: readonly string[]): Labels<Label> {
-    const clean = values.map(labelValue);
+    const clean = values.every(isClean) ? values : values.map(labelValue);
     const key = clean.join('\0');
     const known = this.#current.get(key) ?? this.#previous.get(key);
     const labels = known ?? (Object.fromEntries(this.#names.map((name, i) => [name, clean[i] ?? ''])) as Labels<Label>);

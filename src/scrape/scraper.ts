@@ -97,7 +97,12 @@ export class Scraper {
     }
     this.#commandDurations.addTo(own);
     addProcess(own, this.#readOwnProcess());
-    const page = Buffer.from(await encode([...families, this.#buildInfo, ...own.list()], format));
+    const pieces: Buffer[] = [];
+    for await (const piece of encode([...families, this.#buildInfo, ...own.list()], format)) {
+      pieces.push(Buffer.from(piece));
+      await breathe();
+    }
+    const page = Buffer.concat(pieces);
     return encoding === 'gzip' ? compress(page) : page;
   }
 

@@ -141,7 +141,7 @@ test.each([
   using tree = new TempTree();
   write(tree, ofVm(domu1, 1), { dataCrc: 0 });
   let reads = 0;
-  const rrdMetrics = new FileTree(tree.path('dev/shm/metrics'), () => {
+  const rrdMetrics = new FileTree(tree.path('dev/shm/metrics')).with(() => {
     if (reads === torn) write(tree, ofVm(domu1, 1));
     reads += 1;
   });

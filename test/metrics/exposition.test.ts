@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { counter, gauge, histogram } from '../../src/metrics/descriptor.ts';
-import { contentTypes, encode } from '../../src/metrics/exposition.ts';
+import { contentTypes } from '../../src/metrics/exposition.ts';
 import { Families } from '../../src/metrics/families.ts';
 import { labelValue } from '../../src/metrics/labels.ts';
+import { encoded } from '../support/collect.ts';
 import { promtoolCheckMetrics } from '../support/prometheus.ts';
 
 const families = () => {
@@ -59,17 +60,17 @@ xen_fill_ratio_count{port="80"} 2
 
 test('text, OpenMetrics and text again are the same bytes each time, from the same families', async () => {
   const same = families();
-  expect(await encode(same, 'text')).toBe(text);
-  expect(await encode(same, 'openMetrics')).toBe(openMetrics);
-  expect(await encode(same, 'text')).toBe(text);
-  expect(await encode(same, 'openMetrics')).toBe(openMetrics);
+  expect(await encoded(same, 'text')).toBe(text);
+  expect(await encoded(same, 'openMetrics')).toBe(openMetrics);
+  expect(await encoded(same, 'text')).toBe(text);
+  expect(await encoded(same, 'openMetrics')).toBe(openMetrics);
 });
 
 test('hostile label values stay inside their quotes', async () => {
   const out = new Families();
   const hostile = 'a"} 1\nforged{x="\\\0\ud800';
   out.add(gauge('xen_name', 'Name.', ['name']), { name: labelValue(hostile) }, 1);
-  const page = await encode(out.list(), 'text');
+  const page = await encoded(out.list(), 'text');
   expect(page.split('\n').filter((line) => !line.startsWith('#') && line !== '')).toEqual([
     'xen_name{name="a\\"} 1\\nforged{x=\\"\\\\\ufffd\ufffd"} 1',
   ]);
@@ -81,4 +82,25 @@ test('the content types are the exact ones', () => {
     text: 'text/plain; version=0.0.4; charset=utf-8',
     openMetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
   });
+});
+
+test('a page in several pieces is the page in one', async () => {
+  const many = (count: number) => {
+    const out = new Families();
+    for (const name of ['a', 'b', 'c']) {
+      const metric = gauge(`xen_${name}`, 'Many.', ['i']);
+      for (let i = 0; i < count; i += 1) out.add(metric, { i: String(i) }, i);
+    }
+    return out.list();
+  };
+  const expected = (count: number): string =>
+    ['a', 'b', 'c']
+      .map((name) => {
+        const samples = Array.from({ length: count }, (_, i) => `xen_${name}{i="${i}"} ${i}\n`);
+        return `# HELP xen_${name} Many.\n# TYPE xen_${name} gauge\n${samples.join('')}`;
+      })
+      .join('\n');
+  for (const count of [1, 999, 1000, 2000, 2001]) expect(await encoded(many(count), 'text')).toBe(expected(count));
+  const openMetrics = await encoded(many(2001), 'openMetrics');
+  expect(openMetrics).toBe(`${expected(2001).replaceAll('\n\n', '\n')}# EOF\n`);
 });

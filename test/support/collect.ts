@@ -1,7 +1,7 @@
 import type { BackgroundTask, Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
 import type { Toolstack } from '../../src/collectors/toolstack/toolstack.ts';
 import type { Host } from '../../src/host/host.ts';
-import { encode } from '../../src/metrics/exposition.ts';
+import { encode, type ExpositionFormat } from '../../src/metrics/exposition.ts';
 import { Families, type Family } from '../../src/metrics/families.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { recordingLog } from './recording-log.ts';
@@ -36,9 +36,16 @@ export const collectFamilies = (collector: Collector, host: Host): Family[] => {
   return out.list();
 };
 
+/** A whole page. */
+export const encoded = async (families: Iterable<Family>, format: ExpositionFormat): Promise<string> => {
+  let page = '';
+  for await (const piece of encode(families, format)) page += piece;
+  return page;
+};
+
 /** As text. */
 export const collectText = (collector: Collector, host: Host): Promise<string> =>
-  encode(collectFamilies(collector, host), 'text');
+  encoded(collectFamilies(collector, host), 'text');
 
 export const collect = async (collector: Collector, host: Host): Promise<Exposition> =>
   parseExposition(await collectText(collector, host));

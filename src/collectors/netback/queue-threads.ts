@@ -1,10 +1,10 @@
 import { parsePidSchedstat } from '../../formats/proc-pid-schedstat.ts';
-import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
+import type { FileTree } from '../../host/file-tree.ts';
 import { growthOfU64 } from '../../metrics/accumulator.ts';
 import type { Families } from '../../metrics/families.ts';
 import { LabelSets, type Labels } from '../../metrics/labels.ts';
 import { SummedCounter } from '../../metrics/summed-counter.ts';
-import { parsed } from '../parsed.ts';
+import { parsedHotIfAny } from '../parsed.ts';
 import { metrics, threadLabels, type vifLabels } from './metrics.ts';
 import { queueName, type ThreadName, type Threads } from './threads.ts';
 import type { VifQueues } from './rings.ts';
@@ -31,7 +31,7 @@ export class QueueThreads {
     for (const { queue } of queues) {
       const name = queueName(netDevice, queue);
       for (const [thread, pid] of this.#threads.of(name)) {
-        const times = unlessMissing(() => parsed(procfs, `${pid}/schedstat`, parsePidSchedstat));
+        const times = parsedHotIfAny(procfs, `${pid}/schedstat`, parsePidSchedstat);
         if (times === undefined) {
           this.#threads.forget(name);
           continue;
