@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { CommandError, type Commands } from '../../src/host/commands.ts';
 import { copiedHost } from './copied-host.ts';
@@ -57,5 +57,10 @@ export const hostOf = (name: HostName): ReturnType<typeof copiedHost> =>
 export const copyOfHost = (name: HostName): { tree: TempTree; host: ReturnType<typeof copiedHost> } => {
   const tree = new TempTree();
   cpSync(hostRoot(name), tree.root, { recursive: true, verbatimSymlinks: true });
+  // Its programs are links to the one replay of all hosts.
+  for (const program of readdirSync(tree.path('bin'))) {
+    rmSync(tree.path(`bin/${program}`));
+    copyFileSync(resolve(hostRoot(name), 'bin', program), tree.path(`bin/${program}`));
+  }
   return { tree, host: copiedHost(tree.root, { commands: replayCommands(tree.root) }) };
 };
