@@ -89,7 +89,7 @@ export async function startDaemon({ args = [], env = {}, main = MAIN }: DaemonOp
 }
 
 /** The port in a logfmt line such as `level=info msg="Listening on" address=127.0.0.1:9100`. */
-function listeningPort(log: string): number | undefined {
+export function listeningPort(log: string): number | undefined {
   const completeLines = log.split('\n').slice(0, -1);
   const line = completeLines.find((each) => each.includes('msg="Listening on"'));
   const port = line === undefined ? undefined : /\baddress="?127\.0\.0\.1:(\d+)\b/.exec(line)?.[1];

@@ -35,7 +35,8 @@ export interface Xl {
   read<Reading>(args: readonly string[], parse: (stdout: string) => Reading): Promise<Reading>;
 }
 
-const maxBytes = 32 << 20;
+// `xl list -l` prints two or three KiB for each guest.
+const maxBytes = 8 << 20;
 // The schedulers for which xl has a subcommand (xl_cmdtable.c); its own output is the only thing to go by, for each prints nothing and exits
 // with 0 where no pool uses its scheduler.
 const schedulersOfXl = ['credit', 'credit2', 'rtds'] as const;

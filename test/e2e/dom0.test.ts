@@ -1,0 +1,172 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, readFileSync, readdirSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { exitOf, stderrOf } from '../support/child.ts';
+import { listeningPort, startDaemon, type Daemon } from '../support/daemon.ts';
+import { parseExposition } from '../support/exposition.ts';
+import type { TempTree } from '../support/fake-host.ts';
+import { copyOfHost } from '../support/hosts.ts';
+import { until } from '../support/until.ts';
+
+let tree: TempTree;
+beforeEach(() => {
+  ({ tree } = copyOfHost('credit-storm'));
+});
+afterEach(() => tree[Symbol.dispose]());
+
+const start = (...args: string[]): Promise<Daemon> =>
+  startDaemon({
+    args: [
+      `--path.procfs=${tree.path('proc')}`,
+      `--path.sysfs=${tree.path('sys')}`,
+      `--path.xl=${tree.path('bin/xl')}`,
+      '--toolstack.interval=1',
+      '--toolstack.timeout=1',
+      ...args,
+    ],
+  });
+
+const failing = async (daemon: Daemon): Promise<string[]> =>
+  (await daemon.metrics())
+    .samples('xen_exporter_collector_success')
+    .filter(({ value }) => value === 0)
+    .map(({ labels }) => labels['collector']!);
+
+/** Whether each command has been run and understood. */
+const hasAll = async (daemon: Daemon): Promise<true | undefined> => {
+  const page = await daemon.metrics();
+  const all = ['domain_info', 'domain_vcpus', 'domain_memory_limit_bytes', 'host_cpus', 'pci_assignable_devices'];
+  const isThere = (name: string) => page.samples(`xen_${name}`).length > 0;
+  return [...all, 'domain_scheduler_weight'].every(isThere) || undefined;
+};
+
+/** Processes whose command line has the path of this test's xl in it. */
+const running = (): number =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(tree.path('bin/xl'));
+    } catch {
+      return false;
+    }
+  }).length;
+
+/** Puts another xl in the place of the good one, which `mend` brings back. */
+const breakXl = (body: string): { mend(): void } => {
+  const good = readFileSync(tree.path('bin/xl'));
+  tree.write({ 'bin/xl': `#!/bin/sh\n# ${tree.path('bin/xl')}\n${body}\n` });
+  chmodSync(tree.path('bin/xl'), 0o755);
+  return {
+    mend: () => {
+      tree.write({ 'bin/xl': good });
+      chmodSync(tree.path('bin/xl'), 0o755);
+    },
+  };
+};
+
+test('a whole Dom0: everything that a guest’s host can say, under the guest’s name', async () => {
+  await using daemon = await start();
+  const page = await until('everything of xl', async () => ((await hasAll(daemon)) ? daemon.metrics() : undefined));
+  expect(page.value('xen_domain_cpu_seconds_total', { domain: 'domu1' })).toBe(318.1);
+  expect(page.value('xen_netback_ring_consumed_slots_total', { domain: 'domu1', ring: 'tx' })).toBe(8196);
+  expect(page.value('xen_backend_events_total', { domain: 'domu1', class: 'vif' })).toBe(3711);
+  expect(page.value('xen_vif_receive_packets_total', { domain: 'domu1' })).toBe(7206);
+  const commands = (await daemon.metrics()).samples('xen_exporter_command_duration_seconds_count');
+  expect(commands.map(({ labels }) => labels['command'])).toEqual(
+    expect.arrayContaining([
+      'xl list -v',
+      'xl list -l',
+      'xl vcpu-list',
+      'xl info',
+      'xl cpupool-list',
+      'xl sched-credit',
+    ]),
+  );
+  expect(await failing(daemon)).toEqual([]);
+  const landing = (await daemon.get('/')).body;
+  expect(landing).toContain('there is no xen-diag on the PATH');
+  expect(landing).toContain('qdiscs: ');
+});
+
+describe('an xl that misbehaves costs its own collectors, and is no trouble once it is well', () => {
+  const bodies: [what: string, body: string, message: RegExp][] = [
+    ['sleeps for ever', 'exec sleep 300', /xl (?:list -v|vcpu-list): no end within 1 s/],
+    ['ignores SIGTERM', 'trap "" TERM; while :; do sleep 1; done', /xl (?:list -v|vcpu-list): no end within 1 s/],
+    [
+      'prints 100 MB',
+      'exec head -c 100000000 /dev/zero',
+      /xl (?:list -v|vcpu-list): more than 8388608 bytes of output/,
+    ],
+    ['prints garbage', 'head -c 1000 /dev/urandom; echo', /xl (?:list -v|vcpu-list): expected /],
+    [
+      'fails',
+      'echo "libxl: error: no xenstored" >&2; exit 1',
+      /xl (?:list -v|vcpu-list): exit status 1: libxl: error: no xenstored/,
+    ],
+    [
+      'complains and exits with 0',
+      'echo "libxl: error: no xenstored" >&2',
+      /xl (?:list -v|vcpu-list): expected .*, found no output \(it said: libxl: error: no xenstored\)/,
+    ],
+    [
+      'prints half a table',
+      `head -c 250 "${'${0%/*}'}/../commands/xl list -v"`,
+      /xl (?:list -v|vcpu-list): expected lines that all end in a newline/,
+    ],
+    ['forks a child that keeps stdout open', 'sleep 300 & exit 0', /xl (?:list -v|vcpu-list): no end within 1 s/],
+  ];
+
+  test.each(bodies)('%s', { timeout: 60_000 }, async (_what, body, message) => {
+    await using daemon = await start();
+    await until('everything of xl', () => hasAll(daemon));
+    const memory = async () => (await daemon.metrics()).value('process_resident_memory_bytes')!;
+    const before = await memory();
+    const { mend } = breakXl(body);
+    const others = ['guest', 'listeners', 'interrupts', 'vif', 'netback', 'xenbus', 'vbd', 'uplink'];
+    const failed = await until(
+      'xl to fail',
+      async () => {
+        const names = await failing(daemon);
+        return names.includes('domains') ? names : undefined;
+      },
+      { timeoutMs: 20_000 },
+    );
+    expect(failed.filter((name) => others.includes(name))).toEqual([]);
+    expect(daemon.log()).toMatch(message);
+    // Names that were known go on to serve, whatever becomes of xl; and there is never more than one of it.
+    for (let scrapes = 0; scrapes < 20; scrapes += 1) {
+      const page = await daemon.metrics();
+      expect(page.value('xen_netback_ring_consumed_slots_total', { domain: 'domu1', ring: 'tx' })).toBe(8196);
+      expect(running()).toBeLessThanOrEqual(2);
+    }
+    expect(await memory()).toBeLessThan(before + 60e6);
+    mend();
+    await until('the recovery', async () => (await failing(daemon)).length === 0 || undefined, { timeoutMs: 20_000 });
+    await until('everything of xl', () => hasAll(daemon));
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    await until('no process to be left', () => running() === 0 || undefined);
+  });
+});
+
+test('npm run demo: a host in a storm, on a machine without Xen', { timeout: 60_000 }, async () => {
+  // A group of its own, for npm starts a shell that starts the daemon.
+  const demo = spawn('npm', ['run', '--silent', 'demo', '--', '--web.listen-address=127.0.0.1:0'], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const log = stderrOf(demo);
+  const exited = exitOf(demo);
+  try {
+    const port = await until('the demo to listen', () => listeningPort(log()), { timeoutMs: 50_000 });
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+    await until(
+      'everything of xl',
+      async () => (await get('/metrics')).includes('xen_domain_info{domain="domu1"') || undefined,
+    );
+    const page = parseExposition(await get('/metrics'));
+    expect(page.value('xen_netback_ring_consumed_slots_total', { domain: 'domu1', ring: 'rx' })).toBe(8981);
+    expect(await get('/')).toContain('>netback</a>');
+  } finally {
+    process.kill(-demo.pid!, 'SIGTERM');
+    await exited;
+  }
+});
