@@ -26,7 +26,7 @@ export class KernelHz {
 
   /** In words why it is not known. */
   get missing(): string {
-    return `the kernel's HZ, in which delays are counted: ${this.#missing}`;
+    return `delays of events: the kernel counts them in jiffies, whose length is unknown: ${this.#missing}`;
   }
 
   /** Takes a reading where one is still needed. Throws FileError, but not where the file is missing or forbidden, and ParseError. */

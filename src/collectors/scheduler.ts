@@ -75,6 +75,8 @@ export const scheduler = defineCollector({
       profitsFrom: [xl.domains],
       collect: ({ out }) => {
         const names = domainLabels(xl.domains.last ?? []);
+        // One that moves from pool to pool while the schedulers are asked, one after the other, is in both.
+        const added = new Set<number>();
         for (const { name, scheduler, cpus, parameters } of xl.cpupools.fresh ?? []) {
           const pool = poolLabels.get(name);
           out.add(metrics.info, infoLabels.get(name, scheduler), 1);
@@ -84,7 +86,8 @@ export const scheduler = defineCollector({
           out.add(metrics.migrationDelay, pool, parameters?.migrationDelaySeconds);
           for (const domain of parameters?.domains ?? []) {
             const label = names.get(domain.domid);
-            if (label === undefined) continue;
+            if (label === undefined || added.has(domain.domid)) continue;
+            added.add(domain.domid);
             const labels = labelSets.get(label);
             out.add(metrics.weight, labels, domain.weight);
             out.add(metrics.cap, labels, domain.capCpus);

@@ -11,6 +11,7 @@ import { parsedHotIfAny } from './parsed.ts';
 
 // Those whose drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
 const classes = ['vif', 'vbd'];
+const none = 'no network or block device';
 const deviceLabels = ['domain', 'class', 'device'] as const;
 const source = 'Source: /sys/bus/xen-backend/devices/DEVICE/xenbus';
 const since = 'Linux 5.12 and later; not on XCP-ng 8';
@@ -60,16 +61,18 @@ export const xenbus = defineCollector({
     const read = (sysfs: FileTree, folder: string, file: string): number | undefined =>
       parsedHotIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
     /** A backend has the files once its driver has taken it on, since Linux 5.12. */
-    const hasFiles = (): true | string => {
+    const needsFiles = (): true | string => {
       const devices = backendDevices(host.sysfs).filter((device) => classes.includes(device.class));
-      const first = devices.find(({ folder }) => host.sysfs.exists(`${folder}/xenbus/events`));
-      return first !== undefined || `no ${devices[0]?.folder}/xenbus/events in ${host.sysfs.root}: ${since}`;
+      const [first] = devices;
+      if (first === undefined) return needsBackends(host.sysfs, classes, none);
+      const hasFiles = devices.some(({ folder }) => host.sysfs.exists(`${folder}/xenbus/events`));
+      return hasFiles || `no ${first.folder}/xenbus/events in ${host.sysfs.root}: ${since}`;
     };
 
     return {
       applies: () => {
-        const needed = needsBackends(host.sysfs, classes, 'no network or block device');
-        return needed === true ? hasFiles() : needed;
+        const needed = needsBackends(host.sysfs, classes, none);
+        return needed === true ? needsFiles() : needed;
       },
       lacks: () => (hz.value === undefined ? hz.missing : undefined),
       profitsFrom: toolstack.naming,

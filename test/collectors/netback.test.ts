@@ -258,7 +258,7 @@ test('in a driver domain, which cannot read names, the domid is the label', asyn
 });
 
 test("a stub domain's queues count for its guest", async () => {
-  const list = readText('hosts/credit-storm/commands/xl list -v').replace(/^domu2   /m, 'domu1-dm');
+  const list = readText('hosts/credit-storm/commands/xl list -v').replace(/^domu2 {3}/m, 'domu1-dm');
   tree.write({ 'commands/xl list -v': list });
   const page = await collect(await start(), host);
   // vif2.0: tx cons 405, rx cons 315

@@ -134,7 +134,7 @@ test('a vif of a domain that is not listed has no series, and has the list read 
 });
 
 test("a stub domain's traffic counts for its guest; states are the guest's own", async () => {
-  const list = readText('hosts/credit-storm/commands/xl list -v').replace(/^domu2   /m, 'domu1-dm');
+  const list = readText('hosts/credit-storm/commands/xl list -v').replace(/^domu2 {3}/m, 'domu1-dm');
   tree.write({ 'commands/xl list -v': list, 'sys/class/net/vif2.0/carrier': '0\n' });
   const page = await collect(await start(), host);
   expect(page.value('xen_vif_receive_packets_total', domu1)).toBe(7206 + 260);
