@@ -7,8 +7,6 @@ export const noLabels: Labels<never> = {};
 /** A label value as the exposition formats can carry it: valid Unicode without NUL, each bad character replaced by U+FFFD. */
 export const labelValue = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
 
-const isClean = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
-
 /** The label objects of the series that live now. */
 export class LabelSets<Label extends string> {
   readonly #names: readonly Label[];
@@ -21,10 +19,23 @@ export class LabelSets<Label extends string> {
 
   /** The label object for these values, in the order of the names. */
   get(...values: readonly string[]): Labels<Label> {
-    const clean = values.every(isClean) ? values : values.map(labelValue);
+    // Keys that are kept are made of clean values: one with a NUL too many is none of them.
+    return this.#find(values.join('\0')) ?? this.#make(values.map(labelValue));
+  }
+
+  #find(key: string): Labels<Label> | undefined {
+    const current = this.#current.get(key);
+    if (current) return current;
+    const previous = this.#previous.get(key);
+    if (previous) this.#current.set(key, previous);
+    return previous;
+  }
+
+  #make(clean: readonly string[]): Labels<Label> {
     const key = clean.join('\0');
-    const known = this.#current.get(key) ?? this.#previous.get(key);
-    const labels = known ?? (Object.fromEntries(this.#names.map((name, i) => [name, clean[i] ?? ''])) as Labels<Label>);
+    const known = this.#find(key);
+    if (known) return known;
+    const labels = Object.fromEntries(this.#names.map((name, i) => [name, clean[i] ?? ''])) as Labels<Label>;
     this.#current.set(key, labels);
     return labels;
   }

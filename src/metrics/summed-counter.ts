@@ -11,10 +11,10 @@ import type { Labels } from './labels.ts';
 export class SummedCounter<Label extends string> {
   readonly #descriptor: Descriptor<Label>;
   readonly #growth: Growth;
-  #sources = new Map<string, number>();
-  #lastSources = new Map<string, number>();
-  #totals = new Map<Labels<Label>, number>();
-  #lastTotals = new Map<Labels<Label>, number>();
+  readonly #sources = new Map<string, Fed>();
+  readonly #totals = new Map<Labels<Label>, Fed>();
+  /** Number of the flush to come. */
+  #round = 0;
 
   constructor(descriptor: Descriptor<Label>, growth: Growth) {
     this.#descriptor = descriptor;
@@ -28,14 +28,15 @@ export class SummedCounter<Label extends string> {
 
   /** What a source has grown by since it was read last, or its whole reading the first time. */
   growthOf(source: string, now: number): number {
-    const last = this.#sources.get(source) ?? this.#lastSources.get(source) ?? 0;
-    this.#sources.set(source, now);
-    return this.#growth(last, now);
+    const state = fedIn(this.#sources, source, this.#round);
+    const grown = this.#growth(state.value, now);
+    state.value = now;
+    return grown;
   }
 
   /** Adds to a series, in the kernel's unit. */
   add(labels: Labels<Label>, growth: number): void {
-    this.#totals.set(labels, (this.#totals.get(labels) ?? this.#lastTotals.get(labels) ?? 0) + growth);
+    fedIn(this.#totals, labels, this.#round).value += growth;
   }
 
   /**
@@ -43,8 +44,30 @@ export class SummedCounter<Label extends string> {
    * `scale` turns the kernel's unit into the metric's.
    */
   flush(out: Families | undefined, scale = 1): void {
-    for (const [labels, total] of this.#totals) out?.add(this.#descriptor, labels, total * scale);
-    [this.#lastSources, this.#sources] = [this.#sources, new Map()];
-    [this.#lastTotals, this.#totals] = [this.#totals, new Map()];
+    keepRound(this.#sources, this.#round);
+    keepRound(this.#totals, this.#round);
+    for (const [labels, { value }] of this.#totals) out?.add(this.#descriptor, labels, value * scale);
+    this.#round += 1;
   }
 }
+
+/** A number, and the round in which it was last heard of. */
+interface Fed {
+  value: number;
+  round: number;
+}
+
+const fedIn = <Key>(all: Map<Key, Fed>, key: Key, round: number): Fed => {
+  const known = all.get(key);
+  if (known) {
+    known.round = round;
+    return known;
+  }
+  const state = { value: 0, round };
+  all.set(key, state);
+  return state;
+};
+
+const keepRound = <Key>(all: Map<Key, Fed>, round: number): void => {
+  for (const [key, state] of all) if (state.round !== round) all.delete(key);
+};

@@ -1,6 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { gzip, gzipSync } from 'node:zlib';
 import type { Host } from '../host/host.ts';
 import type { OwnProcess } from '../host/own-process.ts';
 import { encode, type ExpositionFormat } from '../metrics/exposition.ts';
@@ -9,6 +7,7 @@ import { LabelSets } from '../metrics/labels.ts';
 import type { Background } from './background.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
 import type { CommandDurations } from './command-durations.ts';
+import { GzipPage, PlainPage } from './page.ts';
 import { addProcess } from './process-metrics.ts';
 import { self } from './self.ts';
 
@@ -19,15 +18,6 @@ export interface ScrapeRequest {
   readonly encoding: 'gzip' | 'identity';
   readonly timeoutSeconds: number;
 }
-
-// The fastest level, with a small window: what repeats itself in a page does so from line to line. Each page's 50 kB of tables for it are less
-// for malloc to keep than the usual 270 kB.
-const compression = { level: 1, windowBits: 13, memLevel: 5 };
-// The thread pool's way there and back takes longer than an ordinary page, but a huge one must not hold the event loop.
-const mostBytesAtOnce = 256 << 10;
-
-const compress = (page: Buffer): Buffer | Promise<Buffer> =>
-  page.length > mostBytesAtOnce ? promisify(gzip)(page, compression) : gzipSync(page, compression);
 
 // Other requests and the samplers get their turn of the event loop at least this often.
 const longestTurnSeconds = 0.005;
@@ -97,13 +87,12 @@ export class Scraper {
     }
     this.#commandDurations.addTo(own);
     addProcess(own, this.#readOwnProcess());
-    const pieces: Buffer[] = [];
+    const page = encoding === 'gzip' ? new GzipPage() : new PlainPage();
     for await (const piece of encode([...families, this.#buildInfo, ...own.list()], format)) {
-      pieces.push(Buffer.from(piece));
+      page.add(Buffer.from(piece));
       await breathe();
     }
-    const page = Buffer.concat(pieces);
-    return encoding === 'gzip' ? compress(page) : page;
+    return page.end();
   }
 
   start(): void {

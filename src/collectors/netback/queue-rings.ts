@@ -46,16 +46,16 @@ export class QueueRings {
     readings: ReadonlyMap<string, IoRingFile>,
     out: Families,
   ): void {
-    const { domain, vif: index } = labels;
+    const { domain } = labels;
     const levels = [...readings.values()].map(levelsOf);
     const invalid = levels.reduce((sum, { invalidRings }) => sum + invalidRings, 0);
     this.#invalid.add(this.#domainLabels.get(domain), invalid);
+    const [txLabels, rxLabels] = this.#labelsOfRings(labels, '');
     for (const [queue, reading] of readings) {
       const grown = this.#slots.growthOf(`${vif.name}/${queue}`, reading);
-      for (const ring of ['tx', 'rx'] as const) {
-        const ofRing = this.#ringLabels.get(domain, index, this.#isEach ? queue : '', ring);
-        this.#consumed.add(ofRing, grown[ring]);
-      }
+      const [tx, rx] = this.#isEach ? this.#labelsOfRings(labels, queue) : [txLabels, rxLabels];
+      this.#consumed.add(tx, grown.tx);
+      this.#consumed.add(rx, grown.rx);
     }
     if (vif.isStub || levels.length === 0) return;
     const files = [...readings.values()];
@@ -69,6 +69,11 @@ export class QueueRings {
     out.add(metrics.deallocQueue, labels, most(files.map(({ transmit }) => transmit?.deallocQueue)));
     out.add(metrics.guestQueueBytes, labels, most(files.map(({ guestQueueBytes }) => guestQueueBytes)));
     out.add(metrics.guestQueueLimit, labels, most(files.map(({ guestQueueLimitBytes }) => guestQueueLimitBytes)));
+  }
+
+  #labelsOfRings({ domain, vif }: VifLabels, queue: string) {
+    const of = (ring: 'tx' | 'rx') => this.#ringLabels.get(domain, vif, queue, ring);
+    return [of('tx'), of('rx')] as const;
   }
 
   /** Takes what the samples of a vif add up to. */
