@@ -31,7 +31,7 @@ const metrics = {
   ),
   netback: counter(
     'xen_netback_interrupts_total',
-    'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Those that netback sends to the guest are not counted here: see xen_netfront_interrupts_total of the guest. With --collector.interrupts.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. Source: /proc/interrupts.',
+    'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Those that netback sends to the guest are not counted here: see xen_netfront_interrupts_total of the guest. With --collector.interrupts.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. Source: /proc/interrupts (checked with Linux 6.1).',
     ['domain', 'vif', 'queue', 'ring'],
   ),
   events: counter(

@@ -13,7 +13,7 @@ const bytesPerSector = 512;
 const describe = (name: string, file: string, help: string): Descriptor<(typeof vbdLabels)[number]> =>
   counter(
     name,
-    `${help} device is its number in the guest's configuration: 51712 is xvda, 51728 xvdb. Source: /sys/bus/xen-backend/devices/DEVICE/statistics/${file} (blkback; block devices that a device model serves have none).`,
+    `${help} device is its number in the guest's configuration: 51712 is xvda, 51728 xvdb. Source: /sys/bus/xen-backend/devices/DEVICE/statistics/${file} (blkback, checked with Linux 6.1; block devices that a device model serves have none).`,
     vbdLabels,
   );
 

@@ -10,7 +10,7 @@ import { defineCollector } from './collector.ts';
 import { parsed } from './parsed.ts';
 import { rootQdiscOf, rootQdiscs } from './qdiscs.ts';
 
-const netDev = 'Source: /proc/net/dev of the backend';
+const netDev = 'Source: /proc/net/dev of the backend (checked with Linux 6.1)';
 const vifLabels = ['domain', 'vif'] as const;
 const goesOn = "Goes on when the guest reboots or its driver reconnects; with a stub domain's traffic.";
 
@@ -42,22 +42,22 @@ const metrics = {
   ),
   qdiscBacklog: gauge(
     'xen_vif_qdisc_backlog_packets',
-    "Packets for the guest that wait in the vif's root qdisc because netback's queue for the guest is full. Source: rtnetlink RTM_GETQDISC.",
+    "Packets for the guest that wait in the vif's root qdisc because netback's queue for the guest is full. Source: rtnetlink RTM_GETQDISC (checked with Linux 6.1).",
     vifLabels,
   ),
   qdiscDrops: counter(
     'xen_vif_qdisc_drops_total',
-    "Packets for the guest that the vif's root qdisc dropped, which no counter of the network device shows. Source: rtnetlink RTM_GETQDISC.",
+    "Packets for the guest that the vif's root qdisc dropped, which no counter of the network device shows. Source: rtnetlink RTM_GETQDISC (checked with Linux 6.1).",
     vifLabels,
   ),
   connected: gauge(
     'xen_vif_connected',
-    'Whether the vif has a carrier: 1 while frontend and backend are connected, 0 before, after a fatal error of the frontend, and while its ring has stalled for 60 s. Source: /sys/class/net/VIF/carrier.',
+    'Whether the vif has a carrier: 1 while frontend and backend are connected, 0 before, after a fatal error of the frontend, and while its ring has stalled for 60 s. Source: /sys/class/net/VIF/carrier (checked with Linux 6.1).',
     vifLabels,
   ),
   queues: gauge(
     'xen_vif_queues',
-    'Queues that frontend and backend agreed on. Source: /sys/class/net/VIF/queues.',
+    'Queues that frontend and backend agreed on. Source: /sys/class/net/VIF/queues (Linux 3.16 and later).',
     vifLabels,
   ),
   info: gauge(

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
 import { selfMetrics } from '../../src/scrape/self.ts';
-import { collectFamilies, createCollector } from '../support/collect.ts';
+import { collectFamilies, createCollector, runBackground } from '../support/collect.ts';
 import { guestHost, guests } from '../support/guests.ts';
+import { hostOf, hosts } from '../support/hosts.ts';
+import { toolstackOf } from '../support/toolstack.ts';
 
 const everyMetric = [...registry.flatMap(({ metrics }) => metrics), ...selfMetrics];
 
@@ -29,14 +31,36 @@ describe('the names', () => {
   );
 });
 
-test.each(guests)('on %s every sample is of a declared metric and has exactly its labels', (guest) => {
-  const host = guestHost(guest);
-  for (const definition of registry) {
-    const collector = createCollector(definition, host);
-    if (collector.applies() !== true) continue;
-    for (const { descriptor, samples } of collectFamilies(collector, host)) {
-      expect(definition.metrics).toContain(descriptor);
-      for (const { sharedLabels } of samples) expect(Object.keys(sharedLabels)).toEqual([...descriptor.labels]);
-    }
-  }
+const hostSide = ['uplink', 'vif', 'netback', 'xenbus', 'vbd', 'domains', 'scheduler', 'host', 'grants', 'passthrough'];
+
+test.each(
+  registry
+    .filter(({ name }) => hostSide.includes(name))
+    .flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric.help] as const)),
+)('the HELP of %s names the version of the kernel or of Xen', (_name, help) => {
+  expect(help).toMatch(/(Linux|Xen) \d/);
 });
+
+test.each([
+  ...guests.map((name) => [name, guestHost(name)] as const),
+  ...hosts.map((name) => [name, hostOf(name)] as const),
+])(
+  'on %s every sample is of a declared metric, has exactly its labels, and is the only one of its series',
+  async (_name, machine) => {
+    const toolstack = toolstackOf(machine);
+    const collectors = registry.map((definition) => createCollector(definition, machine, {}, toolstack));
+    await runBackground(collectors);
+    for (const [i, definition] of registry.entries()) {
+      const collector = collectors[i]!;
+      if (collector.applies() !== true) continue;
+      for (const { descriptor, samples } of collectFamilies(collector, machine)) {
+        expect(definition.metrics).toContain(descriptor);
+        const series = samples
+          .filter(({ metricName }) => metricName === undefined)
+          .map(({ sharedLabels }) => sharedLabels);
+        for (const labels of series) expect(Object.keys(labels)).toEqual([...descriptor.labels]);
+        expect(new Set(series).size).toBe(series.length);
+      }
+    }
+  },
+);

@@ -7,7 +7,8 @@ export const threadLabels = [...queueLabels, 'thread'] as const;
 export const domainLabels = ['domain'] as const;
 
 const ioRing = 'Source: debugfs xen-netback/VIF/io_ring_qN (Linux 3.16 and later, root; hidden by kernel lockdown)';
-const schedstat = 'Source: /proc/PID/schedstat of the kernel threads VIF-qN-guest-rx and VIF-qN-dealloc';
+const schedstat =
+  'Source: /proc/PID/schedstat of the kernel threads VIF-qN-guest-rx and VIF-qN-dealloc (Linux 3.16 and later)';
 const worstNow = 'Of the queue that is worst off.';
 const worstOrEach =
   'With --collector.netback.queues=vif (the default) queue is empty, and the value is that of the worst queue at each moment.';
