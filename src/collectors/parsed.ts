@@ -1,30 +1,25 @@
 import { unlessMissing, type FileTree } from '../host/file-tree.ts';
 
+type Parsed = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading) => Reading;
+type ParsedIfAny = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading) => Reading | undefined;
+
+const parsedAs =
+  (read: (files: FileTree, name: string) => string): Parsed =>
+  (files, name, parse) => {
+    const text = read(files, name);
+    return naming(files.path(name), () => parse(text));
+  };
+
 /** The reading in a text file; an error of the parser names the file. */
-export const parsed = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading): Reading => {
-  const text = files.text(name);
-  return naming(files.path(name), () => parse(text));
-};
+export const parsed = parsedAs((files, name) => files.text(name));
 
 /** The reading in a text file, or undefined where there is no such file; an error of the parser names the file. */
-export const parsedIfAny = <Reading>(
-  files: FileTree,
-  name: string,
-  parse: (text: string) => Reading,
-): Reading | undefined => unlessMissing(() => parsed(files, name, parse));
+export const parsedIfAny: ParsedIfAny = (files, name, parse) => unlessMissing(() => parsed(files, name, parse));
 
-/** As `parsed`, for a small file that each scrape reads anew of each device (FileTree.hotText). */
-export const parsedHot = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading): Reading => {
-  const text = files.hotText(name);
-  return naming(files.path(name), () => parse(text));
-};
+const parsedHot = parsedAs((files, name) => files.hotText(name));
 
-/** As `parsedHot`, or undefined where there is no such file. */
-export const parsedHotIfAny = <Reading>(
-  files: FileTree,
-  name: string,
-  parse: (text: string) => Reading,
-): Reading | undefined => unlessMissing(() => parsedHot(files, name, parse));
+/** As `parsedIfAny`, for a small file that each scrape reads anew of each device (FileTree.hotText). */
+export const parsedHotIfAny: ParsedIfAny = (files, name, parse) => unlessMissing(() => parsedHot(files, name, parse));
 
 /** Runs `read`; an error that it throws names `path`. */
 export const naming = <Reading>(path: string, read: () => Reading): Reading => {
