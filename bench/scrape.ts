@@ -33,7 +33,7 @@ const scrapes = Number(flags.scrapes);
 const idleSeconds = Number(flags['idle-seconds']);
 const settledAfter = Math.min(2000, scrapes / 2);
 
-const nodeCollectors = ['netstat', 'sockstat', 'softnet', 'interrupts', 'stat', 'netdev', 'schedstat'];
+const nodeCollectors = ['netstat', 'sockstat', 'softnet', 'interrupts', 'stat', 'netdev', 'conntrack', 'schedstat'];
 
 /** Starts node_exporter on a port that the system assigns. */
 const startNodeExporter = async (): Promise<AsyncDisposable & { url: string; pid: number }> => {

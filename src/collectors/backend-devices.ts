@@ -25,7 +25,9 @@ export interface VifDevice extends BackendDevice {
 const inOrder = (a: BackendDevice, b: BackendDevice): number =>
   (a.class < b.class ? -1 : Number(a.class > b.class)) || a.domid - b.domid || Number(a.device) - Number(b.device);
 
-const namesOf = (sysfs: FileTree): string[] => unlessMissing(() => sysfs.unsorted(folder)) ?? [];
+// Most machines have none, and are asked at each scrape.
+const namesOf = (sysfs: FileTree): string[] =>
+  sysfs.exists(folder) ? (unlessMissing(() => sysfs.unsorted(folder)) ?? []) : [];
 
 /** The devices that this machine serves, which come and go with their domains. Throws FileError. */
 export const backendDevices = (sysfs: FileTree): BackendDevice[] =>

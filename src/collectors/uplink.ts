@@ -9,7 +9,7 @@ import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
 import { BackgroundReading, readCommand } from './background-reading.ts';
 import { defineCollector } from './collector.ts';
-import { parsedIfAny } from './parsed.ts';
+import { parsedHotIfAny } from './parsed.ts';
 
 const deviceLabel = ['device'] as const;
 const statistics = 'Source: /sys/class/net/DEVICE/statistics';
@@ -108,10 +108,10 @@ export const uplink = defineCollector({
           });
 
     const addConntrack = (procfs: FileTree, out: Families): void => {
-      const setting = (name: string) => parsedIfAny(procfs, `sys/net/netfilter/${name}`, parseInteger);
+      const setting = (name: string) => parsedHotIfAny(procfs, `sys/net/netfilter/${name}`, parseInteger);
       out.add(metrics.conntrackEntries, noLabels, setting('nf_conntrack_count'));
       out.add(metrics.conntrackLimit, noLabels, setting('nf_conntrack_max'));
-      const perCpu = parsedIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
+      const perCpu = parsedHotIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
       if (perCpu === undefined) return;
       for (const { name, metric } of conntrackCounters) {
         const totals = perCpu.map((cpu, i) => conntrack.total(`${name} ${i}`, cpu[name]));
@@ -137,7 +137,7 @@ export const uplink = defineCollector({
         for (const card of networkCards(sysfs)) {
           const labels = deviceLabels.get(card);
           for (const { file, counter } of cards) {
-            counter.feed(labels, card, parsedIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseInteger));
+            counter.feed(labels, card, parsedHotIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseInteger));
           }
         }
         for (const { counter } of cards) counter.flush(out);

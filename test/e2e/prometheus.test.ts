@@ -4,16 +4,25 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../support/daemon.ts';
+import { hostRoot } from '../support/hosts.ts';
 import { promtoolCheckMetrics, startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0';
 
 let daemon: Daemon;
+/** Of a copied Dom0 in a storm. */
+let dom0: Daemon;
 beforeAll(async () => {
   daemon = await startDaemon();
+  const root = hostRoot('credit-storm');
+  const args = [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.xl=${root}/bin/xl`];
+  dom0 = await startDaemon({ args: [...args, '--toolstack.interval=1'] });
 });
-afterAll(() => daemon[Symbol.asyncDispose]());
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+  await dom0[Symbol.asyncDispose]();
+});
 
 /** Passes requests on to the daemon as from a client that asks for text: Prometheus 2.42 cannot be told to. */
 const startTextProxy = async (): Promise<Server> => {
@@ -36,7 +45,11 @@ describe('a real Prometheus', () => {
     });
     prometheus = await startPrometheus({
       scrapeIntervalSeconds: 1,
-      scrapeConfigs: [job('openmetrics', daemon.port), job('text', (proxy.address() as AddressInfo).port)],
+      scrapeConfigs: [
+        job('openmetrics', daemon.port),
+        job('text', (proxy.address() as AddressInfo).port),
+        job('dom0', dom0.port),
+      ],
     });
   });
   afterAll(async () => {
@@ -60,14 +73,14 @@ describe('a real Prometheus', () => {
   });
 
   test('has nothing to complain about', async () => {
-    expect((await prometheus.targets()).map(({ health }) => health)).toEqual(['up', 'up']);
+    expect((await prometheus.targets()).map(({ health }) => health)).toEqual(['up', 'up', 'up']);
     expect(prometheus.log()).not.toMatch(/level=(warn|error)/);
   });
 
   test('answers the questions of the README as the README says', async () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
     const queries = [...readme.matchAll(/^\|[^|]*\?\s*\| `([^`]*rate\(.*)`\s*\|$/gm)].map(([, promql]) => promql!);
-    expect(queries).toHaveLength(4);
+    expect(queries).toHaveLength(4 + 5);
     for (const promql of queries) {
       const answers = await until(promql, async () => {
         // Each look is a connection: without any, the mean wait is that of none, NaN.
@@ -99,5 +112,7 @@ test('OpenMetrics is sent compressed to those who take gzip', async () => {
 });
 
 test('promtool check metrics has nothing to say', async () => {
-  expect(await promtoolCheckMetrics((await daemon.get('/metrics')).body)).toEqual({ status: 0, output: '' });
+  for (const each of [daemon, dom0]) {
+    expect(await promtoolCheckMetrics((await each.get('/metrics')).body)).toEqual({ status: 0, output: '' });
+  }
 });
