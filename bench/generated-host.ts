@@ -33,12 +33,12 @@ const vifsOf = ({ guests, vifs }: HostSize): Vif[] =>
     return { domid, device, name: `vif${domid}.${device}`, ifindex: 10 + i };
   });
 
-const ioRing = (queue: number, consumed: number): string => `Queue ${queue}
+const ioRing = (queue: number, consumed: number, dealloc: number): string => `Queue ${queue}
 TX: nr_ents 256
 req prod ${consumed} (0) cons ${consumed} (0) event ${consumed + 1} (1)
 rsp prod ${consumed} (base) pvt ${consumed} (0) event ${consumed + 1} (1)
 pending prod ${consumed + 256} pending cons ${consumed} nr_pending_reqs 0
-dealloc prod 52 dealloc cons 52 dealloc_queue 0
+dealloc prod ${dealloc} dealloc cons ${dealloc} dealloc_queue 0
 
 RX: nr_ents 256
 req prod ${consumed + 254} (254) cons ${consumed} (0) event 1 (-4380)
@@ -219,7 +219,9 @@ export class GeneratedHost {
     for (const [i, { domid, device, name }] of this.#vifs.entries()) {
       for (const queue of each(queues, Number)) {
         const file = `sys/kernel/debug/xen-netback/${name}/io_ring_q${queue}`;
-        this.#write(file, ioRing(queue, reading(i * queues + queue, moment)));
+        // Every fourth queue sends more than its headers: only these have pages to give back.
+        const dealloc = queue % 4 === 0 ? moment : 0;
+        this.#write(file, ioRing(queue, reading(i * queues + queue, moment), dealloc));
       }
       this.#writeEvents(`sys/bus/xen-backend/devices/vif-${domid}-${device}`, i, moment);
     }

@@ -15,10 +15,21 @@ export interface IoRing {
   responseProduced: number;
 }
 
+/** What becomes of packets from the guest behind the ring. Indices are u32, and netback's own. */
+export interface TransmitState {
+  /** Slots of the guest that netback holds. */
+  pendingRequests: number;
+  pendingProduced: number;
+  /** Pages that wait to be given back to the guest. */
+  deallocQueue: number;
+  /** Grows by each page that the dealloc thread is given. */
+  deallocProduced: number;
+}
+
 /** A queue of a vif, from debugfs. */
 export interface IoRingFile {
   /** From the guest. Undefined while it is not mapped. */
-  transmit: (IoRing & { pendingRequests: number; deallocQueue: number; pendingProduced: number }) | undefined;
+  transmit: (IoRing & TransmitState) | undefined;
   /** Toward the guest: requests are free buffers. Undefined while it is not mapped. */
   receive: IoRing | undefined;
   /** Netback waits for its rate limit to let the guest send on. */
@@ -31,16 +42,17 @@ export interface IoRingFile {
 }
 
 const index = String.raw`(\d+) \(-?\d+\)`;
+const event = String.raw`event \d+ \(-?\d+\)`;
 const transmit = String.raw`TX: nr_ents (\d+)
-req prod ${index} cons ${index} event ${index}
-rsp prod \d+ \(base\) pvt ${index} event ${index}
+req prod ${index} cons ${index} ${event}
+rsp prod \d+ \(base\) pvt ${index} ${event}
 pending prod (\d+) pending cons \d+ nr_pending_reqs (\d+)
-dealloc prod \d+ dealloc cons \d+ dealloc_queue (\d+)
+dealloc prod (\d+) dealloc cons \d+ dealloc_queue (\d+)
 
 `;
 const receive = String.raw`RX: nr_ents (\d+)
-req prod ${index} cons ${index} event ${index}
-rsp prod \d+ \(base\) pvt ${index} event ${index}
+req prod ${index} cons ${index} ${event}
+rsp prod \d+ \(base\) pvt ${index} ${event}
 
 `;
 const rest = String.raw`NAPI state: [0-9a-f]+ NAPI weight: \d+ TX queue len \d+
@@ -59,25 +71,8 @@ const pattern = new RegExp(`^Queue \\d+\n(?:${transmit})?(?:${receive})?${rest}$
 export const parseIoRing = (text: string): IoRingFile => {
   const match = pattern.exec(text);
   if (match === null) throw new ParseError('the state of a netback queue ("Queue N ...")', quote(text));
-  const [
-    ,
-    txSlots,
-    txReq,
-    txCons,
-    ,
-    txPvt,
-    ,
-    pendingProd,
-    pending,
-    dealloc,
-    rxSlots,
-    rxReq,
-    rxCons,
-    ,
-    rxPvt,
-    ,
-    ...last
-  ] = match;
+  const [, txSlots, txReq, txCons, txPvt, pendingProd, pending, deallocProd, dealloc, ...others] = match;
+  const [rxSlots, rxReq, rxCons, rxPvt, ...last] = others;
   const [limited, bytes, limit, state] = last;
   return {
     transmit:
@@ -91,6 +86,7 @@ export const parseIoRing = (text: string): IoRingFile => {
             pendingProduced: Number(pendingProd),
             pendingRequests: Number(pending),
             deallocQueue: Number(dealloc),
+            deallocProduced: Number(deallocProd),
           },
     receive:
       rxSlots === undefined

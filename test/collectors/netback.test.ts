@@ -71,6 +71,31 @@ describe('each queue, or one series for each vif', () => {
   });
 });
 
+test('the dealloc thread is read while it has work, and once more after that', async () => {
+  const collector = await start({ queues: 'each' });
+  const dealloc = { ...vif, queue: '0', thread: 'dealloc' };
+  const cpu = async () => (await collect(collector, host)).value('xen_netback_thread_cpu_seconds_total', dealloc);
+  const ran = (seconds: number): void => void tree.write({ 'proc/401/schedstat': `${seconds}000000000 0 1\n` });
+  const given = (pages: number): void => {
+    tree.write({ [ringFile(0)]: ring.replace('dealloc prod 52', `dealloc prod ${pages}`) });
+  };
+  await cpu();
+  const seen: (number | undefined)[] = [];
+  for (const [pages, seconds] of [
+    [53, 1],
+    [53, 2],
+    // A thread that has no work does not run: nobody looks.
+    [53, 3],
+    [54, 4],
+    [54, 5],
+  ] as const) {
+    given(pages);
+    ran(seconds);
+    seen.push(await cpu());
+  }
+  expect(seen).toEqual([1, 2, 2, 4, 5]);
+});
+
 describe('rings come and go', () => {
   test('a ring that vanishes takes its gauges along, and costs the others nothing', async () => {
     const collector = await start();

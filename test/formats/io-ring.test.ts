@@ -14,6 +14,7 @@ test('a queue in a storm', () => {
       pendingProduced: 4253,
       pendingRequests: 0,
       deallocQueue: 0,
+      deallocProduced: 42,
     },
     receive: { slots: 256, requestProduced: 4853, requestConsumed: 4600, responseProduced: 4600 },
     isRateLimited: false,

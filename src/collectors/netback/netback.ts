@@ -79,8 +79,9 @@ export const netback = defineCollector({
           const owner = toolstack.directory.ownerOf(vif.domid);
           if (owner === undefined) continue;
           const labels = labelSets.get(owner.label, vif.device);
-          queueThreads.read(procfs, labels, vif);
-          queueRings.add({ name: vif.name, isStub: owner.isStub }, labels, readQueues(debugfs, vif), out);
+          const readings = readQueues(debugfs, vif);
+          queueThreads.read(procfs, labels, vif, readings);
+          queueRings.add({ name: vif.name, isStub: owner.isStub }, labels, readings, out);
           queueRings.addPressure(vif.name, labels, pressure.of(vif.name));
         }
         queueThreads.flush(out);

@@ -6,17 +6,64 @@ import { SummedCounter } from '../../metrics/summed-counter.ts';
 import { ConsumedSlots } from './consumed-slots.ts';
 import { domainLabels, metrics, pressureMetrics, queueLabels, ringLabels, type vifLabels } from './metrics.ts';
 import { pressures, type PressureTimes, type Seconds } from './pressure.ts';
-import { levelsOf } from './rings.ts';
+import { levelsOf, type QueueLevels } from './rings.ts';
 
 type VifLabels = Labels<(typeof vifLabels)[number]>;
 
-/** The least or the greatest of what is known. */
-const extreme = (
-  pick: (...values: number[]) => number,
-  values: readonly (number | undefined)[],
-): number | undefined => {
-  const known = values.filter((value) => value !== undefined);
-  return known.length === 0 ? undefined : pick(...known);
+/** The greatest of what is known. */
+const most = <Item>(items: readonly Item[], read: (item: Item) => number | undefined): number | undefined => {
+  let greatest: number | undefined;
+  for (const item of items) {
+    const value = read(item);
+    if (value !== undefined && (greatest === undefined || value > greatest)) greatest = value;
+  }
+  return greatest;
+};
+
+/** Adds how full the worst of a vif's queues is. */
+const addGauges = (
+  labels: VifLabels,
+  levels: readonly QueueLevels[],
+  files: readonly IoRingFile[],
+  out: Families,
+): void => {
+  const mostUsed = most(levels, ({ rxFree }) => rxFree && -rxFree);
+  out.add(
+    metrics.slots,
+    labels,
+    most(levels, ({ slots }) => slots),
+  );
+  out.add(
+    metrics.txInFlight,
+    labels,
+    most(levels, ({ txInFlight }) => txInFlight),
+  );
+  out.add(
+    metrics.txUnconsumed,
+    labels,
+    most(levels, ({ txUnconsumed }) => txUnconsumed),
+  );
+  out.add(metrics.rxFree, labels, mostUsed && -mostUsed);
+  out.add(
+    metrics.pending,
+    labels,
+    most(files, ({ transmit }) => transmit?.pendingRequests),
+  );
+  out.add(
+    metrics.deallocQueue,
+    labels,
+    most(files, ({ transmit }) => transmit?.deallocQueue),
+  );
+  out.add(
+    metrics.guestQueueBytes,
+    labels,
+    most(files, ({ guestQueueBytes }) => guestQueueBytes),
+  );
+  out.add(
+    metrics.guestQueueLimit,
+    labels,
+    most(files, ({ guestQueueLimitBytes }) => guestQueueLimitBytes),
+  );
 };
 
 /** The rings of netback's queues, as metrics. */
@@ -57,18 +104,7 @@ export class QueueRings {
       this.#consumed.add(tx, grown.tx);
       this.#consumed.add(rx, grown.rx);
     }
-    if (vif.isStub || levels.length === 0) return;
-    const files = [...readings.values()];
-    const most = (values: readonly (number | undefined)[]): number | undefined => extreme(Math.max, values);
-    out.add(metrics.slots, labels, most(levels.map(({ slots }) => slots)));
-    out.add(metrics.txInFlight, labels, most(levels.map(({ txInFlight }) => txInFlight)));
-    out.add(metrics.txUnconsumed, labels, most(levels.map(({ txUnconsumed }) => txUnconsumed)));
-    const rxFree = levels.map(({ rxFree }) => rxFree);
-    out.add(metrics.rxFree, labels, extreme(Math.min, rxFree));
-    out.add(metrics.pending, labels, most(files.map(({ transmit }) => transmit?.pendingRequests)));
-    out.add(metrics.deallocQueue, labels, most(files.map(({ transmit }) => transmit?.deallocQueue)));
-    out.add(metrics.guestQueueBytes, labels, most(files.map(({ guestQueueBytes }) => guestQueueBytes)));
-    out.add(metrics.guestQueueLimit, labels, most(files.map(({ guestQueueLimitBytes }) => guestQueueLimitBytes)));
+    if (!vif.isStub && levels.length > 0) addGauges(labels, levels, [...readings.values()], out);
   }
 
   #labelsOfRings({ domain, vif }: VifLabels, queue: string) {

@@ -1,4 +1,5 @@
-import { parsePidSchedstat } from '../../formats/proc-pid-schedstat.ts';
+import type { IoRingFile } from '../../formats/io-ring.ts';
+import { parsePidSchedstat, type ProcPidSchedstat } from '../../formats/proc-pid-schedstat.ts';
 import type { FileTree } from '../../host/file-tree.ts';
 import { growthOfU64 } from '../../metrics/accumulator.ts';
 import type { Families } from '../../metrics/families.ts';
@@ -11,11 +12,21 @@ import type { VifQueues } from './rings.ts';
 
 const secondsPerNanosecond = 1e-9;
 
+/** A thread as it was read last, and the work that it had been given by then. */
+interface Idle {
+  readonly work: number;
+  readonly times: ProcPidSchedstat;
+  /** It had had no work since it was read before. */
+  readonly isSettled: boolean;
+}
+
 /** What netback's threads cost and how long they waited, as metrics. */
 export class QueueThreads {
   readonly #threads: Threads;
   readonly #isEach: boolean;
   readonly #labels = new LabelSets(threadLabels);
+  #idle = new Map<string, Idle>();
+  #lastIdle = new Map<string, Idle>();
   readonly #all = new SummedCounter(metrics.cpu, growthOfU64);
   readonly #cpu = new SummedCounter(metrics.threadCpu, growthOfU64);
   readonly #wait = new SummedCounter(metrics.threadWait, growthOfU64);
@@ -25,13 +36,19 @@ export class QueueThreads {
     this.#isEach = isEach;
   }
 
-  /** Reads the threads of a vif's queues. Throws FileError or ParseError. */
-  read(procfs: FileTree, labels: Labels<(typeof vifLabels)[number]>, { netDevice, queues }: VifQueues): void {
+  /** Reads the threads of a vif's queues, whose rings are read already. Throws FileError or ParseError. */
+  read(
+    procfs: FileTree,
+    labels: Labels<(typeof vifLabels)[number]>,
+    { netDevice, queues }: VifQueues,
+    rings: ReadonlyMap<string, IoRingFile>,
+  ): void {
     const worst = new Map<ThreadName, { cpu: number; wait: number }>();
     for (const { queue } of queues) {
       const name = queueName(netDevice, queue);
       for (const [thread, pid] of this.#threads.of(name)) {
-        const times = parsedHotIfAny(procfs, `${pid}/schedstat`, parsePidSchedstat);
+        const work = thread === 'dealloc' ? rings.get(queue)?.transmit?.deallocProduced : undefined;
+        const times = this.#timesOf(procfs, pid, work);
         if (times === undefined) {
           this.#threads.forget(name);
           continue;
@@ -56,8 +73,22 @@ export class QueueThreads {
     }
   }
 
+  /**
+   * The times of a thread, which stand still while it has had no work: `work` grows with what it is given, undefined where nobody knows. They are read
+   * once more after it has stopped growing, for the thread may have been at it still. Most queues of a host have no pages to give back.
+   */
+  #timesOf(procfs: FileTree, pid: string, work: number | undefined): ProcPidSchedstat | undefined {
+    const known = this.#idle.get(pid) ?? this.#lastIdle.get(pid);
+    const hadWork = work === undefined || known?.work !== work;
+    const times =
+      known?.isSettled && !hadWork ? known.times : parsedHotIfAny(procfs, `${pid}/schedstat`, parsePidSchedstat);
+    if (times && work !== undefined) this.#idle.set(pid, { work, times, isSettled: !hadWork });
+    return times;
+  }
+
   flush(out: Families): void {
     for (const counter of [this.#all, this.#cpu, this.#wait]) counter.flush(out, secondsPerNanosecond);
     this.#labels.sweep();
+    [this.#lastIdle, this.#idle] = [this.#idle, new Map()];
   }
 }
