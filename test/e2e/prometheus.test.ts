@@ -34,6 +34,8 @@ const startTextProxy = async (): Promise<Server> => {
   return proxy;
 };
 
+const isOfHost = (promql: string): boolean => /xen_(?:domain|netback)_/.test(promql);
+
 describe('a real Prometheus', () => {
   let prometheus: Prometheus;
   let proxy: Server;
@@ -85,7 +87,9 @@ describe('a real Prometheus', () => {
       const answers = await until(promql, async () => {
         // Each look is a connection: without any, the mean wait is that of none, NaN.
         await daemon.get('/-/healthy');
-        const results = await prometheus.query(promql);
+        const all = await prometheus.query(promql);
+        // In the copied Dom0 nobody connects: of its listeners the mean wait stays that of none.
+        const results = all.filter(({ metric }) => metric['instance'] !== `127.0.0.1:${dom0.port}` || isOfHost(promql));
         return results.length > 0 && results.every(({ value }) => !Number.isNaN(value)) ? results : undefined;
       });
       for (const { value } of answers) expect(value, promql).toBeGreaterThanOrEqual(0);
