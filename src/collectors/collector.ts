@@ -75,3 +75,6 @@ export interface BackgroundTask {
 export const defineCollector = <Specs extends Options>(
   definition: CollectorDefinition<Specs>,
 ): CollectorDefinition<Specs> => definition;
+
+/** A collector of what is never to be had on this machine, and in words why. */
+export const absentCollector = (why: string): Collector => ({ applies: () => why, collect: () => {} });

@@ -3,7 +3,7 @@ import { parseXlVcpuList, type XlVcpu } from '../formats/xl-vcpu-list.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { BackgroundReading } from './background-reading.ts';
-import { defineCollector } from './collector.ts';
+import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from './toolstack/domain-directory.ts';
 import type { Xl } from './toolstack/toolstack.ts';
 
@@ -103,7 +103,7 @@ export const domains = defineCollector({
   metrics: Object.values(metrics),
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    if (typeof xl === 'string') return absentCollector(xl);
 
     const observations = new Observations();
     const vcpus = new BackgroundReading({

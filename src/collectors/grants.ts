@@ -3,7 +3,7 @@ import { parseXlList } from '../formats/xl-list.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { BackgroundReading, readCommand } from './background-reading.ts';
-import { defineCollector } from './collector.ts';
+import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from './toolstack/domain-directory.ts';
 
 const source = 'Source: xen-diag gnttab_query_size (Xen 4.10 and later)';
@@ -33,11 +33,10 @@ export const grants = defineCollector({
   metrics: Object.values(metrics),
   create: ({ host: { commands, clock }, toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    if (typeof xl === 'string') return absentCollector(xl);
     const program = commands.find('xen-diag');
     if (program === undefined) {
-      const why = 'there is no xen-diag on the PATH or in /usr/lib/xen-*/bin (--path.xen-diag)';
-      return { applies: () => why, collect: () => {} };
+      return absentCollector('there is no xen-diag on the PATH or in /usr/lib/xen-*/bin (--path.xen-diag)');
     }
 
     const readSizes = async () => {

@@ -4,7 +4,7 @@ import type { FileTree } from '../host/file-tree.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { BackgroundReading } from './background-reading.ts';
-import { defineCollector } from './collector.ts';
+import { absentCollector, defineCollector } from './collector.ts';
 import { parsedIfAny } from './parsed.ts';
 
 const pciDevices = 'bus/pci/devices';
@@ -55,7 +55,7 @@ export const passthrough = defineCollector({
   metrics: Object.values(metrics),
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    if (typeof xl === 'string') return absentCollector(xl);
     const labelSets = new LabelSets(metrics.functions.labels);
     const devices = new BackgroundReading({
       every: toolstack.scheduled,

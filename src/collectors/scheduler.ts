@@ -1,6 +1,6 @@
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
-import { defineCollector } from './collector.ts';
+import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from './toolstack/domain-directory.ts';
 
 const poolLabel = ['pool'] as const;
@@ -65,7 +65,7 @@ export const scheduler = defineCollector({
   options: {},
   metrics: Object.values(metrics),
   create: ({ toolstack: { xl } }) => {
-    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    if (typeof xl === 'string') return absentCollector(xl);
     const infoLabels = new LabelSets(metrics.info.labels);
     const poolLabels = new LabelSets(poolLabel);
     const labelSets = new LabelSets(domainLabel);

@@ -2,7 +2,7 @@ import { parseInteger } from '../formats/integer.ts';
 import { parseDpctlShow } from '../formats/ovs-dpctl-show.ts';
 import { parseConntrackStat } from '../formats/proc-net-stat-nf-conntrack.ts';
 import type { FileTree } from '../host/file-tree.ts';
-import { Accumulator, growthOfU32, growthOfU64 } from '../metrics/accumulator.ts';
+import { growthOfU32, growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
@@ -58,12 +58,6 @@ const metrics = {
   ),
 };
 
-const conntrackCounters = [
-  { name: 'drops', metric: metrics.conntrackDrops },
-  { name: 'earlyDrops', metric: metrics.conntrackEarlyDrops },
-  { name: 'insertFailed', metric: metrics.conntrackInsertFailed },
-] as const;
-
 /** The network cards: devices of this machine's hardware, neither made by the kernel (bridges, bonds) nor by Xen. Throws FileError. */
 const networkCards = (sysfs: FileTree): string[] =>
   sysfs.listIfAny('class/net').filter((name) => sysfs.exists(`class/net/${name}/device`) && !isXenDevice(sysfs, name));
@@ -92,7 +86,11 @@ export const uplink = defineCollector({
       { file: 'rx_dropped', counter: new SummedCounter(metrics.dropped, growthOfU64) },
       { file: 'rx_errors', counter: new SummedCounter(metrics.errors, growthOfU64) },
     ];
-    const conntrack = new Accumulator<string>(growthOfU32);
+    const conntrack = {
+      drops: new SummedCounter(metrics.conntrackDrops, growthOfU32),
+      earlyDrops: new SummedCounter(metrics.conntrackEarlyDrops, growthOfU32),
+      insertFailed: new SummedCounter(metrics.conntrackInsertFailed, growthOfU32),
+    };
 
     const program = host.commands.find('ovs-appctl');
     const datapaths =
@@ -112,16 +110,12 @@ export const uplink = defineCollector({
       out.add(metrics.conntrackEntries, noLabels, setting('nf_conntrack_count'));
       out.add(metrics.conntrackLimit, noLabels, setting('nf_conntrack_max'));
       const perCpu = parsedHotIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
-      if (perCpu === undefined) return;
-      for (const { name, metric } of conntrackCounters) {
-        const totals = perCpu.map((cpu, i) => conntrack.total(`${name} ${i}`, cpu[name]));
-        out.add(
-          metric,
-          noLabels,
-          totals.reduce((sum, total) => sum + total, 0),
-        );
+      for (const [cpu, counts] of (perCpu ?? []).entries()) {
+        conntrack.drops.feed(noLabels, String(cpu), counts.drops);
+        conntrack.earlyDrops.feed(noLabels, String(cpu), counts.earlyDrops);
+        conntrack.insertFailed.feed(noLabels, String(cpu), counts.insertFailed);
       }
-      conntrack.sweep();
+      Object.values(conntrack).forEach((counter) => counter.flush(out));
     };
 
     return {

@@ -2,7 +2,7 @@ import { parseXlInfo } from '../formats/xl-info.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { BackgroundReading } from './background-reading.ts';
-import { defineCollector } from './collector.ts';
+import { absentCollector, defineCollector } from './collector.ts';
 
 const source = 'of xl info (Xen 4.17)';
 
@@ -38,7 +38,7 @@ export const xenHost = defineCollector({
   metrics: Object.values(metrics),
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return { applies: () => xl, collect: () => {} };
+    if (typeof xl === 'string') return absentCollector(xl);
     const infoLabels = new LabelSets(metrics.info.labels);
     const info = new BackgroundReading({
       every: toolstack.scheduled,
