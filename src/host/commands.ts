@@ -28,7 +28,8 @@ export class CommandError extends Error {
 export interface Commands {
   /**
    * The output of a command that ended with exit status 0 within its deadline. At most one process of each program runs at a time: others
-   * wait for it, within their own deadlines. Rejects with CommandError.
+   * wait for it, and their deadlines begin when their own processes do; but those that wait for one that even SIGKILL cannot end are given
+   * up after as long. Rejects with CommandError.
    */
   run(command: Command): Promise<CommandOutput>;
   /** The path of a program; undefined where there is none. */
@@ -87,21 +88,31 @@ const firstLine = (text: string): string =>
     .find((line) => line.trim() !== '')
     ?.trim() ?? '';
 
+interface Waiting {
+  go(): void;
+  /** Another went in before it. */
+  moved(): void;
+}
+
 /** Lets one in at a time, in the order in which they came. */
 class Lane {
   #isTaken = false;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
 
-  enter(go: () => void): void {
-    if (this.#isTaken) return void this.#waiting.push(go);
+  enter(waiting: Waiting): void {
+    if (this.#isTaken) return void this.#waiting.push(waiting);
     this.#isTaken = true;
-    go();
+    waiting.go();
   }
 
   leave(): void {
     const next = this.#waiting.shift();
-    if (next) next();
-    else this.#isTaken = false;
+    if (!next) {
+      this.#isTaken = false;
+      return;
+    }
+    for (const { moved } of this.#waiting) moved();
+    next.go();
   }
 }
 
@@ -145,14 +156,16 @@ export const localCommands = ({
       };
       const fail = (why: string): void => settle(new CommandError(`${[file, ...args].join(' ')}: ${why}`));
       const timer = setTimeout(
-        () => fail(child ? `no end within ${timeoutSeconds} s` : `another ${file} ran for ${timeoutSeconds} s`),
+        () =>
+          fail(child ? `no end within ${timeoutSeconds} s` : `another ${file} has not ended for ${timeoutSeconds} s`),
         timeoutSeconds * 1e3,
       );
 
-      lane.enter(() => {
+      const go = (): void => {
         if (isClosed) fail('stopping');
         // Late: whoever asked for it has gone.
         if (isSettled) return lane.leave();
+        timer.refresh();
         begin = performance.now();
         child = start({ file, args, maxBytes }, fail, settle);
         running.add(child);
@@ -166,7 +179,8 @@ export const localCommands = ({
         };
         child.once('exit', leave);
         child.once('error', () => child?.pid === undefined && leave());
-      });
+      };
+      lane.enter({ go, moved: () => void (isSettled || timer.refresh()) });
     });
 
   return {

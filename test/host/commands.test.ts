@@ -70,7 +70,7 @@ test('close kills what runs', async () => {
   await refused;
 });
 
-test('one process of a program at a time; those that wait do so within their own deadline', async () => {
+test('one process of a program at a time; those that wait for one that does not end give up at their deadline', async () => {
   const file = script(
     `echo begin >> ${tree.path('log')}; while [ ! -e ${tree.path('go')} ]; do sleep 0.01; done; echo end >> ${tree.path('log')}`,
   );
@@ -78,11 +78,18 @@ test('one process of a program at a time; those that wait do so within their own
   const first = run(10);
   const second = run(10);
   const impatient = run(0.2);
-  await expect(impatient).rejects.toThrow(`${file}: another ${file} ran for 0.2 s`);
+  await expect(impatient).rejects.toThrow(`${file}: another ${file} has not ended for 0.2 s`);
   expect(readFileSync(tree.path('log'), 'utf8')).toBe('begin\n');
   tree.write({ go: '' });
   await Promise.all([first, second]);
   expect(readFileSync(tree.path('log'), 'utf8')).toBe('begin\nend\nbegin\nend\n');
+});
+
+test('those that wait while others end have their whole time when it is their turn', async () => {
+  const file = script('sleep 0.6; echo done');
+  const run = () => commands.run({ name: 'tool', file, args: [], timeoutSeconds: 1.5, maxBytes: 100 });
+  const outputs = await Promise.all([run(), run(), run(), run()]);
+  expect(outputs.map(({ stdout }) => stdout)).toEqual(Array(4).fill('done\n'));
 });
 
 test('each process is timed under its name, also one that fails; what never began is not', async () => {
