@@ -1,7 +1,9 @@
 import type { XlDomain } from '../formats/xl-list.ts';
 import { parseXlVcpuList, type XlVcpu } from '../formats/xl-vcpu-list.ts';
+import { growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
+import { SummedCounter } from '../metrics/summed-counter.ts';
 import { BackgroundReading } from './background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from './toolstack/domain-directory.ts';
@@ -9,6 +11,7 @@ import type { Xl } from './toolstack/toolstack.ts';
 
 const xlList = 'Source: xl list -v (domctl getdomaininfo; formats of Xen 4.17)';
 const xlVcpuList = 'Source: xl vcpu-list (domctl getvcpuinfo; formats of Xen 4.17)';
+const goesOn = 'Goes on when the guest reboots';
 const domainLabel = ['domain'] as const;
 const zeroUuid = '00000000-0000-0000-0000-000000000000';
 
@@ -29,12 +32,12 @@ const metrics = {
   ),
   cpuSeconds: counter(
     'xen_domain_cpu_seconds_total',
-    `CPU time of all vCPUs of the domain since it was created, in seconds; the resolution is 0.1 s. ${xlList}.`,
+    `CPU time of all vCPUs of the domain, in seconds; the resolution is 0.1 s. ${goesOn}. ${xlList}.`,
     domainLabel,
   ),
   vcpuSeconds: counter(
     'xen_domain_vcpu_cpu_seconds_total',
-    `CPU time of each vCPU since the domain was created, in seconds; the resolution is 0.1 s. ${xlVcpuList}.`,
+    `CPU time of each vCPU, in seconds; the resolution is 0.1 s. ${goesOn}. ${xlVcpuList}.`,
     ['domain', 'vcpu'],
   ),
   vcpus: gauge('xen_domain_vcpus', `Virtual CPUs of the domain that are online, and offline. ${xlVcpuList}.`, [
@@ -43,7 +46,7 @@ const metrics = {
   ]),
   observations: counter(
     'xen_domain_vcpu_observations_total',
-    `How often a vCPU of the domain was seen running, blocked (with nothing to do) or runnable, which is ready to run while the physical CPU runs another: runnable over all is the share of time that the domain waits for a CPU. Looked at in the background every few seconds. Not counted: domains that are paused, shut down or being created, and HVM guests, whose vCPUs look runnable also while they wait for their device model. ${xlVcpuList}.`,
+    `How often a vCPU of the domain was seen running, blocked (with nothing to do) or runnable, which is ready to run while the physical CPU runs another: runnable over all is the share of time that the domain waits for a CPU. Looked at in the background every few seconds. ${goesOn}. Not counted: domains that are paused, shut down or being created, and HVM guests, whose vCPUs look runnable also while they wait for their device model. ${xlVcpuList}.`,
     ['domain', 'state'],
   ),
   memory: gauge('xen_domain_memory_bytes', `Memory that the domain has, in bytes. ${xlList}.`, domainLabel),
@@ -53,6 +56,10 @@ const metrics = {
     domainLabel,
   ),
 };
+
+// Counted in whole tenths, as xl prints them: sums of fractions would end in odd digits.
+const tenths = (seconds: number): number => Math.round(seconds * 10);
+const seconds = (tenths: number): number => tenths / 10;
 
 /** Counts what vCPUs were seen doing, by domid. */
 class Observations {
@@ -115,6 +122,9 @@ export const domains = defineCollector({
         return reading;
       },
     });
+    const cpuSeconds = new SummedCounter(metrics.cpuSeconds, growthOfU64);
+    const vcpuSeconds = new SummedCounter(metrics.vcpuSeconds, growthOfU64);
+    const observed = new SummedCounter(metrics.observations, growthOfU64);
     const infoLabels = new LabelSets(metrics.info.labels);
     const labelSets = new LabelSets(domainLabel);
     const vcpuLabels = new LabelSets(metrics.vcpuSeconds.labels);
@@ -135,7 +145,7 @@ export const domains = defineCollector({
           ),
         );
         const byDomid = vcpusOf();
-        for (const { domid, uuid, states, cpuSeconds, memoryBytes } of list) {
+        for (const { domid, uuid, states, cpuSeconds: ofAllVcpus, memoryBytes } of list) {
           // A stub domain is a domain of its own here: it has vCPUs, weight and memory that are not its guest's.
           const domain = names.get(domid);
           if (domain === undefined) continue;
@@ -147,12 +157,12 @@ export const domains = defineCollector({
           for (const state of domainStates) {
             out.add(metrics.state, stateLabels.get(domain, state), states[state] ? 1 : 0);
           }
-          out.add(metrics.cpuSeconds, labels, cpuSeconds);
+          cpuSeconds.feed(labels, String(domid), tenths(ofAllVcpus));
           out.add(metrics.memory, labels, memoryBytes);
           out.add(metrics.memoryLimit, labels, config?.maxMemoryBytes);
           const seen = observations.of(domid);
           for (const state of observedStates) {
-            out.add(metrics.observations, stateLabels.get(domain, state), seen?.[state]);
+            observed.feed(stateLabels.get(domain, state), `${domid} ${state}`, seen?.[state]);
           }
           const ofDomain = byDomid.get(domid);
           if (ofDomain === undefined) continue;
@@ -160,9 +170,12 @@ export const domains = defineCollector({
           out.add(metrics.vcpus, stateLabels.get(domain, 'online'), ofDomain.length - offline);
           out.add(metrics.vcpus, stateLabels.get(domain, 'offline'), offline);
           for (const { vcpu, cpuSeconds } of ofDomain) {
-            out.add(metrics.vcpuSeconds, vcpuLabels.get(domain, String(vcpu)), cpuSeconds);
+            vcpuSeconds.feed(vcpuLabels.get(domain, String(vcpu)), `${domid} ${vcpu}`, tenths(cpuSeconds));
           }
         }
+        cpuSeconds.flush(out, seconds);
+        vcpuSeconds.flush(out, seconds);
+        observed.flush(out);
         [infoLabels, labelSets, vcpuLabels, stateLabels].forEach((labels) => labels.sweep());
       },
     };

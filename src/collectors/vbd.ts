@@ -73,7 +73,7 @@ export const vbd = defineCollector({
             counter.feed(labels, name, parsedHotIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger));
           }
         }
-        for (const { counter, scale } of counters) counter.flush(out, scale);
+        for (const { counter, scale } of counters) counter.flush(out, (value) => value * scale);
         labelSets.sweep();
       },
     };

@@ -92,7 +92,7 @@ export const xenbus = defineCollector({
         }
         events.flush(out);
         spurious.flush(out);
-        jiffies.flush(hz.value === undefined ? undefined : out, 1 / (hz.value ?? 1));
+        jiffies.flush(hz.value === undefined ? undefined : out, (ticks) => ticks / (hz.value ?? 1));
         labelSets.sweep();
       },
     };

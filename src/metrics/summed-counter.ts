@@ -41,12 +41,12 @@ export class SummedCounter<Label extends string> {
 
   /**
    * Adds a sample for each series that was fed since the last call to `out`, where there is one, and forgets sources and series that were not fed.
-   * `scale` turns the kernel's unit into the metric's.
+   * `unit` turns the kernel's unit into the metric's.
    */
-  flush(out: Families | undefined, scale = 1): void {
+  flush(out: Families | undefined, unit = (value: number): number => value): void {
     keepRound(this.#sources, this.#round);
     keepRound(this.#totals, this.#round);
-    for (const [labels, { value }] of this.#totals) out?.add(this.#descriptor, labels, value * scale);
+    for (const [labels, { value }] of this.#totals) out?.add(this.#descriptor, labels, unit(value));
     this.#round += 1;
   }
 }

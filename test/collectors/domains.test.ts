@@ -81,6 +81,34 @@ describe('which vCPUs are counted as waiting', () => {
   });
 });
 
+test('a guest that reboots has another domid, and its counters go on', async () => {
+  const host = hostOf('credit-storm');
+  let hasRebooted = false;
+  const reboot = (line: string): string =>
+    line
+      .replace(/^(domu1 +)1 /, (_, start: string) => `${start}9 `)
+      .replace(' 318.1 ', '   5.3 ')
+      .replace(' 163.9 ', '   2.2 ');
+  const run: Commands['run'] = async (command) => {
+    const output = await host.commands.run(command);
+    return hasRebooted ? { ...output, stdout: output.stdout.split('\n').map(reboot).join('\n') } : output;
+  };
+  const changing = { ...host, commands: { ...host.commands, run } };
+  const collector = createCollector(domains, changing);
+  const read = async () => {
+    await runBackground([collector]);
+    const page = await collect(collector, changing);
+    return [
+      page.value('xen_domain_info', { domain: 'domu1', domid: hasRebooted ? '9' : '1' }),
+      page.value('xen_domain_cpu_seconds_total', { domain: 'domu1' }),
+      page.value('xen_domain_vcpu_cpu_seconds_total', { domain: 'domu1', vcpu: '0' }),
+    ];
+  };
+  expect(await read()).toEqual([1, 318.1, 163.9]);
+  hasRebooted = true;
+  expect(await read()).toEqual([1, 323.4, 166.1]);
+});
+
 describe('names and identities', () => {
   const named = async (name: string) => {
     const host = hostOf('credit-storm');

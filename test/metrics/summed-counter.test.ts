@@ -8,9 +8,9 @@ import { SummedCounter } from '../../src/metrics/summed-counter.ts';
 const events = counter('xen_events_total', 'Events. Source: here.', ['domain']);
 const labels = new LabelSets(events.labels).get('web');
 
-const flushed = (summed: SummedCounter<'domain'>, scale?: number): number[] => {
+const flushed = (summed: SummedCounter<'domain'>, unit?: (value: number) => number): number[] => {
   const out = new Families();
-  summed.flush(out, scale);
+  summed.flush(out, unit);
   return out.list().flatMap(({ samples }) => samples.map(({ value }) => value));
 };
 
@@ -60,5 +60,5 @@ test('the unit is the metric’s; without a place to put them samples are kept f
   summed.feed(labels, 'q0', 500);
   summed.flush(undefined);
   summed.feed(labels, 'q0', 750);
-  expect(flushed(summed, 1 / 250)).toEqual([3]);
+  expect(flushed(summed, (ticks) => ticks / 250)).toEqual([3]);
 });

@@ -10,7 +10,7 @@ import { metrics, threadLabels, type vifLabels } from './metrics.ts';
 import { queueName, type ThreadName, type Threads } from './threads.ts';
 import type { VifQueues } from './rings.ts';
 
-const secondsPerNanosecond = 1e-9;
+const seconds = (nanoseconds: number): number => nanoseconds / 1e9;
 
 /** A thread as it was read last, and the work that it had been given by then. */
 interface Idle {
@@ -87,7 +87,7 @@ export class QueueThreads {
   }
 
   flush(out: Families): void {
-    for (const counter of [this.#all, this.#cpu, this.#wait]) counter.flush(out, secondsPerNanosecond);
+    for (const counter of [this.#all, this.#cpu, this.#wait]) counter.flush(out, seconds);
     this.#labels.sweep();
     [this.#lastIdle, this.#idle] = [this.#idle, new Map()];
   }
