@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { growthOfU32, growthOfU64 } from '../../src/metrics/accumulator.ts';
 import { counter } from '../../src/metrics/descriptor.ts';
 import { Families } from '../../src/metrics/families.ts';
@@ -45,14 +45,39 @@ test('32 bits wrap', () => {
   expect(flushed(summed)).toEqual([2 ** 32 + 5]);
 });
 
-test('a series that was not fed is gone, and begins anew; an undefined reading feeds nothing', () => {
-  const summed = new SummedCounter(events, growthOfU64);
-  summed.feed(labels, 'q0', 100);
-  flushed(summed);
-  summed.feed(labels, 'q0', undefined);
-  expect(flushed(summed)).toEqual([]);
-  summed.feed(labels, 'q0', 20);
-  expect(flushed(summed)).toEqual([20]);
+describe('a series that is not fed', () => {
+  /** One that read 100 and is then left alone for so many rounds. */
+  const left = (rounds: number): SummedCounter<'domain'> => {
+    const summed = new SummedCounter(events, growthOfU64);
+    summed.feed(labels, 'q0', 100);
+    flushed(summed);
+    for (let round = 0; round < rounds; round += 1) {
+      summed.feed(labels, 'q0', undefined);
+      expect(flushed(summed)).toEqual([]);
+    }
+    return summed;
+  };
+
+  test('is gone; its source goes on where it was when it is back', () => {
+    const summed = left(60);
+    summed.feed(labels, 'q0', 103);
+    expect(flushed(summed)).toEqual([103]);
+  });
+
+  test('goes on also with another source, and under another label object of the same values', () => {
+    const summed = left(10);
+    summed.feed(new LabelSets(events.labels).get('web'), 'of another domid', 20);
+    expect(flushed(summed)).toEqual([120]);
+  });
+
+  test('begins anew after long', () => {
+    const summed = left(61);
+    summed.feed(labels, 'q0', 103);
+    expect(flushed(summed)).toEqual([103]);
+    const again = left(61);
+    again.feed(labels, 'of another domid', 20);
+    expect(flushed(again)).toEqual([20]);
+  });
 });
 
 test('the unit is the metric’s; without a place to put them samples are kept for the next time', () => {
