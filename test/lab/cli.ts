@@ -1,0 +1,117 @@
+// npm run lab -- COMMAND: the lab by hand.
+import { parseArgs } from 'node:util';
+import { installExporter, packExporter } from './exporter.ts';
+import { labImage } from './image.ts';
+import { GUEST_NAMES, Lab, type GuestName } from './lab.ts';
+import type { SchedulerName } from './qemu.ts';
+import { lacking } from './requirements.ts';
+
+const USAGE = `usage: npm run lab -- COMMAND
+  check                      what this machine lacks for the lab (exit status 1 if anything)
+  build [--hvm]              make the images, unless they are there; --hvm: with the device model that HVM guests need
+  up [--scheduler=credit2|credit] [--guests=${GUEST_NAMES.slice(0, 3).join()}] [--hours=4] [--xen="ARGUMENTS"]
+                             boot it, install and start the exporter in Dom0 and in the guests
+  dom0 [COMMAND...]          a shell in Dom0, or a command there
+  guest NAME [COMMAND...]    a shell in a guest, or a command there
+  push                       install the exporter that is built now, and start it again
+  storm start|net|stop       an accept() storm against domu1, with or without busy neighbours
+  console                    what Xen and Dom0 have written to the serial line
+  down                       end it
+`;
+
+class UsageError extends Error {}
+
+const progress = (message: string): void => void process.stderr.write(`${message}\n`);
+
+function theLab(): Lab {
+  const lab = Lab.running();
+  if (lab === undefined) throw new Error('the lab does not run: npm run lab:up');
+  return lab;
+}
+
+async function install(lab: Lab): Promise<void> {
+  const archive = await packExporter();
+  await Promise.all(
+    lab.machines.map(async (machine) => {
+      await installExporter(machine, archive);
+      progress(`${machine.name.padEnd(6)} http://127.0.0.1:${machine.exporterPort}/`);
+    }),
+  );
+}
+
+async function up(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      scheduler: { type: 'string', default: 'credit2' },
+      guests: { type: 'string', default: GUEST_NAMES.slice(0, 3).join() },
+      hours: { type: 'string', default: '4' },
+      xen: { type: 'string', default: '' },
+    },
+  });
+  if (Lab.running() !== undefined) throw new Error('the lab runs already: npm run lab:down ends it');
+  const guests = values.guests.split(',').filter((name) => name !== '');
+  for (const name of guests) {
+    if (!GUEST_NAMES.includes(name as GuestName))
+      throw new UsageError(`no guest ${name}: expected ${GUEST_NAMES.join()}`);
+  }
+  if (!['credit', 'credit2'].includes(values.scheduler)) {
+    throw new UsageError(`scheduler ${values.scheduler}: expected credit or credit2, Debian's Xen has no others`);
+  }
+  const hours = Number(values.hours);
+  if (!(hours > 0)) throw new UsageError(`--hours=${values.hours}: expected a number greater than 0`);
+  const lab = await Lab.boot({
+    scheduler: values.scheduler as SchedulerName,
+    guests: guests as GuestName[],
+    lifetimeSeconds: hours * 3600,
+    xenArguments: values.xen,
+    progress,
+  });
+  await lab.publish();
+  await install(lab);
+}
+
+async function run([command, ...args]: string[]): Promise<number> {
+  switch (command) {
+    case 'check': {
+      const lacks = lacking();
+      for (const each of lacks) progress(`the lab needs ${each}`);
+      return lacks.length === 0 ? 0 : 1;
+    }
+    case 'build':
+      await labImage({ withDeviceModel: args.includes('--hvm') });
+      return 0;
+    case 'up':
+      await up(args);
+      return 0;
+    case 'dom0':
+      return theLab().dom0.attach(args);
+    case 'guest': {
+      const [name, ...rest] = args;
+      return theLab()
+        .guest(name as GuestName)
+        .attach(rest);
+    }
+    case 'push':
+      await install(theLab());
+      return 0;
+    case 'storm':
+      return theLab().dom0.attach(['/lab/storm', ...args]);
+    case 'console':
+      process.stdout.write(theLab().console());
+      return 0;
+    case 'down':
+      await Lab.running()?.[Symbol.asyncDispose]();
+      return 0;
+    default:
+      throw new UsageError(command === undefined ? 'a command is missing' : `no command ${command}`);
+  }
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  progress((error as Error).message);
+  if (error instanceof UsageError) progress(USAGE);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+export interface CommandOptions {
+  env?: NodeJS.ProcessEnv;
+  timeoutMs?: number;
+  /** The command in messages of errors, where its own words say less. */
+  title?: string;
+}
+
+/** Runs a command on this machine and returns its standard output; an error has the end of what it wrote to stderr. */
+export async function commandOutput(
+  command: string,
+  args: readonly string[],
+  { env = process.env, timeoutMs = 600_000, title = [command, ...args].join(' ') }: CommandOptions = {},
+): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(command, args, { env, timeout: timeoutMs, maxBuffer: 64 << 20 });
+    return stdout;
+  } catch (error) {
+    const {
+      code,
+      killed,
+      stdout = '',
+      stderr = '',
+    } = error as { code?: unknown; killed?: boolean; stdout?: string; stderr?: string };
+    const reason = killed ? `no end within ${timeoutMs} ms` : `exit status ${String(code)}`;
+    const said = `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n');
+    throw new Error(`${title}: ${reason}: ${said}`, { cause: error });
+  }
+}

@@ -1,0 +1,16 @@
+import { describe } from 'vitest';
+import { describeFaults } from './faults.ts';
+import type { SchedulerName } from './qemu.ts';
+import { describeReadings, setSchedulerParameters } from './readings.ts';
+import { isFullForm, useStage } from './stage.ts';
+import { describeStorm } from './storm.ts';
+
+/** All that is tested on one boot of Xen. */
+export function describeHost(scheduler: SchedulerName): void {
+  describe(`Xen with the scheduler ${scheduler}`, () => {
+    const stage = useStage(scheduler, setSchedulerParameters);
+    describeReadings(stage);
+    describeStorm(stage);
+    if (isFullForm) describeFaults(stage);
+  });
+}

@@ -1,0 +1,79 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseExposition, type Exposition } from '../support/exposition.ts';
+import { until } from '../support/until.ts';
+import { commandOutput } from './command.ts';
+import { CACHE } from './image.ts';
+import { EXPORTER_PORT } from './lab.ts';
+import type { Machine } from './machine.ts';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const FOLDER = '/opt/xen-exporter';
+/** In Dom0 and in guests. */
+export const EXPORTER_PID_FILE = '/run/lab/exporter.pid';
+
+/** Packs the built exporter with the packages that it needs, as an installation has it; Node is in the lab's image. */
+export async function packExporter(): Promise<string> {
+  await mkdir(CACHE, { recursive: true });
+  const archive = join(CACHE, 'exporter.tar.gz');
+  const { packages } = JSON.parse(readFileSync(join(PROJECT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  const needed = Object.entries(packages)
+    .filter(
+      ([path, { dev, devOptional }]) =>
+        path !== '' && dev !== true && devOptional !== true && !path.includes('/node-linux-'),
+    )
+    .map(([path]) => path)
+    .filter((path) => existsSync(join(PROJECT, path)));
+  await commandOutput('tar', ['-czf', archive, '-C', PROJECT, 'dist', 'package.json', ...needed]);
+  return archive;
+}
+
+/** Installs and starts the exporter in the place of any other, which is ended. */
+export async function installExporter(machine: Machine, archive: string): Promise<void> {
+  if (await machine.succeeds(`test -e ${EXPORTER_PID_FILE}`)) await stopExporter(machine);
+  await machine.unpack(archive, FOLDER);
+  await startExporter(machine);
+}
+
+export async function restartExporter(machine: Machine): Promise<void> {
+  await stopExporter(machine);
+  await startExporter(machine);
+}
+
+/** Starts the exporter and waits until it can be scraped through the forwarded port. */
+export async function startExporter(machine: Machine, args: readonly string[] = []): Promise<void> {
+  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${args.join(' ')}`;
+  await machine.run(
+    `setsid sh -c 'echo $$ >${EXPORTER_PID_FILE}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`,
+  );
+  await until(`the exporter in ${machine.name}`, () => isReady(machine), { timeoutMs: 180_000, intervalMs: 200 });
+}
+
+/** Ends the exporter by this signal and waits until it has. */
+export async function stopExporter(machine: Machine, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  await machine.run(
+    `pid=$(cat ${EXPORTER_PID_FILE}); kill -${signal.slice(3)} $pid; while kill -0 $pid; do sleep 0.2; done 2>/dev/null; rm ${EXPORTER_PID_FILE}`,
+  );
+}
+
+/** Scrapes a machine once, as a Prometheus that waits so long; throws unless the whole answer is there by then. */
+export async function metricsOf({ name, exporterPort }: Machine, timeoutSeconds = 20): Promise<Exposition> {
+  const response = await fetch(`http://127.0.0.1:${exporterPort}/metrics`, {
+    headers: { 'X-Prometheus-Scrape-Timeout-Seconds': String(timeoutSeconds) },
+    signal: AbortSignal.timeout(timeoutSeconds * 1000),
+  });
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${name} answered ${response.status}: ${body}`);
+  return parseExposition(body);
+}
+
+async function isReady({ exporterPort }: Machine): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${exporterPort}/-/ready`, { signal: AbortSignal.timeout(5000) })).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,30 @@
+// npm run test:xen -- [--all] [--running] [ARGUMENTS OF VITEST]
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { Lab } from './lab.ts';
+import { lacking } from './requirements.ts';
+
+const args = process.argv.slice(2);
+const isFull = args.includes('--all');
+const isRunning = args.includes('--running');
+const rest = args.filter((arg) => !['--all', '--running'].includes(arg));
+
+const lacks = lacking();
+for (const each of lacks) process.stderr.write(`the lab needs ${each}\n`);
+if (lacks.length > 0) process.exit(1);
+
+const lab = isRunning ? Lab.running() : undefined;
+if (isRunning && lab === undefined) {
+  process.stderr.write('no lab runs: npm run lab:up\n');
+  process.exit(1);
+}
+// The short form boots one host; a lab that is up has one scheduler.
+const schedulers = lab ? [lab.scheduler] : isFull ? ['credit', 'credit2'] : ['credit'];
+const files = schedulers.map((scheduler) => `test/lab/${scheduler}.test.ts`);
+
+const config = join(import.meta.dirname, 'vitest.config.ts');
+const { status } = spawnSync('npx', ['vitest', 'run', '--config', config, ...files, ...rest], {
+  stdio: 'inherit',
+  env: { ...process.env, ...(isFull ? { XEN_LAB_FULL: '1' } : {}), ...(isRunning ? { XEN_LAB_RUNNING: '1' } : {}) },
+});
+process.exitCode = status ?? 1;
