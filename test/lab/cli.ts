@@ -31,12 +31,10 @@ function theLab(): Lab {
 
 async function install(lab: Lab): Promise<void> {
   const archive = await packExporter();
-  await Promise.all(
-    lab.machines.map(async (machine) => {
-      await installExporter(machine, archive);
-      progress(`${machine.name.padEnd(6)} http://127.0.0.1:${machine.exporterPort}/`);
-    }),
-  );
+  for (const machine of lab.machines) {
+    await installExporter(machine, archive);
+    progress(`${machine.name.padEnd(6)} http://127.0.0.1:${machine.exporterPort}/`);
+  }
 }
 
 async function up(args: string[]): Promise<void> {

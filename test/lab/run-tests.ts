@@ -20,7 +20,7 @@ if (isRunning && lab === undefined) {
 }
 // The short form boots one host; a lab that is up has one scheduler.
 const schedulers = lab ? [lab.scheduler] : isFull ? ['credit', 'credit2'] : ['credit'];
-const files = schedulers.map((scheduler) => `test/lab/${scheduler}.test.ts`);
+const files = schedulers.map((scheduler) => `test/lab/${scheduler}.xen.ts`);
 
 const config = join(import.meta.dirname, 'vitest.config.ts');
 const { status } = spawnSync('npx', ['vitest', 'run', '--config', config, ...files, ...rest], {

@@ -5,7 +5,7 @@ import { SummaryReporter } from '../support/summary-reporter.ts';
 export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, '../..'),
-    include: ['test/lab/**/*.test.ts'],
+    include: ['test/lab/*.xen.ts'],
     globalSetup: './test/lab/global-setup.ts',
     reporters: ['verbose', new SummaryReporter()],
     pool: 'forks',

@@ -1,0 +1,104 @@
+// What the exporter costs a Dom0 of real Xen, and what its guests notice: on the lab that `npm run lab:up` has booted, with and without the
+// exporter in Dom0, turn by turn. Under emulation seconds are those of no real host: the ratios count.
+import { setTimeout as delay } from 'node:timers/promises';
+import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
+import { Lab } from '../test/lab/lab.ts';
+import { quantile } from './support.ts';
+
+const ROUNDS = 3;
+const WINDOW_SECONDS = 40;
+const SCRAPE_INTERVAL_SECONDS = 5;
+const CLIENTS = 8;
+
+const lab = Lab.running();
+if (lab === undefined) throw new Error('no lab runs: npm run lab:up');
+const { dom0 } = lab;
+const server = lab.guest('domu1');
+
+interface Window {
+  /** CPU time of Dom0, per second. */
+  dom0Cpu: number;
+  /** Connections that the guest's server accepted, per second. */
+  accepts: number;
+  /** CPU time of the exporter, per second and per scrape, and the memory that it holds; without it undefined. */
+  exporter: { cpu: number; perScrape: number; residentMebibytes: number } | undefined;
+}
+
+const number = async (machine: typeof dom0, script: string): Promise<number> => Number(await machine.run(script));
+const dom0Seconds = () => number(dom0, "awk '/^cpu / {print ($2+$3+$4+$6+$7+$8)/100}' /proc/stat");
+const passiveOpens = () => number(server, "awk '/^Tcp: [0-9]/ {print $7}' /proc/net/snmp");
+const exporterSeconds = () => number(dom0, "awk '{print ($14+$15)/100}' /proc/$(cat /run/lab/exporter.pid)/stat");
+const residentMebibytes = () => number(dom0, "awk '/VmRSS/ {print $2/1024}' /proc/$(cat /run/lab/exporter.pid)/status");
+
+async function measure(isScraped: boolean): Promise<Window> {
+  const begin = performance.now();
+  const before = [await dom0Seconds(), await passiveOpens(), isScraped ? await exporterSeconds() : 0] as const;
+  let scrapes = 0;
+  while (performance.now() - begin < WINDOW_SECONDS * 1000) {
+    const next = begin + (scrapes + 1) * SCRAPE_INTERVAL_SECONDS * 1000;
+    if (isScraped) await metricsOf(dom0);
+    scrapes += 1;
+    await delay(Math.max(0, next - performance.now()));
+  }
+  const after = [await dom0Seconds(), await passiveOpens(), isScraped ? await exporterSeconds() : 0] as const;
+  const seconds = (performance.now() - begin) / 1000;
+  const cpu = after[2] - before[2];
+  return {
+    dom0Cpu: (after[0] - before[0]) / seconds,
+    accepts: (after[1] - before[1]) / seconds,
+    exporter: isScraped
+      ? { cpu: cpu / seconds, perScrape: cpu / scrapes, residentMebibytes: await residentMebibytes() }
+      : undefined,
+  };
+}
+
+/** Runs the task while clients connect to the guest as fast as it accepts. */
+async function underLoad<T>(task: () => Promise<T>): Promise<T> {
+  await dom0.run(
+    `setsid timeout 120 bash -c 'echo $$ >/run/lab/load.pid; while :; do ab -q -r -n 100000 -c ${CLIENTS} http://${server.ip}/; done' </dev/null >/dev/null 2>&1 &`,
+  );
+  try {
+    return await task();
+  } finally {
+    await dom0.run('kill -- -$(cat /run/lab/load.pid)');
+  }
+}
+
+const results: Record<'idle' | 'load', Record<'without' | 'with', Window[]>> = {
+  idle: { without: [], with: [] },
+  load: { without: [], with: [] },
+};
+
+await server.run('pgrep -x nginx >/dev/null || nginx');
+for (let round = 0; round < ROUNDS; round += 1) {
+  for (const state of ['without', 'with'] as const) {
+    if (state === 'without') await stopExporter(dom0);
+    else await startExporter(dom0);
+    const isScraped = state === 'with';
+    // Its start is not what is measured.
+    if (isScraped) for (let i = 0; i < 5; i += 1) await metricsOf(dom0);
+    results.idle[state].push(await measure(isScraped));
+    results.load[state].push(await underLoad(() => measure(isScraped)));
+    console.error(`round ${round + 1} of ${ROUNDS}, ${state}`);
+  }
+}
+
+const of = (load: 'idle' | 'load', state: 'without' | 'with', what: (window: Window) => number): number =>
+  quantile(results[load][state].map(what), 0.5);
+const line = (title: string, load: 'idle' | 'load', what: (window: Window) => number): void => {
+  const [without, having] = [of(load, 'without', what), of(load, 'with', what)];
+  const range = (state: 'without' | 'with') => results[load][state].map((each) => what(each).toPrecision(3)).join(' ');
+  console.log(
+    `${title.padEnd(44)} without ${without.toPrecision(3)} (${range('without')}), with ${having.toPrecision(3)} (${range('with')}), ratio ${(having / without).toFixed(3)}`,
+  );
+};
+line('CPUs that Dom0 uses, guests idle', 'idle', ({ dom0Cpu }) => dom0Cpu);
+line('CPUs that Dom0 uses, one guest under load', 'load', ({ dom0Cpu }) => dom0Cpu);
+line('connections per second that it accepts', 'load', ({ accepts }) => accepts);
+for (const load of ['idle', 'load'] as const) {
+  const own = (what: (exporter: NonNullable<Window['exporter']>) => number): string =>
+    of(load, 'with', ({ exporter }) => what(exporter!)).toPrecision(3);
+  console.log(
+    `exporter, ${load}: ${own(({ cpu }) => cpu)} CPUs, ${own(({ perScrape }) => perScrape)} CPU seconds per scrape with all that it does in between, ${own(({ residentMebibytes }) => residentMebibytes)} MiB`,
+  );
+}
