@@ -54,8 +54,9 @@ async function measure(isScraped: boolean): Promise<Window> {
 
 /** Runs the task while clients connect to the guest as fast as it accepts. */
 async function underLoad<T>(task: () => Promise<T>): Promise<T> {
+  const load = `while :; do ab -q -r -n 100000 -c ${CLIENTS} http://${server.ip}/; done`;
   await dom0.run(
-    `setsid timeout 120 bash -c 'echo $$ >/run/lab/load.pid; while :; do ab -q -r -n 100000 -c ${CLIENTS} http://${server.ip}/; done' </dev/null >/dev/null 2>&1 &`,
+    `setsid bash -c 'echo $$ >/run/lab/load.pid; exec timeout 120 bash -c "${load}"' </dev/null >/dev/null 2>&1 &`,
   );
   try {
     return await task();

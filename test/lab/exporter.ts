@@ -33,7 +33,7 @@ export async function packExporter(): Promise<string> {
 
 /** Installs and starts the exporter in the place of any other, which is ended. */
 export async function installExporter(machine: Machine, archive: string): Promise<void> {
-  if (await machine.succeeds(`test -e ${EXPORTER_PID_FILE}`)) await stopExporter(machine);
+  await stopExporter(machine);
   await machine.unpack(archive, FOLDER);
   await startExporter(machine);
 }
@@ -44,19 +44,21 @@ export async function restartExporter(machine: Machine): Promise<void> {
 }
 
 /** Starts the exporter and waits until it can be scraped through the forwarded port. */
-export async function startExporter(machine: Machine, args: readonly string[] = []): Promise<void> {
-  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${args.join(' ')}`;
+export async function startExporter(machine: Machine): Promise<void> {
+  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT}`;
   await machine.run(
     `setsid sh -c 'echo $$ >${EXPORTER_PID_FILE}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`,
   );
   await until(`the exporter in ${machine.name}`, () => isReady(machine), { timeoutMs: 180_000, intervalMs: 200 });
 }
 
-/** Ends the exporter by this signal and waits until it has. */
+/** Ends the exporter, if it was started, by this signal and waits until it has. */
 export async function stopExporter(machine: Machine, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  await machine.run(
-    `pid=$(cat ${EXPORTER_PID_FILE}); kill -${signal.slice(3)} $pid; while kill -0 $pid; do sleep 0.2; done 2>/dev/null; rm ${EXPORTER_PID_FILE}`,
-  );
+  await machine.run(`[ -e ${EXPORTER_PID_FILE} ] || exit 0
+    pid=$(cat ${EXPORTER_PID_FILE})
+    kill -${signal.slice(3)} $pid
+    while kill -0 $pid 2>/dev/null; do sleep 0.2; done
+    rm ${EXPORTER_PID_FILE}`);
 }
 
 /** Scrapes a machine once, as a Prometheus that waits so long; throws unless the whole answer is there by then. */
