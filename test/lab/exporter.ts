@@ -38,11 +38,6 @@ export async function installExporter(machine: Machine, archive: string): Promis
   await startExporter(machine);
 }
 
-export async function restartExporter(machine: Machine): Promise<void> {
-  await stopExporter(machine);
-  await startExporter(machine);
-}
-
 /** Starts the exporter and waits until it can be scraped through the forwarded port. */
 export async function startExporter(machine: Machine): Promise<void> {
   const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT}`;

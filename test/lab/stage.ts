@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
-import { installExporter, metricsOf, packExporter, restartExporter } from './exporter.ts';
+import { installExporter, metricsOf, packExporter } from './exporter.ts';
 import { Lab, type GuestName } from './lab.ts';
 import type { SchedulerName } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
@@ -29,13 +29,9 @@ export class Stage {
   /** `prepare` is run before the exporters are started. */
   static async set(lab: Lab, prepare: (lab: Lab) => Promise<void>): Promise<Stage> {
     await prepare(lab);
-    if (isOnRunningLab) {
-      await restartExporter(lab.dom0);
-    } else {
-      const archive = await packExporter();
-      // One after another: on two cores they would be slower together.
-      for (const machine of lab.machines) await installExporter(machine, archive);
-    }
+    const archive = await packExporter();
+    // One after another: on two cores they would be slower together.
+    for (const machine of lab.machines) await installExporter(machine, archive);
     const prometheus = await startPrometheus({
       scrapeIntervalSeconds: SCRAPE_INTERVAL_SECONDS,
       scrapeConfigs: [
