@@ -7,10 +7,11 @@ const mayImport = {
   host: [],
   formats: [],
   metrics: [],
+  pack: [],
   collectors: ['host', 'formats', 'metrics'],
   scrape: ['host', 'collectors', 'metrics'],
   web: ['host', 'scrape', 'metrics'],
-  cli: ['host', 'collectors'],
+  cli: ['host', 'collectors', 'pack'],
 };
 
 const rooms = Object.keys(mayImport);

@@ -1,8 +1,10 @@
-// npm run docs: writes what the docs take from the code.
+// npm run docs: writes what the docs and the rules take from the code.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { metricsReference, withFlagTable } from './reference.ts';
+import { rulesCommand } from '../src/cli/rules-command.ts';
+import { metricsReference, ruleFiles, withFlagTable } from './reference.ts';
 
 const file = (name: string): URL => new URL(name, import.meta.url);
 
 writeFileSync(file('metrics.md'), metricsReference());
 writeFileSync(file('../README.md'), withFlagTable(readFileSync(file('../README.md'), 'utf8')));
+for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`../rules/${name}`), rulesCommand(args));

@@ -68,3 +68,9 @@ export const withFlagTable = (readme: string): string => {
   if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the README`);
   return `${readme.slice(0, before + begin.length)}\n\n${flagTable()}\n\n${readme.slice(after)}`;
 };
+
+/** The files in rules/, and the arguments of `xen-exporter rules` that make them. */
+export const ruleFiles: Readonly<Record<string, readonly string[]>> = {
+  'xen-exporter.rules.yml': [],
+  'xen-exporter.prometheusrule.yml': ['--format=operator'],
+};

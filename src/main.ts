@@ -5,6 +5,7 @@ import { parseCommandLine } from './cli/command-line.ts';
 import { parseConfigFile } from './cli/config-file.ts';
 import { flagsOf } from './cli/flags.ts';
 import { parseListenAddress } from './cli/listen-address.ts';
+import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
 import { UsageError } from './cli/usage-error.ts';
 import { usage } from './cli/usage.ts';
@@ -121,6 +122,7 @@ const serve = async (settings: Settings): Promise<void> => {
 };
 
 const main = async (args: readonly string[]): Promise<void> => {
+  if (args[0] === 'rules') return void process.stdout.write(rulesCommand(args.slice(1)));
   const flags = flagsOf(registry);
   const commandLine = parseCommandLine(args, flags);
   if (commandLine.action === 'help') return void process.stdout.write(usage(flags));

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { metricsReference, withFlagTable } from '../../docs/reference.ts';
+import { rulesCommand } from '../../src/cli/rules-command.ts';
+import { metricsReference, ruleFiles, withFlagTable } from '../../docs/reference.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
@@ -11,4 +12,8 @@ test('docs/metrics.md is what npm run docs writes', () => {
 test("the README's flags are what npm run docs writes", () => {
   const readme = read('README.md');
   expect(readme).toBe(withFlagTable(readme));
+});
+
+test.each(Object.entries(ruleFiles))('rules/%s is what npm run docs writes', (name, args) => {
+  expect(read(`rules/${name}`)).toBe(rulesCommand(args));
 });

@@ -1,0 +1,34 @@
+/** How far back rates look: long enough for four scrapes a minute to give a mean, short enough for a page. */
+export const window = '5m';
+
+/** PromQL over the metrics of the exporters: every selector takes the jobs that scrape them. */
+export class Promql {
+  readonly #job: string;
+
+  /** `job` is a regular expression that the label job matches as a whole. */
+  constructor(job: string) {
+    this.#job = job;
+  }
+
+  /** A selector of a metric, with matchers such as `mode="steal"`. */
+  metric(name: string, ...matchers: readonly string[]): string {
+    return `${name}{${[`job=~${JSON.stringify(this.#job)}`, ...matchers].join(',')}}`;
+  }
+
+  /** Growth of a counter per second, over the window. */
+  rate(name: string, ...matchers: readonly string[]): string {
+    return `rate(${this.metric(name, ...matchers)}[${window}])`;
+  }
+}
+
+/** A value of each exporter's instance in a guest, by the uuid of the guest. `expr` has the labels job and instance. */
+export const ofGuest = (expr: string): string =>
+  `max by (uuid) ((${expr}) * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info)`;
+
+/** A value of each domain as its Dom0 sees it, by the uuid of the domain. `expr` has the labels job, instance and domain. */
+export const ofDomain = (expr: string): string =>
+  `max by (uuid) ((${expr}) * on (job, instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info)`;
+
+/** A value of each host, by the uuid of every guest that it has. `expr` has the labels job and instance. */
+export const ofHost = (expr: string): string =>
+  `max by (uuid) (uuid:xen_guest_identity:info * on (host) group_left () max by (host) (label_replace(${expr}, "host", "$1", "instance", "(.*)")))`;

@@ -1,0 +1,203 @@
+import { ofDomain, ofGuest, type Promql } from './promql.ts';
+
+/** A recording rule, as Prometheus has it. */
+export interface RecordingRule {
+  record: string;
+  expr: string;
+}
+
+const perGuest = 'by (job, instance)';
+const onListener = 'on (job, instance, address, port, family)';
+const perDomain = 'by (job, instance, domain)';
+/** Of uuids only those that are somebody's: every Dom0 has the zero one. */
+const realUuid = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
+
+/** Who is who: joins what a guest says of itself with what its host says of it. */
+export const identityRules = (p: Promql): RecordingRule[] => [
+  {
+    record: 'instance:xen_guest_uuid:info',
+    expr: `topk by (job, instance) (1, max by (job, instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...realUuid)}))`,
+  },
+  {
+    record: 'instance_domain:xen_domain_uuid:info',
+    expr: `topk by (job, instance, domain) (1, max by (job, instance, domain, uuid) (${p.metric('xen_domain_info', ...realUuid)}))`,
+  },
+  {
+    // A guest that migrates is on two hosts for a moment; one whose host has no exporter is known by its own address.
+    record: 'uuid:xen_guest_identity:info',
+    expr: `topk by (uuid) (1, max by (uuid, domain, host) (label_replace(instance_domain:xen_domain_uuid:info, "host", "$1", "instance", "(.*)")))
+  or on (uuid)
+topk by (uuid) (1, max by (uuid, domain, host) (label_replace(label_replace(instance:xen_guest_uuid:info, "domain", "$1", "instance", "(.*)"), "host", "unknown", "", "")))`,
+  },
+];
+
+/** One row for each guest and hop, from what the guest says of itself. */
+export const guestRules = (p: Promql): RecordingRule[] => {
+  const summed = (name: string, ...matchers: string[]): string => `sum ${perGuest} (${p.rate(name, ...matchers)})`;
+  const worst = (name: string, ...matchers: string[]): string => `max ${perGuest} (${p.rate(name, ...matchers)})`;
+  const steal = summed('xen_cpu_seconds_total', 'mode="steal"');
+  const busy = summed('xen_cpu_seconds_total', 'mode!~"idle|iowait|steal"');
+  const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
+  const vcpus = `count ${perGuest} (count by (job, instance, cpu) (${p.metric('xen_cpu_seconds_total')}))`;
+  const netfrontEvents = p.rate('xen_cpu_events_total', 'source="netfront"');
+  return [
+    { record: 'uuid:xen_accepts:rate5m', expr: ofGuest(summed('xen_tcp_passive_opens_total')) },
+    { record: 'uuid:xen_listen_overflows:rate5m', expr: ofGuest(summed('xen_tcp_listen_overflows_total')) },
+    {
+      record: 'uuid:xen_listen_overflows_per_accept:ratio_rate5m',
+      expr: 'uuid:xen_listen_overflows:rate5m / (uuid:xen_accepts:rate5m > 0)',
+    },
+    {
+      record: 'uuid:xen_accept_queue_full:ratio_rate5m',
+      expr: ofGuest(worst('xen_listener_accept_queue_full_seconds_total')),
+    },
+    {
+      record: 'uuid:xen_accept_queue_above_three_quarters:ratio_rate5m',
+      expr: ofGuest(
+        // A backlog of 8 or less is three quarters full with a few connections.
+        `1 - min ${perGuest} (${p.rate('xen_listener_accept_queue_fill_ratio_bucket', 'le="0.75"')} / ignoring (le) (${p.rate('xen_listener_accept_queue_fill_ratio_count')} > 0) and ${onListener} ${p.metric('xen_listener_accept_queue_limit')} > 8)`,
+      ),
+    },
+    {
+      // Of servers that do accept.
+      record: 'uuid:xen_small_accept_queue_full:ratio_rate5m',
+      expr: ofGuest(
+        `max ${perGuest} (${p.rate('xen_listener_accept_queue_full_seconds_total')} and ${onListener} ${p.metric('xen_listener_accept_queue_limit')} < 512 and ${onListener} ${p.rate('xen_listener_accept_queue_dequeued_total')} > 0)`,
+      ),
+    },
+    {
+      // Of servers that accept nothing.
+      record: 'uuid:xen_stalled_accept_queue_full:ratio_rate5m',
+      expr: ofGuest(
+        `max ${perGuest} (${p.rate('xen_listener_accept_queue_full_seconds_total')} and ${onListener} ${p.rate('xen_listener_accept_queue_dequeued_total')} == 0)`,
+      ),
+    },
+    {
+      record: 'uuid:xen_accept_wait_seconds:mean5m',
+      expr: ofGuest(
+        `${summed('xen_listener_accept_queue_connection_seconds_total')} / (${summed('xen_tcp_passive_opens_total')} > 0)`,
+      ),
+    },
+    {
+      record: 'uuid:xen_syn_queue_overflows:rate5m',
+      expr: ofGuest(
+        `${summed('xen_tcp_syn_queue_full_drops_total')} + ${summed('xen_tcp_syn_queue_full_cookies_total')}`,
+      ),
+    },
+    { record: 'uuid:xen_syn_retransmits:rate5m', expr: ofGuest(summed('xen_tcp_syn_retransmits_total')) },
+    {
+      // Over the time that the guest wanted to run: a mostly idle guest that waits for each packet shows little over the wall clock.
+      record: 'uuid:xen_steal:ratio_rate5m',
+      expr: ofGuest(`${steal} / (${steal} + ${busy} > 0)`),
+    },
+    {
+      record: 'uuid:xen_cpu_wanted:ratio_rate5m',
+      expr: ofGuest(`(${steal} + ${busy}) / ${summed('xen_cpu_seconds_total')}`),
+    },
+    {
+      record: 'uuid:xen_vcpus:count',
+      expr: ofGuest(vcpus),
+    },
+    {
+      record: 'uuid:xen_netfront_interrupts_per_packet:ratio_rate5m',
+      expr: ofGuest(`${rxInterrupts} / (${summed('xen_netfront_receive_packets_total')} > 0)`),
+    },
+    {
+      record: 'uuid:xen_netfront_interrupts_per_vcpu:rate5m',
+      expr: ofGuest(`${rxInterrupts} / ${vcpus}`),
+    },
+    {
+      record: 'uuid:xen_netfront_events_on_one_vcpu:ratio_rate5m',
+      expr: ofGuest(`max ${perGuest} (${netfrontEvents}) / (sum ${perGuest} (${netfrontEvents}) > 0)`),
+    },
+    {
+      record: 'uuid:xen_interrupt_time_of_busiest_vcpu:ratio_rate5m',
+      expr: ofGuest(
+        `max ${perGuest} (sum by (job, instance, cpu) (${p.rate('xen_cpu_seconds_total', 'mode=~"irq|softirq"')}))`,
+      ),
+    },
+  ];
+};
+
+/** One row for each guest and hop, from what its host says of it. */
+export const hostRules = (p: Promql): RecordingRule[] => {
+  const summed = (name: string, ...matchers: string[]): string => `sum ${perDomain} (${p.rate(name, ...matchers)})`;
+  const worst = (name: string, ...matchers: string[]): string => `max ${perDomain} (${p.rate(name, ...matchers)})`;
+  const perVif = (name: string): string => `sum by (job, instance, domain, vif) (${p.rate(name)})`;
+  const observed = 'xen_domain_vcpu_observations_total';
+  const shareOfTime = ['rx_empty', 'guest_queue_full', 'tx_waiting', 'rate_limited'] as const;
+  return [
+    {
+      record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
+      expr: ofDomain(`${summed(observed, 'state="runnable"')} / (${summed(observed)} > 0)`),
+    },
+    {
+      record: 'uuid:xen_domain_cap_used:ratio_rate5m',
+      expr: ofDomain(
+        `${summed('xen_domain_cpu_seconds_total')} / max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`,
+      ),
+    },
+    { record: 'uuid:xen_backend_events:rate5m', expr: ofDomain(summed('xen_backend_events_total')) },
+    {
+      record: 'uuid:xen_backend_eoi_delay:ratio_rate5m',
+      expr: ofDomain(worst('xen_backend_eoi_delay_seconds_total')),
+    },
+    {
+      record: 'uuid:xen_netback_thread_cpu:ratio_rate5m',
+      expr: ofDomain(worst('xen_netback_thread_cpu_seconds_total')),
+    },
+    {
+      record: 'uuid:xen_netback_runqueue_wait:ratio_rate5m',
+      expr: ofDomain(worst('xen_netback_thread_runqueue_wait_seconds_total')),
+    },
+    ...shareOfTime.map((what) => ({
+      record: `uuid:xen_netback_${what}:ratio_rate5m`,
+      expr: ofDomain(worst(`xen_netback_${what}_seconds_total`)),
+    })),
+    {
+      record: 'uuid:xen_guest_not_draining:ratio_rate5m',
+      expr: `(uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m or uuid:xen_netback_guest_queue_full:ratio_rate5m) unless on (uuid) ${ofDomain(`${p.metric('xen_domain_state', 'state="paused"')} == 1`)}`,
+    },
+    { record: 'uuid:xen_netback_slots:rate5m', expr: ofDomain(summed('xen_netback_ring_consumed_slots_total')) },
+    {
+      record: 'uuid:xen_grant_frames:ratio',
+      expr: ofDomain(
+        `max ${perDomain} (${p.metric('xen_domain_grant_frames')} / ${p.metric('xen_domain_grant_frames_limit')})`,
+      ),
+    },
+    {
+      record: 'uuid:xen_vif_disconnected:bool',
+      expr: ofDomain(
+        `max ${perDomain} ((1 - ${p.metric('xen_vif_connected')}) and max_over_time(${p.metric('xen_vif_connected')}[1d]) == 1) unless on (job, instance, domain) ${p.metric('xen_domain_state', 'state="paused"')} == 1`,
+      ),
+    },
+    {
+      record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
+      expr: ofDomain(
+        `max ${perDomain} ((${perVif('xen_vif_receive_dropped_packets_total')} + ${perVif('xen_vif_qdisc_drops_total')}) / (${perVif('xen_vif_receive_packets_total')} > 0) and on (job, instance, domain, vif) ${p.metric('xen_vif_connected')} == 1)`,
+      ),
+    },
+  ];
+};
+
+/** What all guests of a host share. */
+export const dom0Rules = (p: Promql): RecordingRule[] => {
+  const isDom0 = `and on (job, instance) ${p.metric('xen_guest_info', 'role="dom0"')}`;
+  const cpu = (...matchers: string[]): string => `sum ${perGuest} (${p.rate('xen_cpu_seconds_total', ...matchers)})`;
+  const steal = cpu('mode="steal"');
+  return [
+    {
+      record: 'instance:xen_dom0_steal:ratio_rate5m',
+      expr: `${steal} / (${steal} + ${cpu('mode!~"idle|iowait|steal"')} > 0) ${isDom0}`,
+    },
+    {
+      record: 'instance:xen_netback_cpu:ratio_rate5m',
+      expr: `sum ${perGuest} (${p.rate('xen_netback_cpu_seconds_total')}) / count ${perGuest} (count by (job, instance, cpu) (${p.metric('xen_cpu_seconds_total')}))`,
+    },
+    {
+      record: 'instance:xen_uplink_lost_packets:rate5m',
+      // Their labels differ: none hides another.
+      expr: `sum ${perGuest} (${p.rate('xen_uplink_receive_missed_total')} or ${p.rate('xen_conntrack_drops_total')} or ${p.rate('xen_ovs_lost_packets_total')})`,
+    },
+  ];
+};

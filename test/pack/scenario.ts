@@ -1,0 +1,166 @@
+import { alerts, type Alert } from '../../src/pack/alerts.ts';
+import { defaultPackOptions } from '../../src/pack/pack.ts';
+
+const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
+const job = 'xen';
+const dom0 = 'dom0:10911';
+const guest = 'web:10911';
+const domain = 'web';
+
+/** Series by name and labels: a gauge's value, or a counter's growth per minute. */
+export type Series = Readonly<Record<string, number | string>>;
+
+const series = (instance: string, labels: string, all: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(all).map(([name, value]) => {
+      const [, metric, own = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(name)!;
+      const inside = [`job="${job}"`, `instance="${instance}"`, labels, own].filter(Boolean).join(',');
+      return [`${metric}{${inside}}`, value];
+    }),
+  );
+
+/** Series of the guest's exporter. */
+export const ofGuest = (all: Readonly<Record<string, number>>) => series(guest, '', all);
+/** Series of its listener on port 80. */
+export const ofListener = (all: Readonly<Record<string, number>>) =>
+  series(guest, 'address="0.0.0.0",port="80",family="ipv4"', all);
+/** Series of Dom0's exporter about the guest. */
+export const ofDomain = (all: Readonly<Record<string, number>>) => series(dom0, `domain="${domain}"`, all);
+/** Series of Dom0's exporter about its vif. */
+export const ofVif = (all: Readonly<Record<string, number>>) => series(dom0, `domain="${domain}",vif="0"`, all);
+/** Series of Dom0's exporter about the host. */
+export const ofDom0 = (all: Readonly<Record<string, number>>) => series(dom0, '', all);
+
+/** A guest of two vCPUs under sound load, and its host. */
+export const sound: Series = {
+  ...ofGuest({
+    up: 1,
+    [`xen_guest_info{uuid="${uuid}",type="pv",role="guest"}`]: 1,
+    xen_tcp_passive_opens_total: 6000,
+    xen_tcp_listen_overflows_total: 0,
+    xen_tcp_syn_queue_full_drops_total: 0,
+    xen_tcp_syn_queue_full_cookies_total: 0,
+    xen_tcp_syn_retransmits_total: 1,
+    'xen_cpu_seconds_total{cpu="0",mode="user"}': 20,
+    'xen_cpu_seconds_total{cpu="0",mode="softirq"}': 5,
+    'xen_cpu_seconds_total{cpu="0",mode="steal"}': 1,
+    'xen_cpu_seconds_total{cpu="0",mode="idle"}': 34,
+    'xen_cpu_seconds_total{cpu="1",mode="user"}': 20,
+    'xen_cpu_seconds_total{cpu="1",mode="softirq"}': 5,
+    'xen_cpu_seconds_total{cpu="1",mode="steal"}': 1,
+    'xen_cpu_seconds_total{cpu="1",mode="idle"}': 34,
+    'xen_cpu_events_total{cpu="0",source="netfront"}': 30_000,
+    'xen_cpu_events_total{cpu="1",source="netfront"}': 30_000,
+    'xen_netfront_interrupts_total{vif="0",queue="0",ring="rx"}': 30_000,
+    'xen_netfront_interrupts_total{vif="0",queue="1",ring="rx"}': 30_000,
+    'xen_netfront_receive_packets_total{vif="0"}': 90_000,
+    'xen_exporter_collector_success{collector="listeners"}': 1,
+    'xen_exporter_collector_available{collector="listeners"}': 1,
+  }),
+  ...ofListener({
+    xen_listener_accept_queue_limit: 4096,
+    xen_listener_accept_queue_full_seconds_total: 0,
+    xen_listener_accept_queue_connection_seconds_total: 30,
+    xen_listener_accept_queue_dequeued_total: 3000,
+    'xen_listener_accept_queue_fill_ratio_bucket{le="0.75"}': 1200,
+    xen_listener_accept_queue_fill_ratio_count: 1200,
+  }),
+  ...ofDom0({
+    up: 1,
+    'xen_guest_info{uuid="00000000-0000-0000-0000-000000000000",type="pv",role="dom0"}': 1,
+    'xen_cpu_seconds_total{cpu="0",mode="system"}': 30,
+    'xen_cpu_seconds_total{cpu="0",mode="steal"}': 2,
+    'xen_cpu_seconds_total{cpu="0",mode="idle"}': 28,
+    'xen_uplink_receive_missed_total{device="eth0"}': 0,
+    xen_conntrack_drops_total: 0,
+    'xen_exporter_collector_success{collector="domains"}': 1,
+    'xen_exporter_collector_available{collector="domains"}': 1,
+  }),
+  ...ofDomain({
+    [`xen_domain_info{domid="1",uuid="${uuid}",type="pv",pool="Pool-0"}`]: 1,
+    'xen_domain_state{state="paused"}': 0,
+    xen_domain_cpu_seconds_total: 50,
+    xen_domain_scheduler_cap_cpus: 2,
+    'xen_domain_vcpu_observations_total{state="running"}': 12,
+    'xen_domain_vcpu_observations_total{state="blocked"}': 11,
+    'xen_domain_vcpu_observations_total{state="runnable"}': 1,
+    xen_domain_grant_frames: 10,
+    xen_domain_grant_frames_limit: 64,
+    'xen_backend_events_total{class="vif",device="0"}': 60_000,
+    'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 0,
+  }),
+  ...ofVif({
+    xen_vif_connected: 1,
+    xen_vif_receive_packets_total: 90_000,
+    'xen_vif_receive_dropped_packets_total{reason="refused"}': 0,
+    'xen_vif_receive_dropped_packets_total{reason="expired"}': 0,
+    xen_vif_qdisc_drops_total: 0,
+    'xen_netback_cpu_seconds_total{}': 20,
+    'xen_netback_thread_cpu_seconds_total{queue="",thread="guest-rx"}': 20,
+    'xen_netback_thread_runqueue_wait_seconds_total{queue="",thread="guest-rx"}': 2,
+    'xen_netback_ring_consumed_slots_total{queue="",ring="rx"}': 90_000,
+    'xen_netback_ring_consumed_slots_total{queue="",ring="tx"}': 90_000,
+    'xen_netback_rx_empty_seconds_total{queue=""}': 0,
+    'xen_netback_guest_queue_full_seconds_total{queue=""}': 0,
+    'xen_netback_tx_waiting_seconds_total{queue=""}': 1,
+    'xen_netback_rate_limited_seconds_total{queue=""}': 0,
+  }),
+};
+
+/** An alert that is to fire, and the value that its description has. */
+export interface Expected {
+  alert: string;
+  value: string;
+  labels?: Record<string, string>;
+  /** What a symptom says of the cause. */
+  cause?: string;
+}
+
+/** Minutes: more than an hour, for what is held against an hour ago. */
+const steps = 100;
+const isCounter = (name: string): boolean => /_(total|bucket|count)\{/.test(name);
+
+/** What promtool's `input_series` have. A string is in promtool's own notation. */
+const inputOf = (all: Series) =>
+  Object.entries(all).map(([name, value]) => ({
+    series: name,
+    values: typeof value === 'string' ? value : isCounter(name) ? `0+${value}x${steps}` : `${value}x${steps}`,
+  }));
+
+const labelsOf = (
+  { about, kind, severity }: Alert,
+  extra: Readonly<Record<string, string>>,
+): Record<string, string> => {
+  const identity: Record<string, string> =
+    about === 'guest' ? { uuid, domain, host: dom0 } : about === 'host' ? { job, instance: dom0, host: dom0 } : { job };
+  return { severity, kind, ...identity, ...extra };
+};
+
+const filled = (template: string, labels: Readonly<Record<string, string>>, value: string): string =>
+  template
+    .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
+    .replace(/\{\{ \$value[^}]*\}\}/g, value);
+
+/** A test of promtool: with these series those alerts fire at that minute, with all labels and annotations, and no others. */
+export const promtoolTest = (all: Series, expected: readonly Expected[], minute = steps - 5) => ({
+  interval: '1m',
+  input_series: inputOf(all),
+  alert_rule_test: alerts.map((alert) => ({
+    eval_time: `${minute}m`,
+    alertname: alert.name,
+    exp_alerts: expected
+      .filter((each) => each.alert === alert.name)
+      .map(({ value, labels: extra = {}, cause }) => {
+        const labels = labelsOf(alert, extra);
+        const tail = cause ?? ' No hop of the accept path is over its threshold.';
+        return {
+          exp_labels: labels,
+          exp_annotations: {
+            summary: filled(alert.summary, labels, value),
+            description: filled(alert.description, labels, value) + (alert.kind === 'symptom' ? tail : ''),
+            runbook_url: `${defaultPackOptions.runbookUrl}${alert.name}.md`,
+          },
+        };
+      }),
+  })),
+});
