@@ -17,7 +17,8 @@ export interface Alert {
   kind: AlertKind;
   severity: 'critical' | 'warning' | 'info';
   /**
-   * What `measure` tells of: a guest (by uuid), a host (by job and instance: all of its guests suffer), or an exporter (by its labels).
+   * What `measure` tells of: a guest (by uuid), a host (by job and instance: all of its guests suffer), or an exporter (by job, instance and
+   * what else its labels are).
    */
   about: 'guest' | 'host' | 'exporter';
   threshold: Threshold;

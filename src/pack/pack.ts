@@ -53,7 +53,11 @@ export function rulePack(options: PackOptions): RuleGroup[] {
 
   const fired = (alert: Alert): string => {
     const over = `(${alert.measure(p)}) > ${thresholdOf(alert)}`;
-    if (alert.about === 'exporter') return over;
+    // Whose exporter it is was said by itself, when it could still be scraped.
+    if (alert.about === 'exporter') {
+      const identity = 'topk by (job, instance) (1, last_over_time(instance:xen_exporter_identity:info[1d]))';
+      return `(${over}) * on (job, instance) group_left (domain, host) ${identity}\n  or\n(${over}) unless on (job, instance) ${identity}`;
+    }
     if (alert.about === 'host') return `label_replace(${over}, "host", "$1", "instance", "(.*)")`;
     return `(${over}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
   };

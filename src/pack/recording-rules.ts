@@ -29,6 +29,13 @@ export const identityRules = (p: Promql): RecordingRule[] => [
   or on (uuid)
 topk by (uuid) (1, max by (uuid, domain, host) (label_replace(label_replace(instance:xen_guest_uuid:info, "domain", "$1", "instance", "(.*)"), "host", "unknown", "", "")))`,
   },
+  {
+    // Of the exporter in each guest and in each Dom0.
+    record: 'instance:xen_exporter_identity:info',
+    expr: `instance:xen_guest_uuid:info * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info
+  or
+label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info', 'role="dom0"')}), "host", "$1", "instance", "(.*)"), "domain", "Domain-0", "", "")`,
+  },
 ];
 
 /** One row for each guest and hop, from what the guest says of itself. */

@@ -207,12 +207,18 @@ const firing: [what: string, change: Series, expected: Expected[]][] = [
   [
     'an exporter that is down',
     ofGuest({ up: 0 }),
-    [{ alert: 'XenExporterDown', value: '', labels: { instance: 'web:10911' } }],
+    [{ alert: 'XenExporterDown', value: '', labels: { instance: 'web:10911', domain: 'web', host: 'dom0:10911' } }],
   ],
   [
     'a collector that fails',
     ofDom0({ 'xen_exporter_collector_success{collector="domains"}': 0 }),
-    [{ alert: 'XenExporterCollectorFailing', value: '', labels: { instance: 'dom0:10911', collector: 'domains' } }],
+    [
+      {
+        alert: 'XenExporterCollectorFailing',
+        value: '',
+        labels: { instance: 'dom0:10911', collector: 'domains', domain: 'Domain-0', host: 'dom0:10911' },
+      },
+    ],
   ],
   ['a guest that had an exporter', ofGuestInfo('1x50 _x50'), [{ alert: 'XenGuestExporterMissing', value: '' }]],
 ];
@@ -359,6 +365,12 @@ describe('who is who', () => {
     expect(await verdict('bare host', [promtoolTest({ ...only('dom0:10911'), ...contention }, expected)])).toContain(
       'SUCCESS',
     );
+  });
+
+  test('an exporter that never said whose it is', async () => {
+    const down: Series = { 'up{job="xen",instance="new:10911"}': 0 };
+    const expected = [{ alert: 'XenExporterDown', value: '', labels: { instance: 'new:10911' } }];
+    expect(await verdict('new', [promtoolTest({ ...sound, ...down }, expected)])).toContain('SUCCESS');
   });
 
   test('guests of the same name on two hosts', async () => {

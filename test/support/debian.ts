@@ -18,6 +18,8 @@ export interface Tool {
 const TOOLS = {
   prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus' },
   promtool: { packages: ['prometheus'], path: 'usr/bin/promtool' },
+  alertmanager: { packages: ['prometheus-alertmanager'], path: 'usr/bin/prometheus-alertmanager' },
+  amtool: { packages: ['prometheus-alertmanager'], path: 'usr/bin/amtool' },
   'prometheus-node-exporter': { packages: ['prometheus-node-exporter'], path: 'usr/bin/prometheus-node-exporter' },
   // Everything `ldd ss` names on Debian 12 but libc6, so that nothing depends on what else a machine happens to have.
   ss: {

@@ -113,7 +113,8 @@ function configuration({ targets, scrapeConfigs = [], scrapeIntervalSeconds, ext
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody has now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -140,7 +141,7 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
   );
 }
 
-async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<void> {
+export async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<void> {
   child.kill('SIGKILL');
   await exited.catch(() => {});
 }

@@ -1,0 +1,64 @@
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { alerts } from '../../src/pack/alerts.ts';
+import { startAlertmanager, type Alertmanager } from '../support/alertmanager.ts';
+import { until } from '../support/until.ts';
+
+const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+
+/** An alert of the pack as Prometheus sends it. */
+const firing = (alertname: string, identity: Record<string, string>) => {
+  const { kind, severity } = alerts.find(({ name }) => name === alertname)!;
+  return { labels: { alertname, kind, severity, ...identity } };
+};
+
+const received = ({ notifications }: Alertmanager): string[] =>
+  notifications
+    .map(({ receiver, alerts: all }) => {
+      const names = all.map(({ labels }) => `${labels['alertname']} of ${labels['domain']} on ${labels['host']}`);
+      return `${receiver}: ${names.sort().join(', ')}`;
+    })
+    .sort();
+
+test('a guest that suffers makes one notification, and mutes nobody else', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const web = { host: 'dom0', domain: 'web' };
+  const namesake = { host: 'dom1', domain: 'web' };
+  await alertmanager.post([
+    firing('XenAcceptQueueOverflow', web),
+    firing('XenAcceptThroughputCollapse', web),
+    firing('XenAcceptQueueNearlyFull', web),
+    firing('XenListenBacklogTooSmall', web),
+    firing('XenCreditExhaustion', web),
+    firing('XenCreditExhaustion', namesake),
+    // Without identity: neither may mute the other.
+    firing('XenAcceptQueueOverflow', {}),
+    firing('XenVcpuStarved', {}),
+  ]);
+  const expected = [
+    'page: XenAcceptQueueOverflow of undefined on undefined',
+    'page: XenAcceptQueueOverflow of web on dom0, XenAcceptThroughputCollapse of web on dom0',
+    'ticket: XenCreditExhaustion of web on dom1',
+    'ticket: XenVcpuStarved of undefined on undefined',
+  ];
+  await until('all notifications', () => alertmanager.notifications.length >= expected.length);
+  expect(received(alertmanager)).toEqual(expected);
+  const muted = (await alertmanager.suppressed()).map(({ alertname, host }) => `${alertname} ${host}`).sort();
+  expect(muted).toEqual(['XenAcceptQueueNearlyFull dom0', 'XenCreditExhaustion dom0', 'XenListenBacklogTooSmall dom0']);
+});
+
+test('a host that is down mutes the exporters of its guests, and a guest’s exporter nobody', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  await alertmanager.post([
+    firing('XenExporterDown', { host: 'dom0', domain: 'Domain-0', instance: 'dom0' }),
+    firing('XenExporterDown', { host: 'dom0', domain: 'web', instance: 'web' }),
+    firing('XenExporterDown', { host: 'dom1', domain: 'mail', instance: 'mail' }),
+    firing('XenExporterDown', { host: 'dom1', domain: 'db', instance: 'db' }),
+  ]);
+  await until('all notifications', () => alertmanager.notifications.length >= 3);
+  expect(received(alertmanager)).toEqual([
+    'ticket: XenExporterDown of Domain-0 on dom0',
+    'ticket: XenExporterDown of db on dom1',
+    'ticket: XenExporterDown of mail on dom1',
+  ]);
+});

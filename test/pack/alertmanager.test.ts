@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { alerts } from '../../src/pack/alerts.ts';
+import { debianTool } from '../support/debian.ts';
+
+const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+
+const amtool = async (...args: string[]): Promise<string> => {
+  const { path, env } = await debianTool('amtool');
+  return new Promise((done) => {
+    execFile(path, args, { env }, (_error, stdout) => done(stdout));
+  });
+};
+
+test('amtool has nothing to say', async () => {
+  expect(await amtool('check-config', config)).toContain('SUCCESS');
+});
+
+describe('routes', () => {
+  test.each(alerts.map(({ name, kind, severity }) => [name, kind, severity] as const))(
+    '%s',
+    async (name, kind, severity) => {
+      const receiver = { critical: 'xen-page', warning: 'xen-ticket', info: 'xen-info' }[severity];
+      const labels = [`alertname=${name}`, `kind=${kind}`, `severity=${severity}`, 'host=dom0', 'domain=web'];
+      expect((await amtool('config', 'routes', 'test', `--config.file=${config}`, ...labels)).trim()).toBe(receiver);
+      // What wakes people is harm.
+      if (severity === 'critical') expect(kind).toBe('symptom');
+    },
+  );
+});

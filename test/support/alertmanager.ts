@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { exitOf, stderrOf } from './child.ts';
+import { debianTool } from './debian.ts';
+import { freePort, kill } from './prometheus.ts';
+import { until } from './until.ts';
+
+/** What Alertmanager sends to a webhook. */
+export interface Notification {
+  /** The last part of the receiver's URL. */
+  receiver: string;
+  status: 'firing' | 'resolved';
+  groupLabels: Record<string, string>;
+  alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
+}
+
+export interface Alertmanager extends AsyncDisposable {
+  url: string;
+  /** host:port, as Prometheus's configuration has it. */
+  address: string;
+  notifications: readonly Notification[];
+  /** Tells it of alerts that fire, as Prometheus does. */
+  post(alerts: readonly { labels: Record<string, string>; annotations?: Record<string, string> }[]): Promise<void>;
+  /** Labels of the alerts that it knows and mutes. */
+  suppressed(): Promise<Record<string, string>[]>;
+}
+
+/** Starts a real Alertmanager on loopback with a config file whose webhooks lead here, and which waits a second where that waits longer. */
+export async function startAlertmanager(configFile: string): Promise<Alertmanager> {
+  const { path, env } = await debianTool('alertmanager');
+  const folder = await mkdtemp(join(tmpdir(), 'alertmanager-'));
+  const notifications: Notification[] = [];
+  const webhook = createServer(async (request, response) => {
+    const sent = JSON.parse(await text(request)) as Omit<Notification, 'receiver'>;
+    notifications.push({ ...sent, receiver: request.url!.slice(1) });
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(webhook, 'listening');
+  const { port } = webhook.address() as AddressInfo;
+
+  await cp(dirname(configFile), folder, { recursive: true });
+  const config = (await readFile(configFile, 'utf8'))
+    .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, `http://127.0.0.1:${port}`)
+    .replaceAll(/(group_wait|group_interval): \w+/g, '$1: 1s');
+  await writeFile(join(folder, 'config.yml'), config);
+  const address = `127.0.0.1:${await freePort()}`;
+  // Debian's looks for its own template in /usr/share: there, for it alone, is that of the unpacked package too.
+  const share = join(dirname(path), '../share');
+  const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount'];
+  const overlay = `mount -t overlay overlay -o 'lowerdir=${share}:/usr/share' /usr/share && exec "$0" "$@"`;
+  const child = spawn(
+    'unshare',
+    [
+      ...namespace,
+      'sh',
+      '-c',
+      overlay,
+      path,
+      `--config.file=${join(folder, 'config.yml')}`,
+      `--storage.path=${join(folder, 'data')}`,
+      `--web.listen-address=${address}`,
+      '--cluster.listen-address=',
+    ],
+    { env, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const exited = exitOf(child);
+  const log = stderrOf(child);
+  const url = `http://${address}`;
+  const dispose = async (): Promise<void> => {
+    await kill(child, exited);
+    webhook.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await until('Alertmanager ready', async () => {
+      if (child.exitCode !== null) throw new Error(`Alertmanager did not start:\n${log()}`);
+      return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok;
+    });
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    url,
+    address,
+    notifications,
+    async post(alerts) {
+      const response = await fetch(`${url}/api/v2/alerts`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(alerts),
+      });
+      if (!response.ok) throw new Error(`Alertmanager answered ${response.status}: ${await response.text()}`);
+    },
+    async suppressed() {
+      const alerts = (await (await fetch(`${url}/api/v2/alerts?silenced=true&inhibited=true`)).json()) as {
+        labels: Record<string, string>;
+        status: { state: string };
+      }[];
+      return alerts.filter(({ status }) => status.state === 'suppressed').map(({ labels }) => labels);
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
