@@ -89,7 +89,7 @@ export const globalOptions = {
     max: 3600,
   }),
   'toolstack.schedule': cronOption({
-    help: 'When to read the inventory of the host by xl and xen-diag, besides once at the start and when a guest appears; each time up to 30 s later, so that a fleet does not do it all at once.',
+    help: 'When to read the inventory of the host by xl and xen-diag, besides once at the start and when a guest appears; each time up to 30 s later, so that a fleet does not do it all at once; and 30 s after one that failed.',
     default: '*/5 * * * *',
   }),
   'toolstack.timeout': numberOption({

@@ -12,6 +12,8 @@ export interface BackgroundState {
 
 // Hosts of a fleet have the same cron pattern and, by NTP, the same time: each waits a while of its own.
 const longestDelaySeconds = 30;
+// The toolstack may not be up yet when the exporter starts, or be slow then: the next minutes by the pattern would be far.
+const retrySeconds = 30;
 
 type Stop = () => void;
 
@@ -59,8 +61,10 @@ class RunningTask {
     }
     this.#isRunning = false;
     const { every } = this.#task;
-    if ('seconds' in every && !this.#isStopped)
-      this.#timer = setTimeout(() => this.#run(), every.seconds * 1e3).unref();
+    const seconds = 'seconds' in every ? every.seconds : this.state.error && retrySeconds;
+    if (seconds !== undefined && !this.#isStopped) {
+      this.#timer = setTimeout(() => this.#run(), seconds * 1e3).unref();
+    }
   }
 
   async #attempt(): Promise<void> {

@@ -7,6 +7,7 @@ import { expectBetween, expectEqual, Snapshot, type Values } from './snapshot.ts
 import type { Stage } from './stage.ts';
 
 const MEBIBYTE = 2 ** 20;
+const QDISC_LIMIT = 20;
 
 /** Gives a guest other than the usual parameters of the scheduler; the exporter reads them at its start, and every few minutes. */
 export async function setSchedulerParameters({ dom0, scheduler }: Lab): Promise<void> {
@@ -153,27 +154,34 @@ export function describeReadings(stage: () => Stage): void {
     const read = () => readDom0(dom0, lab.scheduler);
     await dom0.run('xl pause pvh1');
     try {
-      await dom0.run(fillVif(lab.guest('pvh1').ip, 'vif3.0', '00:16:3e:00:03:01'));
-      // Netback gives packets up after ten seconds: there is no time to wait for Prometheus.
-      const before = await read();
-      const scraped = Snapshot.ofPage('dom0', await metricsOf(dom0));
-      const after = await read();
-      for (const [name, metric] of [
-        ['qdiscBacklog', 'xen_vif_qdisc_backlog_packets'],
-        ['qdiscDrops', 'xen_vif_qdisc_drops_total'],
-        ['guestQueueBytes', 'xen_netback_guest_queue_bytes'],
-      ] as const) {
-        expectBetween(name, before[name], scraped.of('dom0', metric, ['domain', 'vif']), after[name]);
-      }
-      expect(before.qdiscBacklog.get('pvh1 0')).toBeGreaterThan(0);
+      await dom0.run(flood(lab.guest('pvh1').ip, 'vif3.0', '00:16:3e:00:03:01'));
+      // Netback gives packets up after ten seconds: there is no time to wait for Prometheus, but more come all the time.
+      const { before, scraped, after } = await until(
+        'netback and the qdisc to be full',
+        async () => {
+          const [first, page, last] = [await read(), await metricsOf(dom0), await read()];
+          const isFull = [first, last].every(({ qdiscBacklog, guestQueueBytes, guestQueueLimit }) => {
+            const share = guestQueueBytes.get('pvh1 0')! / guestQueueLimit.get('pvh1 0')!;
+            return qdiscBacklog.get('pvh1 0') === QDISC_LIMIT && share > 0.9;
+          });
+          return isFull && { before: first, scraped: Snapshot.ofPage('dom0', page), after: last };
+        },
+        { timeoutMs: 120_000 },
+      );
+      const of = (metric: string) => scraped.of('dom0', metric, ['domain', 'vif']);
+      expectBetween('qdiscBacklog', before.qdiscBacklog, of('xen_vif_qdisc_backlog_packets'), after.qdiscBacklog);
+      expectBetween('qdiscDrops', before.qdiscDrops, of('xen_vif_qdisc_drops_total'), after.qdiscDrops);
       expect(before.qdiscDrops.get('pvh1 0')).toBeGreaterThan(0);
-      expect(before.guestQueueBytes.get('pvh1 0')).toBeGreaterThan(before.guestQueueLimit.get('pvh1 0')! * 0.9);
+      const share =
+        of('xen_netback_guest_queue_bytes').get('pvh1 0')! / of('xen_netback_guest_queue_limit_bytes').get('pvh1 0')!;
+      expect(share).toBeGreaterThan(0.9);
       await until('packets to expire', async () => ((await read()).vifDropped.get('pvh1 0 expired') ?? 0) > 0, {
         timeoutMs: 60_000,
         intervalMs: 1000,
       });
     } finally {
-      await dom0.run('xl unpause pvh1; ip neigh del 10.0.2.103 dev xenbr0; tc qdisc del dev vif3.0 root');
+      await dom0.run(`kill $(cat /run/lab/flood.pid); xl unpause pvh1
+        ip neigh del 10.0.2.103 dev xenbr0; tc qdisc del dev vif3.0 root`);
     }
     await lab.booted('pvh1');
     const { before, scraped, after } = await stage().sandwich(read);
@@ -197,16 +205,18 @@ async function fillAcceptQueue(lab: Lab): Promise<void> {
   await until('two connections to wait', async () => (await length()) === 2, { timeoutMs: 60_000, intervalMs: 500 });
 }
 
-/** A line of shell that sends more to a paused guest than netback and a short qdisc can hold. */
-function fillVif(ip: string, vif: string, mac: string): string {
+/** A line of shell that goes on to send more to a paused guest than netback and a short qdisc can hold, for two minutes at most. */
+function flood(ip: string, vif: string, mac: string): string {
   const send = [
-    'import socket',
+    'import socket, time',
     's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)',
     // SO_SNDBUFFORCE: packets that wait are still charged to the socket.
     's.setsockopt(socket.SOL_SOCKET, 32, 64 << 20)',
-    `[s.sendto(bytes(1400), ("${ip}", 9)) for _ in range(1200)]`,
+    'while True:',
+    `  for _ in range(100): s.sendto(bytes(1400), ("${ip}", 9))`,
+    '  time.sleep(0.1)',
   ].join('\n');
   return `ip neigh replace ${ip} lladdr ${mac} dev xenbr0 nud permanent
-    tc qdisc replace dev ${vif} root pfifo limit 20
-    python3 -c '${send}'`;
+    tc qdisc replace dev ${vif} root pfifo limit ${QDISC_LIMIT}
+    setsid timeout 120 python3 -c '${send}' </dev/null >/dev/null 2>&1 & echo $! >/run/lab/flood.pid`;
 }

@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { BackgroundTask } from '../../src/collectors/collector.ts';
+import { Background } from '../../src/scrape/background.ts';
+import { fakeClock } from '../support/fake-host.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const yearly = { cron: '0 0 1 1 *' };
+
+test('what runs by a pattern and fails is tried again soon, until it succeeds', async () => {
+  let runs = 0;
+  const task: BackgroundTask = {
+    every: yearly,
+    run: async () => {
+      runs += 1;
+      if (runs < 3) throw new Error('not up yet');
+    },
+  };
+  const background = new Background(fakeClock());
+  background.start(task);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(runs).toBe(1);
+  expect(background.stateOf(task)?.error?.message).toBe('not up yet');
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(runs).toBe(3);
+  expect(background.stateOf(task)?.error).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(runs).toBe(3);
+  background.stop();
+});
+
+test('what is stopped is not tried again', async () => {
+  let runs = 0;
+  const task: BackgroundTask = {
+    every: yearly,
+    run: async () => {
+      runs += 1;
+      throw new Error('never');
+    },
+  };
+  const background = new Background(fakeClock());
+  background.start(task);
+  await vi.advanceTimersByTimeAsync(1000);
+  background.stop();
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(runs).toBe(1);
+});
