@@ -37,16 +37,24 @@ async function install(lab: Lab): Promise<void> {
   }
 }
 
+function upFlags(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        scheduler: { type: 'string', default: 'credit2' },
+        guests: { type: 'string', default: GUEST_NAMES.slice(0, 3).join() },
+        hours: { type: 'string', default: '4' },
+        xen: { type: 'string', default: '' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
 async function up(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      scheduler: { type: 'string', default: 'credit2' },
-      guests: { type: 'string', default: GUEST_NAMES.slice(0, 3).join() },
-      hours: { type: 'string', default: '4' },
-      xen: { type: 'string', default: '' },
-    },
-  });
+  const values = upFlags(args);
   if (Lab.running() !== undefined) throw new Error('the lab runs already: npm run lab:down ends it');
   const guests = values.guests.split(',').filter((name) => name !== '');
   for (const name of guests) {

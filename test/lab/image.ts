@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { withDirectoryLock } from '../support/directory-lock.ts';
 import { commandOutput } from './command.ts';
-import { installPrograms } from './requirements.ts';
+import { installPrograms, lacking } from './requirements.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const RECIPE = join(import.meta.dirname, 'image');
@@ -26,6 +26,8 @@ export interface Image {
 
 /** Files for Dom0 and all guests, built in a minute unless the cache has them of the same recipe and Node. */
 export async function labImage({ withDeviceModel }: { withDeviceModel: boolean }): Promise<Image> {
+  const lacks = lacking();
+  if (lacks.length > 0) throw new Error(`the lab needs ${lacks.join('; ')}`);
   // The device model of HVM guests is QEMU, in Dom0.
   const packages = withDeviceModel ? ['qemu-system-xen'] : [];
   const folder = join(CACHE, `image-${digest(packages)}`);

@@ -2,16 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Lab } from './lab.ts';
-import { lacking } from './requirements.ts';
 
 const args = process.argv.slice(2);
 const isFull = args.includes('--all');
 const isRunning = args.includes('--running');
 const rest = args.filter((arg) => !['--all', '--running'].includes(arg));
-
-const lacks = lacking();
-for (const each of lacks) process.stderr.write(`the lab needs ${each}\n`);
-if (lacks.length > 0) process.exit(1);
 
 const lab = isRunning ? Lab.running() : undefined;
 if (isRunning && lab === undefined) {
