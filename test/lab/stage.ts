@@ -74,7 +74,7 @@ export class Stage {
     const clock = Date.now() / 1000;
     const page = await metricsOf(this.lab.dom0);
     const isNewer = ['xl list -v', 'xl vcpu-list'].map((command) => {
-      const runs = page.value('xen_exporter_command_duration_seconds_count', { command })!;
+      const runs = page.value('xen_exporter_command_duration_seconds_count', { command }) ?? 0;
       // The next to end may have begun before the tools were read.
       return `xen_exporter_command_duration_seconds_count{machine="dom0",command="${command}"} >= ${runs + 2}`;
     });
@@ -85,7 +85,7 @@ export class Stage {
         const answers = await Promise.all([isScraped, ...isNewer].map((condition) => this.prometheus.query(condition)));
         return answers.every((answer) => answer.length > 0);
       },
-      { timeoutMs: 60_000, intervalMs: 200 },
+      { timeoutMs: 180_000, intervalMs: 200 },
     );
     const scraped = new Snapshot(await this.prometheus.query('{machine!=""}'));
     return { before, scraped, after: await read() };
