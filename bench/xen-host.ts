@@ -1,7 +1,7 @@
 // What the exporter costs a Dom0 of real Xen, and what its guests notice: on the lab that `npm run lab:up` has booted, with and without the
 // exporter in Dom0, turn by turn. Under emulation seconds are those of no real host: the ratios count.
 import { setTimeout as delay } from 'node:timers/promises';
-import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
+import { EXPORTER_PID_FILE, metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
 import { Lab } from '../test/lab/lab.ts';
 import { quantile } from './support.ts';
 
@@ -27,8 +27,8 @@ interface Window {
 const number = async (machine: typeof dom0, script: string): Promise<number> => Number(await machine.run(script));
 const dom0Seconds = () => number(dom0, "awk '/^cpu / {print ($2+$3+$4+$6+$7+$8)/100}' /proc/stat");
 const passiveOpens = () => number(server, "awk '/^Tcp: [0-9]/ {print $7}' /proc/net/snmp");
-const exporterSeconds = () => number(dom0, "awk '{print ($14+$15)/100}' /proc/$(cat /run/lab/exporter.pid)/stat");
-const residentMebibytes = () => number(dom0, "awk '/VmRSS/ {print $2/1024}' /proc/$(cat /run/lab/exporter.pid)/status");
+const exporterSeconds = () => number(dom0, `awk '{print ($14+$15)/100}' /proc/$(cat ${EXPORTER_PID_FILE})/stat`);
+const residentMebibytes = () => number(dom0, `awk '/VmRSS/ {print $2/1024}' /proc/$(cat ${EXPORTER_PID_FILE})/status`);
 
 async function measure(isScraped: boolean): Promise<Window> {
   const begin = performance.now();

@@ -1,4 +1,5 @@
-import { alerts, type Alert } from './alerts.ts';
+import type { Alert } from './alert.ts';
+import { alerts } from './alerts.ts';
 import { ofHost, Promql } from './promql.ts';
 import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
 
@@ -32,8 +33,9 @@ export interface RuleGroup {
   rules: (RecordingRule | AlertingRule)[];
 }
 
-const strongestCause =
-  '{{ range query (printf "topk(1, uuid_cause:xen_accept_path_cause_score:ratio{uuid=\\"%s\\"} > 1)" $labels.uuid) }} Strongest cause: {{ .Labels.cause }}, {{ .Value | humanize }} times its threshold, RUNBOOKS{{ .Labels.cause }}.md{{ else }} No hop of the accept path is over its threshold.{{ end }}';
+/** Of the guest with the label uuid, as a template of Prometheus. */
+const strongestCause = (runbookUrl: string): string =>
+  `{{ range query (printf "topk(1, uuid_cause:xen_accept_path_cause_score:ratio{uuid=\\"%s\\"} > 1)" $labels.uuid) }} Strongest cause: {{ .Labels.cause }}, {{ .Value | humanize }} times its threshold, ${runbookUrl}{{ .Labels.cause }}.md{{ else }} No hop of the accept path is over its threshold.{{ end }}`;
 
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
@@ -70,8 +72,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     labels: { severity: alert.severity, kind: alert.kind },
     annotations: {
       summary: alert.summary,
-      description:
-        alert.description + (alert.kind === 'symptom' ? strongestCause.replace('RUNBOOKS', options.runbookUrl) : ''),
+      description: alert.description + (alert.kind === 'symptom' ? strongestCause(options.runbookUrl) : ''),
       runbook_url: `${options.runbookUrl}${alert.name}.md`,
     },
   });

@@ -12,6 +12,16 @@ const perDomain = 'by (job, instance, domain)';
 /** Of uuids only those that are somebody's: every Dom0 has the zero one. */
 const realUuid = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
 
+/** Time that an exporter's kernel was busy and that was stolen from it, in CPUs, and how many it has. */
+const cpusOf = (p: Promql) => {
+  const time = (...matchers: string[]): string => `sum ${perGuest} (${p.rate('xen_cpu_seconds_total', ...matchers)})`;
+  return {
+    steal: time('mode="steal"'),
+    busy: time('mode!~"idle|iowait|steal"'),
+    count: `count ${perGuest} (count by (job, instance, cpu) (${p.metric('xen_cpu_seconds_total')}))`,
+  };
+};
+
 /** Who is who: joins what a guest says of itself with what its host says of it. */
 export const identityRules = (p: Promql): RecordingRule[] => [
   {
@@ -42,10 +52,8 @@ label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info',
 export const guestRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perGuest} (${p.rate(name, ...matchers)})`;
   const worst = (name: string, ...matchers: string[]): string => `max ${perGuest} (${p.rate(name, ...matchers)})`;
-  const steal = summed('xen_cpu_seconds_total', 'mode="steal"');
-  const busy = summed('xen_cpu_seconds_total', 'mode!~"idle|iowait|steal"');
+  const { steal, busy, count: vcpus } = cpusOf(p);
   const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
-  const vcpus = `count ${perGuest} (count by (job, instance, cpu) (${p.metric('xen_cpu_seconds_total')}))`;
   const netfrontEvents = p.rate('xen_cpu_events_total', 'source="netfront"');
   return [
     { record: 'uuid:xen_accepts:rate5m', expr: ofGuest(summed('xen_tcp_passive_opens_total')) },
@@ -190,16 +198,15 @@ export const hostRules = (p: Promql): RecordingRule[] => {
 /** What all guests of a host share. */
 export const dom0Rules = (p: Promql): RecordingRule[] => {
   const isDom0 = `and on (job, instance) ${p.metric('xen_guest_info', 'role="dom0"')}`;
-  const cpu = (...matchers: string[]): string => `sum ${perGuest} (${p.rate('xen_cpu_seconds_total', ...matchers)})`;
-  const steal = cpu('mode="steal"');
+  const { steal, busy, count } = cpusOf(p);
   return [
     {
       record: 'instance:xen_dom0_steal:ratio_rate5m',
-      expr: `${steal} / (${steal} + ${cpu('mode!~"idle|iowait|steal"')} > 0) ${isDom0}`,
+      expr: `${steal} / (${steal} + ${busy} > 0) ${isDom0}`,
     },
     {
       record: 'instance:xen_netback_cpu:ratio_rate5m',
-      expr: `sum ${perGuest} (${p.rate('xen_netback_cpu_seconds_total')}) / count ${perGuest} (count by (job, instance, cpu) (${p.metric('xen_cpu_seconds_total')}))`,
+      expr: `sum ${perGuest} (${p.rate('xen_netback_cpu_seconds_total')}) / ${count}`,
     },
     {
       record: 'instance:xen_uplink_lost_packets:rate5m',

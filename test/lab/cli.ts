@@ -2,14 +2,14 @@
 import { parseArgs } from 'node:util';
 import { installExporter, packExporter } from './exporter.ts';
 import { labImage } from './image.ts';
-import { GUEST_NAMES, Lab, type GuestName } from './lab.ts';
-import type { SchedulerName } from './qemu.ts';
+import { GUEST_NAMES, Lab, USUAL_GUESTS, type GuestName } from './lab.ts';
+import { SCHEDULER_NAMES, type SchedulerName } from './qemu.ts';
 import { lacking } from './requirements.ts';
 
 const USAGE = `usage: npm run lab -- COMMAND
   check                      what this machine lacks for the lab (exit status 1 if anything)
   build [--hvm]              make the images, unless they are there; --hvm: with the device model that HVM guests need
-  up [--scheduler=credit2|credit] [--guests=${GUEST_NAMES.slice(0, 3).join()}] [--hours=4] [--xen="ARGUMENTS"]
+  up [--scheduler=credit2|credit] [--guests=${USUAL_GUESTS.join()}] [--hours=4] [--xen="ARGUMENTS"]
                              boot it, install and start the exporter in Dom0 and in the guests
   dom0 [COMMAND...]          a shell in Dom0, or a command there
   guest NAME [COMMAND...]    a shell in a guest, or a command there
@@ -43,7 +43,7 @@ function upFlags(args: string[]) {
       args,
       options: {
         scheduler: { type: 'string', default: 'credit2' },
-        guests: { type: 'string', default: GUEST_NAMES.slice(0, 3).join() },
+        guests: { type: 'string', default: USUAL_GUESTS.join() },
         hours: { type: 'string', default: '4' },
         xen: { type: 'string', default: '' },
       },
@@ -61,8 +61,10 @@ async function up(args: string[]): Promise<void> {
     if (!GUEST_NAMES.includes(name as GuestName))
       throw new UsageError(`no guest ${name}: expected ${GUEST_NAMES.join()}`);
   }
-  if (!['credit', 'credit2'].includes(values.scheduler)) {
-    throw new UsageError(`scheduler ${values.scheduler}: expected credit or credit2, Debian's Xen has no others`);
+  if (!SCHEDULER_NAMES.includes(values.scheduler as SchedulerName)) {
+    throw new UsageError(
+      `scheduler ${values.scheduler}: expected ${SCHEDULER_NAMES.join(' or ')}, Debian's Xen has no others`,
+    );
   }
   const hours = Number(values.hours);
   if (!(hours > 0)) throw new UsageError(`--hours=${values.hours}: expected a number greater than 0`);

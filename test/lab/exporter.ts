@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseExposition, type Exposition } from '../support/exposition.ts';
 import { until } from '../support/until.ts';
-import { commandOutput } from './command.ts';
+import { commandOutput } from '../support/command.ts';
 import { CACHE } from './image.ts';
 import { EXPORTER_PORT } from './lab.ts';
 import type { Machine } from './machine.ts';

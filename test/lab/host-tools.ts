@@ -4,6 +4,8 @@ import type { SchedulerName } from './qemu.ts';
 import type { Values } from './snapshot.ts';
 
 const MARK = '=====';
+/** A vif in Dom0: its domid and index. */
+const VIF = /^vif(\d+)\.(\d+)$/;
 
 /** Runs these commands one after another in one connection; the lines that each printed. */
 async function outputs<Name extends string>(
@@ -88,7 +90,7 @@ export async function readDom0(dom0: Machine, scheduler: SchedulerName): Promise
   const nameOf = new Map(domains.map(([name = '', domid = '']) => [domid, name]));
   const ownerOf = (domid: string): string => nameOf.get(domid) ?? `domid ${domid}`;
   const nameOfVif: NameOfVif = (vif) => {
-    const [, domid = '', index] = /^vif(\d+)\.(\d+)$/.exec(vif) ?? [];
+    const [, domid = '', index] = VIF.exec(vif) ?? [];
     return `${ownerOf(domid)} ${index}`;
   };
   const shares = said.scheduler.filter((line) => !/^(Cpupool|Name)/.test(line)).map((line) => fields(line));
@@ -128,7 +130,7 @@ function linksOf(json: string, nameOfVif: NameOfVif) {
     dropped: number;
   }
   const links = (JSON.parse(json) as { ifname: string; stats64: { rx: Direction; tx: Direction } }[])
-    .filter(({ ifname }) => /^vif\d+\.\d+$/.test(ifname))
+    .filter(({ ifname }) => VIF.test(ifname))
     .map(({ ifname, stats64 }) => ({ vif: nameOfVif(ifname), ...stats64 }));
   return {
     // What Dom0 transmits, the guest receives.
@@ -152,7 +154,7 @@ function qdiscsOf(json: string, nameOfVif: NameOfVif) {
     drops: number;
     qlen: number;
   }
-  const roots = (JSON.parse(json) as Qdisc[]).filter(({ dev, root }) => root && /^vif\d+\.\d+$/.test(dev));
+  const roots = (JSON.parse(json) as Qdisc[]).filter(({ dev, root }) => root && VIF.test(dev));
   return {
     qdiscBacklog: new Map(roots.map(({ dev, qlen }) => [nameOfVif(dev), qlen])),
     qdiscDrops: new Map(roots.map(({ dev, drops }) => [nameOfVif(dev), drops])),

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { withDirectoryLock } from '../support/directory-lock.ts';
-import { commandOutput } from './command.ts';
+import { commandOutput } from '../support/command.ts';
 import { installPrograms, lacking } from './requirements.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');

@@ -19,6 +19,9 @@ export type GuestName = keyof typeof GUEST_ADDRESSES;
 
 export const GUEST_NAMES = Object.keys(GUEST_ADDRESSES) as GuestName[];
 
+/** Those that need no device model. */
+export const USUAL_GUESTS = GUEST_NAMES.filter((name) => name !== 'hvm1');
+
 const DOM0_ADDRESS = '10.0.2.15';
 const SSH_PORT = 22;
 export const EXPORTER_PORT = 10911;

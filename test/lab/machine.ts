@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { exitOf, stderrOf } from '../support/child.ts';
-import { commandOutput } from './command.ts';
+import { commandOutput } from '../support/command.ts';
 
 export interface Access {
   /** Port of 127.0.0.1 that leads to its sshd. */

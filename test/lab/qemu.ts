@@ -7,7 +7,10 @@ import { createInterface } from 'node:readline';
 import { until } from '../support/until.ts';
 import type { Image } from './image.ts';
 
-export type SchedulerName = 'credit' | 'credit2';
+/** Debian's Xen has no others. */
+export const SCHEDULER_NAMES = ['credit', 'credit2'] as const;
+
+export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
 
 /** A TCP port of a machine in the lab. */
 export interface Endpoint {

@@ -1,7 +1,6 @@
-import { accessSync, constants } from 'node:fs';
 import { freemem } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { commandOutput } from './command.ts';
+import { findProgram } from '../../src/host/commands.ts';
+import { commandOutput } from '../support/command.ts';
 
 /** Programs that build and run the lab, and Debian's packages of them. */
 const PROGRAMS = {
@@ -11,7 +10,6 @@ const PROGRAMS = {
   zstd: 'zstd',
   ssh: 'openssh-client',
   mke2fs: 'e2fsprogs',
-  'apt-cache': 'apt',
 } as const;
 
 const GIBIBYTE = 2 ** 30;
@@ -25,7 +23,7 @@ export function lacking(): string[] {
   }
   if (process.getuid?.() !== 0)
     lacks.push('root: the images are made in a chroot, from Debian packages that are installed there');
-  if (!onPath('apt-get')) lacks.push('apt-get: the lab is made of Debian packages');
+  if (findProgram('apt-get') === undefined) lacks.push('apt-get: the lab is made of Debian packages');
   if (freemem() < MEMORY)
     lacks.push(`${MEMORY / GIBIBYTE} GiB of free memory (this has ${Math.floor(freemem() / GIBIBYTE)})`);
   return lacks;
@@ -33,22 +31,13 @@ export function lacking(): string[] {
 
 /** Installs by apt what is missing of the programs that build and run the lab. */
 export async function installPrograms(): Promise<void> {
-  const packages = Object.entries(PROGRAMS).flatMap(([program, name]) => (onPath(program) ? [] : [name]));
+  const packages = Object.entries(PROGRAMS).flatMap(([program, name]) =>
+    findProgram(program) === undefined ? [name] : [],
+  );
   // mmdebstrap reads the package lists too.
   await commandOutput('apt-get', ['-qq', 'update']);
   if (packages.length === 0) return;
   await commandOutput('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  });
-}
-
-function onPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
   });
 }

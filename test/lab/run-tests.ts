@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Lab } from './lab.ts';
+import { SCHEDULER_NAMES } from './qemu.ts';
 
 const args = process.argv.slice(2);
 const isFull = args.includes('--all');
@@ -14,7 +15,7 @@ if (isRunning && lab === undefined) {
   process.exit(1);
 }
 // The short form boots one host; a lab that is up has one scheduler.
-const schedulers = lab ? [lab.scheduler] : isFull ? ['credit', 'credit2'] : ['credit'];
+const schedulers = lab ? [lab.scheduler] : isFull ? SCHEDULER_NAMES : ['credit'];
 const files = schedulers.map((scheduler) => `test/lab/${scheduler}.xen.ts`);
 
 const config = join(import.meta.dirname, 'vitest.config.ts');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
-import { Lab, type GuestName } from './lab.ts';
+import { GUEST_NAMES, Lab, USUAL_GUESTS } from './lab.ts';
 import type { SchedulerName } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 
@@ -96,7 +96,7 @@ export class Stage {
 export function useStage(scheduler: SchedulerName, prepare: (lab: Lab) => Promise<void>): () => Stage {
   let stage: Stage | undefined;
   beforeAll(async () => {
-    const guests: GuestName[] = ['domu1', 'domu2', 'pvh1', ...(isFullForm ? (['hvm1'] as const) : [])];
+    const guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS;
     const progress = (message: string): void => void process.stderr.write(`${scheduler}: ${message}\n`);
     const lab =
       runningLab(scheduler) ?? (await Lab.boot({ scheduler, guests, lifetimeSeconds: LIFETIME_SECONDS, progress }));

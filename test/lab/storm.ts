@@ -23,7 +23,8 @@ interface Symptom {
 
 /** Of the server under attack; not of the one that sleeps with a full queue. */
 const listeners = (guest: GuestName): string => `{machine="${guest}",port!="9000"}`;
-const observations = (guest: GuestName): string => `xen_domain_vcpu_observations_total{domain="${guest}"}`;
+const observations = (guest: GuestName, more = ''): string =>
+  `sum(rate(xen_domain_vcpu_observations_total{domain="${guest}"${more}}${window}))`;
 
 /** What a storm does to a guest, hop by hop, from its accept queue back to the CPUs of the host. */
 const SYMPTOMS: Record<string, Symptom> = {
@@ -52,8 +53,7 @@ const SYMPTOMS: Record<string, Symptom> = {
     quietShare: 0.2,
   },
   'share of observations in which its vCPUs wait for a CPU': {
-    of: (guest) =>
-      `sum(rate(${observations(guest).replace('}', ',state="runnable"}')}${window})) / sum(rate(${observations(guest)}${window}))`,
+    of: (guest) => `${observations(guest, ',state="runnable"')} / ${observations(guest)}`,
     atLeast: 0.4,
     timesIdle: 4,
     quietShare: 0.3,

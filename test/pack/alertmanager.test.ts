@@ -1,17 +1,11 @@
-import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { alerts } from '../../src/pack/alerts.ts';
-import { debianTool } from '../support/debian.ts';
+import { toolSays } from '../support/debian.ts';
 
 const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
 
-const amtool = async (...args: string[]): Promise<string> => {
-  const { path, env } = await debianTool('amtool');
-  return new Promise((done) => {
-    execFile(path, args, { env }, (_error, stdout) => done(stdout));
-  });
-};
+const amtool = async (...args: string[]): Promise<string> => (await toolSays('amtool', args)).stdout;
 
 test('amtool has nothing to say', async () => {
   expect(await amtool('check-config', config)).toContain('SUCCESS');

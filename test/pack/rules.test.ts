@@ -1,5 +1,4 @@
 import { parser } from '@prometheus-io/lezer-promql';
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
-import { debianTool } from '../support/debian.ts';
+import { toolSays } from '../support/debian.ts';
 import {
+  isCounter,
   ofDom0,
   ofDomain,
   ofGuest,
@@ -28,12 +28,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const promtool = async (...args: string[]): Promise<string> => {
-  const { path, env } = await debianTool('promtool');
-  return new Promise((resolve) => {
-    execFile(path, args, { env, cwd: folder, maxBuffer: 16 << 20 }, (_error, stdout, stderr) =>
-      resolve(stdout + stderr),
-    );
-  });
+  const { stdout, stderr } = await toolSays('promtool', args, folder);
+  return stdout + stderr;
 };
 
 const verdict = async (name: string, tests: object[]): Promise<string> => {
@@ -346,7 +342,7 @@ test('every metric that a rule names is one that an exporter, Prometheus or a ru
 });
 
 describe('who is who', () => {
-  const only = (instance: string): Series =>
+  const scrapedFrom = (instance: string): Series =>
     Object.fromEntries(Object.entries(sound).filter(([name]) => name.includes(`instance="${instance}"`)));
   const another = (all: Series, from: string, to: string): Series =>
     Object.fromEntries(Object.entries(all).map(([name, value]) => [name.replaceAll(from, to), value]));
@@ -355,16 +351,16 @@ describe('who is who', () => {
     const expected = [
       { alert: 'XenAcceptQueueOverflow', value: '50%', labels: { domain: 'web:10911', host: 'unknown' } },
     ];
-    expect(await verdict('cloud', [promtoolTest({ ...only('web:10911'), ...overflow }, expected)])).toContain(
+    expect(await verdict('cloud', [promtoolTest({ ...scrapedFrom('web:10911'), ...overflow }, expected)])).toContain(
       'SUCCESS',
     );
   });
 
   test('a host whose guests have no exporters: causes work, and nobody misses them', async () => {
     const expected = [{ alert: 'XenCreditExhaustion', value: '50%' }];
-    expect(await verdict('bare host', [promtoolTest({ ...only('dom0:10911'), ...contention }, expected)])).toContain(
-      'SUCCESS',
-    );
+    expect(
+      await verdict('bare host', [promtoolTest({ ...scrapedFrom('dom0:10911'), ...contention }, expected)]),
+    ).toContain('SUCCESS');
   });
 
   test('an exporter that never said whose it is', async () => {
@@ -376,7 +372,7 @@ describe('who is who', () => {
   test('guests of the same name on two hosts', async () => {
     const uuid = '11111111-e8b7-484d-b5a1-502d89e835de';
     const other = another(
-      another({ ...only('dom0:10911'), ...contention }, 'dom0:10911', 'dom1:10911'),
+      another({ ...scrapedFrom('dom0:10911'), ...contention }, 'dom0:10911', 'dom1:10911'),
       '6c9ee902-e8b7-484d-b5a1-502d89e835de',
       uuid,
     );
@@ -404,7 +400,7 @@ describe('who is who', () => {
     const restarted = Object.fromEntries(
       Object.entries({ ...sound, ...overflow }).map(([name, value]) => [
         name,
-        typeof value === 'number' && /_(total|bucket|count)\{/.test(name) ? `0+${value}x92 0+${value}x8` : value,
+        typeof value === 'number' && isCounter(name) ? `0+${value}x92 0+${value}x8` : value,
       ]),
     );
     // The minute before the restart is lost.

@@ -1,4 +1,5 @@
-import { alerts, type Alert } from '../../src/pack/alerts.ts';
+import type { Alert } from '../../src/pack/alert.ts';
+import { alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
@@ -118,7 +119,7 @@ export interface Expected {
 
 /** Minutes: more than an hour, for what is held against an hour ago. */
 const steps = 100;
-const isCounter = (name: string): boolean => /_(total|bucket|count)\{/.test(name);
+export const isCounter = (name: string): boolean => /_(total|bucket|count)\{/.test(name);
 
 /** What promtool's `input_series` have. A string is in promtool's own notation. */
 const inputOf = (all: Series) =>

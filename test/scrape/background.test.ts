@@ -8,41 +8,40 @@ afterEach(() => void vi.useRealTimers());
 
 const yearly = { cron: '0 0 1 1 *' };
 
-test('what runs by a pattern and fails is tried again soon, until it succeeds', async () => {
-  let runs = 0;
-  const task: BackgroundTask = {
+/** A task that fails so many times before it succeeds. */
+const failing = (times: number) => {
+  const task = {
+    runs: 0,
     every: yearly,
     run: async () => {
-      runs += 1;
-      if (runs < 3) throw new Error('not up yet');
+      task.runs += 1;
+      if (task.runs <= times) throw new Error('not up yet');
     },
   };
+  return task satisfies BackgroundTask;
+};
+
+test('what runs by a pattern and fails is tried again soon, until it succeeds', async () => {
+  const task = failing(2);
   const background = new Background(fakeClock());
   background.start(task);
   await vi.advanceTimersByTimeAsync(1000);
-  expect(runs).toBe(1);
+  expect(task.runs).toBe(1);
   expect(background.stateOf(task)?.error?.message).toBe('not up yet');
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(runs).toBe(3);
+  expect(task.runs).toBe(3);
   expect(background.stateOf(task)?.error).toBeUndefined();
   await vi.advanceTimersByTimeAsync(3_600_000);
-  expect(runs).toBe(3);
+  expect(task.runs).toBe(3);
   background.stop();
 });
 
 test('what is stopped is not tried again', async () => {
-  let runs = 0;
-  const task: BackgroundTask = {
-    every: yearly,
-    run: async () => {
-      runs += 1;
-      throw new Error('never');
-    },
-  };
+  const task = failing(Infinity);
   const background = new Background(fakeClock());
   background.start(task);
   await vi.advanceTimersByTimeAsync(1000);
   background.stop();
   await vi.advanceTimersByTimeAsync(3_600_000);
-  expect(runs).toBe(1);
+  expect(task.runs).toBe(1);
 });

@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { exitOf, stderrOf } from './child.ts';
+import { exitOf, kill, stderrOf } from './child.ts';
 import { debianTool } from './debian.ts';
-import { freePort, kill } from './prometheus.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 /** What Alertmanager sends to a webhook. */
@@ -21,9 +21,6 @@ export interface Notification {
 }
 
 export interface Alertmanager extends AsyncDisposable {
-  url: string;
-  /** host:port, as Prometheus's configuration has it. */
-  address: string;
   notifications: readonly Notification[];
   /** Tells it of alerts that fire, as Prometheus does. */
   post(alerts: readonly { labels: Record<string, string>; annotations?: Record<string, string> }[]): Promise<void>;
@@ -87,8 +84,6 @@ export async function startAlertmanager(configFile: string): Promise<Alertmanage
     throw error;
   }
   return {
-    url,
-    address,
     notifications,
     async post(alerts) {
       const response = await fetch(`${url}/api/v2/alerts`, {

@@ -21,3 +21,9 @@ export function stderrOf(child: ChildProcess): () => string {
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   return () => text;
 }
+
+/** Kills a child and waits until it has gone; `exited` is of `exitOf`. */
+export async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<void> {
+  child.kill('SIGKILL');
+  await exited.catch(() => {});
+}

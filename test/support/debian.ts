@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, constants, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { findProgram } from '../../src/host/commands.ts';
+import { commandOutput } from './command.ts';
 import { withDirectoryLock } from './directory-lock.ts';
 
 const CACHE = resolve(import.meta.dirname, '../../.cache/debian');
@@ -12,6 +13,11 @@ const COMMAND_TIMEOUT_MS = 300_000;
 export interface Tool {
   path: string;
   env: NodeJS.ProcessEnv;
+}
+
+export interface ToolAnswer {
+  stdout: string;
+  stderr: string;
 }
 
 /** Packages that hold each tool and what it loads, and its path inside them. */
@@ -47,15 +53,23 @@ export type ToolName = keyof typeof TOOLS;
 
 /** A tool ready to run: `ss` from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
 export async function debianTool(name: ToolName): Promise<Tool> {
-  const onPath = name === 'ss' ? await findOnPath(name) : undefined;
+  const onPath = name === 'ss' ? findProgram(name) : undefined;
   return onPath === undefined ? unpackedTool(name) : { path: onPath, env: process.env };
+}
+
+/** What a tool says, on either stream, whatever its exit status. */
+export async function toolSays(name: ToolName, args: readonly string[], cwd?: string): Promise<ToolAnswer> {
+  const { path, env } = await debianTool(name);
+  return new Promise((done) => {
+    execFile(path, args, { env, cwd, maxBuffer: 16 << 20 }, (_error, stdout, stderr) => done({ stdout, stderr }));
+  });
 }
 
 /** Unpacks all of these tools with one download. */
 export async function prepareTools(names: readonly ToolName[]): Promise<void> {
   const packages = new Set<string>();
   for (const name of names) {
-    if (name === 'ss' && (await findOnPath(name)) !== undefined) continue;
+    if (name === 'ss' && findProgram(name) !== undefined) continue;
     TOOLS[name].packages.forEach((each) => packages.add(each));
   }
   await debianRoot([...packages]);
@@ -131,18 +145,7 @@ async function download(packages: readonly string[], folder: string): Promise<vo
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
-  try {
-    await promisify(execFile)(command, args, {
-      cwd,
-      env: { ...process.env, LC_ALL: 'C' },
-      timeout: COMMAND_TIMEOUT_MS,
-      maxBuffer: 16 << 20,
-    });
-  } catch (error) {
-    const { message, stderr } = error as Error & { stderr?: string };
-    const reason = stderr?.trim().split('\n').slice(-5).join('\n') || message;
-    throw new Error(`${command} ${args.join(' ')} failed: ${reason}`, { cause: error });
-  }
+  await commandOutput(command, args, { cwd, env: { ...process.env, LC_ALL: 'C' }, timeoutMs: COMMAND_TIMEOUT_MS });
 }
 
 async function libraryFolders(root: string): Promise<string[]> {
@@ -153,18 +156,4 @@ async function libraryFolders(root: string): Promise<string[]> {
     folders.push(...names.filter((name) => name.includes('-linux-gnu')).map((name) => join(parent, name)));
   }
   return folders;
-}
-
-async function findOnPath(name: string): Promise<string | undefined> {
-  // Debian keeps the system folders off an unprivileged user's PATH.
-  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin', '/bin']) {
-    const path = join(folder, name);
-    try {
-      await access(path, constants.X_OK);
-      return path;
-    } catch {
-      continue;
-    }
-  }
-  return undefined;
 }

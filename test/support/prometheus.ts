@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exitOf, stderrOf, type Exit } from './child.ts';
+import { exitOf, kill, stderrOf } from './child.ts';
 import { debianTool } from './debian.ts';
 import { sampleNumber } from './exposition.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 export interface PrometheusOptions {
@@ -113,16 +113,6 @@ function configuration({ targets, scrapeConfigs = [], scrapeIntervalSeconds, ext
   };
 }
 
-/** A port of loopback that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function ready(url: string, child: ChildProcess, log: () => string): Promise<void> {
   await until(
     `Prometheus at ${url} ready`,
@@ -139,11 +129,6 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
     },
     { timeoutMs: 20_000, intervalMs: 20 },
   );
-}
-
-export async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<void> {
-  child.kill('SIGKILL');
-  await exited.catch(() => {});
 }
 
 function running(url: string, log: () => string, dispose: () => Promise<void>): Prometheus {

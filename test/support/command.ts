@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 export interface CommandOptions {
+  cwd?: string;
   env?: NodeJS.ProcessEnv;
   timeoutMs?: number;
   /** The command in messages of errors, where its own words say less. */
@@ -12,10 +13,10 @@ export interface CommandOptions {
 export async function commandOutput(
   command: string,
   args: readonly string[],
-  { env = process.env, timeoutMs = 600_000, title = [command, ...args].join(' ') }: CommandOptions = {},
+  { cwd, env = process.env, timeoutMs = 600_000, title = [command, ...args].join(' ') }: CommandOptions = {},
 ): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(command, args, { env, timeout: timeoutMs, maxBuffer: 64 << 20 });
+    const { stdout } = await promisify(execFile)(command, args, { cwd, env, timeout: timeoutMs, maxBuffer: 64 << 20 });
     return stdout;
   } catch (error) {
     const {

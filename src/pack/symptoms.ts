@@ -1,0 +1,51 @@
+import { percent, type Alert } from './alert.ts';
+
+/** What clients feel. */
+export const symptoms: readonly Alert[] = [
+  {
+    name: 'XenAcceptQueueOverflow',
+    kind: 'symptom',
+    severity: 'critical',
+    about: 'guest',
+    threshold: {
+      value: 0.01,
+      why: 'A queue that is full for 3 s of 5 min, with overflows: full alone harms nobody, and a burst of milliseconds is no page.',
+    },
+    measure: () => 'uuid:xen_accept_queue_full:ratio_rate5m and on (uuid) uuid:xen_listen_overflows:rate5m > 0',
+    for: '2m',
+    keepFiringFor: '5m',
+    summary: '{{ $labels.domain }} refuses connections: an accept queue overflows',
+    description: `An accept queue of {{ $labels.domain }} was full for ${percent} of the last 5 minutes, and connections were dropped.`,
+  },
+  {
+    name: 'XenAcceptQueueNearlyFull',
+    kind: 'symptom',
+    severity: 'warning',
+    about: 'guest',
+    threshold: {
+      value: 0.2,
+      why: 'One sample in five above three quarters: the next burst will be refused. Backlogs of 8 and less are left out: there one or two connections are as much.',
+    },
+    measure: () =>
+      'uuid:xen_accept_queue_above_three_quarters:ratio_rate5m unless on (uuid) uuid:xen_listen_overflows:rate5m > 0',
+    for: '10m',
+    summary: '{{ $labels.domain }} will soon refuse connections: an accept queue is nearly full',
+    description: `An accept queue of {{ $labels.domain }} was over three quarters full in ${percent} of all samples of the last 5 minutes.`,
+  },
+  {
+    name: 'XenAcceptThroughputCollapse',
+    kind: 'symptom',
+    severity: 'critical',
+    about: 'guest',
+    threshold: {
+      value: 0.5,
+      why: 'The public write-up of this problem measured accept() at less than half of the physical machine.',
+    },
+    measure: () =>
+      '(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or uuid:xen_syn_retransmits:rate5m > 0.1 or uuid:xen_vif_lost_packets:ratio_rate5m > 0)',
+    for: '5m',
+    keepFiringFor: '5m',
+    summary: '{{ $labels.domain }} accepts far fewer connections than an hour ago, and loses some',
+    description: `{{ $labels.domain }} accepts ${percent} fewer connections than an hour ago, while connections or packets are lost: nobody asks for less, less gets through.`,
+  },
+];
