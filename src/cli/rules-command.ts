@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { alerts } from '../pack/alerts.ts';
-import { defaultPackOptions, rulePack, type PackOptions } from '../pack/pack.ts';
+import { defaultPackOptions, rulePack, thresholdKey, type PackOptions } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -10,8 +10,9 @@ Prints the recording and alerting rules.
 
   --job=REGEX                 Label job of all exporters (default ${defaultPackOptions.job})
   --runbook-url=URL           Where the runbooks are; ALERT.md follows (default ${defaultPackOptions.runbookUrl})
-  --set=ALERT.threshold=NUMBER
-                              Another threshold for an alert. Repeatable.
+  --grafana-url=URL           Where Grafana is; d/ and the uid of a dashboard follow (default ${defaultPackOptions.grafanaUrl})
+  --set=ALERT.threshold=NUMBER, --set=ALERT.SEVERITY.threshold=NUMBER
+                              Another threshold for an alert, or for another severity that it has. Repeatable.
   --format=prometheus|operator
                               A rule file, or a PrometheusRule of the Prometheus Operator (default prometheus)
   --help                      Print this text and exit.
@@ -35,6 +36,7 @@ const parsed = (args: readonly string[]): PackOptions & { help: boolean; format:
       options: {
         job: { type: 'string', default: defaultPackOptions.job },
         'runbook-url': { type: 'string', default: defaultPackOptions.runbookUrl },
+        'grafana-url': { type: 'string', default: defaultPackOptions.grafanaUrl },
         set: { type: 'string', multiple: true, default: [] },
         format: { type: 'string', default: 'prometheus' },
         help: { type: 'boolean', default: false },
@@ -42,7 +44,8 @@ const parsed = (args: readonly string[]): PackOptions & { help: boolean; format:
     });
     return {
       job: values.job,
-      runbookUrl: values['runbook-url'].replace(/\/*$/, '/'),
+      runbookUrl: folderUrl(values['runbook-url']),
+      grafanaUrl: folderUrl(values['grafana-url']),
       thresholds: new Map(values.set.map(threshold)),
       help: values.help,
       format: values.format,
@@ -52,13 +55,25 @@ const parsed = (args: readonly string[]): PackOptions & { help: boolean; format:
   }
 };
 
-const threshold = (text: string): [alert: string, value: number] => {
-  const [, alert = '', number = ''] = /^(\w+)\.threshold=(.+)$/.exec(text) ?? [];
-  if (alert === '') throw new UsageError(`--set=${text}: expected ALERT.threshold=NUMBER`);
-  if (!alerts.some(({ name }) => name === alert)) throw new UsageError(`--set=${text}: there is no alert ${alert}`);
+const folderUrl = (url: string): string => url.replace(/\/*$/, '/');
+
+const thresholdKeys = alerts.flatMap((alert) =>
+  [undefined, ...(alert.also ?? [])].map((degree) => thresholdKey(alert, degree)),
+);
+
+const threshold = (text: string): [key: string, value: number] => {
+  const [, key = '', alert = '', number = ''] = /^((\w+)(?:\.\w+)?\.threshold)=(.+)$/.exec(text) ?? [];
+  if (key === '')
+    throw new UsageError(`--set=${text}: expected ALERT.threshold=NUMBER or ALERT.SEVERITY.threshold=NUMBER`);
+  if (!thresholdKeys.includes(key)) {
+    const keys = thresholdKeys.filter((each) => each.startsWith(`${alert}.`));
+    throw new UsageError(
+      keys.length === 0 ? `--set=${text}: there is no alert ${alert}` : `--set=${text}: expected ${keys.join(' or ')}`,
+    );
+  }
   const value = Number(number);
   // A score is a measure over its threshold.
   if (!(value > 0 && value < Infinity))
     throw new UsageError(`--set=${text}: expected a number above 0, found ${number}`);
-  return [alert, value];
+  return [key, value];
 };

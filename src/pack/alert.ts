@@ -10,12 +10,39 @@ export interface Threshold {
 /** What an alert is: harm that clients feel, a hop at its limit, or the exporters themselves. */
 export type AlertKind = 'symptom' | 'cause' | 'meta';
 
+export type Severity = 'critical' | 'warning' | 'info';
+
+/** Where on the way of a SYN it is, in the order of that way. */
+export type Hop =
+  | 'uplink'
+  | 'vif'
+  | 'netback'
+  | 'grant table'
+  | 'event channel'
+  | 'Dom0 vCPU'
+  | 'vCPU'
+  | 'netfront'
+  | 'SYN queue'
+  | 'accept queue'
+  | 'exporter';
+
+/** What makes an alert fire with another severity than its own. */
+export interface Degree {
+  severity: Severity;
+  threshold: Threshold;
+  /** Else that of the alert. */
+  measure?: (p: Promql) => string;
+  /** Else that of the alert. */
+  description?: string;
+}
+
 /** An alert of the pack. */
 export interface Alert {
   /** `Xen...`, 40 characters at most; its runbook has the same name. */
   name: string;
   kind: AlertKind;
-  severity: 'critical' | 'warning' | 'info';
+  severity: Severity;
+  hop: Hop;
   /**
    * What `measure` tells of: a guest (by uuid), a host (by job and instance: all of its guests suffer), or an exporter (by job, instance and
    * what else its labels are).
@@ -24,13 +51,26 @@ export interface Alert {
   threshold: Threshold;
   /** PromQL of the measured value wherever the alert makes sense; it fires where the value is above the threshold. */
   measure: (p: Promql) => string;
+  /** Metrics without any one of which it is blind. */
+  needs: readonly string[];
   for: string;
   keepFiringFor?: string;
   /** One line; templates of Prometheus may be used. */
   summary: string;
   /** With the measured value. */
   description: string;
+  /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
+  command: string;
+  /** Another severity, each at most once. */
+  also?: readonly Degree[];
 }
 
 /** The measured value as a percentage, in a template of Prometheus. */
 export const percent = '{{ $value | humanizePercentage }}';
+
+/** The guest's name, in a template of Prometheus. */
+export const guest = '{{ $labels.domain }}';
+
+/** That clients of a guest are harmed: connections that overflow, or SYN-ACKs sent again. */
+export const clientsAreHarmed =
+  '(uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1)';

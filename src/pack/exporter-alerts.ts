@@ -1,4 +1,4 @@
-import type { Alert } from './alert.ts';
+import { guest, type Alert } from './alert.ts';
 
 /** The exporters themselves: what is not seen cannot be said. */
 export const meta: readonly Alert[] = [
@@ -6,18 +6,22 @@ export const meta: readonly Alert[] = [
     name: 'XenExporterDown',
     kind: 'meta',
     severity: 'warning',
+    hop: 'exporter',
     about: 'exporter',
     threshold: { value: 0.5, why: 'Down or not.' },
     measure: (p) => `1 - ${p.metric('up')}`,
+    needs: ['up'],
     for: '5m',
     summary: 'The exporter on {{ $labels.instance }} cannot be scraped',
     description:
       'Prometheus cannot scrape {{ $labels.instance }} for 5 minutes: this machine, and if it is a Dom0 its guests, are not watched.',
+    command: 'curl -sS http://{{ $labels.instance }}/-/healthy',
   },
   {
     name: 'XenExporterCollectorFailing',
     kind: 'meta',
     severity: 'warning',
+    hop: 'exporter',
     about: 'exporter',
     threshold: {
       value: 0,
@@ -25,15 +29,18 @@ export const meta: readonly Alert[] = [
     },
     measure: (p) =>
       `(1 - ${p.metric('xen_exporter_collector_success')}) and on (job, instance, collector) ${p.metric('xen_exporter_collector_available')} == 1`,
+    needs: ['xen_exporter_collector_success', 'xen_exporter_collector_available'],
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
     description:
       'The collector {{ $labels.collector }} on {{ $labels.instance }} fails for 15 minutes; its log says why. Alerts that need it are blind.',
+    command: 'curl -sS http://{{ $labels.instance }}/',
   },
   {
     name: 'XenGuestExporterMissing',
     kind: 'meta',
     severity: 'info',
+    hop: 'exporter',
     about: 'guest',
     threshold: {
       value: 0,
@@ -41,9 +48,11 @@ export const meta: readonly Alert[] = [
     },
     measure: () =>
       '(max by (uuid) (last_over_time(instance:xen_guest_uuid:info[1d])) unless on (uuid) instance:xen_guest_uuid:info) and on (uuid) max by (uuid) (instance_domain:xen_domain_uuid:info)',
+    needs: ['xen_domain_info', 'xen_guest_info'],
     for: '15m',
     summary: 'The exporter in {{ $labels.domain }} is gone',
     description:
       '{{ $labels.domain }} runs, and had an exporter within the last day: now it has none, and what its clients feel is not seen.',
+    command: `dom0# xl list ${guest}`,
   },
 ];

@@ -1,4 +1,4 @@
-import type { Alert } from './alert.ts';
+import type { Alert, AlertKind, Degree, Severity } from './alert.ts';
 import { alerts } from './alerts.ts';
 import { ofHost, Promql } from './promql.ts';
 import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
@@ -9,13 +9,16 @@ export interface PackOptions {
   job: string;
   /** Where runbooks are: the alert's name and .md follow. */
   runbookUrl: string;
-  /** Thresholds other than the pack's, by the alert's name. */
+  /** Where Grafana is: d/ and the uid of a dashboard follow. */
+  grafanaUrl: string;
+  /** Thresholds other than the pack's, by the key of the threshold. */
   thresholds: ReadonlyMap<string, number>;
 }
 
 export const defaultPackOptions: PackOptions = {
   job: 'xen',
   runbookUrl: 'https://example.org/xen-exporter/runbooks/',
+  grafanaUrl: 'https://example.org/grafana/',
   thresholds: new Map(),
 };
 
@@ -24,7 +27,7 @@ export interface AlertingRule {
   expr: string;
   for: string;
   keep_firing_for?: string;
-  labels: Record<string, string>;
+  labels: { severity: Severity; kind: AlertKind };
   annotations: Record<string, string>;
 }
 
@@ -33,52 +36,104 @@ export interface RuleGroup {
   rules: (RecordingRule | AlertingRule)[];
 }
 
-/** Of the guest with the label uuid, as a template of Prometheus. */
-const strongestCause = (runbookUrl: string): string =>
-  `{{ range query (printf "topk(1, uuid_cause:xen_accept_path_cause_score:ratio{uuid=\\"%s\\"} > 1)" $labels.uuid) }} Strongest cause: {{ .Labels.cause }}, {{ .Value | humanize }} times its threshold, ${runbookUrl}{{ .Labels.cause }}.md{{ else }} No hop of the accept path is over its threshold.{{ end }}`;
+/** By which name a user changes the threshold of an alert, or of another degree of it. */
+export const thresholdKey = ({ name }: Alert, degree?: Degree): string =>
+  degree === undefined ? `${name}.threshold` : `${name}.${degree.severity}.threshold`;
+
+const causes = alerts.filter(({ kind }) => kind === 'cause');
+
+/** Uids of the dashboards, and what each is asked to show. */
+const dashboards: Readonly<Record<Alert['about'], string>> = {
+  guest: 'xen-guest?var-uuid={{ $labels.uuid }}',
+  host: 'xen-dom0?var-instance={{ $labels.instance }}',
+  exporter: 'xen-exporter?var-instance={{ $labels.instance }}',
+};
+
+const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
+
+/** A template of Prometheus: one for the strongest cause of the guest with the label uuid, or another where no hop is over its threshold. */
+const strongestCause = (one: string, none: string): string =>
+  `{{ range query (printf "topk(1, ${scoreName}{uuid=\\"%s\\"} > 1)" $labels.uuid) }}${one}{{ else }}${none}{{ end }}`;
+
+/** The first command for whichever cause is the strongest. */
+const commandOfCause = causes
+  .map(({ name, command }, index) => `{{ ${index === 0 ? '' : 'else '}if eq .Labels.cause "${name}" }}${command}`)
+  .concat('{{ end }}')
+  .join('');
 
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
   const p = new Promql(options.job);
-  const thresholdOf = ({ name, threshold }: Alert): number => options.thresholds.get(name) ?? threshold.value;
+  const thresholdOf = (alert: Alert, degree?: Degree): number =>
+    options.thresholds.get(thresholdKey(alert, degree)) ?? (degree ?? alert).threshold.value;
 
+  const over = (alert: Alert, degree?: Degree): string => {
+    const measured = degree?.measure ?? alert.measure;
+    return `(${measured(p)}) > ${thresholdOf(alert, degree)}`;
+  };
+
+  /** Of each measure of its own that a cause has: one that differs in the threshold alone adds nothing. */
+  const scores = causes.flatMap((alert) =>
+    [undefined, ...(alert.also ?? []).filter(({ measure }) => measure)].map((degree) => {
+      const measure = (degree?.measure ?? alert.measure)(p);
+      const score = `(${alert.about === 'host' ? ofHost(measure) : measure}) / ${thresholdOf(alert, degree)}`;
+      const labels = { cause: alert.name, hop: alert.hop, degree: degree?.severity ?? '' };
+      return Object.entries(labels).reduce(
+        (expr, [label, value]) => (value ? `label_replace(${expr}, "${label}", "${value}", "", "")` : expr),
+        `max by (uuid) (${score})`,
+      );
+    }),
+  );
   const score: RecordingRule = {
-    record: 'uuid_cause:xen_accept_path_cause_score:ratio',
-    expr: alerts
-      .filter(({ kind }) => kind === 'cause')
-      .map((alert) => {
-        const measure = alert.about === 'host' ? ofHost(alert.measure(p)) : alert.measure(p);
-        return `label_replace((${measure}) / ${thresholdOf(alert)}, "cause", "${alert.name}", "", "")`;
-      })
-      .join('\n  or\n'),
+    record: scoreName,
+    expr: `max by (uuid, cause, hop) (\n  ${scores.join('\n  or\n  ')}\n)`,
   };
 
-  const fired = (alert: Alert): string => {
-    const over = `(${alert.measure(p)}) > ${thresholdOf(alert)}`;
+  const identified = ({ about }: Alert, expr: string): string => {
     // Whose exporter it is was said by itself, when it could still be scraped.
-    if (alert.about === 'exporter') {
+    if (about === 'exporter') {
       const identity = 'topk by (job, instance) (1, last_over_time(instance:xen_exporter_identity:info[1d]))';
-      return `(${over}) * on (job, instance) group_left (domain, host) ${identity}\n  or\n(${over}) unless on (job, instance) ${identity}`;
+      return `(${expr}) * on (job, instance) group_left (domain, host) ${identity}\n  or\n(${expr}) unless on (job, instance) ${identity}`;
     }
-    if (alert.about === 'host') return `label_replace(${over}, "host", "$1", "instance", "(.*)")`;
-    return `(${over}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
+    if (about === 'host') return `label_replace(${expr}, "host", "$1", "instance", "(.*)")`;
+    return `(${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
   };
 
-  const alertingRule = (alert: Alert): AlertingRule => ({
+  const annotations = (alert: Alert, degree?: Degree): Record<string, string> => {
+    const description = degree?.description ?? alert.description;
+    const links = {
+      runbook_url: `${options.runbookUrl}${alert.name}.md`,
+      dashboard_url: `${options.grafanaUrl}d/${dashboards[alert.about]}`,
+    };
+    if (alert.kind !== 'symptom')
+      return { summary: alert.summary, description, hop: alert.hop, command: alert.command, ...links };
+    const cause = strongestCause(
+      ` Strongest cause: {{ .Labels.cause }}, {{ .Value | humanize }} times its threshold, ${options.runbookUrl}{{ .Labels.cause }}.md`,
+      ' No hop of the accept path is over its threshold.',
+    );
+    return {
+      summary: alert.summary,
+      description: description + cause,
+      cause: strongestCause('{{ .Labels.cause }}', ''),
+      hop: strongestCause('{{ .Labels.hop }}', alert.hop),
+      command: strongestCause(commandOfCause, alert.command),
+      ...links,
+    };
+  };
+
+  const alertingRule = (alert: Alert, degree?: Degree): AlertingRule => ({
     alert: alert.name,
-    expr: fired(alert),
+    expr: identified(alert, over(alert, degree)),
     for: alert.for,
     ...(alert.keepFiringFor === undefined ? {} : { keep_firing_for: alert.keepFiringFor }),
-    labels: { severity: alert.severity, kind: alert.kind },
-    annotations: {
-      summary: alert.summary,
-      description: alert.description + (alert.kind === 'symptom' ? strongestCause(options.runbookUrl) : ''),
-      runbook_url: `${options.runbookUrl}${alert.name}.md`,
-    },
+    labels: { severity: (degree ?? alert).severity, kind: alert.kind },
+    annotations: annotations(alert, degree),
   });
 
-  const ofKind = (...kinds: Alert['kind'][]): AlertingRule[] =>
-    alerts.filter(({ kind }) => kinds.includes(kind)).map(alertingRule);
+  const ofKind = (...kinds: AlertKind[]): AlertingRule[] =>
+    alerts
+      .filter(({ kind }) => kinds.includes(kind))
+      .flatMap((alert) => [undefined, ...(alert.also ?? [])].map((degree) => alertingRule(alert, degree)));
 
   return [
     {

@@ -33,9 +33,12 @@ export const identityRules = (p: Promql): RecordingRule[] => [
     expr: `topk by (job, instance, domain) (1, max by (job, instance, domain, uuid) (${p.metric('xen_domain_info', ...realUuid)}))`,
   },
   {
-    // A guest that migrates is on two hosts for a moment; one whose host has no exporter is known by its own address.
+    // A guest that migrates is on two hosts for a moment. While the exporter of its host is down it keeps its name. One whose host has none
+    // is known by its own address.
     record: 'uuid:xen_guest_identity:info',
     expr: `topk by (uuid) (1, max by (uuid, domain, host) (label_replace(instance_domain:xen_domain_uuid:info, "host", "$1", "instance", "(.*)")))
+  or on (uuid)
+(uuid:xen_guest_identity:info and on (uuid) instance:xen_guest_uuid:info and on (host) label_replace(min_over_time(${p.metric('up')}[5m]) == 0, "host", "$1", "instance", "(.*)"))
   or on (uuid)
 topk by (uuid) (1, max by (uuid, domain, host) (label_replace(label_replace(instance:xen_guest_uuid:info, "domain", "$1", "instance", "(.*)"), "host", "unknown", "", "")))`,
   },
@@ -126,6 +129,10 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       expr: ofGuest(`max ${perGuest} (${netfrontEvents}) / (sum ${perGuest} (${netfrontEvents}) > 0)`),
     },
     {
+      record: 'uuid:xen_interrupt_time:ratio_rate5m',
+      expr: ofGuest(`${summed('xen_cpu_seconds_total', 'mode=~"irq|softirq"')} / ${summed('xen_cpu_seconds_total')}`),
+    },
+    {
       record: 'uuid:xen_interrupt_time_of_busiest_vcpu:ratio_rate5m',
       expr: ofGuest(
         `max ${perGuest} (sum by (job, instance, cpu) (${p.rate('xen_cpu_seconds_total', 'mode=~"irq|softirq"')}))`,
@@ -161,6 +168,7 @@ export const hostRules = (p: Promql): RecordingRule[] => {
       record: 'uuid:xen_netback_thread_cpu:ratio_rate5m',
       expr: ofDomain(worst('xen_netback_thread_cpu_seconds_total')),
     },
+    { record: 'uuid:xen_netback_cpu:rate5m', expr: ofDomain(summed('xen_netback_cpu_seconds_total')) },
     {
       record: 'uuid:xen_netback_runqueue_wait:ratio_rate5m',
       expr: ofDomain(worst('xen_netback_thread_runqueue_wait_seconds_total')),

@@ -1,4 +1,4 @@
-import { percent, type Alert } from './alert.ts';
+import { clientsAreHarmed, guest, percent, type Alert } from './alert.ts';
 
 /** What clients feel. */
 export const symptoms: readonly Alert[] = [
@@ -6,21 +6,25 @@ export const symptoms: readonly Alert[] = [
     name: 'XenAcceptQueueOverflow',
     kind: 'symptom',
     severity: 'critical',
+    hop: 'accept queue',
     about: 'guest',
     threshold: {
       value: 0.01,
       why: 'A queue that is full for 3 s of 5 min, with overflows: full alone harms nobody, and a burst of milliseconds is no page.',
     },
     measure: () => 'uuid:xen_accept_queue_full:ratio_rate5m and on (uuid) uuid:xen_listen_overflows:rate5m > 0',
+    needs: ['xen_listener_accept_queue_full_seconds_total', 'xen_tcp_listen_overflows_total'],
     for: '2m',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} refuses connections: an accept queue overflows',
-    description: `An accept queue of {{ $labels.domain }} was full for ${percent} of the last 5 minutes, and connections were dropped.`,
+    description: `An accept queue of ${guest} was full for ${percent} of the last 5 minutes, and connections were dropped{{ range query (printf "uuid:xen_listen_overflows_per_accept:ratio_rate5m{uuid=\\"%s\\"}" $labels.uuid) }}: {{ .Value | humanize }} attempts for each that was accepted{{ end }}.`,
+    command: 'guest# ss -ltn',
   },
   {
     name: 'XenAcceptQueueNearlyFull',
     kind: 'symptom',
     severity: 'warning',
+    hop: 'accept queue',
     about: 'guest',
     threshold: {
       value: 0.2,
@@ -28,24 +32,29 @@ export const symptoms: readonly Alert[] = [
     },
     measure: () =>
       'uuid:xen_accept_queue_above_three_quarters:ratio_rate5m unless on (uuid) uuid:xen_listen_overflows:rate5m > 0',
+    needs: ['xen_listener_accept_queue_fill_ratio_bucket', 'xen_listener_accept_queue_fill_ratio_count'],
     for: '10m',
     summary: '{{ $labels.domain }} will soon refuse connections: an accept queue is nearly full',
     description: `An accept queue of {{ $labels.domain }} was over three quarters full in ${percent} of all samples of the last 5 minutes.`,
+    command: 'guest# ss -ltn',
   },
   {
     name: 'XenAcceptThroughputCollapse',
     kind: 'symptom',
     severity: 'critical',
+    hop: 'accept queue',
     about: 'guest',
     threshold: {
       value: 0.5,
       why: 'The public write-up of this problem measured accept() at less than half of the physical machine.',
     },
     measure: () =>
-      '(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or uuid:xen_syn_retransmits:rate5m > 0.1 or uuid:xen_vif_lost_packets:ratio_rate5m > 0)',
+      `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (${clientsAreHarmed} or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0)`,
+    needs: ['xen_tcp_passive_opens_total'],
     for: '5m',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} accepts far fewer connections than an hour ago, and loses some',
     description: `{{ $labels.domain }} accepts ${percent} fewer connections than an hour ago, while connections or packets are lost: nobody asks for less, less gets through.`,
+    command: 'guest# ss -ltn',
   },
 ];
