@@ -34,7 +34,7 @@ export const meta: readonly Alert[] = [
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
     description:
       'The collector {{ $labels.collector }} on {{ $labels.instance }} fails for 15 minutes; its log says why. Alerts that need it are blind.',
-    command: 'curl -sS http://{{ $labels.instance }}/',
+    command: 'curl -sS http://{{ $labels.instance }}/metrics | grep -e collector_success -e collector_available',
   },
   {
     name: 'XenGuestExporterMissing',

@@ -49,7 +49,7 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: 'The SYN queue of {{ $labels.domain }} overflows',
     description:
-      'The SYN queue of {{ $labels.domain }} overflows {{ $value | humanize }} times a second while its accept queues are not full: a SYN flood, or clients that are far away.',
+      'The SYN queue of {{ $labels.domain }} overflows {{ $value | printf "%.1f" }} times a second while its accept queues are not full: a SYN flood, or clients that are far away.',
     command: 'guest# ss -tn state syn-recv',
   },
   {
@@ -85,7 +85,7 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: 'One vCPU of {{ $labels.domain }} handles all network interrupts, and has no more time',
     description: `One vCPU of {{ $labels.domain }} spends ${percent} of its time on interrupts, and over nine tenths of the network's come to it.`,
-    command: 'guest# grep -e CPU -e eth /proc/interrupts',
+    command: 'guest# grep -e CPU -e vif /proc/interrupts',
   },
   {
     name: 'XenEventChannelStorm',
@@ -103,7 +103,7 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: '{{ $labels.domain }} drowns in network interrupts',
     description: `The vCPUs of {{ $labels.domain }} spend ${percent} of their time in interrupts, and hardly any of those of the network brings more than one packet.`,
-    command: 'guest# grep -e CPU -e eth /proc/interrupts',
+    command: 'guest# grep -e CPU -e vif /proc/interrupts',
     also: [
       {
         severity: 'info',

@@ -17,7 +17,7 @@ export const symptoms: readonly Alert[] = [
     for: '2m',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} refuses connections: an accept queue overflows',
-    description: `An accept queue of ${guest} was full for ${percent} of the last 5 minutes, and connections were dropped{{ range query (printf "uuid:xen_listen_overflows_per_accept:ratio_rate5m{uuid=\\"%s\\"}" $labels.uuid) }}: {{ .Value | humanize }} attempts for each that was accepted{{ end }}.`,
+    description: `An accept queue of ${guest} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid:xen_listen_overflows_per_accept:ratio_rate5m{uuid=\\"%s\\"}" $labels.uuid) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
     command: 'guest# ss -ltn',
   },
   {

@@ -22,7 +22,21 @@ test('another threshold changes the alert and the score of its cause', () => {
   const score = groupsOf(set)
     .flatMap(({ rules }) => rules)
     .find((rule) => 'record' in rule && rule.record.startsWith('uuid_cause:'))!;
-  expect(score.expr).toContain('/ 0.25, "cause", "XenVcpuStarved"');
+  expect(score.expr).toContain('/ 0.25), "cause", "XenVcpuStarved"');
+});
+
+test('another severity has a threshold of its own', () => {
+  const all = groupsOf('--set=XenVifDropping.critical.threshold=0.07').flatMap(({ rules }) => rules);
+  const dropping = all.filter((rule): rule is AlertingRule => 'alert' in rule && rule.alert === 'XenVifDropping');
+  expect(dropping.map(({ labels, expr }) => [labels.severity, /> ([\d.]+)\) \* on/.exec(expr)?.[1]])).toEqual([
+    ['warning', '0.01'],
+    ['critical', '0.07'],
+  ]);
+});
+
+test('dashboards are where Grafana is', () => {
+  const { annotations } = alert('XenDom0Starved', '--grafana-url=http://grafana');
+  expect(annotations['dashboard_url']).toBe('http://grafana/d/xen-dom0?var-instance={{ $labels.instance }}');
 });
 
 test('links go where the runbooks are', () => {
@@ -45,6 +59,7 @@ test('help', () => {
 
 test.each([
   ['--set=XenVcpuStarved=1', 'expected ALERT.threshold=NUMBER'],
+  ['--set=XenVifDropping.info.threshold=1', 'expected XenVifDropping.threshold or XenVifDropping.critical.threshold'],
   ['--set=XenNone.threshold=1', 'there is no alert XenNone'],
   ['--set=XenVcpuStarved.threshold=much', 'expected a number above 0, found much'],
   ['--set=XenVcpuStarved.threshold=0', 'expected a number above 0, found 0'],

@@ -1,4 +1,4 @@
-import type { Alert } from '../../src/pack/alert.ts';
+import type { Alert, Severity } from '../../src/pack/alert.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
 
@@ -96,7 +96,7 @@ export const sound: Series = {
     'xen_vif_receive_dropped_packets_total{reason="refused"}': 0,
     'xen_vif_receive_dropped_packets_total{reason="expired"}': 0,
     xen_vif_qdisc_drops_total: 0,
-    'xen_netback_cpu_seconds_total{}': 20,
+    'xen_netback_cpu_seconds_total{}': 12,
     'xen_netback_thread_cpu_seconds_total{queue="",thread="guest-rx"}': 20,
     'xen_netback_thread_runqueue_wait_seconds_total{queue="",thread="guest-rx"}': 2,
     'xen_netback_ring_consumed_slots_total{queue="",ring="rx"}': 90_000,
@@ -112,9 +112,11 @@ export const sound: Series = {
 export interface Expected {
   alert: string;
   value: string;
+  /** Where it is not the alert's own. */
+  severity?: Severity;
   labels?: Record<string, string>;
-  /** What a symptom says of the cause. */
-  cause?: string;
+  /** Of a symptom: its strongest cause, and how many times over its threshold that is. */
+  cause?: { name: string; times: string };
 }
 
 /** Minutes: more than an hour, for what is held against an hour ago. */
@@ -128,19 +130,47 @@ const inputOf = (all: Series) =>
     values: typeof value === 'string' ? value : isCounter(name) ? `0+${value}x${steps}` : `${value}x${steps}`,
   }));
 
-const labelsOf = (
-  { about, kind, severity }: Alert,
-  extra: Readonly<Record<string, string>>,
-): Record<string, string> => {
+const labelsOf = ({ about, kind, severity }: Alert, expected: Expected): Record<string, string> => {
   const identity: Record<string, string> =
     about === 'guest' ? { uuid, domain, host: dom0 } : about === 'host' ? { job, instance: dom0, host: dom0 } : { job };
-  return { severity, kind, ...identity, ...extra };
+  return { severity: expected.severity ?? severity, kind, ...identity, ...expected.labels };
 };
 
-const filled = (template: string, labels: Readonly<Record<string, string>>, value: string): string =>
+const alertOf = (name: string): Alert => alerts.find((alert) => alert.name === name)!;
+
+/** Of the overflow that scenarios have: one attempt dropped for a hundred that are accepted. */
+const droppedPerAccept = '1%';
+
+const filled = (template: string, labels: Readonly<Record<string, string>>, value = ''): string =>
   template
+    .replace(/\{\{ range query .*? \}\}([^{]*)\{\{ .*? \}\}([^{]*)\{\{ end \}\}/, `$1${droppedPerAccept}$2`)
     .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
     .replace(/\{\{ \$value[^}]*\}\}/g, value);
+
+const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, string>): Record<string, string> => {
+  const { runbookUrl, grafanaUrl } = defaultPackOptions;
+  const degree = alert.also?.find(({ severity }) => severity === expected.severity);
+  const dashboard = {
+    guest: `xen-guest?var-uuid=${labels['uuid']}`,
+    host: `xen-dom0?var-instance=${labels['instance']}`,
+    exporter: `xen-exporter?var-instance=${labels['instance']}`,
+  };
+  const cause = expected.cause && alertOf(expected.cause.name);
+  const ofCause = cause
+    ? ` Strongest cause: ${cause.name}, ${expected.cause!.times} times its threshold, ${runbookUrl}${cause.name}.md`
+    : ' No hop of the accept path is over its threshold.';
+  return {
+    summary: filled(alert.summary, labels),
+    description:
+      filled(degree?.description ?? alert.description, labels, expected.value) +
+      (alert.kind === 'symptom' ? ofCause : ''),
+    ...(alert.kind === 'symptom' && { cause: cause?.name ?? '' }),
+    hop: (cause ?? alert).hop,
+    command: filled((cause ?? alert).command, labels),
+    runbook_url: `${runbookUrl}${alert.name}.md`,
+    dashboard_url: `${grafanaUrl}d/${dashboard[alert.about]}`,
+  };
+};
 
 /** A test of promtool: with these series those alerts fire at that minute, with all labels and annotations, and no others. */
 export const promtoolTest = (all: Series, expected: readonly Expected[], minute = steps - 5) => ({
@@ -151,17 +181,9 @@ export const promtoolTest = (all: Series, expected: readonly Expected[], minute 
     alertname: alert.name,
     exp_alerts: expected
       .filter((each) => each.alert === alert.name)
-      .map(({ value, labels: extra = {}, cause }) => {
-        const labels = labelsOf(alert, extra);
-        const tail = cause ?? ' No hop of the accept path is over its threshold.';
-        return {
-          exp_labels: labels,
-          exp_annotations: {
-            summary: filled(alert.summary, labels, value),
-            description: filled(alert.description, labels, value) + (alert.kind === 'symptom' ? tail : ''),
-            runbook_url: `${defaultPackOptions.runbookUrl}${alert.name}.md`,
-          },
-        };
+      .map((each) => {
+        const labels = labelsOf(alert, each);
+        return { exp_labels: labels, exp_annotations: annotationsOf(alert, each, labels) };
       }),
   })),
 });
