@@ -15,6 +15,7 @@ import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
 import { createLog, type Log } from './host/log.ts';
 import { ownProcess } from './host/own-process.ts';
+import { blindAlerts } from './pack/blind.ts';
 import { Background } from './scrape/background.ts';
 import { CollectorRun } from './scrape/collector-run.ts';
 import { CommandDurations } from './scrape/command-durations.ts';
@@ -100,6 +101,7 @@ const serve = async (settings: Settings): Promise<void> => {
     scraper,
     log,
     version,
+    blindAlerts,
     disabled: collectors.filter(({ isEnabled }) => !isEnabled).map(({ definition }) => definition),
     telemetryPath: global['web.telemetry-path'],
     maxRequests: global['web.max-requests'],

@@ -51,7 +51,7 @@ export interface Alert {
   threshold: Threshold;
   /** PromQL of the measured value wherever the alert makes sense; it fires where the value is above the threshold. */
   measure: (p: Promql) => string;
-  /** Metrics without any one of which it is blind. */
+  /** Metrics without any one of which it is blind; a histogram by its own name. */
   needs: readonly string[];
   for: string;
   keepFiringFor?: string;

@@ -32,7 +32,7 @@ export const symptoms: readonly Alert[] = [
     },
     measure: () =>
       'uuid:xen_accept_queue_above_three_quarters:ratio_rate5m unless on (uuid) uuid:xen_listen_overflows:rate5m > 0',
-    needs: ['xen_listener_accept_queue_fill_ratio_bucket', 'xen_listener_accept_queue_fill_ratio_count'],
+    needs: ['xen_listener_accept_queue_fill_ratio'],
     for: '10m',
     summary: '{{ $labels.domain }} will soon refuse connections: an accept queue is nearly full',
     description: `An accept queue of {{ $labels.domain }} was over three quarters full in ${percent} of all samples of the last 5 minutes.`,

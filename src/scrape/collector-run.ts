@@ -18,6 +18,8 @@ export interface CollectorStatus {
   /** Why it last failed; absent where it did not. */
   readonly error?: string;
   readonly series: number;
+  /** Names of the metrics that its last run gave. */
+  readonly metrics: readonly string[];
 }
 
 const oneLabel = new LabelSets(['collector']);
@@ -40,6 +42,7 @@ export class CollectorRun {
   #lastSuccess: number | undefined;
   #seconds = 0;
   #series = 0;
+  #metrics: readonly string[] = [];
   #dropped = 0;
 
   constructor(spec: {
@@ -88,6 +91,7 @@ export class CollectorRun {
       available: this.#collector.applies(),
       lacks: this.#collector.lacks?.(),
       series: this.#series,
+      metrics: this.#metrics,
       ...(error && { error: error.message }),
     };
   }
@@ -123,7 +127,9 @@ export class CollectorRun {
     this.#logChange(failure);
     if (!failure && this.#applies === true) this.#lastSuccess = this.#successTime();
     this.#seconds = clock.monotonicSeconds() - begin;
-    return isGood ? out.list() : [];
+    const families = isGood ? out.list() : [];
+    this.#metrics = families.map(({ descriptor }) => descriptor.name);
+    return families;
   }
 
   async #attempt(out: Families, deadline: number, breathe: () => Promise<void> | undefined): Promise<void> {

@@ -12,6 +12,8 @@ export interface WebOptions {
   readonly scraper: Scraper;
   readonly log: Log;
   readonly version: string;
+  /** Alerts that have not what they need where only these metrics are, for the landing page. */
+  readonly blindAlerts: (metrics: ReadonlySet<string>) => readonly { name: string; lacks: readonly string[] }[];
   /** The collectors that are switched off, for the landing page. */
   readonly disabled: readonly { name: string; help: string }[];
   readonly telemetryPath: string;
@@ -74,7 +76,9 @@ export const createApp = (options: WebOptions): Express => {
   app.use(at('/-/ready', say('Ready')));
   app.use(
     at('/', (_request, response) => {
-      response.type('text/html').send(landingPage({ ...options, collectors: scraper.status() }));
+      const collectors = scraper.status();
+      const blind = options.blindAlerts(new Set(collectors.flatMap(({ metrics }) => metrics)));
+      response.type('text/html').send(landingPage({ ...options, collectors, blind }));
     }),
   );
   app.use((_request, response) => {

@@ -36,12 +36,26 @@ const formatRow = (telemetryPath: string, { name, help, state, detail }: Row): s
 </tr>`;
 };
 
+const blindTable = (blind: readonly { name: string; lacks: readonly string[] }[]): string =>
+  blind.length === 0
+    ? ''
+    : `<h2>Alerts that cannot work with these metrics</h2>
+<p>In a guest, those of its host come from the exporter in Dom0, and the other way around. The others are blind.</p>
+<table>
+<thead><tr><th>Alert</th><th>Lacks</th></tr></thead>
+<tbody>
+${blind.map(({ name, lacks }) => `<tr class="absent"><td>${escapeHtml(name)}</td><td>${escapeHtml(lacks.join(', '))}</td></tr>`).join('\n')}
+</tbody>
+</table>`;
+
 /** The page for people: what is collected here, what is not and why, and where to go. */
 export const landingPage = (view: {
   version: string;
   telemetryPath: string;
   collectors: readonly CollectorStatus[];
   disabled: readonly { name: string; help: string }[];
+  /** Alerts that do not have what they need, and the metrics that they lack. */
+  blind: readonly { name: string; lacks: readonly string[] }[];
 }): string => `<!doctype html>
 <html lang="en">
 <head>
@@ -51,6 +65,7 @@ export const landingPage = (view: {
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin-bottom: 0 }
+h2 { font-size: 1.1rem; margin: 2rem 0 0 }
 p.version { color: #5a6675; margin-top: 0 }
 nav a { margin-right: 1.2rem }
 table { border-collapse: collapse; width: 100%; margin-top: 1rem }
@@ -77,6 +92,7 @@ ${[...view.collectors.map(rowOf), ...view.disabled.map(offRow)]
   .join('\n')}
 </tbody>
 </table>
+${blindTable(view.blind)}
 </body>
 </html>
 `;

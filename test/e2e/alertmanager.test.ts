@@ -7,9 +7,9 @@ import { until } from '../support/until.ts';
 const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
 
 /** An alert of the pack as Prometheus sends it. */
-const firing = (alertname: string, identity: Record<string, string>) => {
+const firing = (alertname: string, labels: Record<string, string>) => {
   const { kind, severity } = alerts.find(({ name }) => name === alertname)!;
-  return { labels: { alertname, kind, severity, ...identity } };
+  return { labels: { alertname, kind, severity, ...labels } };
 };
 
 const received = ({ notifications }: Alertmanager): string[] =>
@@ -61,4 +61,38 @@ test('a host that is down mutes the exporters of its guests, and a guest’s exp
     'ticket: XenExporterDown of db on dom1',
     'ticket: XenExporterDown of mail on dom1',
   ]);
+});
+
+test('a critical alert mutes what it is as a warning, of its own guest alone', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const web = { host: 'dom0', domain: 'web' };
+  await alertmanager.post([
+    firing('XenVifDropping', web),
+    firing('XenVifDropping', { ...web, severity: 'critical' }),
+    firing('XenVifDropping', { host: 'dom0', domain: 'mail' }),
+    firing('XenVifDropping', {}),
+  ]);
+  await until('all notifications', () => alertmanager.notifications.length >= 3);
+  expect(received(alertmanager)).toEqual([
+    'page: XenVifDropping of web on dom0',
+    'ticket: XenVifDropping of mail on dom0',
+    'ticket: XenVifDropping of undefined on undefined',
+  ]);
+});
+
+test('every guest with a symptom makes one notification, from two Prometheus replicas too', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const guests = ['dom0', 'dom1'].flatMap((host) => ['web', 'mail', 'db'].map((domain) => ({ host, domain })));
+  const ofGuest = alerts.filter(({ kind, about }) => kind !== 'meta' && about === 'guest');
+  const all = guests.flatMap((guest) => ofGuest.map(({ name }) => firing(name, guest)));
+  await alertmanager.post(all);
+  await alertmanager.post(all.map((alert) => ({ ...alert, generatorURL: 'http://the-other-replica/' })));
+  await until('all notifications', () => alertmanager.notifications.length >= guests.length);
+  // And no more of them when Alertmanager has looked at its groups again.
+  const looked = Date.now() + 3000;
+  await until('more group intervals', () => Date.now() > looked);
+  const notified = alertmanager.notifications.map(
+    ({ receiver, groupLabels }) => `${receiver} ${groupLabels['domain']} ${groupLabels['host']}`,
+  );
+  expect(notified.sort()).toEqual(guests.map(({ host, domain }) => `page ${domain} ${host}`).sort());
 });

@@ -388,7 +388,7 @@ test('an alert is blind without any one of the metrics that it needs', async () 
     const [, change, expected] = firing.find(([, , all]) => nameOf(all[0]!) === nameOf({ alert: name }))!;
     return needs.map((metric) => {
       const all = Object.entries({ ...sound, ...change });
-      const left = all.filter(([series]) => !series.startsWith(`${metric}{`));
+      const left = all.filter(([series]) => !new RegExp(`^${metric}(_bucket|_count)?\\{`).test(series));
       expect(left.length, metric).toBeLessThan(all.length);
       // An hour only where something happens in it.
       const minute = Object.values(change).every((value) => typeof value === 'number') ? 25 : undefined;

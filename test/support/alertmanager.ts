@@ -21,9 +21,13 @@ export interface Notification {
 }
 
 export interface Alertmanager extends AsyncDisposable {
+  /** Where it listens, HOST:PORT. */
+  address: string;
   notifications: readonly Notification[];
   /** Tells it of alerts that fire, as Prometheus does. */
-  post(alerts: readonly { labels: Record<string, string>; annotations?: Record<string, string> }[]): Promise<void>;
+  post(
+    alerts: readonly { labels: Record<string, string>; annotations?: Record<string, string>; generatorURL?: string }[],
+  ): Promise<void>;
   /** Labels of the alerts that it knows and mutes. */
   suppressed(): Promise<Record<string, string>[]>;
 }
@@ -84,6 +88,7 @@ export async function startAlertmanager(configFile: string): Promise<Alertmanage
     throw error;
   }
   return {
+    address,
     notifications,
     async post(alerts) {
       const response = await fetch(`${url}/api/v2/alerts`, {

@@ -27,6 +27,7 @@ const app = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
     scraper: fakeScraper(definitions),
     log: recordingLog(),
     version: '1.2.3',
+    blindAlerts: () => [],
     disabled: [{ name: 'trace', help: 'Traces.' }],
     telemetryPath: '/metrics',
     maxRequests: 40,
@@ -183,6 +184,19 @@ describe('other paths', () => {
     expect(text.match(/<span class="state">\w+<\/span>/g)).toEqual(
       ['collected', 'collected', 'collected', 'absent', 'off'].map((state) => `<span class="state">${state}</span>`),
     );
+  });
+
+  test('the landing page says which alerts cannot work with what a scrape gave', async () => {
+    const asked: string[][] = [];
+    const blindAlerts = (metrics: ReadonlySet<string>) => {
+      asked.push([...metrics]);
+      return metrics.size > 0 ? [{ name: 'XenStorm', lacks: ['xen_a', 'xen_<b>'] }] : [];
+    };
+    const server = app({ blindAlerts });
+    expect((await supertest(server).get('/')).text).not.toContain('Alerts that cannot work');
+    await supertest(server).get('/metrics');
+    expect((await supertest(server).get('/')).text).toContain('<td>XenStorm</td><td>xen_a, xen_&lt;b&gt;</td>');
+    expect(asked.map(({ length }) => length > 0)).toEqual([false, true]);
   });
 
   test('the landing page shows a failure once a scrape has met it', async () => {

@@ -1,0 +1,16 @@
+import { alerts } from './alerts.ts';
+
+/** An alert that cannot work on what an exporter gives. */
+export interface BlindAlert {
+  name: string;
+  /** The metrics that it needs and that are not there. */
+  lacks: readonly string[];
+}
+
+/** Alerts that these metrics alone leave blind: in a guest those of the host are, and the other way around. */
+export const blindAlerts = (metrics: ReadonlySet<string>): BlindAlert[] =>
+  alerts
+    // Whether an exporter is down it cannot tell itself.
+    .filter(({ kind }) => kind !== 'meta')
+    .map(({ name, needs }) => ({ name, lacks: needs.filter((metric) => !metrics.has(metric)) }))
+    .filter(({ lacks }) => lacks.length > 0);

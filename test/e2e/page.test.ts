@@ -1,0 +1,71 @@
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { startAlertmanager } from '../support/alertmanager.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { TempTree } from '../support/fake-host.ts';
+import { startPrometheus } from '../support/prometheus.ts';
+import { StormReplay } from '../support/storm-replay.ts';
+import { inScaledTime } from '../support/time-scale.ts';
+import { until } from '../support/until.ts';
+
+/** Five minutes are ten seconds. */
+const timeScale = 1 / 30;
+const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+
+test('a storm on a captured host and guest: one page names guest and cause, and is resolved when it ends', async () => {
+  using folder = new TempTree();
+  const rules = folder.path('rules.yml');
+  writeFileSync(rules, JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), timeScale) }));
+  using replay = new StormReplay();
+  await using dom0 = await startDaemon({ args: replay.flags.dom0 });
+  await using guest = await startDaemon({ args: replay.flags.guest });
+  await using alertmanager = await startAlertmanager(config);
+  await using prometheus = await startPrometheus({
+    targets: [`127.0.0.1:${dom0.port}`, `127.0.0.1:${guest.port}`],
+    scrapeIntervalSeconds: 1,
+    extraConfig: {
+      rule_files: [rules],
+      alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] },
+    },
+  });
+  const identity = 'uuid:xen_guest_identity:info{domain="domu1"}';
+  await until(
+    'guest and host to be one',
+    async () => (await prometheus.query(`${identity} and on (uuid) uuid:xen_accepts:rate5m`)).length > 0,
+    {
+      timeoutMs: 30_000,
+    },
+  );
+  expect(alertmanager.notifications).toEqual([]);
+
+  replay.begin();
+  const page = await until('the page', () => alertmanager.notifications[0], { timeoutMs: 60_000 });
+  expect(page).toMatchObject({ receiver: 'page', status: 'firing' });
+  const overflow = page.alerts.find(({ labels }) => labels['alertname'] === 'XenAcceptQueueOverflow')!;
+  expect(overflow.labels).toMatchObject({ domain: 'domu1', host: `127.0.0.1:${dom0.port}`, severity: 'critical' });
+  expect(overflow.annotations).toMatchObject({
+    cause: 'XenListenBacklogTooSmall',
+    hop: 'accept queue',
+    command: 'guest# ss -ltnp',
+    runbook_url: `${defaultPackOptions.runbookUrl}XenAcceptQueueOverflow.md`,
+  });
+  expect(overflow.annotations['description']).toMatch(
+    /^An accept queue of domu1 was full for [\d.]+% of the last 5 minutes, .* Strongest cause: XenListenBacklogTooSmall, [\d.]+ times its threshold, .*\/XenListenBacklogTooSmall\.md$/,
+  );
+  // Long enough for the causes to fire: they are the same trouble.
+  const causes = 'count(ALERTS{kind="cause",alertstate="firing",domain="domu1"}) >= 2';
+  await until('causes to fire', async () => (await prometheus.query(causes)).length > 0, { timeoutMs: 60_000 });
+
+  replay.end();
+  await until(
+    'the page to be resolved',
+    () => alertmanager.notifications.find(({ receiver, status }) => receiver === 'page' && status === 'resolved'),
+    {
+      timeoutMs: 90_000,
+    },
+  );
+  const pages = alertmanager.notifications.filter(({ receiver }) => receiver === 'page');
+  expect(pages.map(({ status }) => status)).toEqual(['firing', 'resolved']);
+}, 240_000);

@@ -1,0 +1,136 @@
+import { chmodSync, cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { TempTree } from './fake-host.ts';
+import { guestRoot } from './guests.ts';
+import { copyOfHost, hostRoot } from './hosts.ts';
+
+/** Files whose numbers only grow, as they are found below a machine's root. */
+const counterFiles =
+  /^(proc\/(stat|interrupts|net\/(netstat|snmp|dev)|\d+\/schedstat)|sys\/.*\/(statistics\/\w+|xenbus\/\w*events))$/;
+/** Files that say how things are at this moment, and that differ between idle and storm. */
+const stateFiles = ['proc/net/tcp', 'commands/xl vcpu-list'];
+
+const number = /\d+(?:\.\d+)?/g;
+
+/** Text like `idle`, each of its numbers as far beyond that of `storm` as `progress` says: 0 is idle, 1 the storm; undefined where they are not alike. */
+const between = (idle: string, storm: string, progress: number): string | undefined => {
+  const later = storm.match(number) ?? [];
+  if (idle.replaceAll(number, '#').replaceAll(/\s+/g, ' ') !== storm.replaceAll(number, '#').replaceAll(/\s+/g, ' '))
+    return undefined;
+  let index = 0;
+  return idle.replaceAll(number, (from) => {
+    const to = later[index++]!;
+    return to === from ? from : String(Math.round(Number(from) + (Number(to) - Number(from)) * progress));
+  });
+};
+
+/** One machine that was captured idle, and in the storm later. */
+class ReplayedMachine implements Disposable {
+  readonly tree: TempTree;
+  readonly #counters: { name: string; idle: string; storm: string }[] = [];
+  readonly #states: { name: string; idle: string; storm: string }[] = [];
+
+  constructor(tree: TempTree, stormRoot: string) {
+    this.tree = tree;
+    for (const entry of readdirSync(stormRoot, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const name = relative(stormRoot, join(entry.parentPath, entry.name));
+      if (!counterFiles.test(name) && !stateFiles.includes(name)) continue;
+      let idle: string;
+      try {
+        idle = readFileSync(tree.path(name), 'utf8');
+      } catch {
+        // A process or a device that came with the storm.
+        continue;
+      }
+      const file = { name, idle, storm: readFileSync(join(stormRoot, name), 'utf8') };
+      (stateFiles.includes(name) ? this.#states : this.#counters).push(file);
+    }
+  }
+
+  count(progress: number): void {
+    for (const { name, idle, storm } of this.#counters) {
+      const text = between(idle, storm, progress);
+      if (text !== undefined) this.#write(name, text);
+    }
+  }
+
+  /** `change` is made to the storm's text. */
+  show(which: 'idle' | 'storm', change: (text: string) => string = (text) => text): void {
+    for (const file of this.#states) this.#write(file.name, change(file[which]));
+  }
+
+  #write(name: string, text: string): void {
+    // Nobody shall read half of it.
+    writeFileSync(this.tree.path(`${name}.new`), text);
+    renameSync(this.tree.path(`${name}.new`), this.tree.path(name));
+  }
+
+  [Symbol.dispose](): void {
+    this.tree[Symbol.dispose]();
+  }
+}
+
+const ticksPerSecond = 10;
+/** The captured idle and storm are some minutes apart. */
+const progressPerTick = 0.01;
+const fullQueue = '00000000:00000009';
+const queueAfterAccepts = '00000000:00000005';
+
+/** A Dom0 and a guest of it, as they were captured, whose counters go from idle through the storm and on for as long as it lasts. */
+export class StormReplay implements Disposable {
+  readonly #dom0 = new ReplayedMachine(copyOfHost('credit-idle').tree, hostRoot('credit-storm'));
+  readonly #guest: ReplayedMachine;
+  #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
+
+  constructor() {
+    const tree = new TempTree();
+    cpSync(guestRoot('pv-idle'), tree.root, { recursive: true, verbatimSymlinks: true });
+    // What ss said of the same listener in the same storm, of another boot.
+    const ss = join(guestRoot('pv-netlink-storm'), 'netlink/ss-Hltnm');
+    tree.write({ ss: `#!/bin/sh\ncat '${ss}'\n` });
+    chmodSync(tree.path('ss'), 0o755);
+    this.#guest = new ReplayedMachine(tree, guestRoot('pv-storm'));
+  }
+
+  /** Flags for the exporter in Dom0, and for that in the guest. */
+  get flags(): { dom0: string[]; guest: string[] } {
+    const paths = ({ tree }: ReplayedMachine): string[] => [
+      `--path.procfs=${tree.path('proc')}`,
+      `--path.sysfs=${tree.path('sys')}`,
+    ];
+    return {
+      dom0: [...paths(this.#dom0), `--path.xl=${this.#dom0.tree.path('bin/xl')}`, '--toolstack.interval=1'],
+      guest: [...paths(this.#guest), `--path.ss=${this.#guest.tree.path('ss')}`],
+    };
+  }
+
+  begin(): void {
+    this.#dom0.show('storm');
+    this.#timer = setInterval(() => this.#tick(), 1000 / ticksPerSecond);
+  }
+
+  /** The counters stand still from now on, and the queue is empty. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#dom0.show('idle');
+    this.#guest.show('idle');
+  }
+
+  #tick(): void {
+    this.#ticks += 1;
+    // The server takes some connections from the queue, which is full again soon.
+    const isFull = this.#ticks % 4 !== 0;
+    this.#guest.show('storm', (text) => (isFull ? text : text.replace(fullQueue, queueAfterAccepts)));
+    if (this.#ticks % 5 !== 0) return;
+    this.#guest.count(this.#ticks * progressPerTick);
+    this.#dom0.count(this.#ticks * progressPerTick);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#dom0[Symbol.dispose]();
+    this.#guest[Symbol.dispose]();
+  }
+}
