@@ -30,7 +30,9 @@ export type Hop =
 export interface Degree {
   severity: Severity;
   threshold: Threshold;
-  /** Else that of the alert. */
+  /** PromQL with which it fires only: the alert's measure goes before it. */
+  only?: string;
+  /** Another measure than the alert's. */
   measure?: (p: Promql) => string;
   /** Else that of the alert. */
   description?: string;
@@ -72,5 +74,5 @@ export const percent = '{{ $value | humanizePercentage }}';
 export const guest = '{{ $labels.domain }}';
 
 /** That clients of a guest are harmed: connections that overflow, or SYN-ACKs sent again. */
-export const clientsAreHarmed =
-  '(uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1)';
+export const whenClientsAreHarmed =
+  'and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1)';

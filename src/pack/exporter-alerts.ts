@@ -47,7 +47,7 @@ export const meta: readonly Alert[] = [
       why: 'A guest that had an exporter within a day, and has none, while its host still runs it.',
     },
     measure: () =>
-      '(max by (uuid) (last_over_time(instance:xen_guest_uuid:info[1d])) unless on (uuid) instance:xen_guest_uuid:info) and on (uuid) max by (uuid) (instance_domain:xen_domain_uuid:info)',
+      '(uuid:xen_guest_exporter:last_seen_timestamp_seconds unless on (uuid) instance:xen_guest_uuid:info) and on (uuid) max by (uuid) (instance_domain:xen_domain_uuid:info)',
     needs: ['xen_domain_info', 'xen_guest_info'],
     for: '15m',
     summary: 'The exporter in {{ $labels.domain }} is gone',

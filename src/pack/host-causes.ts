@@ -1,4 +1,4 @@
-import { clientsAreHarmed, guest, percent, type Alert } from './alert.ts';
+import { whenClientsAreHarmed, guest, percent, type Alert } from './alert.ts';
 import { ofHost } from './promql.ts';
 
 /** Hops at their limit, on the host. */
@@ -37,7 +37,7 @@ export const causesOnHost: readonly Alert[] = [
       {
         severity: 'warning',
         threshold: { value: 0.95, why: 'The same, while clients are harmed: then the plan was too small.' },
-        measure: () => `uuid:xen_domain_cap_used:ratio_rate5m and on (uuid) ${clientsAreHarmed}`,
+        only: whenClientsAreHarmed,
         description: `${guest} uses ${percent} of the CPU time that its cap allows, and its clients lose connections.`,
       },
     ],
@@ -134,7 +134,7 @@ export const causesOnHost: readonly Alert[] = [
       {
         severity: 'warning',
         threshold: { value: 0.1, why: 'The same, while clients are harmed: answers to them are among what waits.' },
-        measure: () => `uuid:xen_netback_rate_limited:ratio_rate5m and on (uuid) ${clientsAreHarmed}`,
+        only: whenClientsAreHarmed,
         description: `The rate limit of a vif kept packets of ${guest} waiting for ${percent} of the time, and its clients lose connections.`,
       },
     ],
@@ -197,8 +197,7 @@ export const causesOnHost: readonly Alert[] = [
           value: 0.05,
           why: 'One packet in twenty, toward a guest whose own exporter could not tell of the harm: nobody else would page.',
         },
-        measure: () =>
-          'uuid:xen_vif_lost_packets:ratio_rate5m unless on (uuid) max by (uuid) (instance:xen_guest_uuid:info)',
+        only: 'unless on (uuid) instance:xen_guest_uuid:info',
         description: `${percent} of the packets for ${guest} were dropped by its vif or the qdisc before it; no exporter in it tells of its clients.`,
       },
     ],

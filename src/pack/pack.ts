@@ -49,6 +49,8 @@ const dashboards: Readonly<Record<Alert['about'], string>> = {
   exporter: 'xen-exporter?var-instance={{ $labels.instance }}',
 };
 
+/** A hop that is far from its limit has no score: a healthy fleet has next to none. */
+const leastScore = 0.5;
 const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 
 /** A template of Prometheus: one for the strongest cause of the guest with the label uuid, or another where no hop is over its threshold. */
@@ -67,16 +69,23 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   const thresholdOf = (alert: Alert, degree?: Degree): number =>
     options.thresholds.get(thresholdKey(alert, degree)) ?? (degree ?? alert).threshold.value;
 
+  /** What it measures, where that is over its threshold. */
   const over = (alert: Alert, degree?: Degree): string => {
-    const measured = degree?.measure ?? alert.measure;
-    return `(${measured(p)}) > ${thresholdOf(alert, degree)}`;
+    const threshold = thresholdOf(alert, degree);
+    const only = degree?.only ? ` ${degree.only}` : '';
+    // A cause of a guest is measured once, for its score; unless that has other measures too.
+    if (alert.kind === 'cause' && alert.about === 'guest' && !alert.also?.some(({ measure }) => measure)) {
+      const own = thresholdOf(alert);
+      return `${scoreName}{cause="${alert.name}"} * ${own} > ${threshold}${only}`;
+    }
+    return `(${(degree?.measure ?? alert.measure)(p)}) > ${threshold}${only}`;
   };
 
   /** Of each measure of its own that a cause has: one that differs in the threshold alone adds nothing. */
   const scores = causes.flatMap((alert) =>
     [undefined, ...(alert.also ?? []).filter(({ measure }) => measure)].map((degree) => {
       const measure = (degree?.measure ?? alert.measure)(p);
-      const score = `(${alert.about === 'host' ? ofHost(measure) : measure}) / ${thresholdOf(alert, degree)}`;
+      const score = `(${alert.about === 'host' ? ofHost(measure) : measure}) / ${thresholdOf(alert, degree)} > ${leastScore}`;
       const labels = { cause: alert.name, hop: alert.hop, degree: degree?.severity ?? '' };
       return Object.entries(labels).reduce(
         (expr, [label, value]) => (value ? `label_replace(${expr}, "${label}", "${value}", "", "")` : expr),
@@ -92,11 +101,11 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   const identified = ({ about }: Alert, expr: string): string => {
     // Whose exporter it is was said by itself, when it could still be scraped.
     if (about === 'exporter') {
-      const identity = 'topk by (job, instance) (1, last_over_time(instance:xen_exporter_identity:info[1d]))';
+      const identity = 'instance:xen_exporter_identity:info';
       return `(${expr}) * on (job, instance) group_left (domain, host) ${identity}\n  or\n(${expr}) unless on (job, instance) ${identity}`;
     }
     if (about === 'host') return `label_replace(${expr}, "host", "$1", "instance", "(.*)")`;
-    return `(${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
+    return `max by (uuid) (${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
   };
 
   const annotations = (alert: Alert, degree?: Degree): Record<string, string> => {
@@ -135,19 +144,12 @@ export function rulePack(options: PackOptions): RuleGroup[] {
       .filter(({ kind }) => kinds.includes(kind))
       .flatMap((alert) => [undefined, ...(alert.also ?? [])].map((degree) => alertingRule(alert, degree)));
 
+  // Rules of a group are evaluated one after another, each upon those before it; groups beside each other.
   return [
-    {
-      name: 'xen-accept-path',
-      // One group: its rules are evaluated one after another, each upon those before it.
-      rules: [
-        ...identityRules(p),
-        ...guestRules(p),
-        ...hostRules(p),
-        ...dom0Rules(p),
-        score,
-        ...ofKind('symptom', 'cause'),
-      ],
-    },
+    { name: 'xen-identity', rules: identityRules(p) },
+    { name: 'xen-guests', rules: guestRules(p) },
+    { name: 'xen-hosts', rules: [...hostRules(p), ...dom0Rules(p)] },
+    { name: 'xen-accept-path', rules: [score, ...ofKind('symptom', 'cause')] },
     { name: 'xen-exporter', rules: ofKind('meta') },
   ];
 }

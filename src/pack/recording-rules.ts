@@ -12,15 +12,13 @@ const perDomain = 'by (job, instance, domain)';
 /** Of uuids only those that are somebody's: every Dom0 has the zero one. */
 const realUuid = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
 
-/** Time that an exporter's kernel was busy and that was stolen from it, in CPUs, and how many it has. */
-const cpusOf = (p: Promql) => {
-  const time = (...matchers: string[]): string => `sum ${perGuest} (${p.rate('xen_cpu_seconds_total', ...matchers)})`;
-  return {
-    steal: time('mode="steal"'),
-    busy: time('mode!~"idle|iowait|steal"'),
-    count: `count ${perGuest} (count by (job, instance, cpu) (${p.metric('xen_cpu_seconds_total')}))`,
-  };
-};
+const cpuTimes = 'instance_mode:xen_cpu_seconds:rate5m';
+/** Time in these modes of all CPUs of an exporter's kernel, in CPUs. */
+const cpuTime = (modes: string): string => `sum ${perGuest} (${cpuTimes}{${modes}})`;
+const wanted = 'mode!~"idle|iowait"';
+/** CPUs that an exporter's kernel has. */
+const cpuCount = (p: Promql): string => `count ${perGuest} (${p.metric('xen_cpu_seconds_total', 'mode="idle"')})`;
+const daySeconds = 86_400;
 
 /** Who is who: joins what a guest says of itself with what its host says of it. */
 export const identityRules = (p: Promql): RecordingRule[] => [
@@ -43,11 +41,24 @@ export const identityRules = (p: Promql): RecordingRule[] => [
 topk by (uuid) (1, max by (uuid, domain, host) (label_replace(label_replace(instance:xen_guest_uuid:info, "domain", "$1", "instance", "(.*)"), "host", "unknown", "", "")))`,
   },
   {
-    // Of the exporter in each guest and in each Dom0.
+    // Of the exporter in each guest and in each Dom0; one that is down is who it was.
     record: 'instance:xen_exporter_identity:info',
     expr: `instance:xen_guest_uuid:info * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info
   or
-label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info', 'role="dom0"')}), "host", "$1", "instance", "(.*)"), "domain", "Domain-0", "", "")`,
+label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info', 'role="dom0"')}), "host", "$1", "instance", "(.*)"), "domain", "Domain-0", "", "")
+  or on (job, instance)
+(instance:xen_exporter_identity:info and on (job, instance) ${p.metric('up')})`,
+  },
+  {
+    // For a day.
+    record: 'uuid:xen_guest_exporter:last_seen_timestamp_seconds',
+    expr: `0 * max by (uuid) (instance:xen_guest_uuid:info) + time()
+  or on (uuid)
+uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
+  },
+  {
+    record: cpuTimes,
+    expr: `sum by (job, instance, mode) (${p.rate('xen_cpu_seconds_total')})`,
   },
 ];
 
@@ -55,7 +66,6 @@ label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info',
 export const guestRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perGuest} (${p.rate(name, ...matchers)})`;
   const worst = (name: string, ...matchers: string[]): string => `max ${perGuest} (${p.rate(name, ...matchers)})`;
-  const { steal, busy, count: vcpus } = cpusOf(p);
   const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
   const netfrontEvents = p.rate('xen_cpu_events_total', 'source="netfront"');
   return [
@@ -92,9 +102,7 @@ export const guestRules = (p: Promql): RecordingRule[] => {
     },
     {
       record: 'uuid:xen_accept_wait_seconds:mean5m',
-      expr: ofGuest(
-        `${summed('xen_listener_accept_queue_connection_seconds_total')} / (${summed('xen_tcp_passive_opens_total')} > 0)`,
-      ),
+      expr: `${ofGuest(summed('xen_listener_accept_queue_connection_seconds_total'))} / (uuid:xen_accepts:rate5m > 0)`,
     },
     {
       record: 'uuid:xen_syn_queue_overflows:rate5m',
@@ -106,23 +114,24 @@ export const guestRules = (p: Promql): RecordingRule[] => {
     {
       // Over the time that the guest wanted to run: a mostly idle guest that waits for each packet shows little over the wall clock.
       record: 'uuid:xen_steal:ratio_rate5m',
-      expr: ofGuest(`${steal} / (${steal} + ${busy} > 0)`),
+      expr: ofGuest(`${cpuTime('mode="steal"')} / (${cpuTime(wanted)} > 0)`),
     },
     {
       record: 'uuid:xen_cpu_wanted:ratio_rate5m',
-      expr: ofGuest(`(${steal} + ${busy}) / ${summed('xen_cpu_seconds_total')}`),
+      expr: ofGuest(`${cpuTime(wanted)} / sum ${perGuest} (${cpuTimes})`),
     },
     {
       record: 'uuid:xen_vcpus:count',
-      expr: ofGuest(vcpus),
+      expr: ofGuest(cpuCount(p)),
     },
+    { record: 'uuid:xen_netfront_interrupts:rate5m', expr: ofGuest(rxInterrupts) },
     {
       record: 'uuid:xen_netfront_interrupts_per_packet:ratio_rate5m',
-      expr: ofGuest(`${rxInterrupts} / (${summed('xen_netfront_receive_packets_total')} > 0)`),
+      expr: `uuid:xen_netfront_interrupts:rate5m / (${ofGuest(summed('xen_netfront_receive_packets_total'))} > 0)`,
     },
     {
       record: 'uuid:xen_netfront_interrupts_per_vcpu:rate5m',
-      expr: ofGuest(`${rxInterrupts} / ${vcpus}`),
+      expr: 'uuid:xen_netfront_interrupts:rate5m / uuid:xen_vcpus:count',
     },
     {
       record: 'uuid:xen_netfront_events_on_one_vcpu:ratio_rate5m',
@@ -130,7 +139,7 @@ export const guestRules = (p: Promql): RecordingRule[] => {
     },
     {
       record: 'uuid:xen_interrupt_time:ratio_rate5m',
-      expr: ofGuest(`${summed('xen_cpu_seconds_total', 'mode=~"irq|softirq"')} / ${summed('xen_cpu_seconds_total')}`),
+      expr: ofGuest(`${cpuTime('mode=~"irq|softirq"')} / sum ${perGuest} (${cpuTimes})`),
     },
     {
       record: 'uuid:xen_interrupt_time_of_busiest_vcpu:ratio_rate5m',
@@ -189,9 +198,16 @@ export const hostRules = (p: Promql): RecordingRule[] => {
       ),
     },
     {
+      // For a day.
+      record: 'instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds',
+      expr: `0 * (max by (job, instance, domain, vif) (${p.metric('xen_vif_connected')}) == 1) + time()
+  or on (job, instance, domain, vif)
+instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${daySeconds}`,
+    },
+    {
       record: 'uuid:xen_vif_disconnected:bool',
       expr: ofDomain(
-        `max ${perDomain} ((1 - ${p.metric('xen_vif_connected')}) and max_over_time(${p.metric('xen_vif_connected')}[1d]) == 1) unless on (job, instance, domain) ${p.metric('xen_domain_state', 'state="paused"')} == 1`,
+        `max ${perDomain} ((1 - ${p.metric('xen_vif_connected')}) and on (job, instance, domain, vif) instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds) unless on (job, instance, domain) ${p.metric('xen_domain_state', 'state="paused"')} == 1`,
       ),
     },
     {
@@ -206,15 +222,14 @@ export const hostRules = (p: Promql): RecordingRule[] => {
 /** What all guests of a host share. */
 export const dom0Rules = (p: Promql): RecordingRule[] => {
   const isDom0 = `and on (job, instance) ${p.metric('xen_guest_info', 'role="dom0"')}`;
-  const { steal, busy, count } = cpusOf(p);
   return [
     {
       record: 'instance:xen_dom0_steal:ratio_rate5m',
-      expr: `${steal} / (${steal} + ${busy} > 0) ${isDom0}`,
+      expr: `${cpuTime('mode="steal"')} / (${cpuTime(wanted)} > 0) ${isDom0}`,
     },
     {
       record: 'instance:xen_netback_cpu:ratio_rate5m',
-      expr: `sum ${perGuest} (${p.rate('xen_netback_cpu_seconds_total')}) / ${count}`,
+      expr: `sum ${perGuest} (${p.rate('xen_netback_cpu_seconds_total')}) / ${cpuCount(p)}`,
     },
     {
       record: 'instance:xen_uplink_lost_packets:rate5m',

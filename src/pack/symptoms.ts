@@ -1,4 +1,4 @@
-import { clientsAreHarmed, guest, percent, type Alert } from './alert.ts';
+import { guest, percent, type Alert } from './alert.ts';
 
 /** What clients feel. */
 export const symptoms: readonly Alert[] = [
@@ -49,7 +49,7 @@ export const symptoms: readonly Alert[] = [
       why: 'The public write-up of this problem measured accept() at less than half of the physical machine.',
     },
     measure: () =>
-      `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (${clientsAreHarmed} or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0)`,
+      '(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0)',
     needs: ['xen_tcp_passive_opens_total'],
     for: '5m',
     keepFiringFor: '5m',

@@ -2,6 +2,7 @@ import { describe } from 'vitest';
 import { describeFaults } from './faults.ts';
 import type { SchedulerName } from './qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
+import { describeRunbooks } from './runbooks.ts';
 import { isFullForm, useStage } from './stage.ts';
 import { describeStorm } from './storm.ts';
 
@@ -11,6 +12,8 @@ export function describeHost(scheduler: SchedulerName): void {
     const stage = useStage(scheduler, setSchedulerParameters);
     describeReadings(stage);
     describeStorm(stage);
-    if (isFullForm) describeFaults(stage);
+    if (!isFullForm) return;
+    describeRunbooks(stage);
+    describeFaults(stage);
   });
 }

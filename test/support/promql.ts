@@ -1,0 +1,24 @@
+import { parser } from '@prometheus-io/lezer-promql';
+import { registry } from '../../src/collectors/registry.ts';
+import { selfMetrics } from '../../src/scrape/self.ts';
+
+/** Names of the metrics that an expression selects. Throws where it is no PromQL. */
+export const metricsIn = (expr: string): string[] => {
+  const names: string[] = [];
+  parser.parse(expr).iterate({
+    enter: (node) => {
+      if (node.type.isError) throw new Error(`no PromQL: ${expr}`);
+      // The metric's name is the first thing in a selector.
+      if (node.name === 'VectorSelector') names.push(/^[\w:]*/.exec(expr.slice(node.from, node.to))![0]);
+    },
+  });
+  return names;
+};
+
+/** Names of all series that an exporter, and Prometheus of it, have. */
+export const exportedMetrics: readonly string[] = [
+  'up',
+  ...[...registry.flatMap(({ metrics }) => metrics), ...selfMetrics].flatMap(({ name, type }) =>
+    type === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
+  ),
+];
