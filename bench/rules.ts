@@ -23,7 +23,7 @@ const hosts = Number(values.hosts);
 const guestsPerHost = Number(values.guests);
 const intervalSeconds = Number(values.interval);
 // A little more than the rules look back.
-const warmUpSeconds = 330;
+const warmUpSeconds = Number(process.env['WARM'] ?? 330);
 const rounds = 5;
 
 interface Line {
@@ -58,31 +58,36 @@ const listenerLines = (listeners: readonly string[]): Line[] =>
     { name: 'xen_listener_accept_queue_fill_ratio_count', labels, value: 1000, isCounter: true },
   ]);
 
-const guestPage = linesOf('pv-storm');
-const guestLines = [
-  ...guestPage,
-  ...listenerLines(
-    guestPage.filter(({ name }) => name === 'xen_listener_accept_queue_dequeued_total').map(({ labels }) => labels),
-  ),
-];
-const hostPage = linesOf('credit-storm');
-const ofDomain = (domain: string): Line[] => hostPage.filter(({ labels }) => labels.includes(`domain="${domain}"`));
-const domainLines = [
-  ...ofDomain('domu1'),
-  ...['xen_domain_grant_frames', 'xen_domain_grant_frames_limit'].map((name) => ({
-    name,
-    labels: 'domain="domu1"',
-    value: 10,
-    isCounter: false,
-  })),
-  {
-    name: 'xen_backend_eoi_delay_seconds_total',
-    labels: 'domain="domu1",class="vif",device="0"',
-    value: 0,
-    isCounter: true,
-  },
-];
-const hostLines = [...hostPage.filter(({ labels }) => !labels.includes('domain="')), ...ofDomain('Domain-0')];
+/** Captured series of a guest, of its domain and of its host. */
+const captured = (state: 'idle' | 'storm'): { guest: Line[]; domain: Line[]; host: Line[] } => {
+  const guest = linesOf(`pv-${state}`);
+  const host = linesOf(`credit-${state}`);
+  const ofDomain = (domain: string): Line[] => host.filter(({ labels }) => labels.includes(`domain="${domain}"`));
+  const listeners = guest.filter(({ name }) => name === 'xen_listener_accept_queue_dequeued_total');
+  return {
+    guest: [
+      // What was stolen while the idle guest booted is not as if it were idle.
+      ...guest.map((line) => (state === 'idle' && line.labels.includes('"steal"') ? { ...line, value: 1 } : line)),
+      ...listenerLines(listeners.map(({ labels }) => labels)),
+    ],
+    domain: [
+      ...ofDomain('domu1'),
+      { name: 'xen_domain_grant_frames', labels: 'domain="domu1"', value: 10, isCounter: false },
+      { name: 'xen_domain_grant_frames_limit', labels: 'domain="domu1"', value: 64, isCounter: false },
+      {
+        name: 'xen_backend_eoi_delay_seconds_total',
+        labels: 'domain="domu1",class="vif",device="0"',
+        value: 0,
+        isCounter: true,
+      },
+    ],
+    host: [...host.filter(({ labels }) => !labels.includes('domain="')), ...ofDomain('Domain-0')],
+  };
+};
+const states = { idle: captured('idle'), storm: captured('storm') };
+/** One guest in a hundred suffers. */
+const stateOf = (guest: number): 'idle' | 'storm' => (guest % 100 === 0 ? 'storm' : 'idle');
+
 const collectors = (count: number): Line[] =>
   Array.from({ length: count }, (_, index) =>
     ['success', 'available'].map((what) => ({
@@ -104,12 +109,15 @@ let seed = 1;
 /** Not random: the same fleet every time. */
 const next = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
 
-const seriesOf = (instance: string, lines: readonly Line[], rename: (labels: string) => string): Series[] =>
-  lines.map(({ name, labels, value, isCounter }) => ({
+const seriesOf = (instance: string, lines: readonly Line[], rename: (labels: string) => string): Series[] => {
+  // All counters of a machine grow as fast, or its ratios would be anybody's.
+  const growth = next() / 600;
+  return lines.map(({ name, labels, value, isCounter }) => ({
     prefix: `${name}{${[`job="xen",instance="${instance}"`, rename(labels)].filter(Boolean).join(',')}} `,
     value,
-    perSecond: isCounter ? (value / 600) * next() : 0,
+    perSecond: isCounter ? value * growth : 0,
   }));
+};
 
 const uuidOf = (host: number, guest: number): string =>
   `00000001-${String(host).padStart(4, '0')}-4000-8000-${String(guest).padStart(12, '0')}`;
@@ -120,10 +128,16 @@ const pageOf = (host: number): Series[] => {
   const identified = (guest: number) => (labels: string) =>
     labels.replace('domu1', `guest${guest}`).replace(/uuid="[^"]*"/, `uuid="${uuidOf(host, guest)}"`);
   return [
-    ...seriesOf(`dom0-${host}:10911`, [...hostLines, ...collectors(17)], (labels) => labels),
-    ...guests.flatMap((guest) => seriesOf(`dom0-${host}:10911`, domainLines, identified(guest))),
+    ...seriesOf(`dom0-${host}:10911`, [...states.idle.host, ...collectors(17)], (labels) => labels),
     ...guests.flatMap((guest) =>
-      seriesOf(`guest-${host}-${guest}:10911`, [...guestLines, ...collectors(7)], identified(guest)),
+      seriesOf(`dom0-${host}:10911`, states[stateOf(host * guestsPerHost + guest)].domain, identified(guest)),
+    ),
+    ...guests.flatMap((guest) =>
+      seriesOf(
+        `guest-${host}-${guest}:10911`,
+        [...states[stateOf(host * guestsPerHost + guest)].guest, ...collectors(7)],
+        identified(guest),
+      ),
     ),
   ];
 };

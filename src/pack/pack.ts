@@ -100,10 +100,8 @@ export function rulePack(options: PackOptions): RuleGroup[] {
 
   const identified = ({ about }: Alert, expr: string): string => {
     // Whose exporter it is was said by itself, when it could still be scraped.
-    if (about === 'exporter') {
-      const identity = 'instance:xen_exporter_identity:info';
-      return `(${expr}) * on (job, instance) group_left (domain, host) ${identity}\n  or\n(${expr}) unless on (job, instance) ${identity}`;
-    }
+    if (about === 'exporter')
+      return `(${expr}) * on (job, instance) group_left (domain, host) instance:xen_exporter_identity:info`;
     if (about === 'host') return `label_replace(${expr}, "host", "$1", "instance", "(.*)")`;
     return `max by (uuid) (${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
   };

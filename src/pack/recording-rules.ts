@@ -41,13 +41,15 @@ export const identityRules = (p: Promql): RecordingRule[] => [
 topk by (uuid) (1, max by (uuid, domain, host) (label_replace(label_replace(instance:xen_guest_uuid:info, "domain", "$1", "instance", "(.*)"), "host", "unknown", "", "")))`,
   },
   {
-    // Of the exporter in each guest and in each Dom0; one that is down is who it was.
+    // Of the exporter in each guest and in each Dom0; one that is down is who it was, one that never said is nobody.
     record: 'instance:xen_exporter_identity:info',
     expr: `instance:xen_guest_uuid:info * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info
   or
 label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info', 'role="dom0"')}), "host", "$1", "instance", "(.*)"), "domain", "Domain-0", "", "")
   or on (job, instance)
-(instance:xen_exporter_identity:info and on (job, instance) ${p.metric('up')})`,
+(instance:xen_exporter_identity:info and on (job, instance) ${p.metric('up')})
+  or on (job, instance)
+(0 * max by (job, instance) (${p.metric('up')}) + 1)`,
   },
   {
     // For a day.
