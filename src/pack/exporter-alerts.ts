@@ -9,7 +9,7 @@ export const meta: readonly Alert[] = [
     hop: 'exporter',
     about: 'exporter',
     threshold: { value: 0.5, why: 'Down or not.' },
-    measure: (p) => `1 - ${p.metric('up')}`,
+    measure: (p) => `1 - max by (job, instance) (${p.metric('up')})`,
     needs: ['up'],
     for: '5m',
     summary: 'The exporter on {{ $labels.instance }} cannot be scraped',
@@ -28,7 +28,7 @@ export const meta: readonly Alert[] = [
       why: 'Failing or not; one that does not exist on a machine is not available, and not failing.',
     },
     measure: (p) =>
-      `(1 - (${p.metric('xen_exporter_collector_success')} == 0)) and on (job, instance, collector) ${p.metric('xen_exporter_collector_available')} == 1`,
+      `max by (job, instance, collector) (1 - (${p.metric('xen_exporter_collector_success')} == 0)) and on (job, instance, collector) ${p.metric('xen_exporter_collector_available')} == 1`,
     needs: ['xen_exporter_collector_success', 'xen_exporter_collector_available'],
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',

@@ -32,7 +32,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: '{{ $labels.domain }} is at the cap of its CPU time',
     description: `{{ $labels.domain }} uses ${percent} of the CPU time that its cap allows.`,
-    command: `dom0# xl sched-credit -d ${guest}; xl sched-credit2 -d ${guest}`,
+    command: 'dom0# xl sched-credit; xl sched-credit2',
     also: [
       {
         severity: 'warning',

@@ -508,6 +508,24 @@ describe('who is who', () => {
     expect(await verdict('missing', [promtoolTest(Object.fromEntries(left), expected)])).toContain('SUCCESS');
   });
 
+  test('two Prometheus replicas, whose series differ in a label: they say the same', async () => {
+    const all = { ...sound, ...overflow, ...contention, ...ofGuest({ up: 0 }) };
+    const expected = [
+      { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenCreditExhaustion', times: '2.5' } },
+      { alert: 'XenCreditExhaustion', value: '50%' },
+      { alert: 'XenExporterDown', value: '', labels: { instance: 'web:10911', domain: 'web', host: 'dom0:10911' } },
+    ];
+    const tests = ['a', 'b'].map((replica) =>
+      promtoolTest(
+        Object.fromEntries(
+          Object.entries(all).map(([name, value]) => [name.replace('}', `,replica="${replica}"}`), value]),
+        ),
+        expected,
+      ),
+    );
+    expect(await verdict('replicas', tests)).toContain('SUCCESS');
+  });
+
   test('an exporter that never said whose it is', async () => {
     const down: Series = { 'up{job="xen",instance="new:10911"}': 0 };
     const expected = [{ alert: 'XenExporterDown', value: '', labels: { instance: 'new:10911' } }];
