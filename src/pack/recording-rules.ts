@@ -68,6 +68,8 @@ uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
 export const guestRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perGuest} (${p.rate(name, ...matchers)})`;
   const worst = (name: string, ...matchers: string[]): string => `max ${perGuest} (${p.rate(name, ...matchers)})`;
+  // Sockets that share a port (SO_REUSEPORT) have a queue each.
+  const limitOfOne = `(${p.metric('xen_listener_accept_queue_limit')} / ${p.metric('xen_listener_sockets')})`;
   const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
   const netfrontEvents = p.rate('xen_cpu_events_total', 'source="netfront"');
   return [
@@ -92,7 +94,7 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       // Of servers that do accept.
       record: 'uuid:xen_small_accept_queue_full:ratio_rate5m',
       expr: ofGuest(
-        `max ${perGuest} (${p.rate('xen_listener_accept_queue_full_seconds_total')} and ${onListener} ${p.metric('xen_listener_accept_queue_limit')} < 512 and ${onListener} ${p.rate('xen_listener_accept_queue_dequeued_total')} > 0)`,
+        `max ${perGuest} (${p.rate('xen_listener_accept_queue_full_seconds_total')} and ${onListener} ${limitOfOne} < 512 and ${onListener} ${p.rate('xen_listener_accept_queue_dequeued_total')} > 0)`,
       ),
     },
     {

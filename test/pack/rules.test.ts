@@ -118,6 +118,16 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     '10',
   ],
   [
+    'a small backlog of each of several sockets',
+    ofListener({
+      xen_listener_sockets: 8,
+      xen_listener_accept_queue_limit: 1024,
+      xen_listener_accept_queue_full_seconds_total: 6,
+    }),
+    [{ alert: 'XenListenBacklogTooSmall', value: '10%' }],
+    '10',
+  ],
+  [
     'a server that accepts nothing',
     ofListener({ xen_listener_accept_queue_full_seconds_total: 60, xen_listener_accept_queue_dequeued_total: 0 }),
     [{ alert: 'XenAcceptLoopStalled', value: '100%' }],

@@ -59,6 +59,7 @@ export const sound: Series = {
     'xen_exporter_collector_available{collector="listeners"}': 1,
   }),
   ...ofListener({
+    xen_listener_sockets: 1,
     xen_listener_accept_queue_limit: 4096,
     xen_listener_accept_queue_full_seconds_total: 0,
     xen_listener_accept_queue_connection_seconds_total: 30,
