@@ -86,7 +86,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'A netback thread of {{ $labels.domain }} is at its limit',
     description: `A netback thread of {{ $labels.domain }} uses ${percent} of the one CPU that it can use.`,
-    command: 'dom0# top -b -H -n 1 | grep -e COMMAND -e vif',
+    command: 'dom0# top -b -H -w 150 -d 3 -n 2 | grep -e COMMAND -e vif',
     also: [
       {
         severity: 'info',
@@ -129,7 +129,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'The rate limit of its vif holds {{ $labels.domain }} back',
     description: `The rate limit of a vif kept packets of {{ $labels.domain }} waiting for ${percent} of the time.`,
-    command: `dom0# xenstore-ls /local/domain/0/backend/vif/$(xl domid ${guest}) | grep rate`,
+    command: `dom0# xenstore-ls /local/domain/0/backend/vif/$(xl domid ${guest}) | grep -e '^[0-9]' -e rate`,
     also: [
       {
         severity: 'warning',

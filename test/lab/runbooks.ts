@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { commandsOf } from '../../docs/runbooks.ts';
 import type { Stage } from './stage.ts';
 
@@ -28,6 +28,13 @@ const settings = {
 /** Every command of every runbook that can run here: each ends well, and all of a page leave the host as it was. */
 export function describeRunbooks(stage: () => Stage): void {
   describe('runbooks', () => {
+    beforeAll(async () => {
+      const { dom0, scheduler } = stage().lab;
+      // As the runbooks find a host: with Xen's defaults.
+      await dom0.run(`xl sched-${scheduler} -s ${scheduler === 'credit' ? '-t 30' : ''} -r 1000`);
+      await dom0.run(`xl sched-${scheduler} -d pvh1 -w 256 -c 0`);
+    });
+
     test.each(readdirSync(folder))('%s', { timeout: PAGE_TIMEOUT_MS }, async (name) => {
       const { lab } = stage();
       const machines = { dom0: lab.dom0, guest: lab.guest('domu1') };
