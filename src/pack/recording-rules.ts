@@ -217,7 +217,7 @@ instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${d
     {
       record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
       expr: ofDomain(
-        `max ${perDomain} ((${perVif('xen_vif_receive_dropped_packets_total')} + ${perVif('xen_vif_qdisc_drops_total')}) / (${perVif('xen_vif_receive_packets_total')} > 0) and on (job, instance, domain, vif) ${p.metric('xen_vif_connected')} == 1)`,
+        `max ${perDomain} (sum by (job, instance, domain, vif) (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (${perVif('xen_vif_receive_packets_total')} > 0) and on (job, instance, domain, vif) ${p.metric('xen_vif_connected')} == 1)`,
       ),
     },
   ];

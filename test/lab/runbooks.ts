@@ -16,7 +16,8 @@ const settings = {
     'xl network-list domu1; xl network-list pvh1',
     'grep . /sys/module/xen_netback/parameters/* /sys/module/xen/parameters/event_eoi_delay',
     'grep . /sys/bus/xen-backend/devices/vif-*/xenbus/spurious_threshold',
-    "ip -o link | sed 's/qdisc.*mode/mode/'",
+    // A vif that is plugged in anew has another number.
+    "ip -o link | sed 's/^[0-9]*: //; s/qdisc.*mode/mode/' | sort",
     'sysctl net.core',
   ],
   guest: [
