@@ -23,8 +23,8 @@ const hosts = Number(values.hosts);
 const guestsPerHost = Number(values.guests);
 const intervalSeconds = Number(values.interval);
 // A little more than the rules look back.
-const warmUpSeconds = Number(process.env['WARM'] ?? 330);
-const rounds = 5;
+const warmUpSeconds = 330;
+const rounds = 3;
 
 interface Line {
   name: string;
