@@ -1,4 +1,4 @@
-import type { Alert, Degree } from '../src/pack/alert.ts';
+import { degreesOf, type Alert, type Degree } from '../src/pack/alert.ts';
 import { defaultPackOptions, thresholdKey } from '../src/pack/pack.ts';
 import { Promql } from '../src/pack/promql.ts';
 
@@ -26,7 +26,9 @@ const fires = (alert: Alert, degree?: Degree): string => {
 const facts = (alert: Alert): string =>
   [
     `${kinds[alert.kind]}. Hop: ${alert.hop}.`,
-    [undefined, ...(alert.also ?? [])].map((degree) => fires(alert, degree)).join('\n'),
+    degreesOf(alert)
+      .map((degree) => fires(alert, degree))
+      .join('\n'),
   ].join('\n\n');
 
 /** The runbook with its facts made anew. Throws where it has no place for them. */

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { degreesOf } from '../pack/alert.ts';
 import { alerts } from '../pack/alerts.ts';
 import { defaultPackOptions, rulePack, thresholdKey, type PackOptions } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
@@ -57,9 +58,7 @@ const parsed = (args: readonly string[]): PackOptions & { help: boolean; format:
 
 const folderUrl = (url: string): string => url.replace(/\/*$/, '/');
 
-const thresholdKeys = alerts.flatMap((alert) =>
-  [undefined, ...(alert.also ?? [])].map((degree) => thresholdKey(alert, degree)),
-);
+const thresholdKeys = alerts.flatMap((alert) => degreesOf(alert).map((degree) => thresholdKey(alert, degree)));
 
 const threshold = (text: string): [key: string, value: number] => {
   const [, key = '', alert = '', number = ''] = /^((\w+)(?:\.\w+)?\.threshold)=(.+)$/.exec(text) ?? [];

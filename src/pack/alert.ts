@@ -67,6 +67,9 @@ export interface Alert {
   also?: readonly Degree[];
 }
 
+/** All severities that an alert has: its own, which is undefined, and others. */
+export const degreesOf = ({ also = [] }: Alert): (Degree | undefined)[] => [undefined, ...also];
+
 /** The measured value as a percentage, in a template of Prometheus. */
 export const percent = '{{ $value | humanizePercentage }}';
 

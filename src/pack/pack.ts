@@ -1,4 +1,4 @@
-import type { Alert, AlertKind, Degree, Severity } from './alert.ts';
+import { degreesOf, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
 import { alerts } from './alerts.ts';
 import { ofHost, Promql } from './promql.ts';
 import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
@@ -83,15 +83,17 @@ export function rulePack(options: PackOptions): RuleGroup[] {
 
   /** Of each measure of its own that a cause has: one that differs in the threshold alone adds nothing. */
   const scores = causes.flatMap((alert) =>
-    [undefined, ...(alert.also ?? []).filter(({ measure }) => measure)].map((degree) => {
-      const measure = (degree?.measure ?? alert.measure)(p);
-      const score = `(${alert.about === 'host' ? ofHost(measure) : measure}) / ${thresholdOf(alert, degree)} > ${leastScore}`;
-      const labels = { cause: alert.name, hop: alert.hop, degree: degree?.severity ?? '' };
-      return Object.entries(labels).reduce(
-        (expr, [label, value]) => (value ? `label_replace(${expr}, "${label}", "${value}", "", "")` : expr),
-        `max by (uuid) (${score})`,
-      );
-    }),
+    degreesOf(alert)
+      .filter((degree) => !degree || degree.measure)
+      .map((degree) => {
+        const measure = (degree?.measure ?? alert.measure)(p);
+        const score = `(${alert.about === 'host' ? ofHost(measure) : measure}) / ${thresholdOf(alert, degree)} > ${leastScore}`;
+        const labels = { cause: alert.name, hop: alert.hop, degree: degree?.severity ?? '' };
+        return Object.entries(labels).reduce(
+          (expr, [label, value]) => (value ? `label_replace(${expr}, "${label}", "${value}", "", "")` : expr),
+          `max by (uuid) (${score})`,
+        );
+      }),
   );
   const score: RecordingRule = {
     record: scoreName,
@@ -140,7 +142,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   const ofKind = (...kinds: AlertKind[]): AlertingRule[] =>
     alerts
       .filter(({ kind }) => kinds.includes(kind))
-      .flatMap((alert) => [undefined, ...(alert.also ?? [])].map((degree) => alertingRule(alert, degree)));
+      .flatMap((alert) => degreesOf(alert).map((degree) => alertingRule(alert, degree)));
 
   // Rules of a group are evaluated one after another, each upon those before it; groups beside each other.
   return [
