@@ -9,6 +9,7 @@ export interface RecordingRule {
 const perGuest = 'by (job, instance)';
 const onListener = 'on (job, instance, address, port, family)';
 const perDomain = 'by (job, instance, domain)';
+const perVif = 'by (job, instance, domain, vif)';
 /** Of uuids only those that are somebody's: every Dom0 has the zero one. */
 const realUuid = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
 
@@ -158,7 +159,6 @@ export const guestRules = (p: Promql): RecordingRule[] => {
 export const hostRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perDomain} (${p.rate(name, ...matchers)})`;
   const worst = (name: string, ...matchers: string[]): string => `max ${perDomain} (${p.rate(name, ...matchers)})`;
-  const perVif = (name: string): string => `sum by (job, instance, domain, vif) (${p.rate(name)})`;
   const observed = 'xen_domain_vcpu_observations_total';
   const shareOfTime = ['rx_empty', 'guest_queue_full', 'tx_waiting', 'rate_limited'] as const;
   return [
@@ -217,7 +217,7 @@ instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${d
     {
       record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
       expr: ofDomain(
-        `max ${perDomain} (sum by (job, instance, domain, vif) (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (${perVif('xen_vif_receive_packets_total')} > 0) and on (job, instance, domain, vif) ${p.metric('xen_vif_connected')} == 1)`,
+        `max ${perDomain} (sum ${perVif} (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (sum ${perVif} (${p.rate('xen_vif_receive_packets_total')}) > 0) and on (job, instance, domain, vif) ${p.metric('xen_vif_connected')} == 1)`,
       ),
     },
   ];

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { whenClientsAreHarmed } from '../../src/pack/alert.ts';
+import { degreesOf, whenClientsAreHarmed } from '../../src/pack/alert.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { toolSays } from '../support/debian.ts';
@@ -369,9 +369,7 @@ describe('each alert fires, with all its labels and annotations, and no other do
 
   test('none is left out, and no severity of any', () => {
     const fired = new Set(firing.flatMap(([, , expected]) => expected.map(nameOf)).concat(firingElsewhere));
-    const all = alerts.flatMap((alert) =>
-      [{}, ...(alert.also ?? [])].map((degree) => nameOf({ alert: alert.name, ...degree })),
-    );
+    const all = alerts.flatMap((alert) => degreesOf(alert).map((degree) => nameOf({ alert: alert.name, ...degree })));
     expect(all.filter((name) => !fired.has(name))).toEqual([]);
   });
 });
