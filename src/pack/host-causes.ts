@@ -28,7 +28,8 @@ export const causesOnHost: readonly Alert[] = [
     about: 'guest',
     threshold: { value: 0.95, why: 'Of the cap; a batch guest at its cap is as planned, so this is no page.' },
     measure: () => 'uuid:xen_domain_cap_used:ratio_rate5m',
-    needs: ['xen_domain_cpu_seconds_total', 'xen_domain_scheduler_cap_cpus'],
+    // Where no domain has a cap there is none to see.
+    needs: ['xen_domain_cpu_seconds_total'],
     for: '10m',
     summary: '{{ $labels.domain }} is at the cap of its CPU time',
     description: `{{ $labels.domain }} uses ${percent} of the CPU time that its cap allows.`,

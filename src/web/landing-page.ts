@@ -39,7 +39,7 @@ const formatRow = (telemetryPath: string, { name, help, state, detail }: Row): s
 const blindTable = (blind: readonly { name: string; lacks: readonly string[] }[]): string =>
   blind.length === 0
     ? ''
-    : `<h2>Alerts that cannot work with these metrics</h2>
+    : `<h2>Alerts that cannot work with what the last scrape gave</h2>
 <p>In a guest, those of its host come from the exporter in Dom0, and the other way around. The others are blind.</p>
 <table>
 <thead><tr><th>Alert</th><th>Lacks</th></tr></thead>
