@@ -38,6 +38,12 @@ export interface Degree {
   description?: string;
 }
 
+/** What else makes a cause strong. */
+export interface Harm {
+  threshold: Threshold;
+  measure: (p: Promql) => string;
+}
+
 /** An alert of the pack. */
 export interface Alert {
   /** `Xen...`, 40 characters at most; its runbook has the same name. */
@@ -63,6 +69,8 @@ export interface Alert {
   description: string;
   /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
   command: string;
+  /** Of a cause whose own measure cannot go far above its threshold: what makes its score, where that is more. */
+  harm?: Harm;
   /** Another severity, each at most once. */
   also?: readonly Degree[];
 }

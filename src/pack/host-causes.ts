@@ -28,6 +28,13 @@ export const causesOnHost: readonly Alert[] = [
     about: 'guest',
     threshold: { value: 0.95, why: 'Of the cap; a batch guest at its cap is as planned, so this is no page.' },
     measure: () => 'uuid:xen_domain_cap_used:ratio_rate5m',
+    harm: {
+      threshold: {
+        value: 0.2,
+        why: 'Share of observations in which a vCPU is ready and does not run, as of the credit: a cap is never used more than once.',
+      },
+      measure: () => 'uuid:xen_vcpu_runnable:ratio_rate5m and on (uuid) uuid:xen_domain_cap_used:ratio_rate5m > 0.95',
+    },
     // Where no domain has a cap there is none to see.
     needs: ['xen_domain_cpu_seconds_total'],
     for: '10m',
@@ -64,8 +71,8 @@ export const causesOnHost: readonly Alert[] = [
     hop: 'event channel',
     about: 'guest',
     threshold: {
-      value: 0.001,
-      why: 'Any lasting delay: the kernel delays a backend only after several events for nothing in a row.',
+      value: 0.05,
+      why: 'The kernel delays a backend only after several events for nothing in a row; in the twentieth part of the time packets begin to wait.',
     },
     measure: () => 'uuid:xen_backend_eoi_delay:ratio_rate5m',
     needs: ['xen_backend_eoi_delay_seconds_total'],
@@ -185,7 +192,9 @@ export const causesOnHost: readonly Alert[] = [
     hop: 'vif',
     about: 'guest',
     threshold: { value: 0.01, why: 'One packet in a hundred: TCP is far below its rate then.' },
-    measure: () => 'uuid:xen_vif_lost_packets:ratio_rate5m',
+    // What a guest does not take is dropped: then that is the cause.
+    measure: () =>
+      'uuid:xen_vif_lost_packets:ratio_rate5m unless on (uuid) uuid:xen_guest_not_draining:ratio_rate5m > 0.2',
     needs: ['xen_vif_receive_packets_total', 'xen_vif_connected'],
     for: '5m',
     summary: 'Packets are lost on their way to {{ $labels.domain }}',
@@ -198,6 +207,7 @@ export const causesOnHost: readonly Alert[] = [
           value: 0.05,
           why: 'One packet in twenty, toward a guest whose own exporter could not tell of the harm: nobody else would page.',
         },
+        measure: () => 'uuid:xen_vif_lost_packets:ratio_rate5m',
         only: 'unless on (uuid) instance:xen_guest_uuid:info',
         description: `${percent} of the packets for ${guest} were dropped by its vif or the qdisc before it; no exporter in it tells of its clients.`,
       },
@@ -228,15 +238,15 @@ export const causesOnHost: readonly Alert[] = [
     hop: 'uplink',
     about: 'host',
     threshold: {
-      value: 1,
-      why: 'A second: a lone packet now and then is no cause; every one is lost before any guest could have taken it.',
+      value: 0.01,
+      why: 'One packet in a hundred of those for all guests, as of a vif.',
     },
-    measure: () => 'instance:xen_uplink_lost_packets:rate5m',
-    needs: ['xen_uplink_receive_missed_total'],
+    measure: () => 'instance:xen_uplink_lost_packets:ratio_rate5m',
+    needs: ['xen_uplink_receive_missed_total', 'xen_vif_receive_packets_total'],
     for: '5m',
     summary: '{{ $labels.host }} loses packets before they reach a guest',
     description:
-      'The network cards, connection tracking or Open vSwitch of {{ $labels.host }} lose {{ $value | humanize }} packets a second.',
+      'The network cards, connection tracking or Open vSwitch of {{ $labels.host }} lose {{ $value | humanizePercentage }} of the packets for its guests.',
     command: 'dom0# ip -s -s link',
   },
 ];

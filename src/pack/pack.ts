@@ -74,27 +74,35 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     const threshold = thresholdOf(alert, degree);
     const only = degree?.only ? ` ${degree.only}` : '';
     // A cause of a guest is measured once, for its score; unless that has other measures too.
-    if (alert.kind === 'cause' && alert.about === 'guest' && !alert.also?.some(({ measure }) => measure)) {
+    const isScore = !alert.harm && !alert.also?.some(({ measure }) => measure);
+    if (alert.kind === 'cause' && alert.about === 'guest' && isScore) {
       const own = thresholdOf(alert);
       return `${scoreName}{cause="${alert.name}"} * ${own} > ${threshold}${only}`;
     }
     return `(${(degree?.measure ?? alert.measure)(p)}) > ${threshold}${only}`;
   };
 
-  /** Of each measure of its own that a cause has: one that differs in the threshold alone adds nothing. */
-  const scores = causes.flatMap((alert) =>
-    degreesOf(alert)
-      .filter((degree) => !degree || degree.measure)
-      .map((degree) => {
-        const measure = (degree?.measure ?? alert.measure)(p);
-        const score = `(${alert.about === 'host' ? ofHost(measure) : measure}) / ${thresholdOf(alert, degree)} > ${leastScore}`;
-        const labels = { cause: alert.name, hop: alert.hop, degree: degree?.severity ?? '' };
-        return Object.entries(labels).reduce(
-          (expr, [label, value]) => (value ? `label_replace(${expr}, "${label}", "${value}", "", "")` : expr),
-          `max by (uuid) (${score})`,
-        );
-      }),
-  );
+  /** A cause has a score for each measure of its own: a degree that differs in the threshold alone, or is for some guests only, adds nothing. */
+  const scores = causes.flatMap((alert) => {
+    const scored = (measure: Alert['measure'], threshold: number, labels: Record<string, string>): string => {
+      const expr = measure(p);
+      const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${threshold} > ${leastScore}`;
+      return Object.entries({ cause: alert.name, hop: alert.hop, ...labels }).reduce(
+        (all, [label, value]) => `label_replace(${all}, "${label}", "${value}", "", "")`,
+        `max by (uuid) (${score})`,
+      );
+    };
+    const { harm, also = [] } = alert;
+    return [
+      scored(alert.measure, thresholdOf(alert), {}),
+      ...(harm ? [scored(harm.measure, harm.threshold.value, { of: 'harm' })] : []),
+      ...also
+        .filter(({ only }) => !only)
+        .flatMap((degree) =>
+          degree.measure ? [scored(degree.measure, thresholdOf(alert, degree), { of: degree.severity })] : [],
+        ),
+    ];
+  });
   const score: RecordingRule = {
     record: scoreName,
     expr: `max by (uuid, cause, hop) (\n  ${scores.join('\n  or\n  ')}\n)`,

@@ -60,6 +60,11 @@ label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info',
 uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
   },
   {
+    // What Xen saw it run.
+    record: 'uuid:xen_domain_cpu:rate5m',
+    expr: ofDomain(`sum ${perDomain} (${p.rate('xen_domain_cpu_seconds_total')})`),
+  },
+  {
     record: cpuTimes,
     expr: `sum by (job, instance, mode) (${p.rate('xen_cpu_seconds_total')})`,
   },
@@ -69,8 +74,8 @@ uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
 export const guestRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perGuest} (${p.rate(name, ...matchers)})`;
   const worst = (name: string, ...matchers: string[]): string => `max ${perGuest} (${p.rate(name, ...matchers)})`;
-  // Sockets that share a port (SO_REUSEPORT) have a queue each.
-  const limitOfOne = `(${p.metric('xen_listener_accept_queue_limit')} / ${p.metric('xen_listener_sockets')})`;
+  const dequeued = p.metric('xen_listener_accept_queue_dequeued_total');
+  const hasDequeued = `(${dequeued} - ${dequeued} offset 1m)`;
   const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
   const netfrontEvents = p.rate('xen_cpu_events_total', 'source="netfront"');
   return [
@@ -92,17 +97,17 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       ),
     },
     {
-      // Of servers that do accept.
-      record: 'uuid:xen_small_accept_queue_full:ratio_rate5m',
+      // The smallest of those that are full now and then, though their servers do accept.
+      record: 'uuid:xen_full_accept_queue_limit:min',
       expr: ofGuest(
-        `max ${perGuest} (${p.rate('xen_listener_accept_queue_full_seconds_total')} and ${onListener} ${limitOfOne} < 512 and ${onListener} ${p.rate('xen_listener_accept_queue_dequeued_total')} > 0)`,
+        `min ${perGuest} (${p.metric('xen_listener_accept_queue_limit')} and ${onListener} ${p.rate('xen_listener_accept_queue_full_seconds_total')} > 0.01 unless ${onListener} ${hasDequeued} == 0)`,
       ),
     },
     {
-      // Of servers that accept nothing.
-      record: 'uuid:xen_stalled_accept_queue_full:ratio_rate5m',
+      // Of servers that have accepted nothing for a minute. A window of five would blame the backlog for what was accepted before.
+      record: 'uuid:xen_stalled_accept_queue_fill:min1m',
       expr: ofGuest(
-        `max ${perGuest} (${p.rate('xen_listener_accept_queue_full_seconds_total')} and ${onListener} ${p.rate('xen_listener_accept_queue_dequeued_total')} == 0)`,
+        `max ${perGuest} (min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[1m]) and ${onListener} ${hasDequeued} == 0)`,
       ),
     },
     {
@@ -117,17 +122,35 @@ export const guestRules = (p: Promql): RecordingRule[] => {
     },
     { record: 'uuid:xen_syn_retransmits:rate5m', expr: ofGuest(summed('xen_tcp_syn_retransmits_total')) },
     {
+      record: 'uuid:xen_vcpus:count',
+      expr: ofGuest(cpuCount(p)),
+    },
+    { record: 'uuid:xen_steal:rate5m', expr: ofGuest(cpuTime('mode="steal"')) },
+    { record: 'uuid:xen_task_cpu:rate5m', expr: ofGuest(cpuTime('mode!~"idle|iowait|steal|irq|softirq"')) },
+    {
+      // A kernel that counts CPU time by ticks misses interrupts that come while it is idle, for then it has no ticks: what Xen saw it run beyond
+      // its tasks is their time.
+      record: 'uuid:xen_interrupt_cpu:rate5m',
+      expr: `(uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m) > ${ofGuest(cpuTime('mode=~"irq|softirq"'))}
+  or
+${ofGuest(cpuTime('mode=~"irq|softirq"'))}`,
+    },
+    {
+      record: 'uuid:xen_interrupt_time:ratio_rate5m',
+      expr: 'uuid:xen_interrupt_cpu:rate5m / uuid:xen_vcpus:count',
+    },
+    {
+      record: 'uuid:xen_cpu_wanted:rate5m',
+      expr: 'uuid:xen_steal:rate5m + uuid:xen_task_cpu:rate5m + uuid:xen_interrupt_cpu:rate5m',
+    },
+    {
       // Over the time that the guest wanted to run: a mostly idle guest that waits for each packet shows little over the wall clock.
       record: 'uuid:xen_steal:ratio_rate5m',
-      expr: ofGuest(`${cpuTime('mode="steal"')} / (${cpuTime(wanted)} > 0)`),
+      expr: 'uuid:xen_steal:rate5m / (uuid:xen_cpu_wanted:rate5m > 0)',
     },
     {
       record: 'uuid:xen_cpu_wanted:ratio_rate5m',
-      expr: ofGuest(`${cpuTime(wanted)} / sum ${perGuest} (${cpuTimes})`),
-    },
-    {
-      record: 'uuid:xen_vcpus:count',
-      expr: ofGuest(cpuCount(p)),
+      expr: 'uuid:xen_cpu_wanted:rate5m / uuid:xen_vcpus:count',
     },
     { record: 'uuid:xen_netfront_interrupts:rate5m', expr: ofGuest(rxInterrupts) },
     {
@@ -141,16 +164,6 @@ export const guestRules = (p: Promql): RecordingRule[] => {
     {
       record: 'uuid:xen_netfront_events_on_one_vcpu:ratio_rate5m',
       expr: ofGuest(`max ${perGuest} (${netfrontEvents}) / (sum ${perGuest} (${netfrontEvents}) > 0)`),
-    },
-    {
-      record: 'uuid:xen_interrupt_time:ratio_rate5m',
-      expr: ofGuest(`${cpuTime('mode=~"irq|softirq"')} / sum ${perGuest} (${cpuTimes})`),
-    },
-    {
-      record: 'uuid:xen_interrupt_time_of_busiest_vcpu:ratio_rate5m',
-      expr: ofGuest(
-        `max ${perGuest} (sum by (job, instance, cpu) (${p.rate('xen_cpu_seconds_total', 'mode=~"irq|softirq"')}))`,
-      ),
     },
   ];
 };
@@ -168,9 +181,7 @@ export const hostRules = (p: Promql): RecordingRule[] => {
     },
     {
       record: 'uuid:xen_domain_cap_used:ratio_rate5m',
-      expr: ofDomain(
-        `${summed('xen_domain_cpu_seconds_total')} / max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`,
-      ),
+      expr: `uuid:xen_domain_cpu:rate5m / ${ofDomain(`max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`)}`,
     },
     { record: 'uuid:xen_backend_events:rate5m', expr: ofDomain(summed('xen_backend_events_total')) },
     {
@@ -239,6 +250,11 @@ export const dom0Rules = (p: Promql): RecordingRule[] => {
       record: 'instance:xen_uplink_lost_packets:rate5m',
       // Their labels differ: none hides another.
       expr: `sum ${perGuest} (${p.rate('xen_uplink_receive_missed_total')} or ${p.rate('xen_conntrack_drops_total')} or ${p.rate('xen_ovs_lost_packets_total')})`,
+    },
+    {
+      // Of them and those that were passed to guests.
+      record: 'instance:xen_uplink_lost_packets:ratio_rate5m',
+      expr: `instance:xen_uplink_lost_packets:rate5m / (instance:xen_uplink_lost_packets:rate5m + sum ${perGuest} (${p.rate('xen_vif_receive_packets_total')}) > 0)`,
     },
   ];
 };

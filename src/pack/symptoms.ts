@@ -1,4 +1,5 @@
 import { guest, percent, type Alert } from './alert.ts';
+import { ofHost } from './promql.ts';
 
 /** What clients feel. */
 export const symptoms: readonly Alert[] = [
@@ -14,7 +15,7 @@ export const symptoms: readonly Alert[] = [
     },
     measure: () => 'uuid:xen_accept_queue_full:ratio_rate5m and on (uuid) uuid:xen_listen_overflows:rate5m > 0',
     needs: ['xen_listener_accept_queue_full_seconds_total', 'xen_tcp_listen_overflows_total'],
-    for: '2m',
+    for: '1m',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} refuses connections: an accept queue overflows',
     description: `An accept queue of ${guest} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid:xen_listen_overflows_per_accept:ratio_rate5m{uuid=\\"%s\\"}" $labels.uuid) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
@@ -49,7 +50,7 @@ export const symptoms: readonly Alert[] = [
       why: 'The public write-up of this problem measured accept() at less than half of the physical machine.',
     },
     measure: () =>
-      '(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0)',
+      `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0 or on (uuid) ${ofHost('instance:xen_uplink_lost_packets:ratio_rate5m > 0.01')})`,
     needs: ['xen_tcp_passive_opens_total'],
     for: '5m',
     keepFiringFor: '5m',

@@ -113,23 +113,28 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   ['accepts that collapse, with loss', collapseWithLoss, [{ alert: 'XenAcceptThroughputCollapse', value: '90%' }]],
   [
     'a small backlog',
-    ofListener({ xen_listener_accept_queue_limit: 128, xen_listener_accept_queue_full_seconds_total: 6 }),
-    [{ alert: 'XenListenBacklogTooSmall', value: '10%' }],
-    '10',
+    ofListener({ xen_listener_accept_queue_limit: 20, xen_listener_accept_queue_full_seconds_total: 6 }),
+    [{ alert: 'XenListenBacklogTooSmall', value: '5.0' }],
   ],
   [
-    'a small backlog of each of several sockets',
-    ofListener({
-      xen_listener_sockets: 8,
-      xen_listener_accept_queue_limit: 1024,
-      xen_listener_accept_queue_full_seconds_total: 6,
-    }),
-    [{ alert: 'XenListenBacklogTooSmall', value: '10%' }],
-    '10',
+    'a small backlog, and what overflows it',
+    {
+      ...overflow,
+      ...ofListener({ xen_listener_accept_queue_limit: 20, xen_listener_accept_queue_full_seconds_total: 30 }),
+    },
+    [
+      { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenListenBacklogTooSmall', times: '5' } },
+      { alert: 'XenListenBacklogTooSmall', value: '5.0' },
+    ],
   ],
   [
     'a server that accepts nothing',
-    ofListener({ xen_listener_accept_queue_full_seconds_total: 60, xen_listener_accept_queue_dequeued_total: 0 }),
+    ofListener({
+      xen_listener_accept_queue_limit: 20,
+      xen_listener_accept_queue_max_fill_ratio: 1,
+      xen_listener_accept_queue_full_seconds_total: 60,
+      xen_listener_accept_queue_dequeued_total: 0,
+    }),
     [{ alert: 'XenAcceptLoopStalled', value: '100%' }],
     '1.111',
   ],
@@ -148,8 +153,8 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   [
     'one vCPU that handles all interrupts',
     { ...oneVcpu, ...oneBusyVcpu },
-    [{ alert: 'XenVifInterruptsOnOneVcpu', value: '83.33%' }],
-    '1.19',
+    [{ alert: 'XenVifInterruptsOnOneVcpu', value: '91.67%' }],
+    '1.31',
   ],
   [
     'an interrupt for each packet, and time that goes there',
@@ -174,14 +179,14 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     'vCPUs that wait because of their cap',
     { ...contention, ...atCap },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    '1.026',
+    '2.5',
   ],
   ['a Dom0 that waits for CPUs', starvedDom0, [{ alert: 'XenDom0Starved', value: '50%' }], '2.5'],
   [
     'spurious events',
-    ofDomain({ 'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 0.6 }),
-    [{ alert: 'XenSpuriousEvents', value: '1%' }],
-    '10',
+    ofDomain({ 'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 6 }),
+    [{ alert: 'XenSpuriousEvents', value: '10%' }],
+    '2',
   ],
   ['a netback thread at its limit', busyThread(57), [{ alert: 'XenNetbackSaturated', value: '95%' }], '1.188'],
   [
@@ -240,15 +245,15 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   ['a vif that was cut off', connected('1x50 0x50'), [{ alert: 'XenVifDisconnected', value: '' }], '2'],
   [
     'a network card that loses packets',
-    ofDom0({ 'xen_uplink_receive_missed_total{device="eth0"}': 600 }),
-    [{ alert: 'XenUplinkDropping', value: '10' }],
+    ofDom0({ 'xen_uplink_receive_missed_total{device="eth0"}': 10_000 }),
+    [{ alert: 'XenUplinkDropping', value: '10%' }],
     '10',
   ],
   [
     'a full connection table',
-    ofDom0({ xen_conntrack_drops_total: 300 }),
-    [{ alert: 'XenUplinkDropping', value: '5' }],
-    '5',
+    ofDom0({ xen_conntrack_drops_total: 90_000 }),
+    [{ alert: 'XenUplinkDropping', value: '50%' }],
+    '50',
   ],
   [
     'an exporter that is down',
@@ -286,10 +291,17 @@ const silent: [what: string, change: Series][] = [
     ofListener({ xen_listener_accept_queue_limit: 8, 'xen_listener_accept_queue_fill_ratio_bucket{le="0.75"}': 600 }),
   ],
   ['a nightly lull', collapse],
-  ['a large backlog that is full now and then', ofListener({ xen_listener_accept_queue_full_seconds_total: 6 })],
+  [
+    'a backlog that holds more than a second of connections, and is full now and then',
+    ofListener({ xen_listener_accept_queue_limit: 128, xen_listener_accept_queue_full_seconds_total: 6 }),
+  ],
   [
     'a very slow server that lives',
-    ofListener({ xen_listener_accept_queue_full_seconds_total: 60, xen_listener_accept_queue_dequeued_total: 1 }),
+    ofListener({
+      xen_listener_accept_queue_max_fill_ratio: 1,
+      xen_listener_accept_queue_full_seconds_total: 60,
+      xen_listener_accept_queue_dequeued_total: 1,
+    }),
   ],
   [
     'a SYN queue that is full because the accept queue is',

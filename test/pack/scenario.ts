@@ -61,6 +61,7 @@ export const sound: Series = {
   ...ofListener({
     xen_listener_sockets: 1,
     xen_listener_accept_queue_limit: 4096,
+    xen_listener_accept_queue_max_fill_ratio: 0.1,
     xen_listener_accept_queue_full_seconds_total: 0,
     xen_listener_accept_queue_connection_seconds_total: 30,
     xen_listener_accept_queue_dequeued_total: 3000,

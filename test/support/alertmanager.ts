@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { exitOf, kill, stderrOf } from './child.ts';
 import { debianTool } from './debian.ts';
 import { freePort } from './free-port.ts';
+import { scaled } from './time-scale.ts';
 import { until } from './until.ts';
 
 /** What Alertmanager sends to a webhook. */
@@ -16,6 +17,8 @@ export interface Notification {
   /** The last part of the receiver's URL. */
   receiver: string;
   status: 'firing' | 'resolved';
+  /** Time of Unix in ms. */
+  receivedAt: number;
   groupLabels: Record<string, string>;
   alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
 }
@@ -32,14 +35,17 @@ export interface Alertmanager extends AsyncDisposable {
   suppressed(): Promise<Record<string, string>[]>;
 }
 
-/** Starts a real Alertmanager on loopback with a config file whose webhooks lead here, and which waits a second where that waits longer. */
-export async function startAlertmanager(configFile: string): Promise<Alertmanager> {
+/**
+ * Starts a real Alertmanager on loopback with a config file whose webhooks lead here. It waits a second where the file waits longer, or so many
+ * times as long as the file says.
+ */
+export async function startAlertmanager(configFile: string, timeScale?: number): Promise<Alertmanager> {
   const { path, env } = await debianTool('alertmanager');
   const folder = await mkdtemp(join(tmpdir(), 'alertmanager-'));
   const notifications: Notification[] = [];
   const webhook = createServer(async (request, response) => {
-    const sent = JSON.parse(await text(request)) as Omit<Notification, 'receiver'>;
-    notifications.push({ ...sent, receiver: request.url!.slice(1) });
+    const sent = JSON.parse(await text(request)) as Omit<Notification, 'receiver' | 'receivedAt'>;
+    notifications.push({ ...sent, receiver: request.url!.slice(1), receivedAt: Date.now() });
     response.end();
   }).listen(0, '127.0.0.1');
   await once(webhook, 'listening');
@@ -48,7 +54,10 @@ export async function startAlertmanager(configFile: string): Promise<Alertmanage
   await cp(dirname(configFile), folder, { recursive: true });
   const config = (await readFile(configFile, 'utf8'))
     .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, `http://127.0.0.1:${port}`)
-    .replaceAll(/(group_wait|group_interval): \w+/g, '$1: 1s');
+    .replaceAll(
+      /(group_wait|group_interval): (\w+)/g,
+      (_, what: string, wait: string) => `${what}: ${timeScale === undefined ? '1s' : scaled(wait, timeScale)}`,
+    );
   await writeFile(join(folder, 'config.yml'), config);
   const address = `127.0.0.1:${await freePort()}`;
   // Debian's looks for its own template in /usr/share: there, for it alone, is that of the unpacked package too.

@@ -24,6 +24,11 @@ export interface QueryResult {
   value: number;
 }
 
+export interface StoredSeries {
+  labels: Record<string, string>;
+  samples: [time: number, value: number][];
+}
+
 export interface ScrapeTarget {
   scrapeUrl: string;
   labels: Record<string, string>;
@@ -35,6 +40,8 @@ export interface Prometheus extends AsyncDisposable {
   url: string;
   /** The current value of each series of an instant vector, or of a scalar. */
   query(promql: string): Promise<QueryResult[]>;
+  /** What is stored of each series of a range vector, as times of Unix in seconds with values. */
+  samples(promql: string, at: number): Promise<StoredSeries[]>;
   targets(): Promise<ScrapeTarget[]>;
   /** All it has logged so far. */
   log(): string;
@@ -147,12 +154,23 @@ function running(url: string, log: () => string, dispose: () => Promise<void>): 
       if (data.resultType !== 'vector') throw new Error(`expected ${promql} to give a vector, got ${data.resultType}`);
       return data.result.map(({ metric, value }) => ({ metric, value: sampleNumber(value[1]) }));
     },
+    async samples(promql, at) {
+      const { result } = await ask<Matrix>(`/api/v1/query?time=${at}&query=${encodeURIComponent(promql)}`);
+      return result.map(({ metric, values }) => ({
+        labels: metric,
+        samples: values.map(([time, value]) => [time, sampleNumber(value)]),
+      }));
+    },
     targets: async () => (await ask<{ activeTargets: ScrapeTarget[] }>('/api/v1/targets?state=active')).activeTargets,
     [Symbol.asyncDispose]: dispose,
   };
 }
 
 type TimedValue = [time: number, value: string];
+
+interface Matrix {
+  result: { metric: Record<string, string>; values: TimedValue[] }[];
+}
 
 type VectorOrScalar =
   | { resultType: 'vector'; result: { metric: Record<string, string>; value: TimedValue }[] }

@@ -2,7 +2,8 @@ import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
 
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
-const scaled = (duration: string, factor: number): string => {
+/** A duration as Prometheus writes it, so many times as long. */
+export const scaled = (duration: string, factor: number): string => {
   const [, number, unit] = /^(\d+)([smhd])$/.exec(duration)!;
   return `${Math.round(Number(number) * secondsOf[unit as keyof typeof secondsOf] * factor * 1000)}ms`;
 };
