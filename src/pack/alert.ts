@@ -84,6 +84,9 @@ export const percent = '{{ $value | humanizePercentage }}';
 /** The guest's name, in a template of Prometheus. */
 export const guest = '{{ $labels.domain }}';
 
+/** That a guest is at its cap: then its vCPUs wait for no other's sake. */
+export const atCap = 'on (uuid) uuid:xen_domain_cap_used:ratio_rate2m > 0.9';
+
 /** That clients of a guest are harmed: connections that overflow, or SYN-ACKs sent again. */
 export const whenClientsAreHarmed =
   'and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1)';

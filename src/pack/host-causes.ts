@@ -1,4 +1,4 @@
-import { whenClientsAreHarmed, guest, percent, type Alert } from './alert.ts';
+import { atCap, guest, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
 import { ofHost } from './promql.ts';
 
 /** Hops at their limit, on the host. */
@@ -13,7 +13,7 @@ export const causesOnHost: readonly Alert[] = [
       value: 0.2,
       why: 'Share of observations in which a vCPU is ready and does not run; in the lab 0 when idle, 0.65 in the storm on a shared CPU.',
     },
-    measure: () => 'uuid:xen_vcpu_runnable:ratio_rate5m unless on (uuid) uuid:xen_domain_cap_used:ratio_rate5m > 0.95',
+    measure: () => `uuid:xen_vcpu_runnable:ratio_rate5m unless ${atCap}`,
     needs: ['xen_domain_vcpu_observations_total'],
     for: '10m',
     summary: 'Xen keeps vCPUs of {{ $labels.domain }} waiting for a physical CPU',
@@ -33,7 +33,7 @@ export const causesOnHost: readonly Alert[] = [
         value: 0.2,
         why: 'Share of observations in which a vCPU is ready and does not run, as of the credit: a cap is never used more than once.',
       },
-      measure: () => 'uuid:xen_vcpu_runnable:ratio_rate5m and on (uuid) uuid:xen_domain_cap_used:ratio_rate5m > 0.95',
+      measure: () => `uuid:xen_vcpu_runnable:ratio_rate5m and ${atCap}`,
     },
     // Where no domain has a cap there is none to see.
     needs: ['xen_domain_cpu_seconds_total'],
