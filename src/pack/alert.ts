@@ -38,12 +38,6 @@ export interface Degree {
   description?: string;
 }
 
-/** What else makes a cause strong. */
-export interface Harm {
-  threshold: Threshold;
-  measure: (p: Promql) => string;
-}
-
 /** An alert of the pack. */
 export interface Alert {
   /** `Xen...`, 40 characters at most; its runbook has the same name. */
@@ -69,8 +63,6 @@ export interface Alert {
   description: string;
   /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
   command: string;
-  /** Of a cause whose own measure cannot go far above its threshold: what makes its score, where that is more. */
-  harm?: Harm;
   /** Another severity, each at most once. */
   also?: readonly Degree[];
 }
@@ -84,8 +76,11 @@ export const percent = '{{ $value | humanizePercentage }}';
 /** The guest's name, in a template of Prometheus. */
 export const guest = '{{ $labels.domain }}';
 
-/** That a guest is at its cap: then its vCPUs wait for no other's sake. */
-export const atCap = 'on (uuid) uuid:xen_domain_cap_used:ratio_rate2m > 0.9';
+/**
+ * That a guest has a cap. The credit scheduler parks the vCPUs of one that wakes and sleeps while its mean use is far below the cap, and nothing that
+ * is always there tells parked from waiting for others.
+ */
+export const hasCap = 'on (uuid) uuid:xen_domain_cap:cpus';
 
 /** That clients of a guest are harmed: connections that overflow, or SYN-ACKs sent again. */
 export const whenClientsAreHarmed =

@@ -1,4 +1,4 @@
-import { atCap, guest, percent, type Alert } from './alert.ts';
+import { hasCap, guest, percent, type Alert } from './alert.ts';
 
 /** Hops at their limit, in the guest. */
 export const causesInGuest: readonly Alert[] = [
@@ -69,7 +69,7 @@ export const causesInGuest: readonly Alert[] = [
       value: 0.3,
       why: 'Of the time that the guest wants to run; in the lab a storm on a shared CPU takes 0.6, idle guests see 0.01.',
     },
-    measure: () => `uuid:xen_steal:ratio_rate5m and on (uuid) uuid:xen_cpu_wanted:ratio_rate5m > 0.05 unless ${atCap}`,
+    measure: () => `uuid:xen_steal:ratio_rate5m and on (uuid) uuid:xen_cpu_wanted:ratio_rate5m > 0.05 unless ${hasCap}`,
     needs: ['xen_cpu_seconds_total'],
     for: '5m',
     summary: 'The vCPUs of {{ $labels.domain }} wait for a physical CPU',

@@ -1,4 +1,4 @@
-import { atCap, guest, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
+import { hasCap, guest, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
 import { ofHost } from './promql.ts';
 
 /** Hops at their limit, on the host. */
@@ -13,7 +13,7 @@ export const causesOnHost: readonly Alert[] = [
       value: 0.2,
       why: 'Share of observations in which a vCPU is ready and does not run; in the lab 0 when idle, 0.65 in the storm on a shared CPU.',
     },
-    measure: () => `uuid:xen_vcpu_runnable:ratio_rate5m unless ${atCap}`,
+    measure: () => `uuid:xen_vcpu_runnable:ratio_rate5m unless ${hasCap}`,
     needs: ['xen_domain_vcpu_observations_total'],
     for: '10m',
     summary: 'Xen keeps vCPUs of {{ $labels.domain }} waiting for a physical CPU',
@@ -28,13 +28,6 @@ export const causesOnHost: readonly Alert[] = [
     about: 'guest',
     threshold: { value: 0.95, why: 'Of the cap; a batch guest at its cap is as planned, so this is no page.' },
     measure: () => 'uuid:xen_domain_cap_used:ratio_rate5m',
-    harm: {
-      threshold: {
-        value: 0.2,
-        why: 'Share of observations in which a vCPU is ready and does not run, as of the credit: a cap is never used more than once.',
-      },
-      measure: () => `uuid:xen_vcpu_runnable:ratio_rate5m and ${atCap}`,
-    },
     // Where no domain has a cap there is none to see.
     needs: ['xen_domain_cpu_seconds_total'],
     for: '10m',
@@ -44,9 +37,14 @@ export const causesOnHost: readonly Alert[] = [
     also: [
       {
         severity: 'warning',
-        threshold: { value: 0.95, why: 'The same, while clients are harmed: then the plan was too small.' },
+        threshold: {
+          value: 0.2,
+          why: 'Share of observations in which a vCPU that has a cap is ready and does not run, as of the credit; while clients are harmed: then the plan was too small.',
+        },
+        measure: () =>
+          `uuid:xen_vcpu_runnable:ratio_rate5m and ${hasCap} or on (uuid) (uuid:xen_steal:ratio_rate5m and ${hasCap})`,
         only: whenClientsAreHarmed,
-        description: `${guest} uses ${percent} of the CPU time that its cap allows, and its clients lose connections.`,
+        description: `${guest} has a cap of its CPU time, its vCPUs wait for ${percent} of the time in which they could run, and its clients lose connections.`,
       },
     ],
   },

@@ -1,4 +1,4 @@
-import { degreesOf, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
+import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
 import { alerts } from './alerts.ts';
 import { ofHost, Promql } from './promql.ts';
 import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
@@ -74,7 +74,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     const threshold = thresholdOf(alert, degree);
     const only = degree?.only ? ` ${degree.only}` : '';
     // A cause of a guest is measured once, for its score; unless that has other measures too.
-    const isScore = !alert.harm && !alert.also?.some(({ measure }) => measure);
+    const isScore = !alert.also?.some(({ measure }) => measure);
     if (alert.kind === 'cause' && alert.about === 'guest' && isScore) {
       const own = thresholdOf(alert);
       return `${scoreName}{cause="${alert.name}"} * ${own} > ${threshold}${only}`;
@@ -92,14 +92,13 @@ export function rulePack(options: PackOptions): RuleGroup[] {
         `max by (uuid) (${score})`,
       );
     };
-    const { harm, also = [] } = alert;
+    const { also = [] } = alert;
     return [
       scored(alert.measure, thresholdOf(alert), {}),
-      ...(harm ? [scored(harm.measure, harm.threshold.value, { of: 'harm' })] : []),
       ...also
-        .filter(({ only }) => !only)
+        .filter(({ only }) => !only || only === whenClientsAreHarmed)
         .flatMap((degree) =>
-          degree.measure ? [scored(degree.measure, thresholdOf(alert, degree), { of: degree.severity })] : [],
+          degree.measure ? [scored(degree.measure, thresholdOf(alert, degree), { degree: degree.severity })] : [],
         ),
     ];
   });

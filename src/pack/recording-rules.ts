@@ -180,15 +180,12 @@ export const hostRules = (p: Promql): RecordingRule[] => {
       expr: ofDomain(`${summed(observed, 'state="runnable"')} / (${summed(observed)} > 0)`),
     },
     {
-      record: 'uuid:xen_domain_cap_used:ratio_rate5m',
-      expr: `uuid:xen_domain_cpu:rate5m / ${ofDomain(`max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`)}`,
+      record: 'uuid:xen_domain_cap:cpus',
+      expr: ofDomain(`max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`),
     },
     {
-      // Of two minutes: a page asks for the cause when the trouble is not older.
-      record: 'uuid:xen_domain_cap_used:ratio_rate2m',
-      expr: ofDomain(
-        `sum ${perDomain} (rate(${p.metric('xen_domain_cpu_seconds_total')}[2m])) / max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`,
-      ),
+      record: 'uuid:xen_domain_cap_used:ratio_rate5m',
+      expr: 'uuid:xen_domain_cpu:rate5m / uuid:xen_domain_cap:cpus',
     },
     { record: 'uuid:xen_backend_events:rate5m', expr: ofDomain(summed('xen_backend_events_total')) },
     {

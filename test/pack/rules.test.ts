@@ -71,7 +71,8 @@ const contention = ofDomain({
   'xen_domain_vcpu_observations_total{state="runnable"}': 12,
   'xen_domain_vcpu_observations_total{state="blocked"}': 0,
 });
-const atCap = ofDomain({ xen_domain_cpu_seconds_total: 117 });
+const capped = ofDomain({ xen_domain_scheduler_cap_cpus: 2 });
+const atCap = { ...capped, ...ofDomain({ xen_domain_cpu_seconds_total: 117 }) };
 const ofGuestInfo = (values: string): Series => ({
   [Object.keys(sound).find((name) => name.startsWith('xen_guest_info{') && name.includes('role="guest"'))!]: values,
 });
@@ -274,6 +275,9 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   ['a guest that had an exporter', ofGuestInfo('1x50 _x50'), [{ alert: 'XenGuestExporterMissing', value: '' }]],
 ];
 
+/** What those measure while clients are harmed that measure something else then. */
+const harmed = new Map([['XenDomainCapReached', '50%']]);
+
 /** What looks like trouble and is none. */
 const silent: [what: string, change: Series][] = [
   ['a guest under sound load', {}],
@@ -345,7 +349,7 @@ const silent: [what: string, change: Series][] = [
       ),
     ),
   ],
-  ['a guest near its cap', ofDomain({ xen_domain_cpu_seconds_total: 110 })],
+  ['a guest near its cap', { ...capped, ...ofDomain({ xen_domain_cpu_seconds_total: 110 }) }],
   ['a guest short of buffers now and then', ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 9 })],
   ['a rate limit that is met now and then', ofVif({ 'xen_netback_rate_limited_seconds_total{queue=""}': 5 })],
   ['many slots', ofVif({ 'xen_netback_ring_consumed_slots_total{queue="",ring="rx"}': 29_000_000 })],
@@ -391,8 +395,9 @@ describe('when clients are harmed too, the symptom names the cause, and no other
     const name = expected[0]!.alert;
     const symptom = { alert: 'XenAcceptThroughputCollapse', value: '90%', cause: { name, times: times! } };
     // What is as planned otherwise.
-    const more = alerts.find((alert) => alert.name === name)!.also?.some(({ only }) => only === whenClientsAreHarmed)
-      ? [{ ...expected[0]!, severity: 'warning' as const }]
+    const degree = alerts.find((alert) => alert.name === name)!.also?.find(({ only }) => only === whenClientsAreHarmed);
+    const more = degree
+      ? [{ ...expected[0]!, severity: degree.severity, ...(degree.measure && { value: harmed.get(name)! }) }]
       : [];
     const all = { ...sound, ...change, ...collapseWithLoss };
     expect(await verdict(`harm ${what}`, [promtoolTest(all, [symptom, ...expected, ...more])])).toContain('SUCCESS');

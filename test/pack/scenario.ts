@@ -83,7 +83,6 @@ export const sound: Series = {
     [`xen_domain_info{domid="1",uuid="${uuid}",type="pv",pool="Pool-0"}`]: 1,
     'xen_domain_state{state="paused"}': 0,
     xen_domain_cpu_seconds_total: 50,
-    xen_domain_scheduler_cap_cpus: 2,
     'xen_domain_vcpu_observations_total{state="running"}': 12,
     'xen_domain_vcpu_observations_total{state="blocked"}': 11,
     'xen_domain_vcpu_observations_total{state="runnable"}': 1,
