@@ -1,7 +1,8 @@
 // npm run docs: writes what the docs and the rules take from the code.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rulesCommand } from '../src/cli/rules-command.ts';
 import { alerts } from '../src/pack/alerts.ts';
+import { picture, recordings, withResults } from './diagnosis.ts';
 import { metricsReference, ruleFiles, withFlagTable } from './reference.ts';
 import { withFacts } from './runbooks.ts';
 
@@ -13,4 +14,11 @@ for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`../rul
 for (const alert of alerts) {
   const page = file(`../runbooks/${alert.name}.md`);
   writeFileSync(page, withFacts(readFileSync(page, 'utf8'), alert));
+}
+
+const diagnosis = file('diagnosis.md');
+writeFileSync(diagnosis, withResults(readFileSync(diagnosis, 'utf8')));
+mkdirSync(file('diagnosis'), { recursive: true });
+for (const [name, fault] of recordings()) {
+  writeFileSync(file(`diagnosis/${name}.svg`), picture(fault.verdict.title, fault));
 }

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { describeFaults } from './faults.ts';
+import { describeToolstackEvents } from './toolstack-events.ts';
 import type { SchedulerName } from './qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
 import { describeRunbooks } from './runbooks.ts';
@@ -14,6 +14,6 @@ export function describeHost(scheduler: SchedulerName): void {
     describeStorm(stage);
     if (!isFullForm) return;
     describeRunbooks(stage);
-    describeFaults(stage);
+    describeToolstackEvents(stage);
   });
 }

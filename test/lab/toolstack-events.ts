@@ -33,7 +33,7 @@ const domidOf = (page: Exposition, domain: string): string | undefined =>
   page.samples('xen_domain_info').find(({ labels }) => labels['domain'] === domain)?.labels['domid'];
 
 /** What operators do to guests, and what happens to a toolstack, while Dom0 is scraped once a second. */
-export function describeFaults(stage: () => Stage): void {
+export function describeToolstackEvents(stage: () => Stage): void {
   describe('scraped once a second', () => {
     let recorder: Recorder;
     beforeAll(() => {

@@ -9,7 +9,7 @@ out=$1 node=$2; shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 suite=bookworm
 packages=(mount iproute2 bridge-utils ethtool procps python3-minimal kmod udev iputils-ping libstdc++6 openssh-server
-  nginx-light apache2-utils netcat-openbsd curl busybox-static xen-utils-4.17 xen-utils-common xenstore-utils "$@")
+  nftables nginx-light apache2-utils netcat-openbsd curl busybox-static xen-utils-4.17 xen-utils-common xenstore-utils "$@")
 
 mkdir -p "$out"
 work=$(mktemp -d "$out/build.XXXXXX")

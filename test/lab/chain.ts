@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { startAlertmanager, type Alertmanager } from '../support/alertmanager.ts';
+import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
+import { inScaledTime } from '../support/time-scale.ts';
+import { installExporter, packExporter } from './exporter.ts';
+import { EXPORTER_PORT, type Lab } from './lab.ts';
+
+/** An hour is four minutes. The rules' windows, offsets and waits and Alertmanager's, nothing else. */
+export const TIME_SCALE = 1 / 15;
+/** Half a minute for the rules. */
+export const SCRAPE_INTERVAL_SECONDS = 2;
+/** A quarter of a minute for the rules. */
+const EVALUATION_INTERVAL_SECONDS = 1;
+/** The rules see xl as often as they would if it were asked every half minute; 5 s would be four looks in a window. */
+const exporterFlags = ['--toolstack.interval=2', '"--toolstack.schedule=*/15 * * * * *"'];
+
+/** Milliseconds of the lab that are so many minutes for the rules. */
+export const minutes = (count: number): number => count * 60_000 * TIME_SCALE;
+
+/** From the exporters in a lab to what a person is told: Prometheus with the shipped rules, and Alertmanager as in its example. */
+export class Chain implements AsyncDisposable {
+  readonly prometheus: Prometheus;
+  readonly alertmanager: Alertmanager;
+  readonly #folder: string;
+
+  private constructor(prometheus: Prometheus, alertmanager: Alertmanager, folder: string) {
+    this.prometheus = prometheus;
+    this.alertmanager = alertmanager;
+    this.#folder = folder;
+  }
+
+  static async start(lab: Lab): Promise<Chain> {
+    const archive = await packExporter();
+    for (const machine of lab.machines) await installExporter(machine, archive, exporterFlags);
+    const folder = mkdtempSync(join(tmpdir(), 'chain-'));
+    const rules = join(folder, 'rules.yml');
+    writeFileSync(rules, JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), TIME_SCALE) }));
+    const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+    const alertmanager = await startAlertmanager(config, TIME_SCALE);
+    const prometheus = await startPrometheus({
+      scrapeIntervalSeconds: SCRAPE_INTERVAL_SECONDS,
+      scrapeConfigs: [
+        {
+          job_name: defaultPackOptions.job,
+          static_configs: lab.machines.map(({ name, exporterPort }) => ({
+            targets: [`127.0.0.1:${exporterPort}`],
+            labels: { instance: `${name}:${EXPORTER_PORT}` },
+          })),
+        },
+      ],
+      extraConfig: {
+        global: {
+          scrape_interval: `${SCRAPE_INTERVAL_SECONDS}s`,
+          scrape_timeout: `${SCRAPE_INTERVAL_SECONDS}s`,
+          evaluation_interval: `${EVALUATION_INTERVAL_SECONDS}s`,
+        },
+        rule_files: [rules],
+        alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] },
+      },
+    });
+    return new Chain(prometheus, alertmanager, folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.prometheus[Symbol.asyncDispose]();
+    await this.alertmanager[Symbol.asyncDispose]();
+    rmSync(this.#folder, { recursive: true });
+  }
+}

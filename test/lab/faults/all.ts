@@ -1,0 +1,35 @@
+import { capReached } from './cap-reached.ts';
+import { conntrackFull } from './conntrack-full.ts';
+import { cpuHogs } from './cpu-hogs.ts';
+import { dom0Starved } from './dom0-starved.ts';
+import { exporterKilled } from './exporter-killed.ts';
+import type { Fault } from './fault.ts';
+import { guestPaused } from './guest-paused.ts';
+import { hungXenstored } from './hung-xenstored.ts';
+import { notDraining } from './not-draining.ts';
+import { oneVcpu } from './one-vcpu.ts';
+import { packetStorm } from './packet-storm.ts';
+import { rateLimit } from './rate-limit.ts';
+import { smallBacklog } from './small-backlog.ts';
+import { stalledServer } from './stalled-server.ts';
+import { synFlood } from './syn-flood.ts';
+import { vifDisconnected } from './vif-disconnected.ts';
+
+/** In the order in which they are done. */
+export const faults: readonly Fault[] = [
+  smallBacklog,
+  stalledServer,
+  cpuHogs,
+  capReached,
+  rateLimit,
+  conntrackFull,
+  synFlood,
+  packetStorm,
+  oneVcpu,
+  notDraining,
+  guestPaused,
+  dom0Starved,
+  vifDisconnected,
+  hungXenstored,
+  exporterKilled,
+];

@@ -1,0 +1,21 @@
+import { SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
+
+const backlog = 64;
+
+const begin = async (scene: Scene, capPercent: number): Promise<void> => {
+  await scene.cap(VICTIM, capPercent);
+  await scene.serve({ backlog, restMs: 3 });
+  await scene.load('connections', SERVER_PORT, 50);
+};
+
+export const capReached: Fault = {
+  name: 'cap-reached',
+  title: 'a guest that reaches its cap while it accepts',
+  expected: { alert: 'XenAcceptQueueOverflow', severity: 'critical', domain: VICTIM, causes: ['XenDomainCapReached'] },
+  async inject(scene) {
+    await begin(scene, 45);
+    await scene.untilFull(backlog);
+  },
+  nearMiss: (scene) => begin(scene, 190),
+  undo: (scene) => scene.cap(VICTIM, 0),
+};

@@ -1,0 +1,37 @@
+import { NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
+
+const backlog = 64;
+
+const begin = async (scene: Scene): Promise<void> => {
+  await scene.serve({ backlog, restMs: 3 });
+  await scene.load('connections', SERVER_PORT, 50);
+};
+
+export const cpuHogs: Fault = {
+  name: 'cpu-hogs',
+  title: "busy vCPUs of a neighbour on the guest's physical CPU",
+  expected: {
+    alert: 'XenAcceptQueueOverflow',
+    severity: 'critical',
+    domain: VICTIM,
+    causes: ['XenCreditExhaustion', 'XenVcpuStarved'],
+  },
+  async inject(scene) {
+    await begin(scene);
+    for (const domain of [VICTIM, NEIGHBOUR]) await scene.pin(domain, '3');
+    await scene.schedule(NEIGHBOUR, '-w 4096');
+    for (const guest of [scene.victim, scene.neighbour]) await scene.hog(guest);
+    await scene.untilFull(backlog);
+  },
+  /** Beside it, not upon it. */
+  async nearMiss(scene) {
+    await begin(scene);
+    await scene.pin(VICTIM, '2');
+    await scene.pin(NEIGHBOUR, '3');
+    await scene.hog(scene.neighbour);
+  },
+  async undo(scene) {
+    for (const domain of [VICTIM, NEIGHBOUR]) await scene.pin(domain, 'all');
+    await scene.schedule(NEIGHBOUR, '-w 256');
+  },
+};

@@ -1,0 +1,25 @@
+import { NEIGHBOUR, type Fault, type Scene } from './fault.ts';
+
+const begin = async (scene: Scene, weight: number): Promise<void> => {
+  await scene.pin(NEIGHBOUR, '0,1');
+  await scene.pin('Domain-0', '0,1');
+  await scene.schedule(NEIGHBOUR, `-w ${weight}`);
+  await scene.hog(scene.neighbour);
+};
+
+export const dom0Starved: Fault = {
+  name: 'dom0-starved',
+  title: 'vCPUs of Dom0 that wait for those of a guest',
+  expected: { alert: 'XenDom0Starved', severity: 'warning', domain: undefined },
+  async inject(scene) {
+    await begin(scene, 1024);
+    await scene.pin('Domain-0', '0');
+    await scene.pin(NEIGHBOUR, '0');
+  },
+  nearMiss: (scene) => begin(scene, 64),
+  async undo(scene) {
+    await scene.pin('Domain-0', 'all');
+    await scene.pin(NEIGHBOUR, 'all');
+    await scene.schedule(NEIGHBOUR, '-w 256');
+  },
+};

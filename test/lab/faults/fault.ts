@@ -1,0 +1,123 @@
+import type { Severity } from '../../../src/pack/alert.ts';
+import { until } from '../../support/until.ts';
+import { metricsOf } from '../exporter.ts';
+import type { Lab } from '../lab.ts';
+import type { Machine } from '../machine.ts';
+
+/** The guest that faults are done to. */
+export const VICTIM = 'domu1';
+export const NEIGHBOUR = 'domu2';
+
+/** Of the server that faults start in the victim; its own on port 80 answers everybody all the time. */
+export const SERVER_PORT = 8080;
+
+/** A lab in which faults are done, and the processes that they start there. */
+export class Scene {
+  readonly lab: Lab;
+  readonly dom0: Machine;
+  readonly victim: Machine;
+  readonly neighbour: Machine;
+  readonly #started: { machine: Machine; pid: string }[] = [];
+
+  constructor(lab: Lab) {
+    this.lab = lab;
+    this.dom0 = lab.dom0;
+    this.victim = lab.guest(VICTIM);
+    this.neighbour = lab.guest(NEIGHBOUR);
+  }
+
+  /** Starts a process; it and its children are killed at the end of the fault. Returns its pid. */
+  async start(machine: Machine, command: string): Promise<string> {
+    const pid = (await machine.run(`setsid sh -c '${command}' </dev/null >/dev/null 2>&1 & echo $!`)).trim();
+    this.#started.push({ machine, pid });
+    return pid;
+  }
+
+  /** A server in the victim that rests so long after each connection. Returns its pid. */
+  async serve({ backlog, restMs }: { backlog: number; restMs: number }): Promise<string> {
+    const pid = await this.start(this.victim, `exec /lab/slow-server ${SERVER_PORT} ${backlog} ${restMs}`);
+    await this.victim.run(`until ss -Hltn | grep -q ":${SERVER_PORT} "; do sleep 0.1; done`);
+    return pid;
+  }
+
+  /** Waits until the server's accept queue is full, which refuses the next connection. */
+  async untilFull(backlog: number): Promise<void> {
+    await this.victim.run(
+      `until [ "$(ss -Hltn "sport = :${SERVER_PORT}" | awk '{ print $2 }')" -gt ${backlog} ]; do sleep 0.1; done`,
+    );
+  }
+
+  /** Load from Dom0 upon the victim, as /lab/load knows it. */
+  async load(kind: 'connections' | 'syns' | 'packets', port: number, perSecond: number): Promise<void> {
+    await this.start(this.dom0, `exec /lab/load ${kind} ${this.victim.ip} ${port} ${perSecond}`);
+  }
+
+  /** As many connections as 40 clients get, each at once after the last. */
+  async storm(port: number): Promise<void> {
+    await this.start(this.dom0, `while :; do ab -q -r -s 5 -n 100000 -c 40 http://${this.victim.ip}:${port}/; done`);
+  }
+
+  /** A busy process for each vCPU of a guest. */
+  async hog(guest: Machine, niceness = 19): Promise<void> {
+    await this.start(guest, `for _ in $(seq $(nproc)); do nice -n ${niceness} busybox yes >/dev/null & done; wait`);
+  }
+
+  /** Sets parameters of the domain in the lab's scheduler, such as `-c 20`. */
+  async schedule(domain: string, parameters: string): Promise<void> {
+    await this.dom0.run(`xl sched-${this.lab.scheduler} -d ${domain} ${parameters}`);
+  }
+
+  /** Sets the cap of a domain, in percent of a CPU, and waits until Dom0's exporter has read it. */
+  async cap(domain: string, percent: number): Promise<void> {
+    await this.schedule(domain, `-c ${percent}`);
+    await until(
+      `the cap of ${domain} to be read`,
+      async () =>
+        ((await metricsOf(this.dom0)).value('xen_domain_scheduler_cap_cpus', { domain }) ?? 0) === percent / 100,
+      { timeoutMs: 90_000, intervalMs: 1000 },
+    );
+  }
+
+  /** Pins all vCPUs of a domain to physical CPUs, or to `all`. */
+  async pin(domain: string, cpus: string): Promise<void> {
+    await this.dom0.run(`xl vcpu-pin ${domain} all ${cpus}`);
+  }
+
+  /** Ends all processes that were started. */
+  async clear(): Promise<void> {
+    for (const { machine, pid } of this.#started.splice(0)) {
+      await machine.run(`kill -KILL -- -${pid} 2>/dev/null; while kill -0 -- -${pid} 2>/dev/null; do sleep 0.1; done`);
+    }
+  }
+}
+
+/** What is to be told, and of whom. */
+export interface Expected {
+  alert: string;
+  severity: Severity;
+  /** The label `domain`; undefined of what is about a host. */
+  domain: string | undefined;
+  /** Of a page: any of these may be named as the strongest cause. */
+  causes?: readonly string[];
+}
+
+/** Something that goes wrong on a host, and the same thing done so mildly that nobody is to be paged. */
+export interface Fault {
+  /** As it is asked for. */
+  name: string;
+  title: string;
+  expected: Expected;
+  /** Returns when it is as wrong as it gets. */
+  inject(scene: Scene): Promise<void>;
+  nearMiss(scene: Scene): Promise<void>;
+  /** Of both, what is not undone by ending their processes. */
+  undo?(scene: Scene): Promise<void>;
+}
+
+/** A load that does no harm. */
+export interface HealthyLoad {
+  name: string;
+  title: string;
+  begin(scene: Scene): Promise<void>;
+  undo?(scene: Scene): Promise<void>;
+}

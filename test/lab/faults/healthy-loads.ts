@@ -1,0 +1,19 @@
+import { NEIGHBOUR, type HealthyLoad } from './fault.ts';
+
+export const healthyLoads: readonly HealthyLoad[] = [
+  { name: 'idle', title: 'nobody asks for anything', begin: () => Promise.resolve() },
+  {
+    name: 'heavy',
+    title: 'many connections, all served',
+    begin: (scene) => scene.load('connections', 80, 40),
+  },
+  {
+    name: 'batch',
+    title: 'a batch guest at its cap beside a quiet server',
+    async begin(scene) {
+      await scene.cap(NEIGHBOUR, 50);
+      await scene.hog(scene.neighbour);
+    },
+    undo: (scene) => scene.cap(NEIGHBOUR, 0),
+  },
+];

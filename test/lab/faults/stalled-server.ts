@@ -1,0 +1,27 @@
+import { SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
+
+const backlog = 128;
+
+const begin = async (scene: Scene): Promise<string> => {
+  const pid = await scene.serve({ backlog, restMs: 1 });
+  await scene.load('connections', SERVER_PORT, 25);
+  // It is one that has accepted.
+  await scene.dom0.run(`curl -s -o /dev/null http://${scene.victim.ip}:${SERVER_PORT}/`);
+  return pid;
+};
+
+export const stalledServer: Fault = {
+  name: 'stalled-server',
+  title: 'a server that stops accepting (SIGSTOP)',
+  expected: { alert: 'XenAcceptQueueOverflow', severity: 'critical', domain: VICTIM, causes: ['XenAcceptLoopStalled'] },
+  async inject(scene) {
+    const pid = await begin(scene);
+    await scene.victim.run(`kill -STOP ${pid}`);
+    await scene.untilFull(backlog);
+  },
+  /** As long as a collection of garbage. */
+  async nearMiss(scene) {
+    const pid = await begin(scene);
+    await scene.victim.run(`kill -STOP ${pid}; sleep 1; kill -CONT ${pid}`);
+  },
+};

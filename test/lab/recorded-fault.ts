@@ -1,0 +1,60 @@
+import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import type { Prometheus } from '../support/prometheus.ts';
+import { minutes, SCRAPE_INTERVAL_SECONDS, TIME_SCALE } from './chain.ts';
+import { VICTIM, type Expected } from './faults/fault.ts';
+import type { Verdict } from './judge.ts';
+
+/** What exporters served during a near miss and the fault, or during a healthy load. */
+export interface RecordedFault {
+  /** What is to be told; nothing in a healthy load. */
+  expected?: Expected;
+  /** For the rules: their windows are as long as they are shipped. */
+  intervalSeconds: number;
+  /** At which scrapes the fault was there, the expected was told, and the fault was undone. */
+  slots: { injected: number; told?: number; undone: number };
+  verdict: Omit<Verdict, 'times'>;
+  /** Series by name and labels: a value for each scrape, null where there is none. */
+  series: ValuesBySeries;
+  /** What the rules recorded of the victim and of its host meanwhile, likewise; for the docs. */
+  rows: ValuesBySeries;
+}
+
+type ValuesBySeries = Record<string, (number | null)[]>;
+
+/** All that the rules ask for, scrape by scrape. */
+export async function recordedFault(
+  prometheus: Prometheus,
+  { times, ...verdict }: Verdict,
+  expected: Expected | undefined,
+): Promise<RecordedFault> {
+  const { injected, told, undone, end } = times;
+  // What is held against an hour ago needs that hour.
+  const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - minutes(70) / 1000 : times.begin;
+  const metrics = new Set(JSON.stringify(rulePack(defaultPackOptions)).match(/\bxen_\w+(?=\{)/g));
+  const slotOf = (time: number): number => Math.floor((time - begin) / SCRAPE_INTERVAL_SECONDS);
+  const stored = async (selector: string): Promise<ValuesBySeries> => {
+    const series: ValuesBySeries = {};
+    for (const { labels, samples } of await prometheus.samples(`${selector}[${Math.ceil(end - begin)}s]`, end)) {
+      const { __name__: name, ...rest } = labels;
+      const own = Object.entries(rest).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+      const values = Array.from({ length: slotOf(end) + 1 }, (): number | null => null);
+      for (const [time, value] of samples) values[slotOf(time)] = value;
+      series[`${name}{${own.join(',')}}`] = values;
+    }
+    return series;
+  };
+  const [victim] = await prometheus.query(`uuid:xen_guest_identity:info{domain="${VICTIM}"}`);
+  const series = await stored(`{__name__=~"${['up', ...metrics].join('|')}"}`);
+  const rows = {
+    ...(await stored(`{__name__=~"uuid.*", uuid="${victim?.metric['uuid']}"}`)),
+    ...(await stored('{__name__=~"instance:xen_(dom0|uplink|netback).*"}')),
+  };
+  return {
+    ...(expected && { expected }),
+    intervalSeconds: SCRAPE_INTERVAL_SECONDS / TIME_SCALE,
+    slots: { injected: slotOf(injected), ...(told !== undefined && { told: slotOf(told) }), undone: slotOf(undone) },
+    verdict,
+    series,
+    rows,
+  };
+}
