@@ -19,6 +19,9 @@ export const firstLine = (text: string): string =>
     .find((line) => line.trim() !== '')
     ?.trim() ?? '';
 
+/** The last one: where a program also says what it is doing, that is its complaint. */
+export const lastLine = (text: string): string => firstLine(text.split('\n').reverse().join('\n'));
+
 const keptOfErrors = 4096;
 
 /** Collects what a program writes to stderr, as much of it as a message needs. */

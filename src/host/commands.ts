@@ -37,9 +37,9 @@ export interface Commands {
   /**
    * As `run`, but gives `take` what the command writes as it comes. Where `take` wants no more, the command is asked to end (SIGTERM), and what
    * it still writes is given too; so it is where its time is over, its output too long, or `take` throws, and then this rejects. A command that
-   * does not end when it is asked is killed two seconds later. Gives the first complaint.
+   * does not end when it is asked is killed two seconds later.
    */
-  stream(command: Command, take: (bytes: Uint8Array) => boolean): Promise<string>;
+  stream(command: Command, take: (bytes: Uint8Array) => boolean): Promise<void>;
   /** The path of a program; undefined where there is none. */
   find(name: string): string | undefined;
   /** Kills what still runs, asks streams to end, and lets nothing else begin. */
@@ -187,7 +187,7 @@ export const localCommands = ({
       lane.enter({ go: () => resolve(lane), moved: () => {} });
     });
 
-  const stream = async (command: Command, take: (bytes: Uint8Array) => boolean): Promise<string> => {
+  const stream = async (command: Command, take: (bytes: Uint8Array) => boolean): Promise<void> => {
     const { name, file, args } = command;
     const lane = await turn(file);
     let running: RunningStream | undefined;
@@ -197,7 +197,7 @@ export const localCommands = ({
       streams.add(running);
       if (isClosed) running.stop();
       const begin = performance.now();
-      return firstLine(await running.ended.finally(() => observe(name, (performance.now() - begin) / 1e3)));
+      await running.ended.finally(() => observe(name, (performance.now() - begin) / 1e3));
     } catch (error) {
       throw new CommandError(`${[file, ...args].join(' ')}: ${(error as Error).message}`, { cause: error });
     } finally {

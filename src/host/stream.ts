@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { childOptions, collectErrors, firstLine, signalGroup } from './child.ts';
+import { childOptions, collectErrors, lastLine, signalGroup } from './child.ts';
 import { openPipe } from './pipe.ts';
 
 /** A program whose output is taken as it comes. */
@@ -10,8 +10,8 @@ export interface RunningStream {
   stop(): void;
   /** The process has gone: at once where it could not be started. */
   readonly gone: Promise<void>;
-  /** All of what it wrote to stderr, once it has ended with status 0 and its output is taken; else rejects with a message that says why not. */
-  readonly ended: Promise<string>;
+  /** It has ended with status 0 and its output is taken; else rejects with a message that says why not. */
+  readonly ended: Promise<void>;
 }
 
 /**
@@ -35,7 +35,7 @@ export const startStream = async (
   const output = new Socket({ fd: readEnd, readable: true, writable: false });
   const errors = collectErrors(child);
   const { promise: gone, resolve: hasGone } = Promise.withResolvers<void>();
-  const { promise: ended, resolve, reject } = Promise.withResolvers<string>();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
   let outputBytes = 0;
   let killTimer: NodeJS.Timeout | undefined;
   let isOutputOver = false;
@@ -48,7 +48,7 @@ export const startStream = async (
     clearTimeout(killTimer);
     signalGroup(child, 'SIGKILL');
     output.destroy();
-    if (why === '') resolve(errors());
+    if (why === '') resolve();
     else reject(new Error(why));
   };
   const settleIfOver = (): void => {
@@ -90,7 +90,7 @@ export const startStream = async (
   // Its stderr is read to the end by then.
   child.on('close', (status, signal) => {
     const end = signal ?? `exit status ${status}`;
-    ending = status === 0 ? '' : [end, firstLine(errors())].filter(Boolean).join(': ');
+    ending = status === 0 ? '' : [end, lastLine(errors())].filter(Boolean).join(': ');
     settleIfOver();
   });
   return { stop, gone, ended };

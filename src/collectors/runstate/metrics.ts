@@ -42,13 +42,13 @@ export const metrics = {
   ),
   windows: counter(
     'xen_exporter_trace_windows_total',
-    'Windows that were traced: complete; short, because it reached its limit of bytes or CPU time, the rest of it being left out; refused, because another program was tracing; failed, of which nothing is used.',
+    'Windows that were traced: complete; short, because it reached its limit of bytes or CPU time, the rest of it being left out; refused, because another program was tracing; failed, of which nothing is used. Source: exit status and output of xentrace, lsevtchn.',
     ['result'],
   ),
   bytes: counter('xen_exporter_trace_bytes_total', `Bytes that xentrace gave. ${source}.`),
   cpuSeconds: counter(
     'xen_exporter_trace_cpu_seconds_total',
-    'CPU time of this exporter for reading traces, in seconds, without that of xentrace.',
+    'CPU time of this exporter for reading traces, in seconds, without that of xentrace. Source: getrusage(2).',
   ),
   lostRecords: counter(
     'xen_exporter_trace_lost_records_total',
