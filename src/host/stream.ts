@@ -34,8 +34,8 @@ export const startStream = async (
   closeSync(writeEnd);
   const output = new Socket({ fd: readEnd, readable: true, writable: false });
   const errors = collectErrors(child);
-  const { promise: gone, resolve: hasGone } = Promise.withResolvers<void>();
-  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  const { promise: gone, resolve: hasGone } = Promise.withResolvers<undefined>();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<undefined>();
   let outputBytes = 0;
   let killTimer: NodeJS.Timeout | undefined;
   let isOutputOver = false;
@@ -48,7 +48,7 @@ export const startStream = async (
     clearTimeout(killTimer);
     signalGroup(child, 'SIGKILL');
     output.destroy();
-    if (why === '') resolve();
+    if (why === '') resolve(undefined);
     else reject(new Error(why));
   };
   const settleIfOver = (): void => {
