@@ -83,10 +83,10 @@ export const startStream = async (
   });
   child.on('error', (error) => {
     if (child.pid !== undefined) return;
-    hasGone();
+    hasGone(undefined);
     settle(error.message);
   });
-  child.on('exit', () => hasGone());
+  child.on('exit', () => hasGone(undefined));
   // Its stderr is read to the end by then.
   child.on('close', (status, signal) => {
     const end = signal ?? `exit status ${status}`;
