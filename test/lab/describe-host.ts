@@ -4,6 +4,7 @@ import type { SchedulerName } from './qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
 import { describeRunbooks } from './runbooks.ts';
 import { isFullForm, useStage } from './stage.ts';
+import { describeRunStates } from './run-states.ts';
 import { describeStorm } from './storm.ts';
 
 /** All that is tested on one boot of Xen. */
@@ -12,6 +13,7 @@ export function describeHost(scheduler: SchedulerName): void {
     const stage = useStage(scheduler, setSchedulerParameters);
     describeReadings(stage);
     describeStorm(stage);
+    describeRunStates(stage);
     if (!isFullForm) return;
     describeRunbooks(stage);
     describeFaults(stage);

@@ -38,9 +38,9 @@ export async function installExporter(machine: Machine, archive: string): Promis
   await startExporter(machine);
 }
 
-/** Starts the exporter and waits until it can be scraped through the forwarded port. */
-export async function startExporter(machine: Machine): Promise<void> {
-  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT}`;
+/** Starts the exporter, with these flags too, and waits until it can be scraped through the forwarded port. */
+export async function startExporter(machine: Machine, flags = ''): Promise<void> {
+  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${flags}`;
   await machine.run(
     `setsid sh -c 'echo $$ >${EXPORTER_PID_FILE}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`,
   );

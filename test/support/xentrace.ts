@@ -39,7 +39,7 @@ export const intervalsOf = (bytes: Uint8Array): { intervals: Interval[]; folded:
 };
 
 /** Number of intervals and the sum of their cycles. */
-export interface Sum {
+interface Sum {
   count: number;
   cycles: number;
 }
@@ -48,7 +48,7 @@ export interface Sum {
  * What `xenalyze --summary` says of each vCPU: for each run state, and for runnable by what was before it (wake: blocked, preempt: running), the
  * number of whole intervals and the product of that with their mean in cycles, which is cut to an integer.
  */
-export const parseXenalyze = (text: string): Map<string, Map<string, Sum>> => {
+const parseXenalyze = (text: string): Map<string, Map<string, Sum>> => {
   const vcpus = new Map<string, Map<string, Sum>>();
   let domid = '';
   let sums: Map<string, Sum> | undefined;
@@ -62,6 +62,65 @@ export const parseXenalyze = (text: string): Map<string, Map<string, Sum>> => {
     if (sums && what) sums.set(what, { count: Number(count), cycles: Number(count) * Number(mean) });
   }
   return vcpus;
+};
+
+interface Sums {
+  readonly whole: Map<string, Sum>;
+  /** Of the interval at the end, where the vCPU still ran. */
+  running: number;
+}
+
+/**
+ * As xenalyze counts: whole intervals by run state, from where a vCPU is first seen to begin running; those of runnable also by what was before,
+ * where it calls a wake what was not a preemption.
+ */
+const sumsOf = (intervals: readonly Interval[]): Map<string, Sums> => {
+  const vcpus = new Map<string, Sums>();
+  for (const { domid, vcpu, state, cycles, before, after } of intervals) {
+    const key = `${domid}.${vcpu}`;
+    const known = vcpus.get(key);
+    if (!known && (state !== 'running' || before === undefined)) continue;
+    const sums = known ?? { whole: new Map<string, Sum>(), running: 0 };
+    vcpus.set(key, sums);
+    if (after === undefined) {
+      if (state === 'running') sums.running = cycles;
+      continue;
+    }
+    const names: string[] = [state];
+    if (state === 'runnable') names.push(before === 'running' ? 'preempt' : 'wake');
+    for (const name of names) {
+      const sum = sums.whole.get(name) ?? { count: 0, cycles: 0 };
+      sums.whole.set(name, { count: sum.count + 1, cycles: sum.cycles + cycles });
+    }
+  }
+  return vcpus;
+};
+
+/**
+ * How the intervals of a trace differ from what `xenalyze --summary` says of it, in words; and how many vCPUs of domains it tells of. It cuts its
+ * means to whole cycles; and each interval of running where the vCPU was asked whether it should go on, so that it counts part of the last one.
+ */
+export const compareWithXenalyze = (
+  intervals: readonly Interval[],
+  text: string,
+): { vcpus: number; differences: string[] } => {
+  const ours = sumsOf(intervals);
+  const theirs = [...parseXenalyze(text)].filter(([key]) => !key.startsWith('32767.'));
+  const known = new Set(theirs.map(([key]) => key));
+  const differences = [...ours.keys()].filter((key) => !known.has(key)).map((key) => `${key}: not in xenalyze`);
+  for (const [key, sums] of theirs) {
+    const own = ours.get(key);
+    const states = new Set([...sums.keys(), ...(own?.whole.keys() ?? [])]);
+    for (const state of states) {
+      const { count, cycles } = sums.get(state) ?? { count: 0, cycles: 0 };
+      const { count: ownCount, cycles: ownCycles } = own?.whole.get(state) ?? { count: 0, cycles: 0 };
+      const part = state === 'running' ? (own?.running ?? 0) : 0;
+      const isSame =
+        (state === 'running' || ownCount === count) && ownCycles + part >= cycles && ownCycles <= cycles + count;
+      if (!isSame) differences.push(`${key} ${state}: ${ownCount} in ${ownCycles}, of xenalyze ${count} in ${cycles}`);
+    }
+  }
+  return { vcpus: theirs.length, differences };
 };
 
 /** A little-endian record of Xen's trace buffer. */
