@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../support/daemon.ts';
 import type { TempTree } from '../support/fake-host.ts';
 import { copyOfHost } from '../support/hosts.ts';
+import { promtoolCheckMetrics } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 
 const fixtures = resolve(import.meta.dirname, '../fixtures');
@@ -59,6 +60,8 @@ test('a window of a real trace is on the page', async () => {
   expect(share).toBeCloseTo(4 / 3, 2);
   expect(page.value('xen_exporter_command_duration_seconds_count', { command: 'xentrace' })).toBe(1);
   expect(page.value('xen_exporter_collector_success', { collector: 'runstate' })).toBe(1);
+  const checked = await promtoolCheckMetrics((await daemon.get('/metrics?collect[]=runstate')).body);
+  expect(checked).toEqual({ status: 0, output: '' });
 });
 
 test('SIGTERM in the middle of a window asks xentrace to end, which turns tracing off', async () => {
