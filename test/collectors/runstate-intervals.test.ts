@@ -206,7 +206,7 @@ describe('whatever is damaged', () => {
           isSound(damaged);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 
@@ -241,7 +241,7 @@ describe('whatever is damaged', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });
