@@ -3,12 +3,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXPORTER_PID_FILE, metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
 import { Lab } from '../test/lab/lab.ts';
+import { passiveOpensOf, underLoad } from './lab-load.ts';
 import { quantile } from './support.ts';
 
 const ROUNDS = 3;
 const WINDOW_SECONDS = 40;
 const SCRAPE_INTERVAL_SECONDS = 5;
-const CLIENTS = 8;
 
 const lab = Lab.running();
 if (lab === undefined) throw new Error('no lab runs: npm run lab:up');
@@ -26,7 +26,7 @@ interface Window {
 
 const number = async (machine: typeof dom0, script: string): Promise<number> => Number(await machine.run(script));
 const dom0Seconds = () => number(dom0, "awk '/^cpu / {print ($2+$3+$4+$6+$7+$8)/100}' /proc/stat");
-const passiveOpens = () => number(server, "awk '/^Tcp: [0-9]/ {print $7}' /proc/net/snmp");
+const passiveOpens = () => passiveOpensOf(server);
 const exporterSeconds = () => number(dom0, `awk '{print ($14+$15)/100}' /proc/$(cat ${EXPORTER_PID_FILE})/stat`);
 const residentMebibytes = () => number(dom0, `awk '/VmRSS/ {print $2/1024}' /proc/$(cat ${EXPORTER_PID_FILE})/status`);
 
@@ -52,19 +52,6 @@ async function measure(isScraped: boolean): Promise<Window> {
   };
 }
 
-/** Runs the task while clients connect to the guest as fast as it accepts. */
-async function underLoad<T>(task: () => Promise<T>): Promise<T> {
-  const load = `while :; do ab -q -r -n 100000 -c ${CLIENTS} http://${server.ip}/; done`;
-  await dom0.run(
-    `setsid bash -c 'echo $$ >/run/lab/load.pid; exec timeout 120 bash -c "${load}"' </dev/null >/dev/null 2>&1 &`,
-  );
-  try {
-    return await task();
-  } finally {
-    await dom0.run('kill -- -$(cat /run/lab/load.pid)');
-  }
-}
-
 const results: Record<'idle' | 'load', Record<'without' | 'with', Window[]>> = {
   idle: { without: [], with: [] },
   load: { without: [], with: [] },
@@ -79,7 +66,7 @@ for (let round = 0; round < ROUNDS; round += 1) {
     // Its start is not what is measured.
     if (isScraped) for (let i = 0; i < 5; i += 1) await metricsOf(dom0);
     results.idle[state].push(await measure(isScraped));
-    results.load[state].push(await underLoad(() => measure(isScraped)));
+    results.load[state].push(await underLoad(lab, server, () => measure(isScraped)));
     console.error(`round ${round + 1} of ${ROUNDS}, ${state}`);
   }
 }

@@ -47,6 +47,8 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
     programs: {
       xl: global['path.xl'],
       'xen-diag': global['path.xen-diag'],
+      xentrace: global['path.xentrace'],
+      lsevtchn: global['path.lsevtchn'],
       'ovs-appctl': global['path.ovs-appctl'],
       ss: global['path.ss'],
     },

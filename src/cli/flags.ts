@@ -73,6 +73,14 @@ export const globalOptions = {
     help: 'The xen-diag to run in Dom0; else the one on the PATH or in /usr/lib/xen-*/bin.',
     default: undefined,
   }),
+  'path.xentrace': pathOption({
+    help: 'The xentrace to run in Dom0; else the one on the PATH or in /usr/lib/xen-*/bin.',
+    default: undefined,
+  }),
+  'path.lsevtchn': pathOption({
+    help: 'The lsevtchn to run in Dom0; else the one on the PATH or in /usr/lib/xen-*/bin.',
+    default: undefined,
+  }),
   'path.ovs-appctl': pathOption({
     help: 'The ovs-appctl to run where Open vSwitch is used; else the one on the PATH.',
     default: undefined,

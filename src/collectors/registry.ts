@@ -8,6 +8,7 @@ import { listeners } from './listeners/listeners.ts';
 import { netback } from './netback/netback.ts';
 import { netfront } from './netfront.ts';
 import { passthrough } from './passthrough.ts';
+import { runstate } from './runstate/runstate.ts';
 import { scheduler } from './scheduler.ts';
 import { softnet } from './softnet.ts';
 import { tcp } from './tcp.ts';
@@ -35,6 +36,7 @@ export const registry: readonly CollectorDefinition[] = [
   domains,
   xcpRrdd,
   scheduler,
+  runstate,
   xenHost,
   grants,
   passthrough,

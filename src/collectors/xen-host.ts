@@ -1,7 +1,5 @@
-import { parseXlInfo } from '../formats/xl-info.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
-import { BackgroundReading } from './background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 
 const source = 'of xl info (Xen 4.17)';
@@ -36,20 +34,15 @@ export const xenHost = defineCollector({
   maxSeries: 10,
   options: {},
   metrics: Object.values(metrics),
-  create: ({ host, toolstack }) => {
+  create: ({ toolstack }) => {
     const { xl } = toolstack;
     if (typeof xl === 'string') return absentCollector(xl);
     const infoLabels = new LabelSets(metrics.info.labels);
-    const info = new BackgroundReading({
-      every: toolstack.scheduled,
-      clock: host.clock,
-      read: () => xl.read(['info'], parseXlInfo),
-    });
     return {
       applies: () => true,
-      background: [info],
+      background: [xl.info],
       collect: ({ out }) => {
-        const reading = info.fresh;
+        const reading = xl.info.fresh;
         if (reading === undefined) return;
         const { xenVersion, scheduler, virtCaps = [] } = reading;
         out.add(metrics.info, infoLabels.get(xenVersion, scheduler, virtCaps.join(' ')), 1);

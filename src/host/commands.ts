@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { childOptions, collectErrors, firstLine, signalGroup } from './child.ts';
+import { startStream, type RunningStream } from './stream.ts';
 
 /** A program to run: no shell, `args` as they are. */
 export interface Command {
@@ -32,11 +34,19 @@ export interface Commands {
    * up after as long. Rejects with CommandError.
    */
   run(command: Command): Promise<CommandOutput>;
+  /**
+   * As `run`, but gives `take` what the command writes as it comes. Where `take` wants no more, the command is asked to end (SIGTERM), and what
+   * it still writes is given too; so it is where its time is over, its output too long, or `take` throws, and then this rejects. A command that
+   * does not end when it is asked is killed two seconds later.
+   */
+  stream(command: Command, take: (bytes: Uint8Array) => boolean): Promise<void>;
   /** The path of a program; undefined where there is none. */
   find(name: string): string | undefined;
-  /** Kills what still runs, and lets nothing else begin. */
+  /** Kills what still runs, asks streams to end, and lets nothing else begin. */
   close(): void;
 }
+
+const graceSeconds = 2;
 
 const isExecutable = (file: string): boolean => {
   try {
@@ -73,20 +83,6 @@ export const findProgram = (name: string, xenVersion?: string): string | undefin
     .filter(Boolean)
     .map((folder) => join(folder, name))
     .find(isExecutable);
-
-const killGroup = (child: ChildProcess): void => {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // ESRCH: it has ended by itself.
-  }
-};
-
-const firstLine = (text: string): string =>
-  text
-    .split('\n')
-    .find((line) => line.trim() !== '')
-    ?.trim() ?? '';
 
 interface Waiting {
   go(): void;
@@ -125,6 +121,7 @@ export const localCommands = ({
   observe?: (name: string, seconds: number) => void;
 } = {}): Commands => {
   const running = new Set<ChildProcess>();
+  const streams = new Set<RunningStream>();
   const lanes = new Map<string, Lane>();
   let isClosed = false;
 
@@ -147,7 +144,7 @@ export const localCommands = ({
         clearTimeout(timer);
         if (child) {
           observe(name, (performance.now() - begin) / 1e3);
-          killGroup(child);
+          signalGroup(child, 'SIGKILL');
           child.stdout?.destroy();
           child.stderr?.destroy();
         }
@@ -183,12 +180,43 @@ export const localCommands = ({
       lane.enter({ go, moved: () => void (isSettled || timer.refresh()) });
     });
 
+  /** When it is the program's turn. */
+  const turn = (file: string): Promise<Lane> =>
+    new Promise((resolve) => {
+      const lane = laneOf(file);
+      lane.enter({ go: () => resolve(lane), moved: () => {} });
+    });
+
+  const stream = async (command: Command, take: (bytes: Uint8Array) => boolean): Promise<void> => {
+    const { name, file, args } = command;
+    const lane = await turn(file);
+    let running: RunningStream | undefined;
+    try {
+      if (isClosed) throw new Error('stopping');
+      running = await startStream(command, graceSeconds, take);
+      streams.add(running);
+      if (isClosed) running.stop();
+      const begin = performance.now();
+      await running.ended.finally(() => observe(name, (performance.now() - begin) / 1e3));
+    } catch (error) {
+      throw new CommandError(`${[file, ...args].join(' ')}: ${(error as Error).message}`, { cause: error });
+    } finally {
+      // As above: not before the process has gone.
+      void Promise.resolve(running?.gone).then(() => {
+        if (running) streams.delete(running);
+        lane.leave();
+      });
+    }
+  };
+
   return {
     run,
+    stream,
     find,
     close: () => {
       isClosed = true;
-      running.forEach(killGroup);
+      for (const child of running) signalGroup(child, 'SIGKILL');
+      for (const stream of streams) stream.stop();
     },
   };
 };
@@ -198,15 +226,10 @@ const start = (
   fail: (why: string) => void,
   succeed: (output: CommandOutput) => void,
 ): ChildProcess => {
-  // Its own process group, so that what it forks goes with it.
-  const child = spawn(file, args, {
-    detached: true,
-    env: { ...process.env, LC_ALL: 'C' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(file, args, { ...childOptions(), stdio: ['ignore', 'pipe', 'pipe'] });
   const output: Buffer[] = [];
   let outputBytes = 0;
-  let errors = '';
+  const errors = collectErrors(child);
 
   child.on('error', (error) => fail(error.message));
   child.stdout.on('data', (chunk: Buffer) => {
@@ -214,12 +237,9 @@ const start = (
     outputBytes += chunk.length;
     if (outputBytes > maxBytes) fail(`more than ${maxBytes} bytes of output`);
   });
-  child.stderr.on('data', (chunk: Buffer) => {
-    if (errors.length < 4096) errors += chunk.toString('utf8');
-  });
   // 'close' waits for the output's end, which a grandchild may hold open: the deadline bounds that too.
   child.on('close', (status, signal) => {
-    const complaint = firstLine(errors);
+    const complaint = firstLine(errors());
     if (status === 0) succeed({ stdout: Buffer.concat(output).toString('utf8'), complaint });
     else fail([signal ?? `exit status ${status}`, complaint].filter(Boolean).join(': '));
   });

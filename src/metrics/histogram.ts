@@ -19,6 +19,12 @@ export class Histogram {
     this.#sum += value;
   }
 
+  /** Adds all that another one with the same bounds has observed. */
+  addAll(other: Histogram): void {
+    other.#counts.forEach((count, i) => (this.#counts[i]! += count));
+    this.#sum += other.#sum;
+  }
+
   read(): HistogramReading {
     let count = 0;
     const buckets = this.#bounds.map((le, i) => ({ le, count: (count += this.#counts[i]!) }));

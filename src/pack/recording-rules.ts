@@ -173,12 +173,28 @@ export const hostRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perDomain} (${p.rate(name, ...matchers)})`;
   const worst = (name: string, ...matchers: string[]): string => `max ${perDomain} (${p.rate(name, ...matchers)})`;
   const observed = 'xen_domain_vcpu_observations_total';
+  const runState = 'xen_domain_runstate_seconds_total';
+  const runnableShare = (name: string): string => `${summed(name, 'state="runnable"')} / (${summed(name)} > 0)`;
+  const mean = (name: string): string => `${summed(`${name}_sum`)} / (${summed(`${name}_count`)} > 0)`;
+  const p99 = (name: string): string =>
+    `histogram_quantile(0.99, sum by (job, instance, domain, le) (${p.rate(`${name}_bucket`)})) > 0`;
   const shareOfTime = ['rx_empty', 'guest_queue_full', 'tx_waiting', 'rate_limited'] as const;
   return [
     {
+      // What was measured, where it was, else what was seen in looks.
       record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
-      expr: ofDomain(`${summed(observed, 'state="runnable"')} / (${summed(observed)} > 0)`),
+      expr: ofDomain(`${runnableShare(runState)} or ${runnableShare(observed)}`),
     },
+    ...(['wake_delay', 'preempted_wait'] as const).flatMap((wait) => [
+      {
+        record: `uuid:xen_${wait}_seconds:mean_rate5m`,
+        expr: ofDomain(mean(`xen_domain_${wait}_seconds`)),
+      },
+      {
+        record: `uuid:xen_${wait}_seconds:p99_rate5m`,
+        expr: ofDomain(p99(`xen_domain_${wait}_seconds`)),
+      },
+    ]),
     {
       record: 'uuid:xen_domain_cap:cpus',
       expr: ofDomain(`max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`),

@@ -85,7 +85,8 @@ collector:
       'log.level': 'debug',
     });
     expect(listeners([], yaml)).toMatchObject({ maxSeries: 50, options: { source: 'proc', include: /^(?:.*:80)$/ } });
-    const others = registry.map(({ name }) => name).filter((name) => name !== 'tcp');
+    const on = registry.filter(({ enabledByDefault }) => enabledByDefault);
+    const others = on.map(({ name }) => name).filter((name) => name !== 'tcp');
     expect(enabled([], yaml)).toEqual([...others, 'extra']);
   });
 

@@ -50,9 +50,9 @@ test('limits and drops of ss are used until they are three intervals old', async
     ...guestHost('pv-storm'),
     clock,
     commands: {
+      ...guestHost('pv-storm').commands,
       find: (name: string) => `/bin/${name}`,
       run: () => Promise.resolve({ stdout: output, complaint: '' }),
-      close: () => {},
     },
   };
   const collector = createCollector(listeners, host);
@@ -72,9 +72,9 @@ test('an ss that prints something else is an error that names it', async () => {
   const host = {
     ...guestHost('pv-storm'),
     commands: {
+      ...guestHost('pv-storm').commands,
       find: () => '/bin/ss',
       run: () => Promise.resolve({ stdout: 'garbage\n', complaint: '' }),
-      close: () => {},
     },
   };
   await expect(createCollector(listeners, host).background![0]!.run()).rejects.toThrow(

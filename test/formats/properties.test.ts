@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseFeatures } from '../../src/formats/hypervisor.ts';
 import { parseInetDiag, parseSynRecv } from '../../src/formats/inet-diag.ts';
 import { parseInteger } from '../../src/formats/integer.ts';
+import { parseVirqs } from '../../src/formats/lsevtchn.ts';
 import { formatIpv4, formatIpv6 } from '../../src/formats/ip-address.ts';
 import { NetlinkError, parseDump } from '../../src/formats/netlink.ts';
 import { parseDpctlShow } from '../../src/formats/ovs-dpctl-show.ts';
@@ -23,6 +24,7 @@ import { parseXlList } from '../../src/formats/xl-list.ts';
 import { parsePciAssignableList } from '../../src/formats/xl-pci-assignable-list.ts';
 import { parseXlSched } from '../../src/formats/xl-sched.ts';
 import { parseXlVcpuList } from '../../src/formats/xl-vcpu-list.ts';
+import { parseTrace } from '../support/xentrace.ts';
 import { readBytes, readText } from './fixture.ts';
 import { attribute, dump, message, words } from './netlink-message.ts';
 
@@ -32,6 +34,7 @@ const netlink = (name: string): Uint8Array => readBytes(`guests/pv-netlink-storm
 // Every parser, and a real capture of what it reads.
 const textParsers: [name: string, parse: (text: string) => unknown, capture: Uint8Array][] = [
   ['parseFeatures', parseFeatures, guest('sys/hypervisor/properties/features')],
+  ['parseVirqs', parseVirqs, readBytes('xl/credit-storm.lsevtchn-0')],
   ['parseInteger', parseInteger, guest('proc/sys/net/core/somaxconn')],
   ['parseNetCounters', parseNetCounters, guest('proc/net/netstat')],
   ['parseNetDev', parseNetDev, guest('proc/net/dev')],
@@ -53,21 +56,22 @@ const textParsers: [name: string, parse: (text: string) => unknown, capture: Uin
   ['parseXlSched', parseXlSched, readBytes('xl/rtds-storm.xl-sched-rtds')],
   ['parseXlVcpuList', parseXlVcpuList, readBytes('xl/credit-hvm-renamed.xl-vcpu-list')],
 ];
-const netlinkParsers: [name: string, parse: (bytes: Uint8Array) => unknown, capture: Uint8Array][] = [
+const binaryParsers: [name: string, parse: (bytes: Uint8Array) => unknown, capture: Uint8Array][] = [
   ['parseDump', parseDump, netlink('inet-diag-listen-v4.bin')],
   ['parseInetDiag', parseInetDiag, netlink('inet-diag-listen-v4.bin')],
   ['parseInetDiag', parseInetDiag, netlink('inet-diag-listen-v6.bin')],
   ['parseSynRecv', parseSynRecv, netlink('inet-diag-syn-recv-v4.bin')],
   ['parseQdiscs', parseQdiscs, netlink('rtm-getqdisc.bin')],
+  ['XentraceParser', parseTrace, readBytes('xentrace/credit-idle.xt').subarray(0, 332)],
 ];
 
-const parsers: typeof netlinkParsers = [
-  ...textParsers.map(([name, parse, capture]): (typeof netlinkParsers)[number] => [
+const parsers: typeof binaryParsers = [
+  ...textParsers.map(([name, parse, capture]): (typeof binaryParsers)[number] => [
     name,
     (bytes) => parse(Buffer.from(bytes).toString('latin1')),
     capture,
   ]),
-  ...netlinkParsers,
+  ...binaryParsers,
 ];
 
 /** Runs a parser; an error of our own is as good as a result. */

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { chmodSync, readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { CommandError, findProgram, localCommands, type Commands } from '../../src/host/commands.ts';
 import { TempTree } from '../support/fake-host.ts';
 import { until } from '../support/until.ts';
@@ -115,4 +115,103 @@ test('the first complaint comes with the output: some programs end with status 0
 test('programs are found on the PATH', () => {
   expect(findProgram('sh')).toMatch(/\/sh$/);
   expect(findProgram('no-such-program')).toBeUndefined();
+});
+
+describe('a stream', () => {
+  const stream = async (
+    body: string,
+    take: (bytes: Uint8Array) => boolean,
+    limits: { timeoutSeconds?: number; maxBytes?: number } = {},
+  ): Promise<void> =>
+    commands.stream(
+      { name: 'tool', file: script(body), args: ['-x', 'a b'], timeoutSeconds: 10, maxBytes: 1e6, ...limits },
+      take,
+    );
+  const trapping = 'trap "echo bye; exit 0" TERM';
+  const waitForTerm = 'while :; do sleep 0.02; done';
+
+  test('gives its output as it comes, also to /dev/stdout', async () => {
+    const pieces: string[] = [];
+    await stream(`echo one >/dev/stdout; while [ ! -e ${tree.path('go')} ]; do sleep 0.01; done; echo two`, (bytes) => {
+      pieces.push(String(Buffer.from(bytes)));
+      tree.write({ go: '' });
+      return true;
+    });
+    expect(pieces).toEqual(['one\n', 'two\n']);
+  });
+
+  test('is asked to end when no more is wanted, and may write its rest', async () => {
+    let text = '';
+    await stream(`${trapping}; echo enough; ${waitForTerm}`, (bytes) => {
+      text += String(Buffer.from(bytes));
+      return false;
+    });
+    expect(text).toBe('enough\nbye\n');
+  });
+
+  test('is asked to end at its deadline, which is a failure, and by close', async () => {
+    const body = `${trapping}; ${waitForTerm}`;
+    await expect(stream(body, () => true, { timeoutSeconds: 0.3 })).rejects.toThrow(
+      new CommandError(`${tree.path('tool')} -x a b: no end within 0.3 s`),
+    );
+    const running = stream(`trap "exit 3" TERM; echo up; ${waitForTerm}`, () => {
+      commands.close();
+      return true;
+    });
+    await expect(running).rejects.toThrow(`${tree.path('tool')} -x a b: exit status 3`);
+    await expect(stream('echo', () => true)).rejects.toThrow(`${tree.path('tool')} -x a b: stopping`);
+  });
+
+  test('that does not end when it is asked is killed, with what it forked', async () => {
+    const body = `trap "" TERM; sleep 300 & echo $! > ${tree.path('pid')}; echo up; ${waitForTerm}`;
+    await expect(stream(body, () => false)).rejects.toThrow('no end within 2 s of SIGTERM');
+    const pid = Number(readFileSync(tree.path('pid'), 'utf8'));
+    await until('the grandchild to be gone', () => !isAlive(pid) || undefined);
+  });
+
+  test('gives no more than it may', async () => {
+    let bytes = 0;
+    const running = stream(
+      'yes',
+      (piece) => {
+        bytes += piece.length;
+        return true;
+      },
+      { maxBytes: 10_000_000 },
+    );
+    await expect(running).rejects.toThrow('more than 10000000 bytes of output');
+    expect(bytes).toBeLessThanOrEqual(10_000_000);
+    expect(bytes).toBeGreaterThan(1_000_000);
+  });
+
+  test('ends with the error of who takes it, which sees no more', async () => {
+    let calls = 0;
+    const running = stream(`${trapping}; echo one; ${waitForTerm}`, () => {
+      calls += 1;
+      throw new Error('not of this format');
+    });
+    await expect(running).rejects.toThrow(new CommandError(`${tree.path('tool')} -x a b: not of this format`));
+    expect(calls).toBe(1);
+  });
+
+  test('that fails says how, by the last line of its complaints; and one that cannot start', async () => {
+    await expect(stream('echo "what it does" >&2; echo "failed to bind" >&2; exit 1', () => true)).rejects.toThrow(
+      `${tree.path('tool')} -x a b: exit status 1: failed to bind`,
+    );
+    const none = { name: 'none', file: tree.path('none'), args: [], timeoutSeconds: 1, maxBytes: 1 };
+    await expect(commands.stream(none, () => true)).rejects.toThrow('ENOENT');
+    // And again: the lane is free.
+    await expect(commands.stream(none, () => true)).rejects.toThrow('ENOENT');
+  });
+
+  test('runs alone of its program', async () => {
+    const log = tree.path('log');
+    const body = `echo begin >> ${log}; while [ ! -e ${tree.path('go')} ]; do sleep 0.01; done; echo end >> ${log}`;
+    const first = stream(`echo up; ${body}`, () => true);
+    const second = commands.run({ name: 'tool', file: tree.path('tool'), args: [], timeoutSeconds: 10, maxBytes: 100 });
+    await until('the first to run', () => existsSync(log));
+    tree.write({ go: '' });
+    await Promise.all([first, second]);
+    expect(readFileSync(log, 'utf8')).toBe('begin\nend\nbegin\nend\n');
+  });
 });

@@ -15,7 +15,7 @@ export const SCRAPE_INTERVAL_SECONDS = 2;
 /** A quarter of a minute for the rules. */
 const EVALUATION_INTERVAL_SECONDS = 1;
 /** The rules see xl as often as they would if it were asked every half minute; 5 s would be four looks in a window. */
-const exporterFlags = ['--toolstack.interval=2', '"--toolstack.schedule=*/15 * * * * *"'];
+const exporterFlags = '--toolstack.interval=2 "--toolstack.schedule=*/15 * * * * *"';
 
 /** Milliseconds of the lab that are so many minutes for the rules. */
 export const minutes = (count: number): number => count * 60_000 * TIME_SCALE;

@@ -4,6 +4,7 @@ import type { SchedulerName } from './qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
 import { describeRunbooks } from './runbooks.ts';
 import { isFullForm, useStage } from './stage.ts';
+import { describeRunStates } from './run-states.ts';
 import { describeStorm } from './storm.ts';
 
 /** All that is tested on one boot of Xen. */
@@ -13,6 +14,7 @@ export function describeHost(scheduler: SchedulerName): void {
     describeReadings(stage);
     describeStorm(stage);
     if (!isFullForm) return;
+    describeRunStates(stage);
     describeRunbooks(stage);
     describeToolstackEvents(stage);
   });

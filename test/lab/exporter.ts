@@ -32,16 +32,15 @@ export async function packExporter(): Promise<string> {
 }
 
 /** Installs and starts the exporter in the place of any other, which is ended. */
-export async function installExporter(machine: Machine, archive: string, flags: readonly string[] = []): Promise<void> {
+export async function installExporter(machine: Machine, archive: string, flags = ''): Promise<void> {
   await stopExporter(machine);
   await machine.unpack(archive, FOLDER);
   await startExporter(machine, flags);
 }
 
-/** Starts the exporter and waits until it can be scraped through the forwarded port. */
-export async function startExporter(machine: Machine, flags: readonly string[] = []): Promise<void> {
-  const all = [`--web.listen-address=:${EXPORTER_PORT}`, ...flags].join(' ');
-  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js ${all}`;
+/** Starts the exporter, with these flags too, and waits until it can be scraped through the forwarded port. */
+export async function startExporter(machine: Machine, flags = ''): Promise<void> {
+  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${flags}`;
   await machine.run(
     `setsid sh -c 'echo $$ >${EXPORTER_PID_FILE}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`,
   );

@@ -71,6 +71,24 @@ const contention = ofDomain({
   'xen_domain_vcpu_observations_total{state="runnable"}': 12,
   'xen_domain_vcpu_observations_total{state="blocked"}': 0,
 });
+/** What the collector runstate gives of it. */
+const runStates = (runnable: number, wakeDelay: number): Series =>
+  ofDomain({
+    'xen_domain_runstate_seconds_total{state="running"}': 2,
+    'xen_domain_runstate_seconds_total{state="runnable"}': runnable,
+    'xen_domain_runstate_seconds_total{state="blocked"}': 4 - runnable,
+    'xen_domain_runstate_seconds_total{state="offline"}': 0,
+    'xen_domain_wake_delay_seconds_sum{}': 100 * wakeDelay,
+    'xen_domain_wake_delay_seconds_count{}': 100,
+  });
+const unseen = Object.fromEntries(
+  ['running', 'blocked', 'runnable'].flatMap((state) =>
+    Object.keys(ofDomain({ [`xen_domain_vcpu_observations_total{state="${state}"}`]: 0 })).map((name) => [
+      name,
+      '_x100',
+    ]),
+  ),
+);
 const capped = ofDomain({ xen_domain_scheduler_cap_cpus: 2 });
 const atCap = { ...capped, ...ofDomain({ xen_domain_cpu_seconds_total: 117 }) };
 const ofGuestInfo = (values: string): Series => ({
@@ -176,6 +194,24 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     '1.2',
   ],
   ['vCPUs that wait for a CPU', contention, [{ alert: 'XenCreditExhaustion', value: '50%' }], '2.5'],
+  [
+    'vCPUs of an HVM guest that wait for a CPU, by their run states',
+    { ...unseen, ...runStates(3, 0.001) },
+    [{ alert: 'XenCreditExhaustion', value: '50%' }],
+    '2.5',
+  ],
+  [
+    'vCPUs that wait when they are woken',
+    runStates(0.3, 0.02),
+    [{ alert: 'XenCreditExhaustion', severity: 'info', value: '20ms' }],
+    '2',
+  ],
+  [
+    'vCPUs that wait because of their cap, also when they are woken',
+    { ...runStates(3, 0.02), ...atCap },
+    [{ alert: 'XenDomainCapReached', value: '97.5%' }],
+    '2.5',
+  ],
   [
     'vCPUs that wait because of their cap',
     { ...contention, ...atCap },
@@ -338,17 +374,9 @@ const silent: [what: string, change: Series][] = [
     ofDomain({ 'xen_backend_spurious_events_total{class="vif",device="0"}': 50_000 }),
   ],
   ['delays of a moment', ofDomain({ 'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 0.03 })],
-  [
-    'an HVM guest, whose vCPUs nobody counts',
-    Object.fromEntries(
-      ['running', 'blocked', 'runnable'].flatMap((state) =>
-        Object.keys(ofDomain({ [`xen_domain_vcpu_observations_total{state="${state}"}`]: 0 })).map((name) => [
-          name,
-          '_x100',
-        ]),
-      ),
-    ),
-  ],
+  ['an HVM guest, whose vCPUs nobody counts', unseen],
+  ['vCPUs that seem to wait, and by their run states do not', { ...contention, ...runStates(0.3, 0.001) }],
+  ['vCPUs that wait a little when they are woken', runStates(0.3, 0.006)],
   ['a guest near its cap', { ...capped, ...ofDomain({ xen_domain_cpu_seconds_total: 110 }) }],
   ['a guest short of buffers now and then', ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 9 })],
   ['a rate limit that is met now and then', ofVif({ 'xen_netback_rate_limited_seconds_total{queue=""}': 5 })],

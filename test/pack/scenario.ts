@@ -122,7 +122,7 @@ export interface Expected {
 
 /** Minutes: more than an hour, for what is held against an hour ago. */
 const steps = 100;
-export const isCounter = (name: string): boolean => /_(total|bucket|count)\{/.test(name);
+export const isCounter = (name: string): boolean => /_(total|bucket|count|sum)\{/.test(name);
 
 /** What promtool's `input_series` have. A string is in promtool's own notation. */
 const inputOf = (all: Series) =>

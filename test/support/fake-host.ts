@@ -45,6 +45,7 @@ export class TempTree implements Disposable {
 const noCommands: Commands = {
   find: () => undefined,
   run: () => Promise.reject(new Error('no commands here')),
+  stream: () => Promise.reject(new Error('no commands here')),
   close: () => {},
 };
 

@@ -45,6 +45,8 @@ export const replayCommands = (root: string): Commands => {
       if (status !== undefined) throw fail(status, complaint);
       return { stdout, complaint };
     },
+    stream: ({ file, args }) =>
+      Promise.reject(new CommandError(`${[file, ...args].join(' ')}: replay: no capture of streams`)),
     close: () => {},
   };
 };

@@ -1,4 +1,5 @@
 import { parseXlCpupoolList, type XlCpupool } from '../../formats/xl-cpupool-list.ts';
+import { parseXlInfo, type XlInfo } from '../../formats/xl-info.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../formats/xl-list.ts';
 import { parseXlSched, type XlSchedPool } from '../../formats/xl-sched.ts';
@@ -31,6 +32,8 @@ export interface Xl {
   readonly configs: BackgroundReading<readonly XlDomainConfig[]>;
   /** `xl cpupool-list` and `xl sched-*`. As configs. */
   readonly cpupools: BackgroundReading<readonly Cpupool[]>;
+  /** `xl info`: the physical machine. Scheduled. */
+  readonly info: BackgroundReading<XlInfo>;
   /** Runs another subcommand and parses what it prints. */
   read<Reading>(args: readonly string[], parse: (stdout: string) => Reading): Promise<Reading>;
 }
@@ -114,6 +117,7 @@ export class Toolstack {
       read: () => read(['list', '-l'], parseXlListLong),
     });
     const cpupools = new BackgroundReading({ every: this.scheduled, clock, read: readCpupools });
+    const info = new BackgroundReading({ every: this.scheduled, clock, read: () => read(['info'], parseXlInfo) });
     const newcomers = new Newcomers();
     const domains = new BackgroundReading<readonly XlDomain[]>({
       every: this.guarded,
@@ -124,6 +128,6 @@ export class Toolstack {
         return reading;
       },
     });
-    return { domains, configs, cpupools, read };
+    return { domains, configs, cpupools, info, read };
   }
 }

@@ -1,0 +1,23 @@
+import type { Lab } from '../test/lab/lab.ts';
+import type { Machine } from '../test/lab/machine.ts';
+
+const CLIENTS = 8;
+/** Beyond which the clients end by themselves, should nobody end them. */
+const LONGEST_SECONDS = 300;
+
+/** Runs the task while clients in Dom0 connect to the web server of a guest as fast as it accepts. */
+export async function underLoad<T>({ dom0 }: Lab, server: Machine, task: () => Promise<T>): Promise<T> {
+  const load = `while :; do ab -q -r -n 100000 -c ${CLIENTS} http://${server.ip}/; done`;
+  await dom0.run(
+    `setsid bash -c 'echo $$ >/run/lab/load.pid; exec timeout ${LONGEST_SECONDS} bash -c "${load}"' </dev/null >/dev/null 2>&1 &`,
+  );
+  try {
+    return await task();
+  } finally {
+    await dom0.run('kill -- -$(cat /run/lab/load.pid)');
+  }
+}
+
+/** Connections that a machine has accepted since it booted. */
+export const passiveOpensOf = async (machine: Machine): Promise<number> =>
+  Number(await machine.run("awk '/^Tcp: [0-9]/ {print $7}' /proc/net/snmp"));

@@ -1,0 +1,173 @@
+// What the collector runstate shows and costs on real Xen: on the lab that `npm run lab:up -- --scheduler=credit` has booted. First the waits of
+// domu1 in the storm at three timeslices (with another scheduler only as it is), then what tracing costs the connections that a guest accepts.
+// Under emulation seconds are those of no real host: the ratios count.
+import { setTimeout as delay } from 'node:timers/promises';
+import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
+import { Lab } from '../test/lab/lab.ts';
+import type { Exposition } from '../test/support/exposition.ts';
+import { until } from '../test/support/until.ts';
+import { passiveOpensOf, underLoad } from './lab-load.ts';
+import { quantile } from './support.ts';
+
+const ROUNDS = 3;
+const TIMESLICES = [30, 5, 1];
+const WINDOWS = 3;
+const WINDOW_SECONDS = 20;
+const LOAD_SECONDS = 60;
+const SCRAPE_INTERVAL_SECONDS = 5;
+// The emulated processor takes long over little.
+const ALWAYS_ON = `--collector.runstate --collector.runstate.cpu-budget=0.5 --collector.runstate.window=${WINDOW_SECONDS} --collector.runstate.interval=${WINDOW_SECONDS}`;
+
+const running = Lab.running();
+if (running === undefined) throw new Error('no lab runs: npm run lab:up -- --scheduler=credit');
+const lab = running;
+const { dom0, scheduler } = lab;
+
+const startWith = async (flags: string): Promise<void> => {
+  await stopExporter(dom0);
+  await startExporter(dom0, flags);
+};
+
+const valueOf = (page: Exposition, metric: string, labels: Record<string, string> = {}): number =>
+  page.value(metric, labels) ?? 0;
+const complete = (page: Exposition): number =>
+  valueOf(page, 'xen_exporter_trace_windows_total', { result: 'complete' });
+
+/** The pages before and after so many windows. */
+const overWindows = async (count: number): Promise<[Exposition, Exposition]> => {
+  const after = (windows: number): Promise<Exposition> =>
+    until(
+      'windows',
+      async () => {
+        const page = await metricsOf(dom0);
+        return complete(page) >= windows && page;
+      },
+      { timeoutMs: 600_000, intervalMs: 1000 },
+    );
+  // The first may have begun before what is to be measured did.
+  const first = await after(complete(await metricsOf(dom0)) + 1);
+  return [first, await after(complete(first) + count)];
+};
+
+/** By how much the mean and its parts have grown: `[count, mean in ms]`. */
+const meanOf = ([first, last]: [Exposition, Exposition], wait: string, domain: string): [number, number] => {
+  const grown = (part: string): number => {
+    const metric = `xen_domain_${wait}_seconds_${part}`;
+    return valueOf(last, metric, { domain }) - valueOf(first, metric, { domain });
+  };
+  return [grown('count'), (1e3 * grown('sum')) / grown('count')];
+};
+
+const print = (title: string, all: readonly number[], unit: string): void => {
+  const range = all.map((each) => each.toPrecision(3)).join(' ');
+  console.log(`${title.padEnd(60)} ${quantile(all, 0.5).toPrecision(3)} ${unit} (${range})`);
+};
+
+interface Run {
+  share: number;
+  wakes: number;
+  wakeMs: number;
+  waitMs: number;
+  bytesPerSecond: number;
+  cpuMsPerSecond: number;
+}
+
+const measureStorm = async (): Promise<Run> => {
+  const pages = await overWindows(WINDOWS);
+  const [first, last] = pages;
+  const grown = (metric: string, labels: Record<string, string> = {}): number =>
+    valueOf(last, metric, labels) - valueOf(first, metric, labels);
+  const armed = grown('xen_exporter_trace_armed_seconds_total');
+  const [wakes, wakeMs] = meanOf(pages, 'wake_delay', 'domu1');
+  const [, waitMs] = meanOf(pages, 'preempted_wait', 'domu1');
+  return {
+    share: grown('xen_domain_runstate_seconds_total', { domain: 'domu1', state: 'runnable' }) / armed / 2,
+    wakes,
+    wakeMs,
+    waitMs,
+    bytesPerSecond: grown('xen_exporter_trace_bytes_total') / armed,
+    cpuMsPerSecond: (1e3 * grown('xen_exporter_trace_cpu_seconds_total')) / armed,
+  };
+};
+
+const report = (title: string, runs: readonly Run[]): void => {
+  print(
+    `${title}: share of time that domu1 waits`,
+    runs.map(({ share }) => share),
+    '',
+  );
+  print(
+    `${title}: wait for its next turn, mean`,
+    runs.map(({ waitMs }) => waitMs),
+    'ms',
+  );
+  print(
+    `${title}: wake delay, mean`,
+    runs.map(({ wakeMs }) => wakeMs),
+    'ms',
+  );
+  print(
+    `${title}: wakes`,
+    runs.map(({ wakes }) => wakes),
+    '',
+  );
+  print(
+    `${title}: bytes per second traced`,
+    runs.map(({ bytesPerSecond }) => bytesPerSecond),
+    '',
+  );
+  print(
+    `${title}: CPU time of the exporter per second traced`,
+    runs.map(({ cpuMsPerSecond }) => cpuMsPerSecond),
+    'ms',
+  );
+};
+
+await startWith(ALWAYS_ON);
+report('idle', [await measureStorm()]);
+await dom0.run('/lab/storm start');
+try {
+  const timeslices = scheduler === 'credit' ? TIMESLICES : [undefined];
+  const runs = new Map(timeslices.map((timeslice) => [timeslice, [] as Run[]]));
+  // Turn by turn: the machine below may get slower or faster meanwhile.
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const timeslice of timeslices) {
+      if (timeslice !== undefined) await dom0.run(`xl sched-credit -s -t ${timeslice} -r 1000`);
+      runs.get(timeslice)!.push(await measureStorm());
+      console.error(`storm, round ${round + 1} of ${ROUNDS}, timeslice ${timeslice ?? 'none'}`);
+    }
+  }
+  for (const [timeslice, all] of runs) report(timeslice === undefined ? scheduler : `${timeslice} ms`, all);
+} finally {
+  if (scheduler === 'credit') await dom0.run('xl sched-credit -s -t 30 -r 1000');
+  await dom0.run('/lab/storm stop');
+}
+
+const server = lab.guest('domu1');
+await server.run('pgrep -x nginx >/dev/null || nginx');
+const settings = { off: '', on: '--collector.runstate', 'always on': ALWAYS_ON } as const;
+type Setting = keyof typeof settings;
+const names = Object.keys(settings) as Setting[];
+const accepts: Record<Setting, number[]> = { off: [], on: [], 'always on': [] };
+for (let round = 0; round < ROUNDS; round += 1) {
+  for (const name of names) {
+    await startWith(settings[name]);
+    const rate = await underLoad(lab, server, async () => {
+      const begin = performance.now();
+      const before = await passiveOpensOf(server);
+      // Scraped meanwhile, as ever.
+      while (performance.now() - begin < LOAD_SECONDS * 1000) {
+        await metricsOf(dom0);
+        await delay(SCRAPE_INTERVAL_SECONDS * 1000);
+      }
+      return ((await passiveOpensOf(server)) - before) / ((performance.now() - begin) / 1000);
+    });
+    accepts[name].push(rate);
+    console.error(`accepts, round ${round + 1} of ${ROUNDS}, windows ${name}`);
+  }
+}
+for (const name of names) {
+  print(`connections that domu1 accepts per second, windows ${name}`, accepts[name], '');
+  console.log(`  ratio to off: ${(quantile(accepts[name], 0.5) / quantile(accepts.off, 0.5)).toFixed(3)}`);
+}
+await startWith('');
