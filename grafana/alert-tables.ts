@@ -1,0 +1,66 @@
+import { leastScore, scoreName } from '../src/pack/pack.ts';
+import { table, type PlacedPanel } from './panels.ts';
+import { toGuest, toRunbook } from './links.ts';
+import { named, select } from './promql.ts';
+import { scoreLimits } from './thresholds.ts';
+
+const severities = {
+  critical: { text: 'critical', color: 'red' },
+  warning: { text: 'warning', color: 'orange' },
+  info: { text: 'info', color: 'blue' },
+};
+
+/** Alerts that fire, with these matchers. */
+export const firing = (...matchers: readonly string[]): string =>
+  select('ALERTS', 'alertstate="firing"', 'alertname=~"Xen.*"', ...matchers);
+
+/** Alerts that fire now, of these matchers. */
+export const alertTable = (width: number, height: number, ...matchers: readonly string[]): PlacedPanel =>
+  table({
+    title: 'Alerts that fire',
+    description: 'Symptoms are harm that clients feel, causes a hop at its limit. The name leads to the runbook.',
+    width,
+    height,
+    labels: [
+      { label: 'alertname', name: 'Alert', link: toRunbook },
+      { label: 'severity', name: 'Severity', words: severities, width: 90 },
+      { label: 'kind', name: 'Kind', width: 100 },
+      { label: 'domain', name: 'Guest', width: 120 },
+      { label: 'host', name: 'Host' },
+    ],
+    values: [
+      {
+        expr: `max by (alertname, severity, kind, domain, host) (${firing(...matchers)})`,
+        name: 'Firing',
+        words: { '1': { text: 'yes' } },
+        width: 70,
+      },
+    ],
+    sortBy: 'Firing',
+    noValue: 'No alert fires.',
+  });
+
+/** What is over half of its threshold now. */
+export const causeTable = (width: number, height: number): PlacedPanel =>
+  table({
+    title: 'Causes',
+    description: `Hops that are over ${leastScore} of the threshold of their alert, and how many times the threshold they are: at 1 the alert fires. The name leads to the runbook.`,
+    width,
+    height,
+    labels: [
+      { label: 'domain', name: 'Guest', link: toGuest, width: 120 },
+      { label: 'hop', name: 'Hop', width: 120 },
+      { label: 'cause', name: 'Cause', link: toRunbook },
+    ],
+    hidden: ['uuid'],
+    values: [
+      {
+        expr: `max by (uuid, domain, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
+        name: 'Times its threshold',
+        decimals: 1,
+        limits: scoreLimits(),
+      },
+    ],
+    sortBy: 'Times its threshold',
+    noValue: 'No hop is near its limit.',
+  });
