@@ -6,6 +6,7 @@ import {
   DashboardLinkBuilder,
   DashboardLinkType,
   RowBuilder,
+  VariableHide,
   type Dashboard,
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
@@ -32,6 +33,8 @@ export interface Board {
 }
 
 const columns = 24;
+/** That of Grafana 11: later ones bring it up to theirs. */
+const schemaVersion = 39;
 export const tag = 'xen-exporter';
 
 /** The dashboard as Grafana reads it. Throws where panels of a line do not fill it. */
@@ -100,6 +103,11 @@ export const dashboard = ({ uid, title, description, variables, alertsMarked, se
   }
   const built = board.build();
   // Where a link stands is a choice of Grafana 12 and later: by default that is the top of the dashboard.
-  for (const link of built.links ?? []) delete link.placement;
+  for (const link of [...(built.links ?? []), ...(built.annotations?.list ?? [])]) delete link.placement;
+  for (const variable of built.templating?.list ?? []) {
+    // What follows from another variable is no part of a link.
+    if (variable.hide === VariableHide.HideVariable && variable.type === 'query') variable.skipUrlSync = true;
+  }
+  built.schemaVersion = schemaVersion;
   return built;
 };

@@ -233,7 +233,9 @@ export const table = ({
     .withTransformation({ id: 'sortBy', options: { sort: [{ field: sortBy, desc: true }] } });
   if (decimals !== undefined) panel.decimals(decimals);
   for (const column of [...labels, ...values]) panel.overrideByName(column.name, propertiesOf(column));
-  for (const name of hidden) panel.overrideByName(name, [property('custom.hidden', true)]);
+  // As Grafana 11 has it, and as it is called later.
+  for (const name of hidden)
+    panel.overrideByName(name, [property('custom.hidden', true), property('custom.hideFrom.viz', true)]);
   return { panel, width, height };
 };
 

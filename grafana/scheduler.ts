@@ -111,14 +111,14 @@ const pools: Section = {
       labels: [
         { label: 'instance', name: 'Host', link: toHost('Host'), width: 170 },
         { label: 'pool', name: 'Pool', width: 100 },
+        { label: 'scheduler', name: 'Scheduler', width: 100 },
       ],
       values: [
-        { name: 'CPUs', expr: `max by (instance, pool) (${select('xen_cpupool_cpus', chosen.host)})`, decimals: 0 },
-        ...(['credit', 'credit2', 'rtds'] as const).map((scheduler) => ({
-          name: scheduler,
-          expr: `count by (instance, pool) (${select('xen_scheduler_info', chosen.host, `scheduler="${scheduler}"`)})`,
-          words: { '1': { text: 'yes' } },
-        })),
+        {
+          name: 'CPUs',
+          expr: `max by (instance, pool) (${select('xen_cpupool_cpus', chosen.host)}) * on (instance, pool) group_left (scheduler) max by (instance, pool, scheduler) (${select('xen_scheduler_info', chosen.host)})`,
+          decimals: 0,
+        },
         {
           name: 'Timeslice',
           expr: `max by (instance, pool) (${select('xen_scheduler_timeslice_seconds', chosen.host)})`,

@@ -1,14 +1,11 @@
-import { linkSync, mkdirSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { xcpRrddFile } from '../formats/xcp-rrdd-file.ts';
 import { readText } from '../formats/fixture.ts';
 import { startDaemon, type Daemon } from './daemon.ts';
-import { TempTree } from './fake-host.ts';
+import type { TempTree } from './fake-host.ts';
 import { guestRoot } from './guests.ts';
 import { hostRoot } from './hosts.ts';
 import { StormReplay } from './storm-replay.ts';
-
-/** How often xl's inventory is read; it is 5 minutes by default. */
-const scheduleEverySecond = '--toolstack.schedule=* * * * * *';
 
 const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 
@@ -18,7 +15,7 @@ const addToDom0 = (tree: TempTree): void => {
   mkdirSync(tree.path('commands'), { recursive: true });
   for (const domid of [0, 1]) {
     const command = `commands/xen-diag gnttab_query_size ${domid}`;
-    linkSync(`${grants}/${command}`, tree.path(command));
+    copyFileSync(`${grants}/${command}`, tree.path(command));
   }
   tree.write({
     // domu1 has a cap of one CPU and a half.
@@ -96,7 +93,7 @@ export class Fleet implements AsyncDisposable {
       `--path.xl=${hostRoot(name)}/bin/xl`,
     ];
     for (const args of [
-      [...dom0, diag, rrd, scheduleEverySecond],
+      [...dom0, diag, rrd],
       guest,
       copied(guestRoot('pvh-storm')),
       host('credit2-storm'),

@@ -66,7 +66,7 @@ export type Choice = Readonly<Record<string, string>>;
 
 /** The expression with its variables as Grafana would put them in. Throws where one has no value. */
 export const interpolated = (expr: string, choice: Choice): string =>
-  expr.replaceAll(/\$(\w+)/g, (_, name: string) => {
+  expr.replaceAll(/\$([a-z_]\w*)/g, (_, name: string) => {
     const value = choice[name];
     if (value === undefined) throw new Error(`no value for $${name} in ${expr}`);
     return value;
