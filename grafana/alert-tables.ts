@@ -49,13 +49,14 @@ export const causeTable = (width: number, height: number): PlacedPanel =>
     height,
     labels: [
       { label: 'domain', name: 'Guest', link: toGuest, width: 120 },
+      { label: 'host', name: 'Host', width: 150 },
       { label: 'hop', name: 'Hop', width: 120 },
       { label: 'cause', name: 'Cause', link: toRunbook },
     ],
     hidden: ['uuid'],
     values: [
       {
-        expr: `max by (uuid, domain, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
+        expr: `max by (uuid, domain, host, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
         name: 'Times its threshold',
         decimals: 1,
         limits: scoreLimits(),

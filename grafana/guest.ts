@@ -306,10 +306,11 @@ const listenerTable = (): PlacedPanel => {
     height: 8,
     labels: [
       { label: 'domain', name: 'Guest', width: 120 },
+      { label: 'host', name: 'Host', width: 150 },
       { label: 'address', name: 'Address', width: 150 },
       { label: 'port', name: 'Port', width: 80 },
     ],
-    hidden: ['uuid', 'host'],
+    hidden: ['uuid'],
     values: [
       { name: 'Waiting', expr: now('accept_queue_length'), decimals: 0 },
       { name: 'Limit', expr: now('accept_queue_limit'), decimals: 0 },

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { xcpRrddFile } from '../formats/xcp-rrdd-file.ts';
 import { readText } from '../formats/fixture.ts';
 import { startDaemon, type Daemon } from './daemon.ts';
@@ -29,25 +29,33 @@ const addToDom0 = (tree: TempTree): void => {
     'proc/sys/net/netfilter/nf_conntrack_max': '65536\n',
     // A network card with four virtual functions, as Documentation/ABI/testing/sysfs-bus-pci has it.
     'sys/devices/pci0000:00/0000:00:1f.0/sriov_totalvfs': '4\n',
-    'dev/shm/metrics/xcp-rrdd-cpu': xcpRrddFile(
-      1_700_001_000,
-      ['fullrun', 'full_contention', 'blocked'].map((state, index) => ({
-        name: `runstate_${state}`,
-        owner: `vm ${domu1}`,
-        value: index,
-      })),
-    ),
   });
   mkdirSync(tree.path('sys/bus/pci/devices'), { recursive: true });
   symlinkSync('../../../devices/pci0000:00/0000:00:1f.0', tree.path('sys/bus/pci/devices/0000:00:1f.0'));
 };
 
-/** The clock and the jiffies of a kernel of 250 Hz, as they are now. */
-const timerList = (): string => {
+/** Files that say what time it is: a kernel's clock and jiffies at 250 Hz, and the run states of domu1 as XCP-ng has them. */
+const timely = (): Record<string, string | Uint8Array> => {
   const now = process.hrtime.bigint();
-  return readText('linux-6.18/proc-timer_list-head')
-    .replace(/^now at \d+/m, `now at ${now}`)
-    .replace(/^jiffies: \d+/m, `jiffies: ${now / 4_000_000n}`);
+  const seconds = Number(now) / 1e9;
+  const shares = { runstate_fullrun: 0.3, runstate_full_contention: 0.5, runstate_blocked: 0.2 };
+  return {
+    'proc/timer_list': readText('linux-6.18/proc-timer_list-head')
+      .replace(/^now at \d+/m, `now at ${now}`)
+      .replace(/^jiffies: \d+/m, `jiffies: ${now / 4_000_000n}`),
+    'dev/shm/metrics/xcp-rrdd-cpu': xcpRrddFile(
+      Date.now() / 1000,
+      Object.entries(shares).map(([name, share]) => ({ name, owner: `vm ${domu1}`, value: share * seconds })),
+    ),
+  };
+};
+
+/** Writes files so that nobody reads half of one. */
+const replace = (tree: TempTree, files: Readonly<Record<string, string | Uint8Array>>): void => {
+  for (const [name, content] of Object.entries(files)) {
+    tree.write({ [`${name}.new`]: content });
+    renameSync(tree.path(`${name}.new`), tree.path(name));
+  }
 };
 
 /**
@@ -84,7 +92,8 @@ export class Fleet implements AsyncDisposable {
     const { dom0, guest } = this.replay.flags;
     const { dom0: tree } = this.replay.trees;
     addToDom0(tree);
-    this.#clock = setInterval(() => tree.write({ 'proc/timer_list': timerList() }), 100);
+    replace(tree, timely());
+    this.#clock = setInterval(() => replace(tree, timely()), 100);
     const diag = `--path.xen-diag=${tree.path('bin/xen-diag')}`;
     const rrd = `--path.rrd-metrics=${tree.path('dev/shm/metrics')}`;
     const copied = (root: string): string[] => [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`];
