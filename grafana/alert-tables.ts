@@ -14,11 +14,14 @@ const severities = {
 export const firing = (...matchers: readonly string[]): string =>
   select('ALERTS', 'alertstate="firing"', 'alertname=~"Xen.*"', ...matchers);
 
+const labels = 'alertname, severity, kind, domain, host';
+
 /** Alerts that fire now, of these matchers. */
 export const alertTable = (width: number, height: number, ...matchers: readonly string[]): PlacedPanel =>
   table({
     title: 'Alerts that fire',
-    description: 'Symptoms are harm that clients feel, causes a hop at its limit. The name leads to the runbook.',
+    description:
+      'Symptoms are harm that clients feel, causes a hop at its limit. The name leads to the runbook. For is the time since it was first noticed.',
     width,
     height,
     labels: [
@@ -30,13 +33,15 @@ export const alertTable = (width: number, height: number, ...matchers: readonly 
     ],
     values: [
       {
-        expr: `max by (alertname, severity, kind, domain, host) (${firing(...matchers)})`,
-        name: 'Firing',
-        words: { '1': { text: 'yes' } },
-        width: 70,
+        expr: `time() - max by (${labels}) (${select('ALERTS_FOR_STATE', ...matchers)}) and max by (${labels}) (${firing(...matchers)})`,
+        name: 'For',
+        unit: 's',
+        decimals: 0,
+        width: 80,
       },
     ],
-    sortBy: 'Firing',
+    sortBy: 'Severity',
+    isAlphabetical: true,
     noValue: 'No alert fires.',
   });
 

@@ -151,11 +151,9 @@ const rings: Section = {
       values: [
         {
           name: 'Thread',
-          expr: most(
-            withUuid(
-              `max by (${perVif.join(', ')}) (${rate('xen_netback_thread_cpu_seconds_total', vifsOfGuests)})`,
-              ...perVif,
-            ),
+          expr: withUuid(
+            `max by (${perVif.join(', ')}) (${rate('xen_netback_thread_cpu_seconds_total', vifsOfGuests)})`,
+            ...perVif,
           ),
           unit: 'percentunit',
           decimals: 1,

@@ -14,6 +14,10 @@ const growth = (name: string, ...matchers: readonly string[]): string =>
 const failing = `(${of('collector_success')} == 0 and on (job, instance, collector) ${of('collector_available')} == 1)`;
 const ofProcess = (name: string): string => `max by (instance) (${select(name, chosen.exporter)})`;
 
+const longest = most(`sum by (instance) (${of('collector_duration_seconds')})`);
+/** Of the exporters whose collectors take longest. */
+const ofLongest = (expr: string): string => `${expr} and on (instance) ${longest}`;
+
 const summary: Section = {
   panels: [
     stat({
@@ -46,7 +50,7 @@ const summary: Section = {
     stat({
       title: 'Series',
       description: 'That the collectors of the chosen exporters give.',
-      unit: 'short',
+      unit: 'none',
       decimals: 0,
       width: 4,
       query: [`sum(${of('collector_series')})`, ''],
@@ -87,19 +91,19 @@ const exporters: Section = {
       values: [
         {
           name: 'Collectors take',
-          expr: most(`sum by (instance) (${of('collector_duration_seconds')})`),
+          expr: longest,
           unit: 's',
           decimals: 1,
         },
-        { name: 'Series', expr: `sum by (instance) (${of('collector_series')})`, decimals: 0 },
+        { name: 'Series', expr: ofLongest(`sum by (instance) (${of('collector_series')})`), unit: 'none' },
         {
           name: 'Fail',
-          expr: `count by (instance) (${failing}) or 0 * max by (instance) (${of('build_info')})`,
+          expr: ofLongest(`(count by (instance) (${failing}) or 0 * max by (instance) (${of('build_info')}))`),
           decimals: 0,
           limits: noneAtAll(),
         },
-        { name: 'Memory', expr: ofProcess('process_resident_memory_bytes'), unit: 'bytes' },
-        { name: 'Up', expr: `time() - ${ofProcess('process_start_time_seconds')}`, unit: 's', decimals: 0 },
+        { name: 'Memory', expr: ofLongest(ofProcess('process_resident_memory_bytes')), unit: 'bytes' },
+        { name: 'Up', expr: ofLongest(`time() - ${ofProcess('process_start_time_seconds')}`), unit: 's', decimals: 0 },
       ],
       sortBy: 'Collectors take',
     }),
@@ -161,7 +165,8 @@ const times: Section = {
       width: 8,
       queries: [
         [
-          `histogram_quantile(0.95, sum by (command, le) (${growth('command_duration_seconds_bucket')}))`,
+          // What did not run has no quantile.
+          `histogram_quantile(0.95, sum by (command, le) (${growth('command_duration_seconds_bucket')})) > 0`,
           '{{command}}',
         ],
       ],

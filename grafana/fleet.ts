@@ -35,7 +35,6 @@ const hopColumns: ValueColumn[] = hopsWithCause.map((hop) => ({
   decimals: 1,
   limits: scoreLimits(),
   words: { '0': { text: '·' } },
-  width: 84,
 }));
 
 const ofFleet = (name: string): string => `sum(${onHost(record(name))})`;
@@ -118,16 +117,14 @@ const board: Board = {
               expr: column(badness),
               decimals: 1,
               limits: scoreLimits(),
-              width: 70,
             },
-            { name: 'Accepts', expr: column(record('accepts:rate5m')), unit: 'cps', width: 90 },
+            { name: 'Accepts', expr: column(record('accepts:rate5m')), unit: 'cps' },
             {
               name: 'Drops per accept',
               expr: column(record('listen_overflows_per_accept:ratio_rate5m')),
               unit: 'percentunit',
               decimals: 1,
               limits: steps([1e-9, colours.critical]),
-              width: 90,
             },
             {
               name: 'Queue full',
@@ -135,21 +132,18 @@ const board: Board = {
               unit: 'percentunit',
               decimals: 1,
               limits: limitsOf('XenAcceptQueueOverflow'),
-              width: 90,
             },
             {
               name: 'Accept wait',
               expr: column(record('accept_wait_seconds:mean5m')),
               unit: 's',
               decimals: 1,
-              width: 90,
             },
             {
               name: 'Link',
               expr: column(record('vif_disconnected:bool')),
               words: { '0': { text: 'up' }, '1': { text: 'down' } },
               limits: limitsOf('XenVifDisconnected'),
-              width: 60,
             },
             ...hopColumns,
           ],

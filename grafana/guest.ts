@@ -62,10 +62,11 @@ const summary: Section = {
       query: [record('syn_retransmits:rate5m'), '{{domain}}'],
     }),
     stat({
-      title: 'Host',
+      title: 'Guest and host',
       description: 'Where the guest runs, by the address of the exporter there.',
       unit: 'short',
       width: 4,
+      isName: true,
       query: [`max by (domain, host) (${identity})`, '{{domain}} on {{host}}'],
     }),
     lanes({

@@ -2,6 +2,7 @@ import type * as cog from '@grafana/grafana-foundation-sdk/cog';
 import {
   BigValueColorMode,
   BigValueGraphMode,
+  BigValueTextMode,
   GraphThresholdsStyleConfigBuilder,
   GraphThresholdsStyleMode,
   LegendDisplayMode,
@@ -19,6 +20,7 @@ import {
   FieldColorBuilder,
   FieldColorModeId,
   MappingType,
+  SpecialValueMatch,
   type DynamicConfigValue,
   type Panel,
   type ThresholdsConfigBuilder,
@@ -74,6 +76,13 @@ export interface Graph extends Common {
   max?: number;
 }
 
+/** Least top of an axis: a line at zero stays at the bottom, and a limit is in sight unless it is far from what is usual. */
+const leastTop = (unit: string, limits: ThresholdsConfigBuilder | undefined): number => {
+  const highest = Math.max(0, ...(limits?.build().steps ?? []).map(({ value }) => value ?? 0));
+  const usual = { percentunit: 0.1, s: 0.001 }[unit] ?? 1;
+  return highest > 1000 ? usual : Math.max(usual, highest * 1.25);
+};
+
 /** Lines over time; a dashed line is where an alert fires. */
 export const graph = ({
   title,
@@ -101,7 +110,8 @@ export const graph = ({
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
     .targets(queries.map(([expr, name], index) => target(index, expr).legendFormat(name).range()));
   if (decimals !== undefined) panel.decimals(decimals);
-  if (max !== undefined) panel.max(max);
+  if (max === undefined) panel.axisSoftMax(leastTop(unit, limits));
+  else panel.max(max);
   if (stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
   if (limits)
     panel
@@ -114,6 +124,8 @@ export interface Stat extends Common {
   query: Query;
   /** What to say where there is no value. */
   noValue?: string;
+  /** Whether the name matters and the number does not. */
+  isName?: boolean;
 }
 
 /** One number for each series, coloured by its limits. */
@@ -127,6 +139,7 @@ export const stat = ({
   limits = noLimit(),
   query: [expr, name],
   noValue = 'no data',
+  isName = false,
 }: Stat): PlacedPanel => {
   const panel = new StatBuilder()
     .title(title)
@@ -138,6 +151,7 @@ export const stat = ({
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)
+    .textMode(isName ? BigValueTextMode.Name : BigValueTextMode.Auto)
     .reduceOptions(new ReduceDataOptionsBuilder().values(false).calcs(['lastNotNull']).fields(''))
     .targets([target(0, expr).legendFormat(name).instant()]);
   if (decimals !== undefined) panel.decimals(decimals);
@@ -172,12 +186,19 @@ export interface Table extends Omit<Common, 'unit'> {
   /** Labels that a link needs and nobody wants to see. */
   hidden?: readonly string[];
   values: readonly ValueColumn[];
-  /** Header of the column by which the rows are sorted, the most first. */
+  /** Header of the column by which the rows are sorted: the most first, or the first of the alphabet. */
   sortBy: string;
+  isAlphabetical?: boolean;
   noValue?: string;
 }
 
 const property = (id: string, value: unknown): DynamicConfigValue => ({ id, value });
+
+/** A cell without value has no colour. */
+const nothing = {
+  type: MappingType.SpecialValue,
+  options: { match: SpecialValueMatch.NullAndNan, result: { text: '', color: 'transparent' } },
+};
 
 const propertiesOf = ({ unit, decimals, limits, link, words, width }: Column): DynamicConfigValue[] => [
   ...(unit === undefined ? [] : [property('unit', unit)]),
@@ -189,7 +210,17 @@ const propertiesOf = ({ unit, decimals, limits, link, words, width }: Column): D
         property('custom.cellOptions', { type: 'color-background', mode: 'basic' }),
       ]),
   ...(link === undefined ? [] : [property('links', [link])]),
-  ...(words === undefined ? [] : [property('mappings', [{ type: MappingType.ValueToText, options: words }])]),
+  ...(words === undefined && limits === undefined
+    ? []
+    : [
+        property('mappings', [
+          ...(words === undefined ? [] : [{ type: MappingType.ValueToText, options: words }]),
+          ...(limits === undefined ? [] : [nothing]),
+        ]),
+      ]),
+  // What is said of a table without rows is not said of a cell without value.
+  property('noValue', ''),
+  property('custom.wrapHeaderText', true),
   ...(width === undefined ? [] : [property('custom.width', width)]),
 ];
 
@@ -204,6 +235,7 @@ export const table = ({
   hidden = [],
   values,
   sortBy,
+  isAlphabetical = false,
   noValue = '',
 }: Table): PlacedPanel => {
   // A query alone keeps the name Value.
@@ -220,6 +252,7 @@ export const table = ({
     .noValue(noValue)
     .thresholds(noLimit())
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
+    .minWidth(50)
     .targets(values.map(({ expr }, index) => target(index, expr).format(PromQueryFormat.Table).instant()))
     .withTransformation({ id: 'merge', options: {} })
     .withTransformation({
@@ -230,7 +263,7 @@ export const table = ({
         renameByName: Object.fromEntries(fields),
       },
     })
-    .withTransformation({ id: 'sortBy', options: { sort: [{ field: sortBy, desc: true }] } });
+    .withTransformation({ id: 'sortBy', options: { sort: [{ field: sortBy, desc: !isAlphabetical }] } });
   if (decimals !== undefined) panel.decimals(decimals);
   for (const column of [...labels, ...values]) panel.overrideByName(column.name, propertiesOf(column));
   // As Grafana 11 has it, and as it is called later.

@@ -163,7 +163,7 @@ const use: Section = {
       ],
       hidden: ['uuid'],
       values: [
-        { name: 'Use, CPUs', expr: most(withUuid(used, ...labelsOfDomain)), decimals: 2 },
+        { name: 'Use, CPUs', expr: withUuid(used, ...labelsOfDomain), decimals: 2 },
         { name: 'vCPUs', expr: vcpus, decimals: 0 },
         {
           name: 'Weight',

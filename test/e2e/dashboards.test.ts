@@ -192,6 +192,21 @@ describe('in the storm', () => {
     },
   );
 
+  test('advice is given of the guest with a small backlog, and of its host', async () => {
+    const board = dashboards.find(({ uid }) => uid === 'xen-scheduler')!;
+    const values = await choiceOf(prometheus, board, { host: fleet.dom0.replaceAll('.', '\\\\.') }, rateInterval);
+    const panel = panelsOf(board).find(({ title }) => title === 'Advice')!;
+    const rows = await prometheus.query(interpolated(targetsOf(panel)[0]!.expr, values));
+    const given = rows.map(({ metric, value }) => [metric['runbook'], metric['domain'] ?? '', value]);
+    expect(given.sort()).toEqual([
+      ['XenCreditExhaustion', '', 0.03],
+      ['XenEventChannelStorm', 'domu1', 1],
+      ['XenEventChannelStorm', 'domu2', 1],
+      ['XenListenBacklogTooSmall', 'domu1', 8],
+      ['XenNetbackSaturated', '', 4],
+    ]);
+  });
+
   test('the guest in the storm is the first in the fleet, by the hop of its accept queue', async () => {
     const board = dashboards.find(({ uid }) => uid === 'xen-fleet')!;
     const values = await choiceOf(prometheus, board, { guest: all, host: all }, rateInterval);

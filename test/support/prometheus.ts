@@ -36,6 +36,8 @@ export interface Prometheus extends AsyncDisposable {
   /** The current value of each series of an instant vector, or of a scalar. */
   query(promql: string): Promise<QueryResult[]>;
   targets(): Promise<ScrapeTarget[]>;
+  /** The data of whatever answer of its API, by path. Throws where it refuses. */
+  ask<T>(path: string): Promise<T>;
   /** All it has logged so far. */
   log(): string;
 }
@@ -131,6 +133,9 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
   );
 }
 
+/** One that runs already, and goes on. */
+export const prometheusAt = (url: string): Prometheus => running(url, () => '', async () => {});
+
 function running(url: string, log: () => string, dispose: () => Promise<void>): Prometheus {
   const ask = async <T>(path: string): Promise<T> => {
     const response = await fetch(url + path);
@@ -141,6 +146,7 @@ function running(url: string, log: () => string, dispose: () => Promise<void>): 
   return {
     url,
     log,
+    ask,
     async query(promql) {
       const data = await ask<VectorOrScalar>(`/api/v1/query?query=${encodeURIComponent(promql)}`);
       if (data.resultType === 'scalar') return [{ metric: {}, value: sampleNumber(data.result[1]) }];
