@@ -60,5 +60,7 @@ const advices: readonly Advice[] = [
 
 /** All of it, one series for each piece of advice. */
 export const advice = advices
-  .map(({ says, alert, expr }) => labelled(labelled(expr, 'advice', says), 'runbook', alertNamed(alert).name))
+  .map(({ says, alert, expr }) =>
+    labelled(labelled(`max by (domain, host) (${expr})`, 'advice', says), 'runbook', alertNamed(alert).name),
+  )
   .join('\n  or\n');

@@ -25,10 +25,10 @@ export const alertTable = (width: number, height: number, ...matchers: readonly 
     width,
     height,
     labels: [
-      { label: 'alertname', name: 'Alert', link: toRunbook },
-      { label: 'severity', name: 'Severity', words: severities, width: 90 },
-      { label: 'kind', name: 'Kind', width: 100 },
-      { label: 'domain', name: 'Guest', width: 120 },
+      { label: 'alertname', name: 'Alert', link: toRunbook, width: 200 },
+      { label: 'severity', name: 'Severity', words: severities, width: 70 },
+      { label: 'kind', name: 'Kind', width: 75 },
+      { label: 'domain', name: 'Guest', width: 90 },
       { label: 'host', name: 'Host' },
     ],
     values: [
@@ -37,7 +37,7 @@ export const alertTable = (width: number, height: number, ...matchers: readonly 
         name: 'For',
         unit: 's',
         decimals: 0,
-        width: 80,
+        width: 75,
       },
     ],
     sortBy: 'Severity',
@@ -49,24 +49,24 @@ export const alertTable = (width: number, height: number, ...matchers: readonly 
 export const causeTable = (width: number, height: number): PlacedPanel =>
   table({
     title: 'Causes',
-    description: `Hops that are over ${leastScore} of the threshold of their alert, and how many times the threshold they are: at 1 the alert fires. The name leads to the runbook.`,
+    description: `Hops that are over ${leastScore} of the threshold of their alert, and their score, which is how many times the threshold they are: at 1 the alert fires. The name leads to the runbook.`,
     width,
     height,
     labels: [
-      { label: 'domain', name: 'Guest', link: toGuest, width: 120 },
-      { label: 'host', name: 'Host', width: 150 },
-      { label: 'hop', name: 'Hop', width: 120 },
-      { label: 'cause', name: 'Cause', link: toRunbook },
+      { label: 'domain', name: 'Guest', link: toGuest, width: 100 },
+      { label: 'host', name: 'Host' },
+      { label: 'hop', name: 'Hop', width: 100 },
+      { label: 'cause', name: 'Cause', link: toRunbook, width: 215 },
     ],
     hidden: ['uuid'],
     values: [
       {
         expr: `max by (uuid, domain, host, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
-        name: 'Times its threshold',
+        name: 'Score',
         decimals: 1,
         limits: scoreLimits(),
       },
     ],
-    sortBy: 'Times its threshold',
+    sortBy: 'Score',
     noValue: 'No hop is near its limit.',
   });

@@ -105,7 +105,7 @@ const board: Board = {
           title: 'Guests, the worst first',
           description: `The guests that are worst off, as many as "At most" says. Of a hop: how many times the threshold of its alert its strongest cause is, from half on; a dot is less. ${hopsWithCause.map((hop) => `${hop}: ${causesOf(hop).join(', ')}`).join('; ')}. The name leads to the guest's accept path.`,
           width: 24,
-          height: 12,
+          height: 14,
           labels: [
             { label: 'domain', name: 'Guest', link: toGuest, width: 120 },
             { label: 'host', name: 'Host', link: toHost('Host'), width: 150 },

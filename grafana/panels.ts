@@ -209,6 +209,9 @@ const propertiesOf = ({ unit, decimals, limits, link, words, width }: Column): D
         property('thresholds', limits.build()),
         property('custom.cellOptions', { type: 'color-background', mode: 'basic' }),
       ]),
+  ...(limits === undefined && Object.values(words ?? {}).some(({ color }) => color !== undefined)
+    ? [property('custom.cellOptions', { type: 'color-text' })]
+    : []),
   ...(link === undefined ? [] : [property('links', [link])]),
   ...(words === undefined && limits === undefined
     ? []
@@ -265,7 +268,9 @@ export const table = ({
     })
     .withTransformation({ id: 'sortBy', options: { sort: [{ field: sortBy, desc: !isAlphabetical }] } });
   if (decimals !== undefined) panel.decimals(decimals);
-  for (const column of [...labels, ...values]) panel.overrideByName(column.name, propertiesOf(column));
+  // A label that looks like a number is none.
+  for (const column of labels) panel.overrideByName(column.name, propertiesOf({ ...column, unit: 'string' }));
+  for (const column of values) panel.overrideByName(column.name, propertiesOf(column));
   // As Grafana 11 has it, and as it is called later.
   for (const name of hidden)
     panel.overrideByName(name, [property('custom.hidden', true), property('custom.hideFrom.viz', true)]);

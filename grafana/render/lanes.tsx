@@ -17,7 +17,7 @@ const Axis = ({ range, left, width, y }: { range: TimeRange; left: number; width
   const theme = useTheme2();
   const [from, to] = [range.from.valueOf(), range.to.valueOf()];
   // Every so many seconds, as many as have place.
-  const step = Math.ceil(((to - from) / width) * 9) * 10_000;
+  const step = Math.ceil((((to - from) / width) * 90) / 10_000) * 10_000;
   const ticks = [];
   for (let time = Math.ceil(from / step) * step; time <= to; time += step) ticks.push(time);
   return ticks.map((time) => (

@@ -1,4 +1,4 @@
-// npm run pictures [-- --prometheus=URL --seconds=180 --theme=dark|light --only=UID --out=FOLDER]
+// npm run pictures [-- --prometheus=URL --seconds=180 --theme=dark|light --only=UID --top=0 --height=1700 --out=FOLDER]
 // Draws every dashboard from its own JSON, from what a real Prometheus answers: by default one that scrapes the captured hosts and guests of
 // the tests, from idle into the storm. Takes some minutes; needs Debian's chromium.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,6 +26,8 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '180' },
     theme: { type: 'string', default: 'dark' },
     only: { type: 'string' },
+    top: { type: 'string', default: '0' },
+    height: { type: 'string', default: '1700' },
     out: { type: 'string', default: resolve(import.meta.dirname, '../../docs/dashboards') },
   },
 });
@@ -152,14 +154,21 @@ try {
     await tab.addStyleTag({ content: style! });
     await tab.addScriptTag({ content: script! });
     if (errors.length > 0) throw new Error(errors.join('\n'));
-    const height = await tab.evaluate((what) => window.draw(what), picture as Picture);
-    await tab.setViewportSize({ width, height: Math.ceil(height) });
-    // Charts draw themselves once they know their size.
-    await tab.waitForFunction(() => document.querySelectorAll('.drawn').length > 0);
-    await tab.evaluate(() => new Promise((done) => setTimeout(done, 1500)));
+    const whole = await tab.evaluate((what) => window.draw(what), picture as Picture);
+    await tab.setViewportSize({ width, height: Math.ceil(whole) });
+    // Charts are drawn once they know their size.
+    await tab.waitForFunction(
+      (charts) => document.querySelectorAll('.drawn canvas').length >= charts,
+      picture.panels.filter(
+        ({ id, type }) => type === 'timeseries' && picture.answers[id]!.some(({ result }) => result.length > 0),
+      ).length,
+    );
+    await tab.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
     if (errors.length > 0) throw new Error(`${picture.title}: ${errors.join('\n')}`);
+    const top = Number(options.top);
+    const height = Math.min(whole - top, Number(options.height));
     const file = join(options.out, `${uid}.png`);
-    await tab.screenshot({ path: file });
+    await tab.screenshot({ path: file, clip: { x: 0, y: top, width, height } });
     console.log(file);
     await tab.close();
   }

@@ -175,6 +175,12 @@ describe('in the storm', () => {
         for (const panel of panelsOf(board).filter(({ type }) => type === 'stat' || type === 'table')) {
           for (const { expr, legendFormat = '' } of targetsOf(panel)) {
             const rows = await prometheus.query(interpolated(expr, values));
+            const { renameByName = {} } = (panel.transformations?.find(({ id }) => id === 'organize')?.options ??
+              {}) as { renameByName?: Record<string, string> };
+            // What has no header was not meant to be a column.
+            if (panel.type === 'table')
+              for (const label of rows.flatMap(({ metric }) => Object.keys(metric)))
+                expect([...Object.keys(renameByName), 'uuid'], panel.title!).toContain(label);
             // A table shows all labels but the uuid, so that rows which differ in it alone would look the same.
             const names = rows.map((row) => {
               const { uuid: _, ...shown } = row.metric;
