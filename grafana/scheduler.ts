@@ -87,7 +87,7 @@ const tuning: Section = {
       width: 24,
       height: 9,
       labels: [
-        { label: 'advice', name: 'Advice', width: 600 },
+        { label: 'advice', name: 'Advice', width: 660 },
         { label: 'domain', name: 'Guest', width: 140 },
         { label: 'host', name: 'Host', width: 170 },
         { label: 'runbook', name: 'Runbook', link: toRunbook, width: 220 },

@@ -15,6 +15,9 @@ export const datasource = { type: 'prometheus', uid: '${datasource}' };
 
 type Variable = cog.Builder<VariableModel>;
 
+/** What is chosen at first. Grafana begins with All wherever All can be had: where one is to be the first, several are chosen one by one. */
+type First = 'all' | 'one';
+
 const all = { selected: true, text: ['All'], value: ['$__all'] };
 
 const query = (name: string, label: string, description: string, expr: string): QueryVariableBuilder =>
@@ -39,22 +42,22 @@ const job = (): Variable =>
     .includeAll(true)
     .current(all);
 
+const withAll = (variable: QueryVariableBuilder): QueryVariableBuilder =>
+  variable.includeAll(true).allValue('.*').current(all);
+
 /** Hosts and driver domains: who has domains or vifs. */
-const host = (which: 'all' | 'first'): Variable => {
+const host = (first: First): Variable => {
   const variable = query(
     'host',
     'Host',
     'Dom0s and driver domains, by the address of their exporter.',
     'label_values({__name__=~"xen_domain_info|xen_vif_connected",job=~"$job"}, instance)',
-  )
-    .multi(true)
-    .includeAll(true)
-    .allValue('.*');
-  return which === 'all' ? variable.current(all) : variable;
+  ).multi(true);
+  return first === 'all' ? withAll(variable) : variable;
 };
 
 /** Its value is the uuid, which a guest has wherever it runs. */
-const guest = (which: 'all' | 'first'): Variable => {
+const guest = (first: First): Variable => {
   const variable = query(
     'guest',
     'Guest',
@@ -62,10 +65,8 @@ const guest = (which: 'all' | 'first'): Variable => {
     'query_result(uuid:xen_guest_identity:info{host=~"$host"})',
   )
     .regex('/domain="(?<text>[^"]+)".*uuid="(?<value>[^"]+)"/')
-    .multi(true)
-    .includeAll(true)
-    .allValue('.*');
-  return which === 'all' ? variable.current(all) : variable;
+    .multi(true);
+  return first === 'all' ? withAll(variable) : variable;
 };
 
 const instance = (): Variable =>
@@ -108,27 +109,22 @@ const runbooks = (): Variable =>
     .current({ selected: true, text: defaultPackOptions.runbookUrl, value: defaultPackOptions.runbookUrl });
 
 /** Of hosts and guests, and who of them is chosen at first. */
-const machines = (hosts: 'all' | 'first', guests: 'all' | 'first'): Variable[] => [
-  datasourceVariable(),
-  job(),
-  host(hosts),
-  guest(guests),
-];
+const machines = (hosts: First, guests: First): Variable[] => [datasourceVariable(), job(), host(hosts), guest(guests)];
 
 export const fleetVariables = (): Variable[] => [...machines('all', 'all'), most(), runbooks()];
 
 export const guestVariables = (): Variable[] => [
-  ...machines('all', 'first'),
+  ...machines('all', 'one'),
   guestInstance(),
   guestHost(),
   guestDomain(),
   runbooks(),
 ];
 
-export const hostVariables = (): Variable[] => [...machines('first', 'all'), guestDomain(), most(), runbooks()];
+export const hostVariables = (): Variable[] => [...machines('one', 'all'), guestDomain(), most(), runbooks()];
 
 export const capacityVariables = (): Variable[] => [
-  ...machines('first', 'all'),
+  ...machines('one', 'all'),
   guestInstance(),
   guestDomain(),
   most(),

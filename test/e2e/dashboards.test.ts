@@ -11,6 +11,7 @@ import {
   annotationQueries,
   choiceOf,
   collapsedPanelsOf,
+  everything,
   interpolated,
   optionsOf,
   panelQueries,
@@ -27,7 +28,6 @@ import { until } from '../support/until.ts';
 /** Five minutes are ten seconds. */
 const timeScale = 1 / 30;
 const rateInterval = '10s';
-const all = '.*';
 const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const everyGuest = 'uuid:xen_guest_identity:info';
 
@@ -83,7 +83,7 @@ afterAll(async () => {
 /** What each dashboard is asked to show. */
 const choices = (): [string, Choice][] => [
   ['one guest and one host', { guest: domu1, host: fleet.dom0.replaceAll('.', '\\\\.') }],
-  ['All', { guest: all, host: all }],
+  ['All', { guest: everything, host: everything }],
 ];
 
 const labelsOf = ({ metric }: QueryResult): string => JSON.stringify(Object.entries(metric).sort());
@@ -188,7 +188,7 @@ describe('in the storm', () => {
               return legendFormat.replaceAll(/\{\{(\w+)\}\}/g, (__, label: string) => row.metric[label] ?? '');
             });
             // Domains of different hosts may have the same name.
-            const isNamedOnly = panel.type === 'stat' && legendFormat === '{{domain}}' && choice['host'] === all;
+            const isNamedOnly = panel.type === 'stat' && legendFormat === '{{domain}}' && choice['host'] === everything;
             if (!isNamedOnly) expect(new Set(names).size, `${panel.title}: ${names.join(' ')}`).toBe(names.length);
             const uuids = rows.map(({ metric }) => metric['uuid']).filter(Boolean);
             if (/^Guests, /.test(panel.title!)) expect(new Set(uuids).size).toBe(rows.length);
@@ -215,7 +215,7 @@ describe('in the storm', () => {
 
   test('the guest in the storm is the first in the fleet, by the hop of its accept queue', async () => {
     const board = dashboards.find(({ uid }) => uid === 'xen-fleet')!;
-    const values = await choiceOf(prometheus, board, { guest: all, host: all }, rateInterval);
+    const values = await choiceOf(prometheus, board, { guest: everything, host: everything }, rateInterval);
     const panel = panelsOf(board).find(({ title }) => title!.startsWith('Guests, the worst'))!;
     const worst = await prometheus.query(interpolated(targetsOf(panel)[0]!.expr, values));
     const guests = await prometheus.query(everyGuest);

@@ -198,6 +198,20 @@ describe.each(dashboards.map((board) => [board.uid!, board] as const))('%s', (_u
   });
 });
 
+test('only the fleet and the exporters begin with all of them: where All can be had, Grafana takes it', () => {
+  const withAll = dashboards.map((board) => [
+    board.uid,
+    variablesOf(board).flatMap(({ name, hide, includeAll }) => (includeAll && hide === undefined ? [name] : [])),
+  ]);
+  expect(Object.fromEntries(withAll)).toEqual({
+    'xen-fleet': ['job', 'host', 'guest'],
+    'xen-guest': ['job', 'host'],
+    'xen-dom0': ['job', 'guest'],
+    'xen-scheduler': ['job', 'guest'],
+    'xen-exporter': ['job', 'instance'],
+  });
+});
+
 test('advice leads to runbooks', () => {
   const runbooks = [...JSON.stringify(dashboards).matchAll(/\\"runbook\\", \\"(\w+)\\"/g)].map(([, name]) => name!);
   expect(runbooks.length).toBeGreaterThan(4);

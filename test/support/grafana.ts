@@ -100,6 +100,9 @@ export const optionsOf = async (
   return [...new Map(options.map((option) => [option.value, option])).values()];
 };
 
+/** In place of a value: All, or where that cannot be had each value. */
+export const everything = '$__all';
+
 /** All variables that a dashboard has, each as its JSON says, but those in `set`. */
 export const choiceOf = async (
   prometheus: Prometheus,
@@ -109,14 +112,15 @@ export const choiceOf = async (
 ): Promise<Choice> => {
   const choice: Record<string, string> = { __rate_interval: rateInterval };
   for (const variable of variablesOf(dashboard)) {
-    if (set[variable.name] !== undefined) {
-      choice[variable.name] = set[variable.name]!;
+    const wanted = set[variable.name];
+    if (wanted !== undefined && wanted !== everything) {
+      choice[variable.name] = wanted;
     } else if (variable.type === 'query') {
       const options = await optionsOf(prometheus, variable, choice);
       const isAll =
         variable.includeAll && (variable.current as { value?: string[] } | undefined)?.value?.[0] === '$__all';
       choice[variable.name] = isAll
-        ? (variable.allValue ?? oneOf(options.map(({ value }) => value)))
+        ? (variable.includeAll && variable.allValue) || oneOf(options.map(({ value }) => value))
         : escaped(options[0]?.value ?? '');
     } else {
       choice[variable.name] = String((variable.current as { value?: unknown } | undefined)?.value ?? '');

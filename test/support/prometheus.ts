@@ -134,7 +134,12 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
 }
 
 /** One that runs already, and goes on. */
-export const prometheusAt = (url: string): Prometheus => running(url, () => '', async () => {});
+export const prometheusAt = (url: string): Prometheus =>
+  running(
+    url,
+    () => '',
+    async () => {},
+  );
 
 function running(url: string, log: () => string, dispose: () => Promise<void>): Prometheus {
   const ask = async <T>(path: string): Promise<T> => {
