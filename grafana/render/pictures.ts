@@ -1,4 +1,4 @@
-// npm run pictures [-- --prometheus=URL --seconds=180 --theme=dark|light --only=UID --top=0 --height=1700 --out=FOLDER]
+// npm run pictures [-- --prometheus=URL --seconds=180 --theme=dark|light --only=UID --top=0 --height=1250 --out=FOLDER]
 // Draws every dashboard from its own JSON, from what a real Prometheus answers: by default one that scrapes the captured hosts and guests of
 // the tests, from idle into the storm. Takes some minutes; needs Debian's chromium.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
     theme: { type: 'string', default: 'dark' },
     only: { type: 'string' },
     top: { type: 'string', default: '0' },
-    height: { type: 'string', default: '1700' },
+    height: { type: 'string', default: '1250' },
     out: { type: 'string', default: resolve(import.meta.dirname, '../../docs/dashboards') },
   },
 });

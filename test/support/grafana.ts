@@ -118,7 +118,8 @@ export const choiceOf = async (
     } else if (variable.type === 'query') {
       const options = await optionsOf(prometheus, variable, choice);
       const isAll =
-        variable.includeAll && (variable.current as { value?: string[] } | undefined)?.value?.[0] === '$__all';
+        wanted === everything ||
+        (variable.includeAll && (variable.current as { value?: string[] } | undefined)?.value?.[0] === '$__all');
       choice[variable.name] = isAll
         ? (variable.includeAll && variable.allValue) || oneOf(options.map(({ value }) => value))
         : escaped(options[0]?.value ?? '');
