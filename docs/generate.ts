@@ -1,5 +1,6 @@
-// npm run docs: writes what the docs and the rules take from the code.
+// npm run docs: writes what the docs, the rules and the dashboards take from the code.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dashboardFiles } from '../grafana/dashboards.ts';
 import { rulesCommand } from '../src/cli/rules-command.ts';
 import { alerts } from '../src/pack/alerts.ts';
 import { picture, recordings, withResults } from './diagnosis.ts';
@@ -11,6 +12,7 @@ const file = (name: string): URL => new URL(name, import.meta.url);
 writeFileSync(file('metrics.md'), metricsReference());
 writeFileSync(file('../README.md'), withFlagTable(readFileSync(file('../README.md'), 'utf8')));
 for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`../rules/${name}`), rulesCommand(args));
+for (const [name, text] of Object.entries(dashboardFiles)) writeFileSync(file(`../grafana/dashboards/${name}`), text);
 for (const alert of alerts) {
   const page = file(`../runbooks/${alert.name}.md`);
   writeFileSync(page, withFacts(readFileSync(page, 'utf8'), alert));

@@ -12,19 +12,23 @@ export type AlertKind = 'symptom' | 'cause' | 'meta';
 
 export type Severity = 'critical' | 'warning' | 'info';
 
-/** Where on the way of a SYN it is, in the order of that way. */
-export type Hop =
-  | 'uplink'
-  | 'vif'
-  | 'netback'
-  | 'grant table'
-  | 'event channel'
-  | 'Dom0 vCPU'
-  | 'vCPU'
-  | 'netfront'
-  | 'SYN queue'
-  | 'accept queue'
-  | 'exporter';
+/** The way of a SYN, in its order, and the exporter that watches it. */
+export const hops = [
+  'uplink',
+  'vif',
+  'netback',
+  'grant table',
+  'event channel',
+  'Dom0 vCPU',
+  'vCPU',
+  'netfront',
+  'SYN queue',
+  'accept queue',
+  'exporter',
+] as const;
+
+/** Where on the way of a SYN it is. */
+export type Hop = (typeof hops)[number];
 
 /** What makes an alert fire with another severity than its own. */
 export interface Degree {

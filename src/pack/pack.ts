@@ -1,5 +1,6 @@
 import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
 import { alerts } from './alerts.ts';
+import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
 import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
 
@@ -42,16 +43,14 @@ export const thresholdKey = ({ name }: Alert, degree?: Degree): string =>
 
 const causes = alerts.filter(({ kind }) => kind === 'cause');
 
-/** Uids of the dashboards, and what each is asked to show. */
-const dashboards: Readonly<Record<Alert['about'], string>> = {
-  guest: 'xen-guest?var-uuid={{ $labels.uuid }}',
-  host: 'xen-dom0?var-instance={{ $labels.instance }}',
-  exporter: 'xen-exporter?var-instance={{ $labels.instance }}',
-};
+/** The dashboard for an alert, asked to show what the alert is about. */
+const dashboardOf = ({ about }: Alert): string =>
+  `${dashboardUids[about]}?var-${dashboardVariables[about]}={{ $labels.${about === 'guest' ? 'uuid' : 'instance'} }}`;
 
 /** A hop that is far from its limit has no score: a healthy fleet has next to none. */
-const leastScore = 0.5;
-const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
+export const leastScore = 0.5;
+/** The record of each guest's causes: how many times its threshold each is. */
+export const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 
 /** A template of Prometheus: one for the strongest cause of the guest with the label uuid, or another where no hop is over its threshold. */
 const strongestCause = (one: string, none: string): string =>
@@ -119,7 +118,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     const description = degree?.description ?? alert.description;
     const links = {
       runbook_url: `${options.runbookUrl}${alert.name}.md`,
-      dashboard_url: `${options.grafanaUrl}d/${dashboards[alert.about]}`,
+      dashboard_url: `${options.grafanaUrl}d/${dashboardOf(alert)}`,
     };
     if (alert.kind !== 'symptom')
       return { summary: alert.summary, description, hop: alert.hop, command: alert.command, ...links };

@@ -36,7 +36,7 @@ test('another severity has a threshold of its own', () => {
 
 test('dashboards are where Grafana is', () => {
   const { annotations } = alert('XenDom0Starved', '--grafana-url=http://grafana');
-  expect(annotations['dashboard_url']).toBe('http://grafana/d/xen-dom0?var-instance={{ $labels.instance }}');
+  expect(annotations['dashboard_url']).toBe('http://grafana/d/xen-dom0?var-host={{ $labels.instance }}');
 });
 
 test('links go where the runbooks are', () => {

@@ -152,8 +152,8 @@ const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, 
   const { runbookUrl, grafanaUrl } = defaultPackOptions;
   const degree = alert.also?.find(({ severity }) => severity === expected.severity);
   const dashboard = {
-    guest: `xen-guest?var-uuid=${labels['uuid']}`,
-    host: `xen-dom0?var-instance=${labels['instance']}`,
+    guest: `xen-guest?var-guest=${labels['uuid']}`,
+    host: `xen-dom0?var-host=${labels['instance']}`,
     exporter: `xen-exporter?var-instance=${labels['instance']}`,
   };
   const cause = expected.cause && alertOf(expected.cause.name);

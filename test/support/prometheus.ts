@@ -43,6 +43,8 @@ export interface Prometheus extends AsyncDisposable {
   /** What is stored of each series of a range vector, as times of Unix in seconds with values. */
   samples(promql: string, at: number): Promise<StoredSeries[]>;
   targets(): Promise<ScrapeTarget[]>;
+  /** The data of whatever answer of its API, by path. Throws where it refuses. */
+  ask<T>(path: string): Promise<T>;
   /** All it has logged so far. */
   log(): string;
 }
@@ -138,6 +140,14 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
   );
 }
 
+/** One that runs already, and goes on. */
+export const prometheusAt = (url: string): Prometheus =>
+  running(
+    url,
+    () => '',
+    async () => {},
+  );
+
 function running(url: string, log: () => string, dispose: () => Promise<void>): Prometheus {
   const ask = async <T>(path: string): Promise<T> => {
     const response = await fetch(url + path);
@@ -148,6 +158,7 @@ function running(url: string, log: () => string, dispose: () => Promise<void>): 
   return {
     url,
     log,
+    ask,
     async query(promql) {
       const data = await ask<VectorOrScalar>(`/api/v1/query?query=${encodeURIComponent(promql)}`);
       if (data.resultType === 'scalar') return [{ metric: {}, value: sampleNumber(data.result[1]) }];

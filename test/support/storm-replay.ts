@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TempTree } from './fake-host.ts';
 import { guestRoot } from './guests.ts';
@@ -30,10 +30,12 @@ class ReplayedMachine implements Disposable {
   readonly #counters: { name: string; idle: string; storm: string }[] = [];
   readonly #states: { name: string; idle: string; storm: string }[] = [];
 
-  constructor(tree: TempTree, stormRoot: string) {
+  constructor(tree: TempTree, storm: string) {
     this.tree = tree;
+    const stormRoot = realpathSync(storm);
     for (const entry of readdirSync(stormRoot, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
+      // A vif and its device link to each other: readdir goes round until the kernel stops it.
+      if (!entry.isFile() || realpathSync(entry.parentPath) !== entry.parentPath) continue;
       const name = relative(stormRoot, join(entry.parentPath, entry.name));
       if (!counterFiles.test(name) && !stateFiles.includes(name)) continue;
       let idle: string;
@@ -92,6 +94,11 @@ export class StormReplay implements Disposable {
     tree.write({ ss: `#!/bin/sh\ncat '${ss}'\n` });
     chmodSync(tree.path('ss'), 0o755);
     this.#guest = new ReplayedMachine(tree, guestRoot('pv-storm'));
+  }
+
+  /** The files of the two, which a test may add to before their exporters start. */
+  get trees(): { dom0: TempTree; guest: TempTree } {
+    return { dom0: this.#dom0.tree, guest: this.#guest.tree };
   }
 
   /** Flags for the exporter in Dom0, and for that in the guest. */

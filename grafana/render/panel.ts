@@ -1,0 +1,17 @@
+/** What of a panel's JSON is drawn. */
+export interface Panel {
+  id: number;
+  type: string;
+  title: string;
+  gridPos: { x: number; y: number; w: number; h: number };
+  options: Record<string, never>;
+  fieldConfig: {
+    defaults: Record<string, unknown> & { custom?: Record<string, unknown>; noValue?: string };
+    overrides: { properties: { id: string }[] }[];
+  };
+  transformations?: { id: string; options: object }[];
+  targets?: { refId: string; expr: string; legendFormat?: string; instant?: boolean; format?: string }[];
+  /** Of a row. */
+  collapsed?: boolean;
+  panels?: Panel[];
+}
