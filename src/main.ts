@@ -2,12 +2,12 @@
 import './v8-flags.ts';
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
-import { parseConfigFile } from './cli/config-file.ts';
+import { parseConfigFile } from './config/config-file.ts';
 import { flagsOf } from './cli/flags.ts';
 import { parseListenAddress } from './cli/listen-address.ts';
 import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
-import { UsageError } from './cli/usage-error.ts';
+import { UsageError } from './config/usage-error.ts';
 import { usage } from './cli/usage.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';

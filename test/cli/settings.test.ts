@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
-import { parseConfigFile } from '../../src/cli/config-file.ts';
+import { parseConfigFile } from '../../src/config/config-file.ts';
 import { flagsOf } from '../../src/cli/flags.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
-import { UsageError } from '../../src/cli/usage-error.ts';
+import { UsageError } from '../../src/config/usage-error.ts';
 import { usage } from '../../src/cli/usage.ts';
 import { registry } from '../../src/collectors/registry.ts';
 import { fakeCollector } from '../support/fake-collector.ts';
