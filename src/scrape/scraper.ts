@@ -6,7 +6,6 @@ import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import type { Background } from './background.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
-import type { CommandDurations } from './command-durations.ts';
 import { GzipPage, PlainPage } from './page.ts';
 import { addProcess } from './process-metrics.ts';
 import { self } from './self.ts';
@@ -22,6 +21,11 @@ export interface ScrapeRequest {
 // Other requests and the samplers get their turn of the event loop at least this often.
 const longestTurnSeconds = 0.005;
 
+/** Something of the exporter's own that has metrics. */
+export interface OwnMetrics {
+  addTo(out: Families): void;
+}
+
 /** Runs the enabled collectors for whoever asks. */
 export class Scraper {
   readonly #runs: readonly CollectorRun[];
@@ -29,19 +33,19 @@ export class Scraper {
   readonly #readOwnProcess: () => OwnProcess;
   readonly #buildInfo: Family;
   readonly #background: Background;
-  readonly #commandDurations: CommandDurations;
+  readonly #own: readonly OwnMetrics[];
   readonly #inFlight = new Map<string, Promise<Buffer>>();
 
   constructor(spec: {
     runs: readonly CollectorRun[];
     host: Host;
     background: Background;
-    commandDurations: CommandDurations;
+    own: readonly OwnMetrics[];
     readOwnProcess: () => OwnProcess;
     version: string;
   }) {
     this.#background = spec.background;
-    this.#commandDurations = spec.commandDurations;
+    this.#own = spec.own;
     this.#runs = spec.runs;
     this.#host = spec.host;
     this.#readOwnProcess = spec.readOwnProcess;
@@ -85,7 +89,7 @@ export class Scraper {
       families.push(...(await run.collect(deadline, own, breathe)));
       await breathe();
     }
-    this.#commandDurations.addTo(own);
+    for (const each of this.#own) each.addTo(own);
     addProcess(own, this.#readOwnProcess());
     const page = encoding === 'gzip' ? new GzipPage() : new PlainPage();
     for await (const piece of encode([...families, this.#buildInfo, ...own.list()], format)) {

@@ -1,21 +1,22 @@
-import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
+import type { WebMetrics } from '../scrape/web-metrics.ts';
+import { connectionKey } from './connections.ts';
 
 /**
- * Lets at most `most` requests be in `handler` at once, from the request until its response is written or given up; others get a 503. Requests
- * that a client sends on one connection without waiting for their responses are handled one after another: one client that never reads what it
- * asked for takes one place, not all.
+ * Lets at most `most` requests be in `handler` at once; others get a 503. Requests that a client sends on one connection without waiting for their
+ * responses are handled one after another: one client that never reads what it asked for takes no place but its own.
  */
-export const limitRequests = (most: number, handler: RequestHandler): RequestHandler => {
+export const limitRequests = (most: number, metrics: WebMetrics, handler: RequestHandler): RequestHandler => {
   let inFlight = 0;
-  const lastOn = new WeakMap<Socket, Promise<void>>();
+  const lastOn = new WeakMap<object, Promise<void>>();
   return async (request, response, next) => {
-    const { socket } = request;
-    const previous = lastOn.get(socket);
-    lastOn.set(socket, new Promise((resolve) => response.once('close', resolve)));
+    const connection = connectionKey(request);
+    const previous = lastOn.get(connection);
+    lastOn.set(connection, new Promise((resolve) => response.once('close', resolve)));
     await previous;
-    if (socket.destroyed) return;
+    if (connection.destroyed) return;
     if (inFlight >= most) {
+      metrics.refused('requests');
       response
         .status(503)
         .type('text/plain')
@@ -23,9 +24,10 @@ export const limitRequests = (most: number, handler: RequestHandler): RequestHan
       return;
     }
     inFlight += 1;
-    response.once('close', () => {
+    try {
+      await handler(request, response, next);
+    } finally {
       inFlight -= 1;
-    });
-    await handler(request, response, next);
+    }
   };
 };

@@ -40,6 +40,13 @@ test('defaults', () => {
     'web.listen-address': [':10911'],
     'web.telemetry-path': '/metrics',
     'web.max-requests': 40,
+    'web.max-connections': 512,
+    'web.max-connections-per-client': 256,
+    'web.header-timeout': 10,
+    'web.idle-timeout': 150,
+    'web.response-timeout': 15,
+    'web.config.file': undefined,
+    'web.enable-lifecycle': false,
     'scrape.timeout-offset': 0.25,
     'collector.disable-defaults': false,
     'path.procfs': '/proc',
@@ -120,7 +127,7 @@ describe('a flag that cannot be used is named', () => {
     ['--web.max-requests=2.5', '--web.max-requests: expected a whole number from 1 to 10000, found "2.5"'],
     [
       '--web.listen-address=80',
-      '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT or :PORT, found ["80"]',
+      '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ["80"]',
     ],
     [
       '--web.telemetry-path=metrics',
@@ -160,7 +167,7 @@ describe('a config file that cannot be used is named with the line', () => {
     [
       'a scalar in place of a list',
       'web:\n  listen-address: ":1"\n',
-      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT or :PORT, found ":1"',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ":1"',
     ],
     ['a duplicate key', 'log:\n  level: info\nweb: {}\nlog:\n  level: warn\n', 'xen.yml:4: duplicated mapping key'],
     ['no YAML', 'web: {\n', 'xen.yml:2: deficient indentation'],

@@ -6,7 +6,6 @@ import { gauge } from '../../src/metrics/descriptor.ts';
 import { ownProcess } from '../../src/host/own-process.ts';
 import { Background } from '../../src/scrape/background.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
-import { CommandDurations } from '../../src/scrape/command-durations.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
 import { fakeHost } from './fake-host.ts';
 import { recordingLog } from './recording-log.ts';
@@ -50,7 +49,7 @@ export const fakeScraper = (definitions: readonly CollectorDefinition[], host = 
     runs: definitions.map((definition) => fakeRun(definition, { host, background })),
     host,
     background,
-    commandDurations: new CommandDurations(),
+    own: [],
     readOwnProcess: ownProcess(),
     version: '1.2.3',
   });

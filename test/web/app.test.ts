@@ -1,12 +1,10 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
-import { parseListenAddress } from '../../src/cli/listen-address.ts';
-import { listen } from '../../src/web/server.ts';
+import { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { parseExposition } from '../support/exposition.ts';
+import { startDoor } from '../support/front-door.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { until } from '../support/until.ts';
@@ -22,7 +20,7 @@ const definitions = [
   fakeCollector('xen', { applies: () => 'this kernel does not run on "Xen"' }),
 ];
 
-const app = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
+const handlers = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
   createApp({
     scraper: fakeScraper(definitions),
     log: recordingLog(),
@@ -32,8 +30,13 @@ const app = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
     telemetryPath: '/metrics',
     maxRequests: 40,
     timeoutOffsetSeconds: 0.25,
+    guard: (_request, _response, next) => next(),
+    metrics: new WebMetrics(),
+    reload: undefined,
     ...parts,
   });
+
+const app = (parts: Parameters<typeof handlers>[0] = {}) => handlers(parts).http1;
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0';
 
@@ -150,9 +153,11 @@ describe('/metrics', () => {
       underWay += 1;
       return page.promise;
     };
-    const server = await listen(app({ scraper, maxRequests: 2 }), { host: '127.0.0.1', port: 0 });
+    await using server = await startDoor({ handlers: handlers({ scraper, maxRequests: 2 }) });
     const ask = async () => {
-      const response = await fetch(`http://${server.address}/metrics`, { headers: { 'Accept-Encoding': 'identity' } });
+      const response = await fetch(`http://127.0.0.1:${server.port}/metrics`, {
+        headers: { 'Accept-Encoding': 'identity' },
+      });
       return [response.status, await response.text()];
     };
     const first = [ask(), ask()];
@@ -164,7 +169,6 @@ describe('/metrics', () => {
       [200, 'page\n'],
     ]);
     await until('a place to be free', async () => (await ask())[0] === 200 || undefined);
-    await server.close(1);
   });
 });
 
@@ -223,15 +227,18 @@ describe('other paths', () => {
   });
 });
 
-describe('listening', () => {
-  test('close lets a response end and closes connections that do nothing', async () => {
-    const server = await listen(app(), { host: '127.0.0.1', port: 0 });
-    const idle = connect(parseListenAddress(server.address)!);
-    await once(idle, 'connect');
-    const answer = fetch(`http://${server.address}/metrics`);
-    expect((await answer).status).toBe(200);
-    const ended = once(idle.resume(), 'close');
-    await server.close(0.2);
-    await ended;
+describe('/-/reload', () => {
+  test('is not there unless it is enabled', async () => {
+    await supertest(app()).post('/-/reload').expect(404, 'Not found\n');
+  });
+
+  test('reads the web config file again, for POST and PUT alone', async () => {
+    let isGood = true;
+    const server = app({ reload: () => isGood });
+    await supertest(server).post('/-/reload').expect(200, 'Web config file read again\n');
+    await supertest(server).put('/-/reload').expect(200);
+    await supertest(server).get('/-/reload').expect(405, 'Method not allowed\n').expect('Allow', 'POST, PUT');
+    isGood = false;
+    await supertest(server).post('/-/reload').expect(500, 'Web config file cannot be used, see the log\n');
   });
 });
