@@ -121,12 +121,15 @@ export class FrontDoor {
     const connection = this.#connections.admit(socket);
     if (connection === undefined) return;
     this.#config.refresh();
-    if (this.#tls === undefined) this.#speakHttp1(socket, connection);
-    else this.#shakingHands.run(connection, () => this.#tls!.emit('connection', socket));
+    const tls = this.#tls;
+    if (tls === undefined) return this.#speakHttp1(socket, connection);
+    // TLS has no half of a connection.
+    socket.allowHalfOpen = false;
+    this.#shakingHands.run(connection, () => tls.emit('connection', socket));
   }
 
   #speakHttp1(socket: Socket, connection: Connection): void {
-    connection.end = () => socket.end();
+    connection.end = () => socket.destroySoon();
     this.#connectionOf.set(socket, connection);
     this.#http1.emit('connection', socket);
   }
