@@ -45,6 +45,8 @@ export class Connection {
   requests = 0;
   /** Those of them whose responses are being taken. */
   sending = 0;
+  /** Until its first request. */
+  isNew = true;
   /** To be closed once it has no requests. */
   isRetired = false;
   /** Whether several requests share it, so that bytes that come need not be a request's. */
@@ -116,6 +118,7 @@ export class Connections {
   /** To be called with each request. */
   begin(connection: Connection, response: Response): void {
     connection.requests += 1;
+    connection.isNew = false;
     this.#update(connection);
     let timer: NodeJS.Timeout | undefined;
     const end = response.end.bind(response) as (...args: unknown[]) => Response;
@@ -137,11 +140,11 @@ export class Connections {
     });
   }
 
-  /** Closes all that do nothing, and the others when they are done. */
-  retire(): void {
+  /** Closes all that do nothing, and the others when they are done; those that are new get one request yet, unless it is the last moment. */
+  retire({ isLast }: { isLast: boolean }): void {
     for (const connection of this.#all) {
       connection.isRetired = true;
-      if (connection.requests === 0) this.#end(connection);
+      if (connection.requests === 0 && (isLast || !connection.isNew)) this.#end(connection);
     }
   }
 

@@ -111,16 +111,16 @@ export class FrontDoor {
   /** Stops listening, lets responses end for at most `graceSeconds`, closes every connection. */
   async close(graceSeconds: number): Promise<void> {
     const closed = this.#listeners.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
-    this.#connections.retire();
+    this.#connections.retire({ isLast: true });
     const timer = setTimeout(() => this.#connections.cutAll(), graceSeconds * 1e3);
     await Promise.all(closed);
     clearTimeout(timer);
   }
 
   #accept(socket: Socket): void {
+    this.#config.refresh();
     const connection = this.#connections.admit(socket);
     if (connection === undefined) return;
-    this.#config.refresh();
     const tls = this.#tls;
     if (tls === undefined) return this.#speakHttp1(socket, connection);
     // TLS has no half of a connection.
@@ -145,7 +145,7 @@ export class FrontDoor {
     this.#tlsKey = key;
     this.#tls = tls && identity && this.#createTls(config, tls, identity);
     // Who has come in by what no longer holds comes in again.
-    this.#connections.retire();
+    this.#connections.retire({ isLast: false });
   }
 
   #createTls(
