@@ -79,7 +79,7 @@ export class RawClient implements Disposable {
     const socket = connect({ port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) });
     const client = new RawClient(socket);
     if (reads) socket.on('data', (chunk: Buffer) => (client.received += chunk.toString('latin1')));
-    await Promise.race([once(socket, 'connect'), client.closed]);
+    await Promise.race([new Promise<void>((resolve) => socket.once('connect', () => resolve())), client.closed]);
     return client;
   }
 
