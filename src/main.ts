@@ -78,7 +78,15 @@ const createScraper = (settings: Settings, host: Host, log: Log, own: readonly O
       const collector = definition.create({ options, host, log, toolstack });
       return new CollectorRun({ definition, collector, host, log, maxSeries, background });
     });
-  return new Scraper({ runs, host, background, own, readOwnProcess: ownProcess(), version });
+  return new Scraper({
+    runs,
+    host,
+    background,
+    own,
+    readOwnProcess: ownProcess(),
+    version,
+    mostUnderWay: global['web.max-requests'],
+  });
 };
 
 /** The HTTP side; nothing listens yet. */
@@ -101,7 +109,6 @@ const createDoor = (
     metrics,
     reload: global['web.enable-lifecycle'] ? () => config.reload() : undefined,
     telemetryPath: global['web.telemetry-path'],
-    maxRequests: global['web.max-requests'],
     timeoutOffsetSeconds: global['scrape.timeout-offset'],
   });
   const limits = {
@@ -129,6 +136,7 @@ const serve = async (settings: Settings): Promise<void> => {
     metrics: webMetrics,
     clock: systemClock,
   });
+  process.on('SIGHUP', () => config.reload());
   const host = await createHost(settings, commandDurations);
   log.info('Starting xen-exporter', { version, node_version: process.version });
   const scraper = createScraper(settings, host, log, [commandDurations, webMetrics]);
@@ -156,7 +164,6 @@ const serve = async (settings: Settings): Promise<void> => {
     host.netlink.close();
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
-  process.on('SIGHUP', () => config.reload());
 };
 
 const main = async (args: readonly string[]): Promise<void> => {

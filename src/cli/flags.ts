@@ -31,7 +31,7 @@ export const globalOptions = {
     holds: (text) => /^\/[^?#\s]*$/.test(text),
   }),
   'web.max-requests': numberOption({
-    help: 'Scrapes that may be under way at once; others get a 503.',
+    help: 'Scrapes that may be under way at once; others get a 503. Who asks for the same page shares one, and the page of all collectors always has a place.',
     default: 40,
     metavar: 'NUMBER',
     min: 1,

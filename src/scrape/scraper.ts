@@ -34,7 +34,10 @@ export class Scraper {
   readonly #buildInfo: Family;
   readonly #background: Background;
   readonly #own: readonly OwnMetrics[];
-  readonly #inFlight = new Map<string, Promise<Buffer>>();
+  readonly #mostUnderWay: number;
+  /** The scrape under way of each page; of two, the one that may take longer. */
+  readonly #inFlight = new Map<string, { readonly page: Promise<Buffer>; readonly timeoutSeconds: number }>();
+  #underWay = 0;
 
   constructor(spec: {
     runs: readonly CollectorRun[];
@@ -43,7 +46,10 @@ export class Scraper {
     own: readonly OwnMetrics[];
     readOwnProcess: () => OwnProcess;
     version: string;
+    /** Scrapes that may be under way at once. */
+    mostUnderWay: number;
   }) {
+    this.#mostUnderWay = spec.mostUnderWay;
     this.#background = spec.background;
     this.#own = spec.own;
     this.#runs = spec.runs;
@@ -64,12 +70,23 @@ export class Scraper {
     return this.#runs.map((run) => run.status());
   }
 
-  /** One page of exposition. Those who ask for the same page while it is being made share it. */
-  exposition(request: ScrapeRequest): Promise<Buffer> {
+  /**
+   * One page of exposition. Those who ask for the same page while it is being made share it, unless they have more time for it. Undefined where too
+   * many other pages are being made; the page of all collectors always has a place.
+   */
+  exposition(request: ScrapeRequest): Promise<Buffer> | undefined {
     const key = [request.format, request.encoding, ...(request.names ?? ['*'])].join(' ');
-    const inFlight = this.#inFlight.get(key) ?? this.#make(request).finally(() => this.#inFlight.delete(key));
-    this.#inFlight.set(key, inFlight);
-    return inFlight;
+    const underWay = this.#inFlight.get(key);
+    const isFull = this.#underWay >= this.#mostUnderWay;
+    if (underWay && (isFull || underWay.timeoutSeconds >= request.timeoutSeconds)) return underWay.page;
+    if (isFull && request.names) return undefined;
+    this.#underWay += 1;
+    const page = this.#make(request).finally(() => {
+      this.#underWay -= 1;
+      if (this.#inFlight.get(key)?.page === page) this.#inFlight.delete(key);
+    });
+    this.#inFlight.set(key, { page, timeoutSeconds: request.timeoutSeconds });
+    return page;
   }
 
   async #make({ names, format, encoding, timeoutSeconds }: ScrapeRequest): Promise<Buffer> {

@@ -6,7 +6,7 @@ import type { Scraper } from '../scrape/scraper.ts';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { collectorNames } from './collector-filter.ts';
 import { landingPage } from './landing-page.ts';
-import { limitRequests } from './limit-requests.ts';
+import { inTurn } from './in-turn.ts';
 import { negotiate } from './negotiate.ts';
 import { scrapeTimeout } from './scrape-timeout.ts';
 import type { Handlers } from './server.ts';
@@ -25,7 +25,6 @@ export interface WebOptions {
   /** What /-/reload does: true where it succeeded. Without it there is no such path. */
   readonly reload: (() => boolean) | undefined;
   readonly telemetryPath: string;
-  readonly maxRequests: number;
   readonly timeoutOffsetSeconds: number;
 }
 
@@ -70,7 +69,7 @@ const forHttp2 = (app: Express): Handlers['http2'] => {
 
 /** The HTTP side: /metrics, the landing page, health, reload. */
 export const createApp = (options: WebOptions): Handlers => {
-  const { scraper, log, reload, telemetryPath, maxRequests, timeoutOffsetSeconds } = options;
+  const { scraper, log, reload, telemetryPath, timeoutOffsetSeconds } = options;
 
   const metrics: RequestHandler = async (request, response) => {
     const names = collectorNames(request.originalUrl, scraper.names);
@@ -82,6 +81,11 @@ export const createApp = (options: WebOptions): Handlers => {
     const timeoutSeconds = scrapeTimeout(request.get('X-Prometheus-Scrape-Timeout-Seconds'), timeoutOffsetSeconds);
     const encoding = request.acceptsEncodings('gzip', 'identity') === 'gzip' ? 'gzip' : 'identity';
     const page = await scraper.exposition({ format, encoding, timeoutSeconds, ...(names && { names }) });
+    if (page === undefined) {
+      options.metrics.refused('requests');
+      response.status(503).type('text/plain').send('Too many scrapes under way, try again later\n');
+      return;
+    }
     // Not response.type(): Express would write the parameters its own way, and Prometheus reads them strictly.
     response.setHeader('Content-Type', contentTypes[format]);
     response.setHeader('Vary', 'Accept, Accept-Encoding');
@@ -113,7 +117,7 @@ export const createApp = (options: WebOptions): Handlers => {
 
   const handlers = [
     options.guard,
-    at(telemetryPath, limitRequests(maxRequests, options.metrics, metrics)),
+    at(telemetryPath, inTurn(metrics)),
     at('/-/healthy', say('Healthy')),
     at('/-/ready', say('Ready')),
     ...(reload ? [at('/-/reload', reloaded, ['POST', 'PUT'])] : []),

@@ -32,6 +32,9 @@ const startWith = (yaml: string, ...args: string[]): Promise<Daemon> => {
   return startDaemon({ args: [`--web.config.file=${tree.path('web.yml')}`, ...args] });
 };
 
+// Also the time that a scrape may take.
+const scrapeIntervalSeconds = 3;
+
 const trust = () => ({ ca_file: ca.certFile, server_name: 'localhost' });
 const identity = () => ({ cert_file: tree.path('prometheus.pem'), key_file: tree.path('prometheus.key') });
 const login = { username: 'prometheus', password: 'secret' };
@@ -61,7 +64,7 @@ describe('a real Prometheus', () => {
   test('scrapes with TLS and a password; not with another password, nor without', async () => {
     await using daemon = await startWith(tls + users);
     await using prometheus = await startPrometheus({
-      scrapeIntervalSeconds: 1,
+      scrapeIntervalSeconds,
       scrapeConfigs: [
         job('good', daemon, { scheme: 'https', tls_config: trust(), basic_auth: login }),
         job('http1', daemon, { scheme: 'https', tls_config: trust(), basic_auth: login, enable_http2: false }),
@@ -83,29 +86,26 @@ describe('a real Prometheus', () => {
   test('scrapes with its own certificate, up 1 while that of the exporter is replaced again and again', async () => {
     await using daemon = await startWith(mutual);
     await using prometheus = await startPrometheus({
-      scrapeIntervalSeconds: 1,
+      scrapeIntervalSeconds,
       scrapeConfigs: [
         job('good', daemon, { scheme: 'https', tls_config: { ...trust(), ...identity() } }),
         job('http1', daemon, { scheme: 'https', tls_config: { ...trust(), ...identity() }, enable_http2: false }),
         job('anybody', daemon, { scheme: 'https', tls_config: trust() }),
       ],
     });
-    const expiry =
-      'count(count_values("at", xen_exporter_web_config_last_reload_success_timestamp_seconds{job="good"}))';
     const readings = () =>
       valueOf(prometheus, 'changes(xen_exporter_web_config_last_reload_success_timestamp_seconds{job="good"}[10m])');
     await scrapes(prometheus, 'good', 2);
-    expect(await valueOf(prometheus, expiry)).toBe(1);
-    for (let rotation = 1; rotation <= 4; rotation += 1) {
+    for (let rotation = 1; rotation <= 3; rotation += 1) {
       await ca.issue('server', ['DNS:localhost']);
       await until(`rotation ${rotation} to be seen`, async () => ((await readings()) ?? 0) >= rotation, {
-        timeoutMs: 20_000,
+        timeoutMs: 30_000,
         intervalMs: 100,
       });
     }
     for (const name of ['good', 'http1']) {
       expect(await valueOf(prometheus, `min_over_time(up{job="${name}"}[10m])`), name).toBe(1);
-      expect(await valueOf(prometheus, `count_over_time(up{job="${name}"}[10m])`), name).toBeGreaterThan(5);
+      expect(await valueOf(prometheus, `count_over_time(up{job="${name}"}[10m])`), name).toBeGreaterThanOrEqual(4);
     }
     expect(await valueOf(prometheus, 'max_over_time(up{job="anybody"}[10m])')).toBe(0);
   });
@@ -148,7 +148,7 @@ describe('reading the web config file again', () => {
   });
 });
 
-test('the first line of a socket in use by nobody else: a Unix socket serves, too', async () => {
+test('a Unix socket serves, besides a port', async () => {
   const path = tree.path('exporter.sock');
   await using _daemon = await startDaemon({ args: [`--web.listen-address=unix:${path}`] });
   expect((await ask(0, { socketPath: path })).body).toContain('xen_tcp_passive_opens_total');
@@ -162,7 +162,7 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
     open = await startDaemon();
     secured = await startWith(tls + users);
     prometheus = await startPrometheus({
-      scrapeIntervalSeconds: 1,
+      scrapeIntervalSeconds,
       scrapeConfigs: [
         job('open', open),
         job('secured', secured, { scheme: 'https', tls_config: trust(), basic_auth: login }),
@@ -179,6 +179,8 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
   /** Attacks until Prometheus has scraped both three times more; then nothing may have gone wrong. */
   const withstand = async (what: string, attack: (daemon: Daemon, goesOn: () => boolean) => Promise<void>) => {
     const countOf = async (name: string) => (await valueOf(prometheus, `count_over_time(up{job="${name}"}[10m])`)) ?? 0;
+    const begin = performance.now();
+    const errors = new Set<string>();
     const before = { open: memoryOf(open.pid).rssMB, secured: memoryOf(secured.pid).rssMB };
     const most = { ...before };
     let goesOn = true;
@@ -186,7 +188,8 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
     const watch = setInterval(() => {
       most.open = Math.max(most.open, memoryOf(open.pid).rssMB);
       most.secured = Math.max(most.secured, memoryOf(secured.pid).rssMB);
-    }, 100);
+      void prometheus.targets().then((targets) => targets.forEach(({ lastError }) => errors.add(lastError)));
+    }, 200);
     try {
       for (const name of ['open', 'secured']) await scrapes(prometheus, name, (await countOf(name)) + 3);
     } finally {
@@ -194,11 +197,15 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
       await Promise.all(attacks);
       clearInterval(watch);
     }
+    const window = Math.round(performance.now() - begin);
     const megabytes = (name: 'open' | 'secured') =>
       `${before[name].toFixed(0)} MB, at most ${most[name].toFixed(0)} MB`;
     console.log(`${what}: resident before and at most: plain ${megabytes('open')}; TLS ${megabytes('secured')}`);
     for (const name of ['open', 'secured'] as const) {
-      expect(await valueOf(prometheus, `min_over_time(up{job="${name}"}[10m])`), `${what}, ${name}`).toBe(1);
+      expect(
+        await valueOf(prometheus, `min_over_time(up{job="${name}"}[${window}ms])`),
+        `${what}, ${name}: ${[...errors].join('; ')}`,
+      ).toBe(1);
       expect(most[name] - before[name], `${what}, ${name}`).toBeLessThan(200);
     }
   };
@@ -250,7 +257,7 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
         const options = {
           host: '127.0.0.1',
           port,
-          localAddress: attacker(n % 50),
+          localAddress: attacker(n % 2),
           path: '/metrics',
           headers,
           agent: false,
@@ -271,10 +278,9 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
       await Promise.race([client.closed, until('an answer', () => client.received !== '').catch(() => {})]);
     };
     await withstand('wrong passwords and malformed requests', async (daemon, goesOn) => {
-      for (let n = 0; goesOn(); n += 4) {
-        await Promise.all(
-          [0, 1, 2, 3].map((i) => (daemon === secured ? guess(daemon.port, n + i) : shout(daemon.port, n + i))),
-        );
+      const attackOnce = daemon === secured ? guess : shout;
+      for (let n = 0; goesOn(); n += 20) {
+        await Promise.all(Array.from({ length: 20 }, (_, i) => attackOnce(daemon.port, n + i)));
       }
     });
     expect(

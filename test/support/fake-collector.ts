@@ -43,7 +43,10 @@ export const fakeRun = (
     background,
   });
 
-export const fakeScraper = (definitions: readonly CollectorDefinition[], host = fakeHost('/nonexistent')): Scraper => {
+export const fakeScraper = (
+  definitions: readonly CollectorDefinition[],
+  { host = fakeHost('/nonexistent'), mostUnderWay = 40 } = {},
+): Scraper => {
   const background = new Background(host.clock);
   return new Scraper({
     runs: definitions.map((definition) => fakeRun(definition, { host, background })),
@@ -52,5 +55,6 @@ export const fakeScraper = (definitions: readonly CollectorDefinition[], host = 
     own: [],
     readOwnProcess: ownProcess(),
     version: '1.2.3',
+    mostUnderWay,
   });
 };

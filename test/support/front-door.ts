@@ -34,7 +34,6 @@ export const startDoor = async (
     limits?: Partial<ConnectionLimits>;
     configFile?: string;
     address?: ListenAddress;
-    maxRequests?: number;
   } = {},
 ): Promise<Door> => {
   const { limits, configFile, address = { host: '127.0.0.1', port: 0 } } = spec;
@@ -55,7 +54,6 @@ export const startDoor = async (
       metrics,
       reload: undefined,
       telemetryPath: '/metrics',
-      maxRequests: spec.maxRequests ?? 40,
       timeoutOffsetSeconds: 0.25,
     });
   const door = new FrontDoor({ handlers, limits: { ...patient, ...limits }, config, metrics });

@@ -2,12 +2,12 @@ import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
+import { Families } from '../../src/metrics/families.ts';
+import { self } from '../../src/scrape/self.ts';
 import { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { parseExposition } from '../support/exposition.ts';
-import { startDoor } from '../support/front-door.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
 import { recordingLog } from '../support/recording-log.ts';
-import { until } from '../support/until.ts';
 
 const definitions = [
   fakeCollector('cpu'),
@@ -28,7 +28,6 @@ const handlers = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
     blindAlerts: () => [],
     disabled: [{ name: 'trace', help: 'Traces.' }],
     telemetryPath: '/metrics',
-    maxRequests: 40,
     timeoutOffsetSeconds: 0.25,
     guard: (_request, _response, next) => next(),
     metrics: new WebMetrics(),
@@ -145,30 +144,47 @@ describe('/metrics', () => {
     expect(collected).toBe(2);
   });
 
-  test('more requests at once than allowed get a 503, and the next one is served again', async () => {
-    const scraper = fakeScraper([]);
-    const page = Promise.withResolvers<Buffer>();
-    let underWay = 0;
-    scraper.exposition = () => {
-      underWay += 1;
-      return page.promise;
-    };
-    await using server = await startDoor({ handlers: handlers({ scraper, maxRequests: 2 }) });
-    const ask = async () => {
-      const response = await fetch(`http://127.0.0.1:${server.port}/metrics`, {
-        headers: { 'Accept-Encoding': 'identity' },
+  test('those who have more time than a scrape under way make their own', async () => {
+    const begun: number[] = [];
+    const scraper = fakeScraper([fakeCollector('slow', { collect: () => void begun.push(1) })]);
+    const ask = (timeoutSeconds: number) =>
+      scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds });
+    const pages = await Promise.all([ask(1), ask(10), ask(5)]);
+    expect([pages[0] === pages[1], pages[1] === pages[2]]).toEqual([false, true]);
+    expect(begun).toHaveLength(2);
+  });
+
+  test('where too many are under way, other pages are refused; the same ones and that of all collectors are not', async () => {
+    const scraper = fakeScraper(
+      ['a', 'b', 'c'].map((name) => fakeCollector(name)),
+      { mostUnderWay: 2 },
+    );
+    const ask = (...names: string[]) =>
+      scraper.exposition({
+        format: 'text',
+        encoding: 'identity',
+        timeoutSeconds: 1,
+        ...(names.length > 0 && { names: new Set(names) }),
       });
-      return [response.status, await response.text()];
-    };
-    const first = [ask(), ask()];
-    await until('two scrapes to be under way', () => underWay === 2 || undefined);
-    expect(await ask()).toEqual([503, 'Limit of concurrent requests reached (2), try again later.\n']);
-    page.resolve(Buffer.from('page\n'));
-    expect(await Promise.all(first)).toEqual([
-      [200, 'page\n'],
-      [200, 'page\n'],
-    ]);
-    await until('a place to be free', async () => (await ask())[0] === 200 || undefined);
+    const [a, b] = [ask('a'), ask('b')];
+    expect(ask('c')).toBeUndefined();
+    expect(ask('a')).toBe(a);
+    const all = ask();
+    expect((await all)?.toString()).toContain('xen_c 1');
+    await Promise.all([a, b]);
+    expect((await ask('c'))?.toString()).toContain('xen_c 1');
+  });
+
+  test('a scrape that is refused is a 503', async () => {
+    const scraper = fakeScraper([]);
+    scraper.exposition = () => undefined;
+    const metrics = new WebMetrics();
+    const text = 'Too many scrapes under way, try again later\n';
+    await supertest(app({ scraper, metrics })).get('/metrics').expect(503, text);
+    const out = new Families();
+    metrics.addTo(out);
+    const refused = out.list().find(({ descriptor }) => descriptor === self.webRefused)!.samples;
+    expect(refused.find(({ sharedLabels }) => sharedLabels['reason'] === 'requests')?.value).toBe(1);
   });
 });
 
