@@ -78,6 +78,7 @@ export const globalOptions = {
   'web.config.file': pathOption({
     help: "exporter-toolkit's web config file: TLS, client certificates, users, response headers, rate limit; see docs/security.md.",
     default: undefined,
+    mayBeRelative: true,
   }),
   'web.enable-lifecycle': switchOption({
     help: 'Let POST or PUT of /-/reload read the web config file again.',

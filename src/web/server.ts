@@ -37,6 +37,8 @@ export interface FrontDoorOptions {
 const mostHeaderBytes = 16 << 10;
 // Requests at once on one HTTP/2 connection: a scrape is one.
 const mostStreams = 8;
+// Above this no new stream is taken on a connection of HTTP/2.
+const mostSessionMegabytes = 2;
 
 /**
  * Listens, speaks TLS where the web config says so, and hands requests on. Sockets are accepted here and injected into servers that do not listen
@@ -69,7 +71,10 @@ export class FrontDoor {
       },
     );
     this.#http2 = createHttp2Server(
-      { settings: { maxConcurrentStreams: mostStreams, maxHeaderListSize: mostHeaderBytes, enablePush: false } },
+      {
+        maxSessionMemory: mostSessionMegabytes,
+        settings: { maxConcurrentStreams: mostStreams, maxHeaderListSize: mostHeaderBytes, enablePush: false },
+      },
       (request, response) => {
         // Its client may have gone while the request was on its way here.
         if (request.stream.session === undefined) return;
@@ -102,6 +107,8 @@ export class FrontDoor {
         resolve();
       });
     });
+    // Of accept(), where the process or the machine has no file descriptor left.
+    server.on('error', () => this.#metrics.refused('connections'));
     this.#listeners.push(server);
     // For its user and group.
     if ('path' in address) chmodSync(address.path, 0o660);

@@ -139,6 +139,7 @@ describe('a flag that cannot be used is named', () => {
       '--collector.listeners.source: expected one of auto, netlink, proc, found "ss"',
     ],
     ['--collector.listeners.include=(', '--collector.listeners.include: expected a regular expression, found "("'],
+    ['--web.config.file=', '--web.config.file: expected a path, found ""'],
     ['--path.procfs=proc', '--path.procfs: expected a path that begins with /, found "proc"'],
     ['positional', "Unexpected argument 'positional'. This command does not take positional arguments"],
   ])('%s', (flag, message) => expect(messageOf(() => resolve([flag]))).toBe(message));
