@@ -201,6 +201,6 @@ test('--help names every flag with its default', () => {
   const text = usage(flags);
   for (const { name } of flags) expect(text).toMatch(new RegExp(`--(\\[no-\\])?${name}\\b`));
   expect(text).toContain(
-    '  --web.max-requests=NUMBER\n      Scrapes that may be under way at once; others get a 503. (default: 40)\n',
+    '  --web.header-timeout=SECONDS\n      Seconds that a client has for its TLS handshake and the headers of its request. (default: 10)\n',
   );
 });

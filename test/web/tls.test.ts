@@ -1,5 +1,6 @@
 import { hashSync } from 'bcrypt';
 import { writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -146,6 +147,35 @@ describe('HTTP/2 and HTTP/1.1', () => {
     expect((await askByHttp2(door.port, trust, { ':path': '/nope' })).status).toBe(404);
     expect((await askByHttp2(door.port, trust, { ':path': '/metrics', ':method': 'POST' })).status).not.toBe(200);
     expect((await askByHttp2(door.port, trust, { ':method': 'HEAD' })).body).toBe('');
+  });
+
+  test('a body by HTTP/2 is refused, too', async () => {
+    await using door = await startWith(basic);
+    const session = connectHttp2(`https://localhost:${door.port}`, { host: '127.0.0.1', ...trust });
+    const stream = session.request({ ':method': 'GET', ':path': '/metrics' }, { endStream: false });
+    const [head] = (await once(stream, 'response')) as [{ ':status': number }];
+    expect(head[':status']).toBe(413);
+    session.destroy();
+  });
+
+  test('a client of HTTP/2 that never reads is cut off', async () => {
+    await using door = await startWith(basic, { limits: { responseSeconds: 0.3 } });
+    const settings = { initialWindowSize: 0 };
+    const session = connectHttp2(`https://localhost:${door.port}`, { host: '127.0.0.1', ...trust, settings });
+    session.on('error', () => {});
+    const stream = session.request({ ':path': '/' });
+    stream.on('error', () => {});
+    await new Promise<void>((resolve) => session.once('close', () => resolve()));
+    expect(refusedFor(door.metrics, 'slow')).toBe(1);
+    expect(door.metrics.connections).toBe(0);
+  });
+
+  test('a connection of HTTP/2 without a request is closed, in time', async () => {
+    await using door = await startWith(basic, { limits: { headerSeconds: 0.2 } });
+    const session = connectHttp2(`https://localhost:${door.port}`, { host: '127.0.0.1', ...trust });
+    session.on('error', () => {});
+    await new Promise<void>((resolve) => session.once('close', () => resolve()));
+    expect(refusedFor(door.metrics, 'slow')).toBe(1);
   });
 
   test('HTTP/1.1 alone where http2 is false', async () => {
