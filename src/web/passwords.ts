@@ -58,6 +58,8 @@ const limits = {
   waitingPerClient: 4,
   /** After a wrong password the next one waits so many times as long as it took: guessing gets a quarter of a processor. */
   restsPerWrong: 3,
+  /** But no longer than this: on a busy machine the right one that comes next has waited long enough. */
+  longestRestSeconds: 0.5,
 };
 
 interface Job {
@@ -145,10 +147,14 @@ export class Passwords {
       const begin = performance.now();
       const isRight = await this.#matches(job.password, job.hash).catch(job.failed);
       if (isRight !== undefined) job.done(isRight);
-      if (isRight !== true)
-        await delay((performance.now() - begin) * this.#limits.restsPerWrong, undefined, { ref: false });
+      if (isRight !== true) await this.#rest((performance.now() - begin) / 1e3);
     }
     this.#works = false;
+  }
+
+  #rest(tookSeconds: number): Promise<void> {
+    const seconds = Math.min(tookSeconds * this.#limits.restsPerWrong, this.#limits.longestRestSeconds);
+    return delay(seconds * 1e3, undefined, { ref: false });
   }
 
   #next(): Job | undefined {

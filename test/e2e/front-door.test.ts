@@ -49,6 +49,10 @@ const job = (name: string, { port }: Daemon, more: object = {}) => ({
 const valueOf = async (prometheus: Prometheus, promql: string): Promise<number | undefined> =>
   (await prometheus.query(promql))[0]?.value;
 
+/** What Prometheus has said of scrapes that failed, by job. */
+const errorsOf = async (prometheus: Prometheus): Promise<string[]> =>
+  (await prometheus.targets()).flatMap(({ labels, lastError }) => lastError && `${labels['job']}: ${lastError}`);
+
 const scrapes = (prometheus: Prometheus, name: string, count: number): Promise<unknown> =>
   until(
     `${count} scrapes of ${name}`,
@@ -74,9 +78,14 @@ describe('a real Prometheus', () => {
         job('plain', daemon, { basic_auth: login }),
       ],
     });
+    const errors = new Set<string>();
+    const watch = setInterval(() => {
+      void errorsOf(prometheus).then((said) => said.forEach((each) => errors.add(each)));
+    }, 200);
     for (const name of ['good', 'http1', 'wrong', 'none', 'plain']) await scrapes(prometheus, name, 3);
+    clearInterval(watch);
     for (const name of ['good', 'http1']) {
-      expect(await valueOf(prometheus, `min_over_time(up{job="${name}"}[1m])`), name).toBe(1);
+      expect(await valueOf(prometheus, `min_over_time(up{job="${name}"}[1m])`), [...errors].join('; ')).toBe(1);
       expect(await valueOf(prometheus, `xen_tcp_passive_opens_total{job="${name}"}`), name).toBeGreaterThan(0);
     }
     for (const name of ['wrong', 'none', 'plain']) {
@@ -189,7 +198,7 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
     const watch = setInterval(() => {
       most.open = Math.max(most.open, memoryOf(open.pid).rssMB);
       most.secured = Math.max(most.secured, memoryOf(secured.pid).rssMB);
-      void prometheus.targets().then((targets) => targets.forEach(({ lastError }) => errors.add(lastError)));
+      void errorsOf(prometheus).then((said) => said.forEach((each) => errors.add(each)));
     }, 200);
     try {
       for (const name of ['open', 'secured']) await scrapes(prometheus, name, (await countOf(name)) + 3);
