@@ -4,13 +4,14 @@ import { dashboardFiles } from '../grafana/dashboards.ts';
 import { rulesCommand } from '../src/cli/rules-command.ts';
 import { alerts } from '../src/pack/alerts.ts';
 import { picture, recordings, withResults } from './diagnosis.ts';
-import { metricsReference, ruleFiles, withFlagTable } from './reference.ts';
+import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
 import { withFacts } from './runbooks.ts';
 
 const file = (name: string): URL => new URL(name, import.meta.url);
 
 writeFileSync(file('metrics.md'), metricsReference());
 writeFileSync(file('../README.md'), withFlagTable(readFileSync(file('../README.md'), 'utf8')));
+writeFileSync(file('security.md'), withTlsNames(readFileSync(file('security.md'), 'utf8')));
 for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`../rules/${name}`), rulesCommand(args));
 for (const [name, text] of Object.entries(dashboardFiles)) writeFileSync(file(`../grafana/dashboards/${name}`), text);
 for (const alert of alerts) {

@@ -5,6 +5,7 @@ import { registry } from '../src/collectors/registry.ts';
 import type { Descriptor } from '../src/metrics/descriptor.ts';
 import { processMetrics } from '../src/scrape/process-metrics.ts';
 import { selfMetrics } from '../src/scrape/self.ts';
+import { cipherSuites, curves, tlsVersions } from '../src/web/config/tls-names.ts';
 
 const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
@@ -59,15 +60,35 @@ export const flagTable = (): string =>
     ]),
   );
 
-const begin = '<!-- Flags: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
 const end = '<!-- prettier-ignore-end -->';
 
-/** The README with its table of flags made anew. Throws where the README has no place for it. */
-export const withFlagTable = (readme: string): string => {
-  const [before, after] = [readme.indexOf(begin), readme.indexOf(end)];
-  if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the README`);
-  return `${readme.slice(0, before + begin.length)}\n\n${flagTable()}\n\n${readme.slice(after)}`;
+/** A page with what stands in the place that NAME marks made anew. Throws where the page has no such place. */
+const withMade = (name: string, page: string, made: string): string => {
+  const begin = `<!-- ${name}: made by npm run docs. -->\n<!-- prettier-ignore-start -->`;
+  const before = page.indexOf(begin);
+  const after = page.indexOf(end, before);
+  if (before < 0 || after < 0) throw new Error(`expected "${begin}" and "${end}" after it`);
+  return `${page.slice(0, before + begin.length)}\n\n${made}\n\n${page.slice(after)}`;
 };
+
+/** The README with its table of flags. */
+export const withFlagTable = (readme: string): string => withMade('Flags', readme, flagTable());
+
+const nameTable = (what: string, names: Readonly<Record<string, string>>): string =>
+  table(
+    [`${what} in the file`, 'in OpenSSL and Node.js'],
+    Object.entries(names).map(([ours, theirs]) => [`\`${ours}\``, `\`${theirs}\``]),
+  );
+
+/** docs/security.md with its tables of names. */
+export const withTlsNames = (page: string): string =>
+  withMade(
+    'TLS names',
+    page,
+    [nameTable('Cipher suite', cipherSuites), nameTable('Curve', curves), nameTable('Version', tlsVersions)].join(
+      '\n\n',
+    ),
+  );
 
 /** The files in rules/, and the arguments of `xen-exporter rules` that make them. */
 export const ruleFiles: Readonly<Record<string, readonly string[]>> = {

@@ -2,15 +2,16 @@
 import './v8-flags.ts';
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
-import { parseConfigFile } from './cli/config-file.ts';
+import { parseConfigFile } from './config/config-file.ts';
 import { flagsOf } from './cli/flags.ts';
 import { parseListenAddress } from './cli/listen-address.ts';
 import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
-import { UsageError } from './cli/usage-error.ts';
+import { UsageError } from './config/usage-error.ts';
 import { usage } from './cli/usage.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';
+import { systemClock } from './host/clock.ts';
 import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
 import { createLog, type Log } from './host/log.ts';
@@ -19,10 +20,15 @@ import { blindAlerts } from './pack/blind.ts';
 import { Background } from './scrape/background.ts';
 import { CollectorRun } from './scrape/collector-run.ts';
 import { CommandDurations } from './scrape/command-durations.ts';
-import { Scraper } from './scrape/scraper.ts';
+import { Scraper, type OwnMetrics } from './scrape/scraper.ts';
+import { WebMetrics } from './scrape/web-metrics.ts';
 import { version } from './version.ts';
 import { createApp } from './web/app.ts';
-import { listen, type RunningServer } from './web/server.ts';
+import { WebConfigFile } from './web/config/web-config-file.ts';
+import { CurrentConfig } from './web/current-config.ts';
+import { guard } from './web/guard.ts';
+import { Passwords } from './web/passwords.ts';
+import { FrontDoor } from './web/server.ts';
 
 const exitStatus = { failed: 1, badUsage: 2 } as const;
 // Time that responses get to end after SIGTERM.
@@ -36,6 +42,11 @@ const readConfigFile = (path: string) => {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`--config.file: ${(error as Error).message}`, { cause: error });
   }
+};
+
+const webConfigFile = ({ global }: Settings): WebConfigFile | undefined => {
+  const path = global['web.config.file'];
+  return path === undefined ? undefined : new WebConfigFile(path);
 };
 
 const createHost = ({ global }: Settings, commandDurations: CommandDurations): Promise<Host> =>
@@ -55,7 +66,7 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
     observeCommand: (name, seconds) => commandDurations.observe(name, seconds),
   });
 
-const createScraper = (settings: Settings, host: Host, log: Log, commandDurations: CommandDurations): Scraper => {
+const createScraper = (settings: Settings, host: Host, log: Log, own: readonly OwnMetrics[]): Scraper => {
   const { global, collectors } = settings;
   const background = new Background(host.clock);
   const toolstack = new Toolstack(host, {
@@ -69,56 +80,88 @@ const createScraper = (settings: Settings, host: Host, log: Log, commandDuration
       const collector = definition.create({ options, host, log, toolstack });
       return new CollectorRun({ definition, collector, host, log, maxSeries, background });
     });
-  return new Scraper({ runs, host, background, commandDurations, readOwnProcess: ownProcess(), version });
+  return new Scraper({
+    runs,
+    host,
+    background,
+    own,
+    readOwnProcess: ownProcess(),
+    version,
+    mostUnderWay: global['web.max-requests'],
+  });
 };
 
-/** Listens on every address, or on none. */
-const listenOnAll = async (
-  addresses: readonly string[],
-  handler: Parameters<typeof listen>[0],
-): Promise<RunningServer[]> => {
-  const servers: RunningServer[] = [];
-  try {
-    for (const address of addresses) servers.push(await listen(handler, parseListenAddress(address)!));
-    return servers;
-  } catch (error) {
-    await Promise.all(servers.map((server) => server.close(0)));
-    throw error;
-  }
+/** The HTTP side; nothing listens yet. */
+const createDoor = (
+  settings: Settings,
+  config: CurrentConfig,
+  log: Log,
+  scraper: Scraper,
+  metrics: WebMetrics,
+): FrontDoor => {
+  const { global, collectors } = settings;
+  const now = systemClock.monotonicSeconds;
+  const handlers = createApp({
+    scraper,
+    log,
+    version,
+    blindAlerts,
+    disabled: collectors.filter(({ isEnabled }) => !isEnabled).map(({ definition }) => definition),
+    guard: guard({ config, passwords: new Passwords({ now }), metrics, now }),
+    metrics,
+    reload: global['web.enable-lifecycle'] ? () => config.reload() : undefined,
+    telemetryPath: global['web.telemetry-path'],
+    timeoutOffsetSeconds: global['scrape.timeout-offset'],
+  });
+  const limits = {
+    connections: global['web.max-connections'],
+    connectionsPerClient: global['web.max-connections-per-client'],
+    headerSeconds: global['web.header-timeout'],
+    idleSeconds: global['web.idle-timeout'],
+    responseSeconds: global['web.response-timeout'],
+  };
+  return new FrontDoor({ handlers, limits, config, metrics });
 };
 
 const serve = async (settings: Settings): Promise<void> => {
-  const { global, collectors } = settings;
+  const { global } = settings;
   const log = createLog({
     level: global['log.level'],
     format: global['log.format'],
     write: (line) => process.stderr.write(line),
   });
   const commandDurations = new CommandDurations();
+  const webMetrics = new WebMetrics();
+  const config = new CurrentConfig({
+    file: webConfigFile(settings),
+    log,
+    metrics: webMetrics,
+    clock: systemClock,
+  });
+  process.on('SIGHUP', () => config.reload());
   const host = await createHost(settings, commandDurations);
   log.info('Starting xen-exporter', { version, node_version: process.version });
-  const scraper = createScraper(settings, host, log, commandDurations);
+  const scraper = createScraper(settings, host, log, [commandDurations, webMetrics]);
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
-  const app = createApp({
-    scraper,
-    log,
-    version,
-    blindAlerts,
-    disabled: collectors.filter(({ isEnabled }) => !isEnabled).map(({ definition }) => definition),
-    telemetryPath: global['web.telemetry-path'],
-    maxRequests: global['web.max-requests'],
-    timeoutOffsetSeconds: global['scrape.timeout-offset'],
-  });
+  const door = createDoor(settings, config, log, scraper, webMetrics);
   // The first reading meets code that is not compiled yet and takes several times as long as those after it: nobody shall wait for it.
   await scraper.exposition({ format: 'text', encoding: 'gzip', timeoutSeconds: warmUpSeconds });
-  const servers = await listenOnAll(global['web.listen-address'], app);
+  const addresses: string[] = [];
+  try {
+    for (const text of global['web.listen-address']) addresses.push(await door.listen(parseListenAddress(text)!));
+  } catch (error) {
+    await door.close(0);
+    throw error;
+  }
   scraper.start();
-  for (const { address } of servers) log.info('Listening on', { address });
+  const { tls, http2, users } = config.value;
+  const protocol = { tls: tls !== undefined, http2: tls !== undefined && http2, basic_auth: users.size > 0 };
+  for (const address of addresses) log.info('Listening on', { address, ...protocol });
 
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     log.info('Stopping', { signal });
     scraper.stop();
-    await Promise.all(servers.map((server) => server.close(graceSeconds)));
+    await door.close(graceSeconds);
     host.commands.close();
     host.netlink.close();
   };
@@ -133,7 +176,10 @@ const main = async (args: readonly string[]): Promise<void> => {
   if (commandLine.action === 'version') return void process.stdout.write(`xen-exporter ${version}\n`);
   const file = commandLine.configFile === undefined ? undefined : readConfigFile(commandLine.configFile);
   const settings = resolveSettings(registry, commandLine, file);
-  if (commandLine.action === 'check-config') return void process.stdout.write('Flags and config file are valid\n');
+  if (commandLine.action === 'check-config') {
+    webConfigFile(settings)?.load();
+    return void process.stdout.write('Flags and config files are valid\n');
+  }
   await serve(settings);
 };
 

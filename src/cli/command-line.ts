@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { Flag } from './flags.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '../config/usage-error.ts';
 
 /** What a command line asks for: the flags that it gives, by name, as text or switch; and what to do instead of running. */
 export interface CommandLine {

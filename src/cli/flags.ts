@@ -17,10 +17,10 @@ import { parseListenAddress } from './listen-address.ts';
 /** The settings that are no collector's. */
 export const globalOptions = {
   'web.listen-address': textListOption({
-    help: 'Address to listen on, HOST:PORT; all addresses where HOST is empty. Repeatable.',
+    help: 'Address to listen on, HOST:PORT (all addresses where HOST is empty) or unix:PATH, a socket for its user and group. Repeatable.',
     default: [':10911'],
     metavar: 'ADDRESS',
-    expected: 'HOST:PORT, [IPV6]:PORT or :PORT',
+    expected: 'HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH',
     holds: (text) => parseListenAddress(text) !== undefined,
   }),
   'web.telemetry-path': textOption({
@@ -31,12 +31,58 @@ export const globalOptions = {
     holds: (text) => /^\/[^?#\s]*$/.test(text),
   }),
   'web.max-requests': numberOption({
-    help: 'Scrapes that may be under way at once; others get a 503.',
+    help: 'Scrapes that may be under way at once; others get a 503. Who asks for the same page shares one, and the page of all collectors always has a place.',
     default: 40,
     metavar: 'NUMBER',
     min: 1,
     max: 10_000,
     whole: true,
+  }),
+  'web.max-connections': numberOption({
+    help: 'Connections at once; a new one then takes the place of the one that has waited longest.',
+    default: 512,
+    metavar: 'NUMBER',
+    min: 1,
+    max: 100_000,
+    whole: true,
+  }),
+  'web.max-connections-per-client': numberOption({
+    help: 'Connections at once of one IPv4 address or IPv6 /64 network; a new one then takes the place of its own that has waited longest.',
+    default: 256,
+    metavar: 'NUMBER',
+    min: 1,
+    max: 100_000,
+    whole: true,
+  }),
+  'web.header-timeout': numberOption({
+    help: 'Seconds that a client has for its TLS handshake and the headers of its request.',
+    default: 10,
+    metavar: 'SECONDS',
+    min: 0.1,
+    max: 3600,
+  }),
+  'web.idle-timeout': numberOption({
+    help: 'Seconds after which a connection without a request is closed.',
+    default: 150,
+    metavar: 'SECONDS',
+    min: 0.1,
+    max: 86_400,
+  }),
+  'web.response-timeout': numberOption({
+    help: 'Seconds that a client has to read a response that is ready.',
+    default: 15,
+    metavar: 'SECONDS',
+    min: 0.1,
+    max: 3600,
+  }),
+  'web.config.file': pathOption({
+    help: "exporter-toolkit's web config file: TLS, client certificates, users, response headers, rate limit; see docs/security.md.",
+    default: undefined,
+    mayBeRelative: true,
+  }),
+  'web.enable-lifecycle': switchOption({
+    help: 'Let POST or PUT of /-/reload read the web config file again.',
+    default: false,
   }),
   'scrape.timeout-offset': numberOption({
     help: 'Seconds to keep back of the time that Prometheus says it will wait.',

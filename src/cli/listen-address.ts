@@ -1,7 +1,12 @@
 const addressForm = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]*)):(\d{1,5})$/;
 
-/** Reads `:10911`, `127.0.0.1:10911` or `[::1]:10911`; undefined for anything else. */
-export const parseListenAddress = (text: string): { host: string; port: number } | undefined => {
+// sun_path of unix(7), with its NUL.
+const mostPathBytes = 107;
+
+/** Reads `:10911`, `127.0.0.1:10911`, `[::1]:10911` or `unix:/run/x.sock`; undefined for anything else. */
+export const parseListenAddress = (text: string): { host: string; port: number } | { path: string } | undefined => {
+  const [, path] = /^unix:(\/.+)$/.exec(text) ?? [];
+  if (path !== undefined) return Buffer.byteLength(path) <= mostPathBytes ? { path } : undefined;
   const [, bracketed, plain = '', port] = addressForm.exec(text) ?? [];
   if (port === undefined || Number(port) > 65535) return undefined;
   return { host: bracketed ?? plain, port: Number(port) };

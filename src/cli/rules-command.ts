@@ -3,7 +3,7 @@ import { degreesOf } from '../pack/alert.ts';
 import { alerts } from '../pack/alerts.ts';
 import { defaultPackOptions, rulePack, thresholdKey, type PackOptions } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '../config/usage-error.ts';
 
 export const rulesUsage = `usage: xen-exporter rules [FLAGS]
 

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import type { CollectorDefinition } from '../collectors/collector.ts';
 import type { CommandLine } from './command-line.ts';
-import type { ConfigFile } from './config-file.ts';
+import type { ConfigFile } from '../config/config-file.ts';
 import { flagsOf, globalOptions, type Flag, type GlobalValues } from './flags.ts';
-import { UsageError } from './usage-error.ts';
+import { describeIssue, shorten } from '../config/issue.ts';
+import { UsageError } from '../config/usage-error.ts';
 
 /** How a collector is set up. */
 export interface CollectorSettings {
@@ -18,11 +19,6 @@ export interface Settings {
   readonly global: GlobalValues;
   readonly collectors: readonly CollectorSettings[];
 }
-
-const shorten = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
-};
 
 const valueOfFlag = ({ name, option }: Flag, given: unknown): unknown => {
   const toValue = (text: unknown): unknown => (option.fromText ? option.fromText(String(text)) : text);
@@ -50,20 +46,6 @@ const fileSchema = (flags: readonly Flag[]): v.GenericSchema => {
       ),
     );
   return build(tree);
-};
-
-const describeIssue = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
-  const describe = (keys: readonly v.IssuePathItem[], what: string): string => {
-    const path = keys.map(({ key }) => key as string | number);
-    return `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}: ${what}`;
-  };
-  const path = issue.path ?? [];
-  // The library takes a list for an object with the keys 0, 1, ...
-  const list = path.findIndex(({ input }) => Array.isArray(input));
-  if (list >= 0) return describe(path.slice(0, list), `expected a mapping, found ${shorten(path[list]!.input)}`);
-  if (issue.expected === 'never') return describe(path, 'unknown key');
-  const expected = issue.type === 'strict_object' ? 'a mapping' : issue.message;
-  return describe(path, `expected ${expected}, found ${shorten(issue.input)}`);
 };
 
 const valuesOfFile = (file: ConfigFile, flags: readonly Flag[]): Map<string, unknown> => {

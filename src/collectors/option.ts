@@ -125,17 +125,19 @@ export const patternOption = (spec: { help: string }): Option<RegExp | undefined
   fromText: (text) => text,
 });
 
-/** An absolute path; where the default is undefined, none unless given. */
+/** A path, absolute unless `mayBeRelative` is set; where the default is undefined, none unless given. */
 export const pathOption = <Default extends string | undefined>(spec: {
   help: string;
   default: Default;
+  mayBeRelative?: boolean;
 }): Option<string | Default> => ({
   help: spec.help,
   default: spec.default,
   metavar: 'PATH',
   schema: checked(
-    'a path that begins with /',
-    (value) => typeof value === 'string' && value.startsWith('/') && value.length > 1,
+    spec.mayBeRelative ? 'a path' : 'a path that begins with /',
+    (value) =>
+      typeof value === 'string' && (spec.mayBeRelative ? value !== '' : value.startsWith('/') && value.length > 1),
   ),
   fromText: (text) => text,
 });

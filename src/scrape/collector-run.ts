@@ -35,7 +35,7 @@ export class CollectorRun {
   readonly #background: Background;
   #sampler: RunningSampler | undefined;
   #isStarted = false;
-  #inFlight: Promise<Family[]> | undefined;
+  #inFlight: { readonly families: Promise<Family[]>; readonly deadline: number } | undefined;
   #applies: true | string = 'not asked yet';
   #error: Error | undefined;
   #loggedError: string | undefined;
@@ -101,8 +101,7 @@ export class CollectorRun {
    * long one, and waited for. Who asks while another is served gets the same. Never rejects.
    */
   async collect(deadline: number, own: Families, breathe: () => Promise<void> | undefined): Promise<Family[]> {
-    this.#inFlight ??= this.#collect(deadline, breathe).finally(() => (this.#inFlight = undefined));
-    const families = await this.#inFlight;
+    const families = await this.#shared(deadline, breathe);
     const failure = this.#failure();
     const labels = oneLabel.get(this.definition.name);
     own.add(self.duration, labels, this.#seconds);
@@ -113,6 +112,17 @@ export class CollectorRun {
     own.add(self.seriesDropped, labels, this.#dropped);
     this.#addSampler(own);
     return families;
+  }
+
+  /** What a reading under way gives, unless it has less than half as much time as we: then that of one of our own, after it. */
+  async #shared(deadline: number, breathe: () => Promise<void> | undefined): Promise<Family[]> {
+    const left = (until: number): number => until - this.#host.clock.monotonicSeconds();
+    while (this.#inFlight && left(this.#inFlight.deadline) < left(deadline) / 2) await this.#inFlight.families;
+    this.#inFlight ??= {
+      deadline,
+      families: this.#collect(deadline, breathe).finally(() => (this.#inFlight = undefined)),
+    };
+    return this.#inFlight.families;
   }
 
   async #collect(deadline: number, breathe: () => Promise<void> | undefined): Promise<Family[]> {

@@ -6,7 +6,6 @@ import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import type { Background } from './background.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
-import type { CommandDurations } from './command-durations.ts';
 import { GzipPage, PlainPage } from './page.ts';
 import { addProcess } from './process-metrics.ts';
 import { self } from './self.ts';
@@ -22,6 +21,11 @@ export interface ScrapeRequest {
 // Other requests and the samplers get their turn of the event loop at least this often.
 const longestTurnSeconds = 0.005;
 
+/** Something of the exporter's own that has metrics. */
+export interface OwnMetrics {
+  addTo(out: Families): void;
+}
+
 /** Runs the enabled collectors for whoever asks. */
 export class Scraper {
   readonly #runs: readonly CollectorRun[];
@@ -29,19 +33,25 @@ export class Scraper {
   readonly #readOwnProcess: () => OwnProcess;
   readonly #buildInfo: Family;
   readonly #background: Background;
-  readonly #commandDurations: CommandDurations;
-  readonly #inFlight = new Map<string, Promise<Buffer>>();
+  readonly #own: readonly OwnMetrics[];
+  readonly #mostUnderWay: number;
+  /** The scrape under way of each page; of two, the one that may take longer. */
+  readonly #inFlight = new Map<string, { readonly page: Promise<Buffer>; readonly timeoutSeconds: number }>();
+  #underWay = 0;
 
   constructor(spec: {
     runs: readonly CollectorRun[];
     host: Host;
     background: Background;
-    commandDurations: CommandDurations;
+    own: readonly OwnMetrics[];
     readOwnProcess: () => OwnProcess;
     version: string;
+    /** Scrapes that may be under way at once. */
+    mostUnderWay: number;
   }) {
+    this.#mostUnderWay = spec.mostUnderWay;
     this.#background = spec.background;
-    this.#commandDurations = spec.commandDurations;
+    this.#own = spec.own;
     this.#runs = spec.runs;
     this.#host = spec.host;
     this.#readOwnProcess = spec.readOwnProcess;
@@ -60,12 +70,23 @@ export class Scraper {
     return this.#runs.map((run) => run.status());
   }
 
-  /** One page of exposition. Those who ask for the same page while it is being made share it. */
-  exposition(request: ScrapeRequest): Promise<Buffer> {
+  /**
+   * One page of exposition. Those who ask for the same page while it is being made share it, unless they have more time for it. Undefined where too
+   * many other pages are being made; the page of all collectors always has a place.
+   */
+  exposition(request: ScrapeRequest): Promise<Buffer> | undefined {
     const key = [request.format, request.encoding, ...(request.names ?? ['*'])].join(' ');
-    const inFlight = this.#inFlight.get(key) ?? this.#make(request).finally(() => this.#inFlight.delete(key));
-    this.#inFlight.set(key, inFlight);
-    return inFlight;
+    const underWay = this.#inFlight.get(key);
+    const isFull = this.#underWay >= this.#mostUnderWay;
+    if (underWay && (isFull || underWay.timeoutSeconds >= request.timeoutSeconds)) return underWay.page;
+    if (isFull && request.names) return undefined;
+    this.#underWay += 1;
+    const page = this.#make(request).finally(() => {
+      this.#underWay -= 1;
+      if (this.#inFlight.get(key)?.page === page) this.#inFlight.delete(key);
+    });
+    this.#inFlight.set(key, { page, timeoutSeconds: request.timeoutSeconds });
+    return page;
   }
 
   async #make({ names, format, encoding, timeoutSeconds }: ScrapeRequest): Promise<Buffer> {
@@ -85,7 +106,7 @@ export class Scraper {
       families.push(...(await run.collect(deadline, own, breathe)));
       await breathe();
     }
-    this.#commandDurations.addTo(own);
+    for (const each of this.#own) each.addTo(own);
     addProcess(own, this.#readOwnProcess());
     const page = encoding === 'gzip' ? new GzipPage() : new PlainPage();
     for await (const piece of encode([...families, this.#buildInfo, ...own.list()], format)) {

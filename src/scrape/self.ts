@@ -38,6 +38,24 @@ export const self = {
     'Time that each command ran, in seconds: also those that failed, and those that were killed at their deadline.',
     ['command'],
   ),
+  webConnections: gauge('xen_exporter_web_connections', 'Connections of clients that are open.'),
+  webRefused: counter(
+    'xen_exporter_web_refused_total',
+    'Connections and requests that were turned away, by reason; docs/security.md has the reasons.',
+    ['reason'],
+  ),
+  webConfigSuccess: gauge(
+    'xen_exporter_web_config_last_reload_successful',
+    'Whether the web config file, as it is now, could be read: 1; 0 while the last good one is kept. Absent without --web.config.file.',
+  ),
+  webConfigLastSuccess: gauge(
+    'xen_exporter_web_config_last_reload_success_timestamp_seconds',
+    'When the web config file was last read without an error, in seconds since 1970. Absent without --web.config.file.',
+  ),
+  webCertificateExpiry: gauge(
+    'xen_exporter_web_certificate_expiry_timestamp_seconds',
+    'When the certificate that the exporter shows to its clients ends, in seconds since 1970. Absent without TLS.',
+  ),
   samples: counter('xen_exporter_sampler_samples_total', 'Samples that the sampler took.', ['sampler']),
   skippedSamples: counter(
     'xen_exporter_sampler_skipped_samples_total',

@@ -1,12 +1,15 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Log } from '../host/log.ts';
 import { contentTypes } from '../metrics/exposition.ts';
 import type { Scraper } from '../scrape/scraper.ts';
+import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { collectorNames } from './collector-filter.ts';
 import { landingPage } from './landing-page.ts';
-import { limitRequests } from './limit-requests.ts';
+import { inTurn } from './in-turn.ts';
 import { negotiate } from './negotiate.ts';
 import { scrapeTimeout } from './scrape-timeout.ts';
+import type { Handlers } from './server.ts';
 
 export interface WebOptions {
   readonly scraper: Scraper;
@@ -16,18 +19,26 @@ export interface WebOptions {
   readonly blindAlerts: (metrics: ReadonlySet<string>) => readonly { name: string; lacks: readonly string[] }[];
   /** The collectors that are switched off, for the landing page. */
   readonly disabled: readonly { name: string; help: string }[];
+  /** What every request passes first. */
+  readonly guard: RequestHandler;
+  readonly metrics: WebMetrics;
+  /** What /-/reload does: true where it succeeded. Without it there is no such path. */
+  readonly reload: (() => boolean) | undefined;
   readonly telemetryPath: string;
-  readonly maxRequests: number;
   readonly timeoutOffsetSeconds: number;
 }
 
-/** Runs `handler` for GET and HEAD of exactly `path`: no patterns, no trailing slash, no other case. */
+const notFound: RequestHandler = (_request, response) => {
+  response.status(404).type('text/plain').send('Not found\n');
+};
+
+/** Runs `handler` for these methods of exactly `path`: no patterns, no trailing slash, no other case. */
 const at =
-  (path: string, handler: RequestHandler): RequestHandler =>
+  (path: string, handler: RequestHandler, methods: readonly string[] = ['GET', 'HEAD']): RequestHandler =>
   (request, response, next) => {
     if (request.path !== path) return next();
-    if (request.method === 'GET' || request.method === 'HEAD') return handler(request, response, next);
-    return void response.set('Allow', 'GET, HEAD').status(405).type('text/plain').send('Method not allowed\n');
+    if (methods.includes(request.method)) return handler(request, response, next);
+    return void response.set('Allow', methods.join(', ')).status(405).type('text/plain').send('Method not allowed\n');
   };
 
 const say =
@@ -36,9 +47,29 @@ const say =
     response.type('text/plain').send(`${text}\n`);
   };
 
-/** The HTTP side: /metrics, the landing page, health. */
-export const createApp = (options: WebOptions): Express => {
-  const { scraper, log, telemetryPath, maxRequests, timeoutOffsetSeconds } = options;
+const createExpress = (handlers: readonly (RequestHandler | ErrorRequestHandler)[]): Express => {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  for (const handler of handlers) app.use(handler);
+  return app;
+};
+
+/** Express sets its own prototypes on requests and responses, which know HTTP/1 alone; here they stand on those of HTTP/2. */
+const forHttp2 = (app: Express): Handlers['http2'] => {
+  const { getOwnPropertyDescriptors: own } = Object;
+  const basedOn = (base: object, shared: object, ofApp: object) =>
+    Object.create(Object.create(base, own(shared)) as object, own(ofApp)) as object;
+  Object.assign(app, {
+    request: basedOn(Http2ServerRequest.prototype, express.request, app.request),
+    response: basedOn(Http2ServerResponse.prototype, express.response, app.response),
+  });
+  return app as unknown as Handlers['http2'];
+};
+
+/** The HTTP side: /metrics, the landing page, health, reload. */
+export const createApp = (options: WebOptions): Handlers => {
+  const { scraper, log, reload, telemetryPath, timeoutOffsetSeconds } = options;
 
   const metrics: RequestHandler = async (request, response) => {
     const names = collectorNames(request.originalUrl, scraper.names);
@@ -50,6 +81,11 @@ export const createApp = (options: WebOptions): Express => {
     const timeoutSeconds = scrapeTimeout(request.get('X-Prometheus-Scrape-Timeout-Seconds'), timeoutOffsetSeconds);
     const encoding = request.acceptsEncodings('gzip', 'identity') === 'gzip' ? 'gzip' : 'identity';
     const page = await scraper.exposition({ format, encoding, timeoutSeconds, ...(names && { names }) });
+    if (page === undefined) {
+      options.metrics.refused('requests');
+      response.status(503).type('text/plain').send('Too many scrapes under way, try again later\n');
+      return;
+    }
     // Not response.type(): Express would write the parameters its own way, and Prometheus reads them strictly.
     response.setHeader('Content-Type', contentTypes[format]);
     response.setHeader('Vary', 'Accept, Accept-Encoding');
@@ -68,22 +104,26 @@ export const createApp = (options: WebOptions): Express => {
       .send(status >= 500 ? 'Internal error\n' : 'Bad request\n');
   };
 
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.use(at(telemetryPath, limitRequests(maxRequests, metrics)));
-  app.use(at('/-/healthy', say('Healthy')));
-  app.use(at('/-/ready', say('Ready')));
-  app.use(
-    at('/', (_request, response) => {
-      const collectors = scraper.status();
-      const blind = options.blindAlerts(new Set(collectors.flatMap(({ metrics }) => metrics)));
-      response.type('text/html').send(landingPage({ ...options, collectors, blind }));
-    }),
-  );
-  app.use((_request, response) => {
-    response.status(404).type('text/plain').send('Not found\n');
-  });
-  app.use(failed);
-  return app;
+  const landing: RequestHandler = (_request, response) => {
+    const collectors = scraper.status();
+    const blind = options.blindAlerts(new Set(collectors.flatMap(({ metrics }) => metrics)));
+    response.type('text/html').send(landingPage({ ...options, collectors, blind }));
+  };
+
+  const reloaded: RequestHandler = (_request, response) => {
+    if (reload?.() === true) response.type('text/plain').send('Web config file read again\n');
+    else response.status(500).type('text/plain').send('Web config file cannot be used, see the log\n');
+  };
+
+  const handlers = [
+    options.guard,
+    at(telemetryPath, inTurn(metrics)),
+    at('/-/healthy', say('Healthy')),
+    at('/-/ready', say('Ready')),
+    ...(reload ? [at('/-/reload', reloaded, ['POST', 'PUT'])] : []),
+    at('/', landing),
+    notFound,
+    failed,
+  ];
+  return { http1: createExpress(handlers), http2: forHttp2(createExpress(handlers)) };
 };

@@ -1,44 +1,204 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { constants as cryptoConstants } from 'node:crypto';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { chmodSync, rmSync, statSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import type { WebMetrics } from '../scrape/web-metrics.ts';
+import { admitsClient } from './client-certificates.ts';
+import { secureContextOptions } from './config/certificates.ts';
+import type { LoadedConfig } from './config/web-config-file.ts';
+import { Connections, type Connection, type ConnectionLimits } from './connections.ts';
+import type { CurrentConfig } from './current-config.ts';
 
-/** Where to listen: a host (every address where empty) and a port. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
+/** Where to listen: a host (every address where empty) and a port, or the path of a Unix socket. */
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+const formatAddress = (address: AddressInfo | string): string => {
+  if (typeof address === 'string') return `unix:${address}`;
+  return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+};
+
+/** What answers requests: the same, made for each protocol. */
+export interface Handlers {
+  readonly http1: RequestListener;
+  readonly http2: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 }
 
-const formatAddress = ({ address, family, port }: AddressInfo): string =>
-  family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+export interface FrontDoorOptions {
+  readonly handlers: Handlers;
+  readonly limits: ConnectionLimits;
+  readonly config: CurrentConfig;
+  readonly metrics: WebMetrics;
+}
 
-export interface RunningServer {
-  /** The address that it listens on, with the port that the system assigned. */
-  readonly address: string;
+// Request line and headers of a request, in bytes.
+const mostHeaderBytes = 16 << 10;
+// Requests at once on one HTTP/2 connection: a scrape is one.
+const mostStreams = 8;
+// Above this no new stream is taken on a connection of HTTP/2.
+const mostSessionMegabytes = 2;
+
+/**
+ * Listens, speaks TLS where the web config says so, and hands requests on. Sockets are accepted here and injected into servers that do not listen
+ * themselves: so TLS can change, begin and end while it runs.
+ */
+export class FrontDoor {
+  readonly #connections: Connections;
+  readonly #config: CurrentConfig;
+  readonly #metrics: WebMetrics;
+  readonly #http1;
+  readonly #http2;
+  readonly #listeners: Server[] = [];
+  /** By the socket (TLS or not) that HTTP/1 is spoken on, or the session of HTTP/2. */
+  readonly #connectionOf = new WeakMap<object, Connection>();
+  /** The connection whose handshake the code that runs belongs to. */
+  readonly #shakingHands = new AsyncLocalStorage<Connection>();
+  #tls: TlsServer | undefined;
+  #tlsKey = '';
+
+  constructor({ handlers, limits, config, metrics }: FrontDoorOptions) {
+    this.#config = config;
+    this.#metrics = metrics;
+    this.#connections = new Connections(limits, metrics);
+    // Connections have their own time limits, for all protocols alike.
+    this.#http1 = createHttpServer(
+      { maxHeaderSize: mostHeaderBytes, keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 },
+      (request, response) => {
+        this.#begin(request.socket, response);
+        handlers.http1(request, response);
+      },
+    );
+    this.#http2 = createHttp2Server(
+      {
+        maxSessionMemory: mostSessionMegabytes,
+        settings: { maxConcurrentStreams: mostStreams, maxHeaderListSize: mostHeaderBytes, enablePush: false },
+      },
+      (request, response) => {
+        // Its client may have gone while the request was on its way here.
+        if (request.stream.session === undefined) return;
+        this.#begin(request.stream.session, response);
+        handlers.http2(request, response);
+      },
+    );
+    this.#http2.on('session', (session) => {
+      const connection = this.#shakingHands.getStore();
+      if (connection === undefined) return session.destroy();
+      connection.isMultiplexed = true;
+      connection.end = () => session.close();
+      this.#connectionOf.set(session, connection);
+      session.on('error', () => {});
+    });
+    config.onChange((value) => this.#useTls(value));
+  }
+
+  /** Listens at an address; gives it back with the port that the system assigned. Rejects with the system's error where it cannot. */
+  async listen(address: ListenAddress): Promise<string> {
+    if ('path' in address) await removeStaleSocket(address.path);
+    // As the HTTP servers have it: who has said all that he says may still want the answer.
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const where =
+        'path' in address ? address : { port: address.port, ...(address.host !== '' && { host: address.host }) };
+      server.listen(where, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    // Of accept(), where the process or the machine has no file descriptor left.
+    server.on('error', () => this.#metrics.refused('connections'));
+    this.#listeners.push(server);
+    // For its user and group.
+    if ('path' in address) chmodSync(address.path, 0o660);
+    return formatAddress(server.address()!);
+  }
+
   /** Stops listening, lets responses end for at most `graceSeconds`, closes every connection. */
-  close(graceSeconds: number): Promise<void>;
+  async close(graceSeconds: number): Promise<void> {
+    const closed = this.#listeners.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
+    this.#connections.retire({ isLast: true });
+    const timer = setTimeout(() => this.#connections.cutAll(), graceSeconds * 1e3);
+    await Promise.all(closed);
+    clearTimeout(timer);
+  }
+
+  #accept(socket: Socket): void {
+    this.#config.refresh();
+    const connection = this.#connections.admit(socket);
+    if (connection === undefined) return;
+    const tls = this.#tls;
+    if (tls === undefined) return this.#speakHttp1(socket, connection);
+    // TLS has no half of a connection.
+    socket.allowHalfOpen = false;
+    this.#shakingHands.run(connection, () => tls.emit('connection', socket));
+  }
+
+  #speakHttp1(socket: Socket, connection: Connection): void {
+    connection.end = () => socket.destroySoon();
+    this.#connectionOf.set(socket, connection);
+    this.#http1.emit('connection', socket);
+  }
+
+  #begin(key: object, response: Parameters<Connections['begin']>[1]): void {
+    this.#connections.begin(this.#connectionOf.get(key)!, response);
+  }
+
+  #useTls(config: LoadedConfig): void {
+    const { tls, http2, identity } = config;
+    const key = JSON.stringify([tls, http2, identity]);
+    if (key === this.#tlsKey) return;
+    this.#tlsKey = key;
+    this.#tls = tls && identity && this.#createTls(config, tls, identity);
+    // Who has come in by what no longer holds comes in again.
+    this.#connections.retire({ isLast: false });
+  }
+
+  #createTls(
+    { http2 }: LoadedConfig,
+    tls: NonNullable<LoadedConfig['tls']>,
+    identity: NonNullable<LoadedConfig['identity']>,
+  ): TlsServer {
+    const server = createTlsServer({
+      ...secureContextOptions(tls, identity),
+      requestCert: tls.clientAuth !== 'NoClientCert',
+      // The policy decides, in `admitsClient`.
+      rejectUnauthorized: false,
+      ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+      // A session that is resumed would pass by the checks of today's config.
+      secureOptions: cryptoConstants.SSL_OP_NO_TICKET | cryptoConstants.SSL_OP_NO_RENEGOTIATION,
+    });
+    server.on('tlsClientError', (_error, socket) => {
+      this.#metrics.refused('handshake');
+      socket.destroy();
+    });
+    server.on('secureConnection', (socket) => {
+      const connection = this.#shakingHands.getStore();
+      socket.on('error', () => {});
+      if (connection === undefined || !admitsClient(socket, tls)) {
+        this.#metrics.refused('client_certificate');
+        socket.destroy();
+      } else if (socket.alpnProtocol === 'h2') {
+        this.#http2.emit('connection', socket);
+      } else {
+        this.#speakHttp1(socket, connection);
+      }
+    });
+    return server;
+  }
 }
 
-// A client has this long to send its headers, and may be silent this long (while it ought to read, too) before its connection is closed.
-const headersTimeoutMs = 10_000;
-const silenceTimeoutMs = 30_000;
-
-/** Serves `handler` at an address. Rejects with the system's error where it cannot listen there. */
-export const listen = (handler: RequestListener, { host, port }: ListenAddress): Promise<RunningServer> =>
-  new Promise((resolve, reject) => {
-    const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: silenceTimeoutMs }, handler);
-    server.setTimeout(silenceTimeoutMs);
-    server.once('error', reject);
-    server.listen({ port, ...(host !== '' && { host }) }, () => {
-      server.off('error', reject);
-      resolve({ address: formatAddress(server.address() as AddressInfo), close: (grace) => close(server, grace) });
+// A socket that nobody listens on is left of a process that was killed.
+const removeStaleSocket = async (path: string): Promise<void> => {
+  if (!(statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false)) return;
+  const isStale = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
     });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
   });
-
-const close = (server: Server, graceSeconds: number): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1e3);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+  if (isStale) rmSync(path);
+};

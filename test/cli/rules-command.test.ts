@@ -1,7 +1,7 @@
 import { load } from 'js-yaml';
 import { expect, test } from 'vitest';
 import { rulesCommand, rulesUsage } from '../../src/cli/rules-command.ts';
-import { UsageError } from '../../src/cli/usage-error.ts';
+import { UsageError } from '../../src/config/usage-error.ts';
 import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
 
 const groupsOf = (...args: string[]): RuleGroup[] => (load(rulesCommand(args)) as { groups: RuleGroup[] }).groups;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
-import { parseConfigFile } from '../../src/cli/config-file.ts';
+import { parseConfigFile } from '../../src/config/config-file.ts';
 import { flagsOf } from '../../src/cli/flags.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
-import { UsageError } from '../../src/cli/usage-error.ts';
+import { UsageError } from '../../src/config/usage-error.ts';
 import { usage } from '../../src/cli/usage.ts';
 import { registry } from '../../src/collectors/registry.ts';
 import { fakeCollector } from '../support/fake-collector.ts';
@@ -40,6 +40,13 @@ test('defaults', () => {
     'web.listen-address': [':10911'],
     'web.telemetry-path': '/metrics',
     'web.max-requests': 40,
+    'web.max-connections': 512,
+    'web.max-connections-per-client': 256,
+    'web.header-timeout': 10,
+    'web.idle-timeout': 150,
+    'web.response-timeout': 15,
+    'web.config.file': undefined,
+    'web.enable-lifecycle': false,
     'scrape.timeout-offset': 0.25,
     'collector.disable-defaults': false,
     'path.procfs': '/proc',
@@ -121,7 +128,7 @@ describe('a flag that cannot be used is named', () => {
     ['--web.max-requests=2.5', '--web.max-requests: expected a whole number from 1 to 10000, found "2.5"'],
     [
       '--web.listen-address=80',
-      '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT or :PORT, found ["80"]',
+      '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ["80"]',
     ],
     [
       '--web.telemetry-path=metrics',
@@ -133,6 +140,7 @@ describe('a flag that cannot be used is named', () => {
       '--collector.listeners.source: expected one of auto, netlink, proc, found "ss"',
     ],
     ['--collector.listeners.include=(', '--collector.listeners.include: expected a regular expression, found "("'],
+    ['--web.config.file=', '--web.config.file: expected a path, found ""'],
     ['--path.procfs=proc', '--path.procfs: expected a path that begins with /, found "proc"'],
     ['positional', "Unexpected argument 'positional'. This command does not take positional arguments"],
   ])('%s', (flag, message) => expect(messageOf(() => resolve([flag]))).toBe(message));
@@ -161,7 +169,7 @@ describe('a config file that cannot be used is named with the line', () => {
     [
       'a scalar in place of a list',
       'web:\n  listen-address: ":1"\n',
-      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT or :PORT, found ":1"',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ":1"',
     ],
     ['a duplicate key', 'log:\n  level: info\nweb: {}\nlog:\n  level: warn\n', 'xen.yml:4: duplicated mapping key'],
     ['no YAML', 'web: {\n', 'xen.yml:2: deficient indentation'],
@@ -194,6 +202,6 @@ test('--help names every flag with its default', () => {
   const text = usage(flags);
   for (const { name } of flags) expect(text).toMatch(new RegExp(`--(\\[no-\\])?${name}\\b`));
   expect(text).toContain(
-    '  --web.max-requests=NUMBER\n      Scrapes that may be under way at once; others get a 503. (default: 40)\n',
+    '  --web.header-timeout=SECONDS\n      Seconds that a client has for its TLS handshake and the headers of its request. (default: 10)\n',
   );
 });

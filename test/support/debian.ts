@@ -47,13 +47,19 @@ const TOOLS = {
     ],
     path: 'bin/ss',
   },
+  openssl: { packages: ['openssl', 'libssl3'], path: 'usr/bin/openssl' },
 } as const satisfies Record<string, { packages: readonly string[]; path: string }>;
 
 export type ToolName = keyof typeof TOOLS;
 
-/** A tool ready to run: `ss` from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
+/** What every Debian may have already, and what is then used. */
+const COMMON: readonly ToolName[] = ['ss', 'openssl'];
+
+const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
+
+/** A tool ready to run: a common one from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
 export async function debianTool(name: ToolName): Promise<Tool> {
-  const onPath = name === 'ss' ? findProgram(name) : undefined;
+  const onPath = onPathOf(name);
   return onPath === undefined ? unpackedTool(name) : { path: onPath, env: process.env };
 }
 
@@ -69,7 +75,7 @@ export async function toolSays(name: ToolName, args: readonly string[], cwd?: st
 export async function prepareTools(names: readonly ToolName[]): Promise<void> {
   const packages = new Set<string>();
   for (const name of names) {
-    if (name === 'ss' && findProgram(name) !== undefined) continue;
+    if (onPathOf(name) !== undefined) continue;
     TOOLS[name].packages.forEach((each) => packages.add(each));
   }
   await debianRoot([...packages]);

@@ -6,7 +6,6 @@ import { gauge } from '../../src/metrics/descriptor.ts';
 import { ownProcess } from '../../src/host/own-process.ts';
 import { Background } from '../../src/scrape/background.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
-import { CommandDurations } from '../../src/scrape/command-durations.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
 import { fakeHost } from './fake-host.ts';
 import { recordingLog } from './recording-log.ts';
@@ -44,14 +43,18 @@ export const fakeRun = (
     background,
   });
 
-export const fakeScraper = (definitions: readonly CollectorDefinition[], host = fakeHost('/nonexistent')): Scraper => {
+export const fakeScraper = (
+  definitions: readonly CollectorDefinition[],
+  { host = fakeHost('/nonexistent'), mostUnderWay = 40 } = {},
+): Scraper => {
   const background = new Background(host.clock);
   return new Scraper({
     runs: definitions.map((definition) => fakeRun(definition, { host, background })),
     host,
     background,
-    commandDurations: new CommandDurations(),
+    own: [],
     readOwnProcess: ownProcess(),
     version: '1.2.3',
+    mostUnderWay,
   });
 };

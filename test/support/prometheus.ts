@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitOf, kill, stderrOf } from './child.ts';
-import { debianTool } from './debian.ts';
+import { debianTool, toolSays } from './debian.ts';
 import { sampleNumber } from './exposition.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
@@ -105,6 +105,13 @@ export async function promtoolCheckMetrics(text: string): Promise<{ status: numb
   const { code, signal } = await exited;
   if (code === null) throw new Error(`promtool ended by ${signal}: ${output}`);
   return { status: code, output };
+}
+
+/** Checks a web config file as `promtool check web-config` does: empty for a good one, else what is wrong. */
+export async function promtoolCheckWebConfig(file: string): Promise<string> {
+  const { stdout, stderr } = await toolSays('promtool', ['check', 'web-config', file]);
+  const said = (stdout + stderr).trim();
+  return said === `${file} SUCCESS` ? '' : said;
 }
 
 // JSON is YAML too.

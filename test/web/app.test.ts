@@ -1,15 +1,13 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
-import { parseListenAddress } from '../../src/cli/listen-address.ts';
-import { listen } from '../../src/web/server.ts';
+import { Families } from '../../src/metrics/families.ts';
+import { self } from '../../src/scrape/self.ts';
+import { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
 import { recordingLog } from '../support/recording-log.ts';
-import { until } from '../support/until.ts';
 
 const definitions = [
   fakeCollector('cpu'),
@@ -22,7 +20,7 @@ const definitions = [
   fakeCollector('xen', { applies: () => 'this kernel does not run on "Xen"' }),
 ];
 
-const app = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
+const handlers = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
   createApp({
     scraper: fakeScraper(definitions),
     log: recordingLog(),
@@ -30,10 +28,14 @@ const app = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
     blindAlerts: () => [],
     disabled: [{ name: 'trace', help: 'Traces.' }],
     telemetryPath: '/metrics',
-    maxRequests: 40,
     timeoutOffsetSeconds: 0.25,
+    guard: (_request, _response, next) => next(),
+    metrics: new WebMetrics(),
+    reload: undefined,
     ...parts,
   });
+
+const app = (parts: Parameters<typeof handlers>[0] = {}) => handlers(parts).http1;
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0';
 
@@ -142,29 +144,47 @@ describe('/metrics', () => {
     expect(collected).toBe(2);
   });
 
-  test('more requests at once than allowed get a 503, and the next one is served again', async () => {
+  test('those who have more time than a scrape under way make their own', async () => {
+    const begun: number[] = [];
+    const scraper = fakeScraper([fakeCollector('slow', { collect: () => void begun.push(1) })]);
+    const ask = (timeoutSeconds: number) =>
+      scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds });
+    const pages = await Promise.all([ask(1), ask(10), ask(5)]);
+    expect([pages[0] === pages[1], pages[1] === pages[2]]).toEqual([false, true]);
+    expect(begun).toHaveLength(2);
+  });
+
+  test('where too many are under way, other pages are refused; the same ones and that of all collectors are not', async () => {
+    const scraper = fakeScraper(
+      ['a', 'b', 'c'].map((name) => fakeCollector(name)),
+      { mostUnderWay: 2 },
+    );
+    const ask = (...names: string[]) =>
+      scraper.exposition({
+        format: 'text',
+        encoding: 'identity',
+        timeoutSeconds: 1,
+        ...(names.length > 0 && { names: new Set(names) }),
+      });
+    const [a, b] = [ask('a'), ask('b')];
+    expect(ask('c')).toBeUndefined();
+    expect(ask('a')).toBe(a);
+    const all = ask();
+    expect((await all)?.toString()).toContain('xen_c 1');
+    await Promise.all([a, b]);
+    expect((await ask('c'))?.toString()).toContain('xen_c 1');
+  });
+
+  test('a scrape that is refused is a 503', async () => {
     const scraper = fakeScraper([]);
-    const page = Promise.withResolvers<Buffer>();
-    let underWay = 0;
-    scraper.exposition = () => {
-      underWay += 1;
-      return page.promise;
-    };
-    const server = await listen(app({ scraper, maxRequests: 2 }), { host: '127.0.0.1', port: 0 });
-    const ask = async () => {
-      const response = await fetch(`http://${server.address}/metrics`, { headers: { 'Accept-Encoding': 'identity' } });
-      return [response.status, await response.text()];
-    };
-    const first = [ask(), ask()];
-    await until('two scrapes to be under way', () => underWay === 2 || undefined);
-    expect(await ask()).toEqual([503, 'Limit of concurrent requests reached (2), try again later.\n']);
-    page.resolve(Buffer.from('page\n'));
-    expect(await Promise.all(first)).toEqual([
-      [200, 'page\n'],
-      [200, 'page\n'],
-    ]);
-    await until('a place to be free', async () => (await ask())[0] === 200 || undefined);
-    await server.close(1);
+    scraper.exposition = () => undefined;
+    const metrics = new WebMetrics();
+    const text = 'Too many scrapes under way, try again later\n';
+    await supertest(app({ scraper, metrics })).get('/metrics').expect(503, text);
+    const out = new Families();
+    metrics.addTo(out);
+    const refused = out.list().find(({ descriptor }) => descriptor === self.webRefused)!.samples;
+    expect(refused.find(({ sharedLabels }) => sharedLabels['reason'] === 'requests')?.value).toBe(1);
   });
 });
 
@@ -223,15 +243,18 @@ describe('other paths', () => {
   });
 });
 
-describe('listening', () => {
-  test('close lets a response end and closes connections that do nothing', async () => {
-    const server = await listen(app(), { host: '127.0.0.1', port: 0 });
-    const idle = connect(parseListenAddress(server.address)!);
-    await once(idle, 'connect');
-    const answer = fetch(`http://${server.address}/metrics`);
-    expect((await answer).status).toBe(200);
-    const ended = once(idle.resume(), 'close');
-    await server.close(0.2);
-    await ended;
+describe('/-/reload', () => {
+  test('is not there unless it is enabled', async () => {
+    await supertest(app()).post('/-/reload').expect(404, 'Not found\n');
+  });
+
+  test('reads the web config file again, for POST and PUT alone', async () => {
+    let isGood = true;
+    const server = app({ reload: () => isGood });
+    await supertest(server).post('/-/reload').expect(200, 'Web config file read again\n');
+    await supertest(server).put('/-/reload').expect(200);
+    await supertest(server).get('/-/reload').expect(405, 'Method not allowed\n').expect('Allow', 'POST, PUT');
+    isGood = false;
+    await supertest(server).post('/-/reload').expect(500, 'Web config file cannot be used, see the log\n');
   });
 });

@@ -1,0 +1,33 @@
+import type * as v from 'valibot';
+import type { ConfigFile } from './config-file.ts';
+
+/** A value as a message may show it. */
+export const shorten = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+};
+
+export type KeyPath = readonly (string | number)[];
+
+/** What is wrong at one place of a file, with the line. */
+export const describeAt = (file: ConfigFile, path: KeyPath, what: string): string =>
+  `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}: ${what}`;
+
+/** One issue of a schema, in words; the value that was found is left out where it is secret. */
+export const describeIssue = (
+  file: ConfigFile,
+  issue: v.BaseIssue<unknown>,
+  isSecret: (path: KeyPath) => boolean = () => false,
+): string => {
+  const pathOf = (items: readonly v.IssuePathItem[]): KeyPath => items.map(({ key }) => key as string | number);
+  const items = issue.path ?? [];
+  // The library takes a list for an object with the keys 0, 1, ...
+  const list = items.findIndex(({ type, input }) => type === 'object' && Array.isArray(input));
+  if (list >= 0) {
+    return describeAt(file, pathOf(items.slice(0, list)), `expected a mapping, found ${shorten(items[list]!.input)}`);
+  }
+  const path = pathOf(items);
+  if (issue.expected === 'never') return describeAt(file, path, 'unknown key');
+  const expected = issue.type === 'strict_object' || issue.type === 'record' ? 'a mapping' : issue.message;
+  return describeAt(file, path, `expected ${expected}${isSecret(path) ? '' : `, found ${shorten(issue.input)}`}`);
+};

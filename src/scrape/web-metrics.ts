@@ -1,0 +1,59 @@
+import type { Families } from '../metrics/families.ts';
+import { LabelSets, noLabels } from '../metrics/labels.ts';
+import { self } from './self.ts';
+
+/** Why a connection or a request was turned away. */
+export const refusals = [
+  /** A connection beyond --web.max-connections or --web.max-connections-per-client. */
+  'connections',
+  /** A connection that did nothing, for another's sake. */
+  'evicted',
+  /** A client that did not send its headers, or did not read its response, in time. */
+  'slow',
+  /** A TLS handshake that failed. */
+  'handshake',
+  'client_certificate',
+  'rate_limit',
+  /** 401: no credentials, or wrong ones. */
+  'credentials',
+  /** 429: too many passwords wait to be looked at. */
+  'password_queue',
+  /** 413: a request with a body. */
+  'body',
+  /** 503: more than --web.max-requests. */
+  'requests',
+] as const;
+
+export type Refusal = (typeof refusals)[number];
+
+/** The state of the web config file: whether the last reading of it succeeded, and what then holds. */
+export interface ConfigState {
+  readonly succeeded: boolean;
+  /** Seconds since 1970. */
+  readonly lastSuccess: number;
+  /** When the server's certificate ends, in seconds since 1970; undefined without TLS. */
+  readonly certificateExpiry: number | undefined;
+}
+
+/** What the exporter counts at its front door. */
+export class WebMetrics {
+  /** Connections that are open. */
+  connections = 0;
+  /** Undefined without a web config file. */
+  config: ConfigState | undefined;
+  readonly #refused = new Map<Refusal, number>(refusals.map((reason) => [reason, 0]));
+  readonly #labels = new LabelSets(self.webRefused.labels);
+
+  refused(reason: Refusal): void {
+    this.#refused.set(reason, this.#refused.get(reason)! + 1);
+  }
+
+  addTo(out: Families): void {
+    out.add(self.webConnections, noLabels, this.connections);
+    for (const [reason, count] of this.#refused) out.add(self.webRefused, this.#labels.get(reason), count);
+    if (this.config === undefined) return;
+    out.add(self.webConfigSuccess, noLabels, Number(this.config.succeeded));
+    out.add(self.webConfigLastSuccess, noLabels, this.config.lastSuccess);
+    out.add(self.webCertificateExpiry, noLabels, this.config.certificateExpiry);
+  }
+}

@@ -1,0 +1,280 @@
+import * as v from 'valibot';
+import type { ConfigFile } from '../../config/config-file.ts';
+import { describeAt, describeIssue, type KeyPath } from '../../config/issue.ts';
+import { UsageError } from '../../config/usage-error.ts';
+import { parseDuration } from './duration.ts';
+import { cipherSuites, curves, sufficeForHttp2, tls13Suites, tlsVersions, weaknessOf } from './tls-names.ts';
+
+/** Go's policies for client certificates. */
+const clientAuthTypes = [
+  'NoClientCert',
+  'RequestClientCert',
+  'RequireAnyClientCert',
+  'VerifyClientCertIfGiven',
+  'RequireAndVerifyClientCert',
+] as const;
+
+export type ClientAuthType = (typeof clientAuthTypes)[number];
+
+// bcrypt takes twice as long for each step: about 15 s of a processor for one try at 18.
+const mostCost = 18;
+
+const custom = <Value>(expected: string | ((value: unknown) => string), holds: (value: unknown) => boolean) =>
+  v.custom<Value>(holds, typeof expected === 'string' ? expected : ({ input }) => expected(input));
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const nameOf = (names: Readonly<Record<string, string>> | readonly string[], what: string) => {
+  const known = Array.isArray(names) ? (names as readonly string[]) : Object.keys(names);
+  return custom<string>(`${what} out of ${known.join(', ')}`, (value) => isText(value) && known.includes(value));
+};
+
+const text = custom<string>('a text', isText);
+const flag = custom<boolean>('true or false', (value) => typeof value === 'boolean');
+const listOf = <Item>(item: v.GenericSchema<unknown, Item>) => v.array(item, 'a list');
+
+const suiteNames = [...Object.keys(cipherSuites), ...tls13Suites];
+const suite = custom<string>(
+  (value) => {
+    const weakness = isText(value) ? weaknessOf(value) : undefined;
+    return weakness === undefined
+      ? `a cipher suite out of ${suiteNames.join(', ')}`
+      : `a cipher suite that is secure (this one ${weakness})`;
+  },
+  (value) => isText(value) && suiteNames.includes(value),
+);
+
+// What OpenBSD's and Go's bcrypt read alike; $2x$ marks hashes of a faulty implementation.
+const hashForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+const hash = custom<string>(`a bcrypt hash ($2y$, $2b$ or $2a$) of cost 4 to ${mostCost}`, (value) => {
+  const cost = Number(isText(value) ? hashForm.exec(value)?.[1] : NaN);
+  return cost >= 4 && cost <= mostCost;
+});
+
+// A line end would begin another header.
+const headerValue = custom<string>(
+  'a text of printable ASCII characters',
+  (value) => isText(value) && /^[\x20-\x7e]*$/.test(value),
+);
+
+const fileSchema = v.strictObject({
+  tls_server_config: v.optional(
+    v.strictObject({
+      cert: v.optional(text),
+      key: v.optional(text),
+      client_ca: v.optional(text),
+      cert_file: v.optional(text),
+      key_file: v.optional(text),
+      client_ca_file: v.optional(text),
+      // RequireClientCert is an old name of the toolkit's.
+      client_auth_type: v.optional(nameOf([...clientAuthTypes, 'RequireClientCert'], 'a policy')),
+      client_allowed_sans: v.optional(listOf(text)),
+      min_version: v.optional(nameOf(tlsVersions, 'a version')),
+      max_version: v.optional(nameOf(tlsVersions, 'a version')),
+      cipher_suites: v.optional(listOf(suite)),
+      prefer_server_cipher_suites: v.optional(flag),
+      curve_preferences: v.optional(listOf(nameOf(curves, 'a curve'))),
+    }),
+  ),
+  http_server_config: v.optional(
+    v.strictObject({
+      http2: v.optional(flag),
+      headers: v.optional(
+        v.strictObject({
+          'Content-Security-Policy': v.optional(headerValue),
+          'X-Frame-Options': v.optional(nameOf(['deny', 'sameorigin'], 'a value')),
+          'X-Content-Type-Options': v.optional(nameOf(['nosniff'], 'a value')),
+          'X-XSS-Protection': v.optional(headerValue),
+          'Strict-Transport-Security': v.optional(headerValue),
+        }),
+      ),
+    }),
+  ),
+  basic_auth_users: v.optional(v.record(v.string(), hash)),
+  rate_limit: v.optional(
+    v.strictObject({
+      interval: v.optional(
+        custom<string | number>(
+          'a duration such as 100ms or 1m30s, not below 0',
+          (value) => parseDuration(value) !== undefined,
+        ),
+      ),
+      burst: v.optional(
+        custom<number>('a whole number from 0 on', (value) => Number.isSafeInteger(value) && Number(value) >= 0),
+      ),
+    }),
+  ),
+});
+
+type FileContent = v.InferOutput<typeof fileSchema>;
+type TlsContent = NonNullable<FileContent['tls_server_config']>;
+
+/** PEM text: in the file itself, or in another one. */
+export type PemSource = { readonly key: string } & ({ readonly text: string } | { readonly file: string });
+
+/** What the file says about TLS, checked, the files it names not yet read. */
+export interface TlsConfig {
+  readonly cert: PemSource;
+  readonly privateKey: PemSource;
+  readonly clientCa: PemSource | undefined;
+  readonly clientAuth: ClientAuthType;
+  readonly allowedSans: readonly string[] | undefined;
+  readonly minVersion: keyof typeof tlsVersions;
+  readonly maxVersion: keyof typeof tlsVersions;
+  /** By Go's names; empty for all. */
+  readonly cipherSuites: readonly string[];
+  readonly prefersOwnOrder: boolean;
+  /** By Go's names; empty for the default. */
+  readonly curves: readonly string[];
+}
+
+/** At most `burst` requests at once, and one more each interval. */
+export interface RateLimit {
+  readonly intervalSeconds: number;
+  readonly burst: number;
+}
+
+/** A web config file of exporter-toolkit. */
+export interface WebConfig {
+  readonly tls: TlsConfig | undefined;
+  readonly http2: boolean;
+  /** Added to every response. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** bcrypt hashes by user; without any, nobody is asked for a password. */
+  readonly users: ReadonlyMap<string, string>;
+  readonly rateLimit: RateLimit | undefined;
+}
+
+/** Without a file: plain HTTP for everybody. */
+export const openConfig: WebConfig = {
+  tls: undefined,
+  http2: true,
+  headers: [],
+  users: new Map(),
+  rateLimit: undefined,
+};
+
+// As in Go, a key without a value is one that is not there.
+const withoutNulls = (content: unknown): unknown =>
+  typeof content !== 'object' || content === null || Array.isArray(content)
+    ? content
+    : Object.fromEntries(
+        Object.entries(content)
+          .filter(([, value]) => value !== null)
+          .map(([key, value]) => [key, withoutNulls(value)]),
+      );
+
+const isSecret = ([section, key]: KeyPath): boolean =>
+  section === 'basic_auth_users' || (section === 'tls_server_config' && key === 'key');
+
+/** Throws UsageError with a line for each key that is unknown or cannot be honoured. */
+export const parseWebConfig = (file: ConfigFile): WebConfig => {
+  const result = v.safeParse(fileSchema, withoutNulls(file.content));
+  if (!result.success) {
+    throw new UsageError(result.issues.map((issue) => describeIssue(file, issue, isSecret)).join('\n'));
+  }
+  const {
+    tls_server_config: tls,
+    http_server_config: http,
+    basic_auth_users: users,
+    rate_limit: limit,
+  } = result.output;
+  const faults: string[] = [];
+  const fault: Fault = (path, what) => void faults.push(describeAt(file, path, what));
+  const config: WebConfig = {
+    tls: tlsOf(tls, fault),
+    http2: http?.http2 ?? true,
+    headers: Object.entries(http?.headers ?? {}).filter((header): header is [string, string] => header[1] !== ''),
+    users: new Map(Object.entries(users ?? {})),
+    rateLimit: rateLimitOf(limit, fault),
+  };
+  const suites = config.tls?.cipherSuites ?? [];
+  if (config.http2 && config.tls?.minVersion !== 'TLS13' && suites.length > 0 && !sufficeForHttp2(suites)) {
+    fault(
+      ['tls_server_config', 'cipher_suites'],
+      'expected TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 among them, which HTTP/2 needs, or http_server_config.http2: false',
+    );
+  }
+  if (faults.length > 0) throw new UsageError(faults.join('\n'));
+  return config;
+};
+
+type Fault = (path: KeyPath, what: string) => void;
+
+const tlsOf = (given: TlsContent | undefined, fault: Fault): TlsConfig | undefined => {
+  const section = 'tls_server_config';
+  // An empty text is no value, too.
+  const content = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== '')) as TlsContent;
+  if (Object.keys(content).length === 0) return undefined;
+
+  const pem = (key: 'cert' | 'key' | 'client_ca'): PemSource | undefined => {
+    const inline = content[key];
+    const file = content[`${key}_file`];
+    if (inline !== undefined && file !== undefined) fault([section, key], `expected ${key} or ${key}_file, found both`);
+    if (file !== undefined) return { key: `${key}_file`, file };
+    return inline === undefined ? undefined : { key, text: inline };
+  };
+  const required = (key: 'cert' | 'key'): PemSource => {
+    const source = pem(key);
+    if (source === undefined) fault([section], `expected ${key} or ${key}_file, found neither`);
+    return source ?? { key, text: '' };
+  };
+
+  const { client_auth_type: policy = 'NoClientCert', client_allowed_sans: allowedSans } = content;
+  const clientAuth = (policy === 'RequireClientCert' ? 'RequireAnyClientCert' : policy) as ClientAuthType;
+  const clientCa = pem('client_ca');
+  const verifies = clientAuth === 'VerifyClientCertIfGiven' || clientAuth === 'RequireAndVerifyClientCert';
+  if (clientCa !== undefined && clientAuth === 'NoClientCert') {
+    fault(
+      [section, clientCa.key],
+      'expected a client_auth_type that asks for certificates besides, found NoClientCert',
+    );
+  }
+  if (clientCa === undefined && verifies) {
+    fault(
+      [section, 'client_auth_type'],
+      `${clientAuth} expects client_ca or client_ca_file, found neither: every public authority's certificates would do`,
+    );
+  }
+  if (
+    allowedSans !== undefined &&
+    clientAuth !== 'RequireAnyClientCert' &&
+    clientAuth !== 'RequireAndVerifyClientCert'
+  ) {
+    fault(
+      [section, 'client_allowed_sans'],
+      `expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert besides, found ${clientAuth}: without a certificate there is nothing to match`,
+    );
+  }
+
+  const { min_version = 'TLS12', max_version = 'TLS13' } = content;
+  const [minVersion, maxVersion] = [min_version, max_version] as (keyof typeof tlsVersions)[];
+  const order = Object.keys(tlsVersions);
+  if (order.indexOf(min_version) > order.indexOf(max_version)) {
+    const key = content.min_version === undefined ? 'max_version' : 'min_version';
+    fault([section, key], `expected min_version (${min_version}) to be at most max_version (${max_version})`);
+  }
+  return {
+    cert: required('cert'),
+    privateKey: required('key'),
+    clientCa,
+    clientAuth,
+    allowedSans,
+    minVersion: minVersion!,
+    maxVersion: maxVersion!,
+    cipherSuites: content.cipher_suites ?? [],
+    prefersOwnOrder: content.prefer_server_cipher_suites ?? true,
+    curves: content.curve_preferences ?? [],
+  };
+};
+
+const rateLimitOf = (given: FileContent['rate_limit'], fault: Fault): RateLimit | undefined => {
+  const intervalSeconds = parseDuration(given?.interval ?? 0)!;
+  const burst = given?.burst ?? 0;
+  if (intervalSeconds === 0) {
+    if (burst > 0 && given?.interval === undefined)
+      fault(['rate_limit', 'burst'], 'expected interval besides, found none');
+    return undefined;
+  }
+  if (burst === 0) fault(['rate_limit'], 'expected a burst of at least 1: with 0 nothing is ever answered');
+  return { intervalSeconds, burst };
+};

@@ -1,0 +1,223 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { isIPv6, type Socket } from 'node:net';
+import type { WebMetrics } from '../scrape/web-metrics.ts';
+
+/** What clients may take, and for how long. */
+export interface ConnectionLimits {
+  readonly connections: number;
+  readonly connectionsPerClient: number;
+  /** From the connection, TLS handshake included, to the end of the first request's headers. */
+  readonly headerSeconds: number;
+  /** From a response to the next request. */
+  readonly idleSeconds: number;
+  /** From a response's last byte's being ready to its having been taken. */
+  readonly responseSeconds: number;
+}
+
+type Response = ServerResponse | Http2ServerResponse;
+
+/** The connections of one address. */
+interface Client {
+  readonly key: string;
+  count: number;
+  /** Those that wait for the client, longest first. */
+  readonly waiting: Set<Connection>;
+}
+
+/** Whom an address belongs to: an IPv4 address, an IPv6 network of 64 bits; empty for a Unix socket. */
+export const clientKey = (address: string | undefined): string => {
+  if (address === undefined) return '';
+  const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - groups.length - after.length;
+  return [...groups, ...Array<string>(zeros).fill('0'), ...after].slice(0, 4).join(':');
+};
+
+/** One client's connection, from accept() to its end. */
+export class Connection {
+  readonly socket: Socket;
+  readonly client: Client;
+  /** Requests that have come and are not answered: their responses are being made, or being taken. */
+  requests = 0;
+  /** Those of them whose responses are being taken. */
+  sending = 0;
+  /** Until its first request. */
+  isNew = true;
+  /** To be closed once it has no requests. */
+  isRetired = false;
+  /** Whether several requests share it, so that bytes that come need not be a request's. */
+  isMultiplexed = false;
+  timer: NodeJS.Timeout | undefined;
+  /** Says goodbye, in the words of its protocol. */
+  end = (): void => this.cut();
+
+  constructor(socket: Socket, client: Client) {
+    this.socket = socket;
+    this.client = client;
+  }
+
+  /** Whether it is the client that has to do something next. */
+  get waits(): boolean {
+    return this.requests === 0 || this.sending > 0;
+  }
+
+  /** Ends it at once; what is not sent yet is dropped. */
+  cut(): void {
+    // Only TCP has a reset, which also frees what the kernel holds for a client that never reads.
+    if (this.socket.remoteAddress === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+}
+
+/**
+ * All connections of all clients. Whoever keeps one waiting keeps it for a limited time; and where there are too many, a new one takes the place
+ * of the one that has waited longest: those who hold connections open cannot keep those out who come to ask.
+ */
+export class Connections {
+  readonly #limits: ConnectionLimits;
+  readonly #metrics: WebMetrics;
+  readonly #all = new Set<Connection>();
+  readonly #waiting = new Set<Connection>();
+  readonly #clients = new Map<string, Client>();
+
+  constructor(limits: ConnectionLimits, metrics: WebMetrics) {
+    this.#limits = limits;
+    this.#metrics = metrics;
+  }
+
+  /** Takes a new connection in, or refuses it: then it is closed, and undefined is returned. */
+  admit(socket: Socket): Connection | undefined {
+    // A peer that has gone again already.
+    socket.on('error', () => {});
+    const key = clientKey(socket.remoteAddress);
+    const client = this.#clients.get(key) ?? { key, count: 0, waiting: new Set() };
+    // Who may open a Unix socket is the file system's affair.
+    const isFull = key !== '' && client.count >= this.#limits.connectionsPerClient;
+    if (
+      (isFull && !this.#evict(client.waiting)) ||
+      (this.#all.size >= this.#limits.connections && !this.#evict(this.#waiting))
+    ) {
+      this.#metrics.refused('connections');
+      new Connection(socket, client).cut();
+      return undefined;
+    }
+    this.#clients.set(key, client);
+    client.count += 1;
+    const connection = new Connection(socket, client);
+    this.#all.add(connection);
+    this.#metrics.connections = this.#all.size;
+    this.#wait(connection, this.#limits.headerSeconds, () => this.#cut(connection, 'slow'));
+    socket.once('close', () => this.#forget(connection));
+    return connection;
+  }
+
+  /** To be called with each request. */
+  begin(connection: Connection, response: Response): void {
+    connection.requests += 1;
+    connection.isNew = false;
+    this.#update(connection);
+    let timer: NodeJS.Timeout | undefined;
+    const end = response.end.bind(response) as (...args: unknown[]) => Response;
+    response.end = ((...args: unknown[]) => {
+      if (timer === undefined && !response.closed) {
+        timer = after(this.#limits.responseSeconds, () => this.#cut(connection, 'slow'));
+        connection.sending += 1;
+        this.#update(connection);
+      }
+      return end(...args);
+    }) as typeof response.end;
+    response.once('close', () => {
+      connection.requests -= 1;
+      if (timer !== undefined) {
+        clearTimeout(timer);
+        connection.sending -= 1;
+      }
+      this.#update(connection);
+    });
+  }
+
+  /** Closes all that do nothing, and the others when they are done; those that are new get one request yet, unless it is the last moment. */
+  retire({ isLast }: { isLast: boolean }): void {
+    for (const connection of this.#all) {
+      connection.isRetired = true;
+      if (connection.requests === 0 && (isLast || !connection.isNew)) this.#end(connection);
+    }
+  }
+
+  /** Closes all at once. */
+  cutAll(): void {
+    for (const connection of this.#all) connection.cut();
+  }
+
+  #update(connection: Connection): void {
+    if (!this.#all.has(connection)) return;
+    if (!connection.waits) {
+      this.#work(connection);
+    } else if (connection.requests > 0) {
+      this.#wait(connection);
+    } else if (connection.isRetired) {
+      this.#end(connection);
+    } else {
+      this.#idle(connection, this.#limits.idleSeconds, connection.socket.bytesRead);
+    }
+  }
+
+  // Headers that have begun to come and do not end are looked for as often as those of a new connection may take.
+  #idle(connection: Connection, leftSeconds: number, bytesRead: number): void {
+    const { headerSeconds } = this.#limits;
+    this.#wait(connection, Math.min(leftSeconds, headerSeconds), () => {
+      if (!connection.isMultiplexed && connection.socket.bytesRead !== bytesRead) this.#cut(connection, 'slow');
+      else if (leftSeconds <= headerSeconds) this.#end(connection);
+      else this.#idle(connection, leftSeconds - headerSeconds, bytesRead);
+    });
+  }
+
+  #end(connection: Connection): void {
+    connection.end();
+    this.#wait(connection, this.#limits.responseSeconds, () => connection.cut());
+  }
+
+  #wait(connection: Connection, seconds = Infinity, then = () => {}): void {
+    for (const set of [this.#waiting, connection.client.waiting]) if (!set.has(connection)) set.add(connection);
+    clearTimeout(connection.timer);
+    connection.timer = seconds === Infinity ? undefined : after(seconds, then);
+  }
+
+  #work(connection: Connection): void {
+    for (const set of [this.#waiting, connection.client.waiting]) set.delete(connection);
+    clearTimeout(connection.timer);
+    connection.timer = undefined;
+  }
+
+  #evict(waiting: ReadonlySet<Connection>): boolean {
+    const [longest] = waiting;
+    if (longest === undefined) return false;
+    this.#cut(longest, 'evicted');
+    return true;
+  }
+
+  #cut(connection: Connection, reason: 'slow' | 'evicted'): void {
+    this.#metrics.refused(reason);
+    this.#forget(connection);
+    connection.cut();
+  }
+
+  #forget(connection: Connection): void {
+    if (!this.#all.delete(connection)) return;
+    this.#work(connection);
+    this.#metrics.connections = this.#all.size;
+    const { client } = connection;
+    client.count -= 1;
+    if (client.count === 0) this.#clients.delete(client.key);
+  }
+}
+
+/** What a request shares with those that come on the same connection. */
+export const connectionKey = (request: IncomingMessage | Http2ServerRequest): { readonly destroyed: boolean } =>
+  'stream' in request ? (request.stream.session ?? request.stream) : request.socket;
+
+const after = (seconds: number, call: () => void): NodeJS.Timeout => setTimeout(call, seconds * 1e3).unref();

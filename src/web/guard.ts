@@ -1,0 +1,69 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { WebMetrics } from '../scrape/web-metrics.ts';
+import type { CurrentConfig } from './current-config.ts';
+import { clientKey } from './connections.ts';
+import type { Credentials, Passwords } from './passwords.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** Reads an Authorization header of the Basic scheme (RFC 7617); undefined for any other, and for none. */
+export const basicCredentials = (header: string | undefined): Credentials | undefined => {
+  const [, encoded] = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(header ?? '') ?? [];
+  if (encoded === undefined) return undefined;
+  const bytes = Buffer.from(encoded, 'base64');
+  const colon = bytes.indexOf(':');
+  if (colon < 0) return undefined;
+  return { user: bytes.subarray(0, colon).toString('utf8'), password: bytes.subarray(colon + 1) };
+};
+
+const hasBody = (request: Request): boolean => {
+  const { 'transfer-encoding': encoding, 'content-length': length } = request.headers;
+  const stream = 'stream' in request ? (request.stream as { endAfterHeaders: boolean }) : undefined;
+  return encoding !== undefined || Number(length ?? 0) !== 0 || stream?.endAfterHeaders === false;
+};
+
+const say = (response: Response, status: number, text: string): void =>
+  void response.status(status).type('text/plain').send(`${text}\n`);
+
+/** What every request passes before anything else: the web config's headers, rate limit and users; and none has a body. */
+export const guard = (spec: {
+  config: CurrentConfig;
+  passwords: Passwords;
+  metrics: WebMetrics;
+  now: () => number;
+}): RequestHandler => {
+  const { config, passwords, metrics, now } = spec;
+  let bucket: TokenBucket | undefined;
+  config.onChange(({ rateLimit }) => {
+    if (!rateLimit) bucket = undefined;
+    else if (!bucket?.is(rateLimit)) bucket = new TokenBucket(rateLimit, now);
+  });
+
+  return async (request, response, next) => {
+    config.refresh();
+    const { headers, users } = config.value;
+    for (const [name, value] of headers) response.setHeader(name, value);
+    if (hasBody(request)) {
+      metrics.refused('body');
+      // What follows is not read.
+      if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
+      return say(response, 413, 'No request here has a body');
+    }
+    if (bucket && !bucket.take()) {
+      metrics.refused('rate_limit');
+      return say(response, 429, 'Too many requests');
+    }
+    if (users.size === 0) return next();
+
+    const credentials = basicCredentials(request.headers.authorization);
+    const verdict = credentials && (await passwords.check(users, credentials, clientKey(request.socket.remoteAddress)));
+    if (verdict === 'right') return next();
+    if (verdict === 'busy') {
+      metrics.refused('password_queue');
+      response.setHeader('Retry-After', '1');
+      return say(response, 429, 'Too many passwords to look at, try again later');
+    }
+    metrics.refused('credentials');
+    response.setHeader('WWW-Authenticate', 'Basic realm="xen-exporter", charset="UTF-8"');
+    return say(response, 401, 'Unauthorized');
+  };
+};

@@ -1,0 +1,190 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import type { WebMetrics } from '../../src/scrape/web-metrics.ts';
+import { clientKey, type ConnectionLimits } from '../../src/web/connections.ts';
+import type { Handlers } from '../../src/web/server.ts';
+import { TempTree } from '../support/fake-host.ts';
+import { startDoor } from '../support/front-door.ts';
+import { until } from '../support/until.ts';
+import { ask, RawClient } from '../support/web-client.ts';
+
+const get = 'GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n';
+
+/** How many were turned away for each reason that any was. */
+const refusedOf = (metrics: WebMetrics): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  const out = {
+    add: (_descriptor: unknown, labels: { reason?: string }, count: number) => {
+      if (labels.reason !== undefined && count > 0) counts[labels.reason] = count;
+    },
+  };
+  metrics.addTo(out as never);
+  return counts;
+};
+
+/** A door whose requests are answered when the test calls what is in the list. */
+const startHolding = async (limits: Partial<ConnectionLimits>) => {
+  const held: (() => void)[] = [];
+  const handlers: Handlers = {
+    http1: (_request, response) => void held.push(() => response.end('done')),
+    http2: (_request, response) => void response.end(),
+  };
+  return [await startDoor({ handlers, limits }), held] as const;
+};
+
+/** Answers with so many bytes. */
+const large = (bytes: number): Handlers => ({
+  http1: (_request, response) => void response.end(Buffer.alloc(bytes)),
+  http2: (_request, response) => void response.end(),
+});
+
+test.each([
+  ['10.0.0.1', '10.0.0.1'],
+  ['::ffff:10.0.0.1', '10.0.0.1'],
+  ['fd00:1:2:3:4:5:6:7', 'fd00:1:2:3'],
+  ['fd00:1::7', 'fd00:1:0:0'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  ['::1', '0:0:0:0'],
+  [undefined, ''],
+])('the client of %s is %s', (address, key) => expect(clientKey(address)).toBe(key));
+
+describe('too many connections', () => {
+  test('a new one takes the place of the one that waited longest', async () => {
+    await using door = await startDoor({ limits: { connections: 3 } });
+    const first = await RawClient.connect(door.port);
+    const others = [await RawClient.connect(door.port), await RawClient.connect(door.port)];
+    const fourth = await RawClient.connect(door.port);
+    await first.closed;
+    expect((await ask(door.port)).status).toBe(200);
+    await others[0]!.closed;
+    expect([others[1]!.isOpen, fourth.isOpen]).toEqual([true, true]);
+    expect(refusedOf(door.metrics)).toEqual({ evicted: 2 });
+  });
+
+  test('of one client, it is one of its own', async () => {
+    await using door = await startDoor({ limits: { connectionsPerClient: 2 } });
+    const other = await RawClient.connect(door.port, { localAddress: '127.0.0.2' });
+    const mine: RawClient[] = [];
+    for (let i = 0; i < 5; i += 1) mine.push(await RawClient.connect(door.port));
+    await Promise.all(mine.slice(0, 3).map(({ closed }) => closed));
+    expect([other.isOpen, mine[3]!.isOpen, mine[4]!.isOpen]).toEqual([true, true, true]);
+    expect(door.metrics.connections).toBe(3);
+  });
+
+  test('none is cut off while its request is worked on: then the new one is refused', async () => {
+    const [door, held] = await startHolding({ connections: 2 });
+    await using _door = door;
+    const working = [ask(door.port), ask(door.port)];
+    await until('both to be worked on', () => held.length === 2);
+    using third = await RawClient.connect(door.port);
+    await third.closed;
+    expect(refusedOf(door.metrics)).toEqual({ connections: 1 });
+    held.splice(0).forEach((answer) => answer());
+    expect((await Promise.all(working)).map(({ body }) => body)).toEqual(['done', 'done']);
+    const next = ask(door.port);
+    (await until('the next one to be worked on', () => held[0]))();
+    expect((await next).body).toBe('done');
+  });
+});
+
+describe('clients that take their time', () => {
+  test('headers that never end', async () => {
+    await using door = await startDoor({ limits: { headerSeconds: 0.3 } });
+    using client = await RawClient.connect(door.port);
+    const drip = setInterval(() => client.send('X-A: b\r\n'), 20);
+    client.send('GET / HTTP/1.1\r\nHost: x\r\n');
+    await client.closed;
+    clearInterval(drip);
+    expect(refusedOf(door.metrics)).toEqual({ slow: 1 });
+  });
+
+  test('headers that never end, of the second request on a connection', async () => {
+    await using door = await startDoor({ limits: { headerSeconds: 0.3, idleSeconds: 60 } });
+    using client = await RawClient.connect(door.port);
+    client.send(get);
+    await until('the first response', () => client.received.includes('Healthy'));
+    client.send('GET / HT');
+    await client.closed;
+    expect(refusedOf(door.metrics)).toEqual({ slow: 1 });
+  });
+
+  test('a connection without requests is kept for its time, and longer than headers may take', async () => {
+    await using door = await startDoor({ limits: { headerSeconds: 0.1, idleSeconds: 0.45 } });
+    using client = await RawClient.connect(door.port);
+    client.send(get);
+    await until('the first response', () => client.received.includes('Healthy'));
+    const begin = performance.now();
+    await client.closed;
+    expect(performance.now() - begin).toBeGreaterThan(400);
+    expect(refusedOf(door.metrics)).toEqual({});
+  });
+
+  test('a client that never reads is cut off, and what was kept for it is let go', async () => {
+    await using door = await startDoor({ handlers: large(32 << 20), limits: { responseSeconds: 0.3 } });
+    using client = await RawClient.connect(door.port, { reads: false });
+    client.send(get);
+    await until('it to be cut off', () => refusedOf(door.metrics)['slow'] === 1);
+    await until('its connection to be gone', () => door.metrics.connections === 0);
+  });
+
+  test('one that reads slowly, but in time, gets it all', async () => {
+    await using door = await startDoor({ handlers: large(8 << 20), limits: { responseSeconds: 10 } });
+    const outgoing = request({ port: door.port, host: '127.0.0.1', agent: false });
+    outgoing.end();
+    const [response] = (await once(outgoing, 'response')) as [NodeJS.ReadableStream];
+    let bytes = 0;
+    for await (const chunk of response) bytes += chunk.length;
+    expect(bytes).toBe(8 << 20);
+    expect(refusedOf(door.metrics)).toEqual({});
+  });
+});
+
+test('closing lets a response end, and ends connections that do nothing', async () => {
+  const [door, held] = await startHolding({});
+  using idle = await RawClient.connect(door.port);
+  const answer = ask(door.port);
+  const end = await until('the request to be worked on', () => held[0]);
+  const closed = door.door.close(30);
+  await idle.closed;
+  end();
+  expect((await answer).body).toBe('done');
+  await closed;
+});
+
+test('closing waits for nobody longer than its grace', async () => {
+  const handlers: Handlers = { http1: () => {}, http2: (_request, response) => void response.end() };
+  const door = await startDoor({ handlers });
+  using client = await RawClient.connect(door.port);
+  client.send(get);
+  await door.door.close(0.1);
+  await client.closed;
+});
+
+describe('a Unix socket', () => {
+  test('is for its user and group, and is gone when the door closes', async () => {
+    using tree = new TempTree();
+    const path = tree.path('door.sock');
+    const door = await startDoor({ address: { path } });
+    expect(statSync(path).mode & 0o777).toBe(0o660);
+    expect((await ask(0, { socketPath: path })).status).toBe(200);
+    await door.door.close(1);
+    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  test('one that a killed process left is replaced, one in use is not, a file never', async () => {
+    using tree = new TempTree();
+    const path = tree.path('door.sock');
+    const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', script]);
+    expect(statSync(path).isSocket()).toBe(true);
+    await using _door = await startDoor({ address: { path } });
+    await expect(startDoor({ address: { path } })).rejects.toThrow(/EADDRINUSE/);
+    expect((await ask(0, { socketPath: path })).status).toBe(200);
+    writeFileSync(tree.path('file'), 'kept');
+    await expect(startDoor({ address: { path: tree.path('file') } })).rejects.toThrow(/EADDRINUSE/);
+    expect(readFileSync(tree.path('file'), 'utf8')).toBe('kept');
+  });
+});
