@@ -41,12 +41,12 @@ const summary: Section = {
     stat({
       title: 'Lost before the bridge',
       description:
-        'Packets that network cards, connection tracking and Open vSwitch lose. Coloured where XenUplinkDropping fires.',
-      unit: 'pps',
+        'Share of the packets for all guests that network cards, connection tracking and Open vSwitch lose. Coloured where XenUplinkDropping fires.',
+      unit: 'percentunit',
       decimals: 1,
       width: 4,
       limits: limitsOf('XenUplinkDropping'),
-      query: [record('uplink_lost_packets:rate5m'), '{{instance}}'],
+      query: [record('uplink_lost_packets:ratio_rate5m'), '{{instance}}'],
     }),
     stat({
       title: 'vifs',
@@ -286,11 +286,9 @@ const drops: Section = {
     }),
     graph({
       title: 'Lost before the bridge',
-      description:
-        'Packets that network cards, connection tracking and Open vSwitch lose. The line: XenUplinkDropping.',
+      description: 'Packets that network cards, connection tracking and Open vSwitch lose.',
       unit: 'pps',
       width: 8,
-      limits: limitsOf('XenUplinkDropping'),
       queries: [
         [
           most(

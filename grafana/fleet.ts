@@ -177,11 +177,9 @@ const board: Board = {
         }),
         graph({
           title: 'Lost before they reach a guest',
-          description:
-            'Packets that network cards, connection tracking and Open vSwitch of a host lose. The line is where XenUplinkDropping fires.',
+          description: 'Packets that network cards, connection tracking and Open vSwitch of a host lose.',
           unit: 'pps',
           width: 12,
-          limits: limitsOf('XenUplinkDropping'),
           queries: [
             [
               most(

@@ -98,11 +98,9 @@ const uplink: Section = {
   panels: [
     graph({
       title: 'Lost before the bridge',
-      description:
-        'Packets of all guests of the host that were lost before any guest could have taken them. The line is where XenUplinkDropping fires.',
+      description: 'Packets of all guests of the host that were lost before any guest could have taken them.',
       unit: 'pps',
       width: 12,
-      limits: limitsOf('XenUplinkDropping'),
       queries: [[lostOnHost, '{{where}}']],
     }),
     graph({
@@ -266,12 +264,13 @@ const netfront: Section = {
   title: '6  netfront',
   panels: [
     graph({
-      title: 'Interrupt time of the busiest vCPU',
-      description: 'Share of its time. The line is where XenVifInterruptsOnOneVcpu fires.',
+      title: 'Time in interrupts',
+      description:
+        'Of all vCPUs, in the time of one: what Xen saw the guest run beyond its tasks, or what its kernel says if that is more. The line is where XenVifInterruptsOnOneVcpu fires, if the interrupts of its vifs come to one vCPU.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenVifInterruptsOnOneVcpu'),
-      queries: [[record('interrupt_time_of_busiest_vcpu:ratio_rate5m'), '{{domain}}']],
+      queries: [[record('interrupt_cpu:rate5m'), '{{domain}}']],
     }),
     graph({
       title: 'Network events by vCPU',
