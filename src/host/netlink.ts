@@ -1,3 +1,5 @@
+import { loadLibc } from './libc.ts';
+
 /** Netlink protocols that the product speaks (include/uapi/linux/netlink.h). */
 export const netlinkProtocols = { route: 0, sockDiag: 4 } as const;
 export type NetlinkProtocol = keyof typeof netlinkProtocols;
@@ -28,7 +30,7 @@ const maxReplyBytes = 64 << 20;
 
 /** Loads the system calls. Throws NetlinkUnavailable where the add-on cannot be loaded. */
 export const openNetlink = async (): Promise<Netlink> => {
-  const libc = await loadLibc();
+  const libc = await loadCalls();
   const sockets = new Map<NetlinkProtocol, number>();
   let reply = Buffer.allocUnsafeSlow(receiveBytes);
 
@@ -87,7 +89,7 @@ export const noNetlink = (reason: string): Netlink => ({
   close: () => {},
 });
 
-interface Libc {
+interface Calls {
   socket(family: number, type: number, protocol: number): number;
   send(socket: number, bytes: Uint8Array, length: number, flags: number): number;
   recv(socket: number, bytes: Uint8Array, length: number, flags: number): number;
@@ -96,18 +98,16 @@ interface Libc {
   errorName(errno: number): string;
 }
 
-const loadLibc = async (): Promise<Libc> => {
+const loadCalls = async (): Promise<Calls> => {
   try {
-    const { default: koffi } = await import('koffi');
-    const { getSystemErrorName } = await import('node:util');
-    const libc = koffi.load(null);
+    const { func, errno, errorName } = await loadLibc();
     return {
-      socket: libc.func('int socket(int, int, int)'),
-      send: libc.func('long send(int, const void *, size_t, int)'),
-      recv: libc.func('long recv(int, void *, size_t, int)'),
-      close: libc.func('int close(int)'),
-      errno: () => koffi.errno(),
-      errorName: (errno) => getSystemErrorName(-errno),
+      socket: func('int socket(int, int, int)'),
+      send: func('long send(int, const void *, size_t, int)'),
+      recv: func('long recv(int, void *, size_t, int)'),
+      close: func('int close(int)'),
+      errno,
+      errorName,
     };
   } catch (error) {
     throw new NetlinkUnavailable(`cannot load the system calls: ${(error as Error).message}`);
