@@ -131,9 +131,11 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       // A kernel that counts CPU time by ticks misses interrupts that come while it is idle, for then it has no ticks: what Xen saw it run beyond
       // its tasks is their time.
       record: 'uuid:xen_interrupt_cpu:rate5m',
-      expr: `(uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m) > ${ofGuest(cpuTime('mode=~"irq|softirq"'))}
-  or
-${ofGuest(cpuTime('mode=~"irq|softirq"'))}`,
+      expr: `max by (uuid) (
+  ${ofGuest(cpuTime('mode=~"irq|softirq"'))}
+    or
+  label_replace(uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m, "seen_by", "xen", "", "")
+)`,
     },
     {
       record: 'uuid:xen_interrupt_time:ratio_rate5m',
