@@ -11,11 +11,10 @@ import { chromium } from 'playwright-core';
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
 import { findProgram } from '../../src/host/commands.ts';
-import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { Fleet } from '../../test/support/fleet.ts';
 import { choiceOf, interpolated, panelsOf, targetsOf, type Choice } from '../../test/support/grafana.ts';
 import { prometheusAt, startPrometheus, type Prometheus } from '../../test/support/prometheus.ts';
-import { inScaledTime } from '../../test/support/time-scale.ts';
+import { scaledRuleFile } from '../../test/support/time-scale.ts';
 import type { Answer } from './frames.ts';
 import type { Picture } from './page.tsx';
 import type { Panel } from './panel.ts';
@@ -102,7 +101,7 @@ const picturesOf = async (prometheus: Prometheus): Promise<(Picture & { uid: str
 const picturesOfFleet = async (): Promise<(Picture & { uid: string })[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'pictures-'));
   const rules = join(folder, 'rules.yml');
-  writeFileSync(rules, JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), timeScale) }));
+  writeFileSync(rules, scaledRuleFile(timeScale));
   try {
     await using fleet = await Fleet.start();
     await using prometheus = await startPrometheus({

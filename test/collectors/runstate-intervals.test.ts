@@ -4,6 +4,7 @@ import { ParseError } from '../../src/formats/parse-error.ts';
 import { runStates } from '../../src/formats/xentrace.ts';
 import { readBytes, readText } from '../formats/fixture.ts';
 import {
+  captures,
   changeRecord,
   chunk,
   compareWithXenalyze,
@@ -13,14 +14,6 @@ import {
   record,
 } from '../support/xentrace.ts';
 
-const captures = [
-  'credit-idle',
-  'credit-storm',
-  'credit-storm-timeslice-1ms',
-  'credit2-idle',
-  'credit2-storm',
-  'credit2-hvm-booting',
-];
 const domu1: [number, number] = [1, 0];
 const domu2: [number, number] = [2, 0];
 

@@ -4,7 +4,6 @@ import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dashboards } from '../../grafana/dashboards.ts';
-import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { TempTree } from '../support/fake-host.ts';
 import { Fleet } from '../support/fleet.ts';
 import {
@@ -22,7 +21,7 @@ import {
   type Choice,
 } from '../support/grafana.ts';
 import { startPrometheus, type Prometheus, type QueryResult } from '../support/prometheus.ts';
-import { inScaledTime } from '../support/time-scale.ts';
+import { scaledRuleFile } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
 
 /** Five minutes are ten seconds. */
@@ -80,10 +79,7 @@ const has = async (expr: string): Promise<boolean> => (await prometheus.query(ex
 beforeAll(async () => {
   fleet = await Fleet.start();
   rules = new TempTree();
-  writeFileSync(
-    rules.path('rules.yml'),
-    JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), timeScale) }),
-  );
+  writeFileSync(rules.path('rules.yml'), scaledRuleFile(timeScale));
   prometheus = await startPrometheus({
     targets: [...fleet.targets, await deadTarget()],
     scrapeIntervalSeconds: 1,

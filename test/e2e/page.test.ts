@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { defaultPackOptions } from '../../src/pack/pack.ts';
 import { startAlertmanager } from '../support/alertmanager.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { TempTree } from '../support/fake-host.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import { StormReplay } from '../support/storm-replay.ts';
-import { inScaledTime } from '../support/time-scale.ts';
+import { scaledRuleFile } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
 
 /** Five minutes are ten seconds. */
@@ -17,7 +17,7 @@ const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml
 test('a storm on a captured host and guest: one page names guest and cause, and is resolved when it ends', async () => {
   using folder = new TempTree();
   const rules = folder.path('rules.yml');
-  writeFileSync(rules, JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), timeScale) }));
+  writeFileSync(rules, scaledRuleFile(timeScale));
   using replay = new StormReplay();
   await using dom0 = await startDaemon({ args: replay.flags.dom0 });
   await using guest = await startDaemon({ args: replay.flags.guest });

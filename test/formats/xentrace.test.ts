@@ -2,18 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ParseError } from '../../src/formats/parse-error.ts';
 import { runStates, XentraceParser } from '../../src/formats/xentrace.ts';
-import { changeRecord, chunk, lostRecord, parseTrace, record } from '../support/xentrace.ts';
+import { captures, changeRecord, chunk, lostRecord, parseTrace, record } from '../support/xentrace.ts';
 import { readBytes } from './fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
-const captures = [
-  'credit-idle',
-  'credit-storm',
-  'credit-storm-timeslice-1ms',
-  'credit2-idle',
-  'credit2-storm',
-  'credit2-hvm-booting',
-];
 const capture = (name: string): Uint8Array => readBytes(`xentrace/${name}.xt`);
 const idle = capture('credit-idle');
 /** Its first chunks, of three CPUs. */

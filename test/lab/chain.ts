@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { defaultPackOptions } from '../../src/pack/pack.ts';
 import { startAlertmanager, type Alertmanager } from '../support/alertmanager.ts';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
-import { inScaledTime } from '../support/time-scale.ts';
+import { scaledRuleFile } from '../support/time-scale.ts';
 import { installExporter, packExporter } from './exporter.ts';
 import { EXPORTER_PORT, type Lab } from './lab.ts';
 
@@ -37,11 +37,12 @@ export class Chain implements AsyncDisposable {
     for (const machine of lab.machines) await installExporter(machine, archive, exporterFlags);
     const folder = mkdtempSync(join(tmpdir(), 'chain-'));
     const rules = join(folder, 'rules.yml');
-    writeFileSync(rules, JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), TIME_SCALE) }));
+    writeFileSync(rules, scaledRuleFile(TIME_SCALE));
     const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
     const alertmanager = await startAlertmanager(config, TIME_SCALE);
     const prometheus = await startPrometheus({
       scrapeIntervalSeconds: SCRAPE_INTERVAL_SECONDS,
+      evaluationIntervalSeconds: EVALUATION_INTERVAL_SECONDS,
       scrapeConfigs: [
         {
           job_name: defaultPackOptions.job,
@@ -52,11 +53,6 @@ export class Chain implements AsyncDisposable {
         },
       ],
       extraConfig: {
-        global: {
-          scrape_interval: `${SCRAPE_INTERVAL_SECONDS}s`,
-          scrape_timeout: `${SCRAPE_INTERVAL_SECONDS}s`,
-          evaluation_interval: `${EVALUATION_INTERVAL_SECONDS}s`,
-        },
         rule_files: [rules],
         alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] },
       },

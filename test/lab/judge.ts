@@ -30,7 +30,7 @@ export interface Verdict {
   title: string;
   /** The first of each alert, while the fault or the load was there. */
   told: Told[];
-  /** Whether the expected guest and cause were told and nobody else's page; of a healthy load, whether there was no page. */
+  /** Whether the expected guest and cause were told and nobody else's page, and no page in the near miss or with the healthy load. */
   isRight: boolean;
   /** Seconds for the rules until the expected was told. */
   toldAfterSeconds?: number;
@@ -110,7 +110,11 @@ export class Judge {
       name: fault.name,
       title: fault.title,
       told,
-      isRight: first !== undefined && hasCause && pages.every(({ domain }) => domain === expected.domain),
+      isRight:
+        first !== undefined &&
+        hasCause &&
+        pages.every(({ domain }) => domain === expected.domain) &&
+        falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
       pages: this.#notifications(injected, undone).filter(
         (notification) => isPage(notification) && notification.groupLabels['domain'] === expected.domain,

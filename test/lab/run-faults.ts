@@ -42,7 +42,7 @@ const said = ({ alert, domain, cause, afterSeconds }: Told): string =>
 
 const rowOf = (verdict: Verdict): string[] => [
   verdict.name,
-  verdict.isRight && verdict.falsePages.length === 0 ? 'right' : 'WRONG',
+  verdict.isRight ? 'right' : 'WRONG',
   String(verdict.toldAfterSeconds ?? '-'),
   String(verdict.pages),
   String(verdict.resolvedAfterSeconds ?? '-'),
@@ -68,8 +68,9 @@ try {
   const judge = new Judge(chain, scene, progress);
   const keep = async (verdict: Verdict, expected?: Expected): Promise<void> => {
     verdicts.push(verdict);
-    rows.push(rowOf(verdict));
-    progress(rowOf(verdict).join(' | '));
+    const row = rowOf(verdict);
+    rows.push(row);
+    progress(row.join(' | '));
     const recorded = await recordedFault(chain.prometheus, verdict, expected);
     const file = join(values.out, `${lab.scheduler}-${verdict.name}.json.gz`);
     writeFileSync(file, gzipSync(JSON.stringify(recorded), { level: 9 }));
@@ -90,6 +91,6 @@ try {
 const result = { scheduler: lab.scheduler, verdicts };
 writeFileSync(join(values.out, 'verdicts.json'), `${JSON.stringify(result, null, 2)}\n`);
 process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n`);
-const right = rows.filter(([, verdict]) => verdict === 'right');
+const right = verdicts.filter(({ isRight }) => isRight);
 process.stdout.write(`${right.length} of ${verdicts.length} right\n`);
 process.exitCode = right.length === verdicts.length ? 0 : 1;

@@ -15,6 +15,8 @@ export interface PrometheusOptions {
   /** Whole scrape configurations, as Prometheus's configuration file has them. */
   scrapeConfigs?: readonly object[];
   scrapeIntervalSeconds: number;
+  /** Of rules; as that of scrapes unless given. */
+  evaluationIntervalSeconds?: number;
   /** More of the configuration file, such as rule_files with absolute paths. */
   extraConfig?: Readonly<Record<string, unknown>>;
 }
@@ -115,13 +117,15 @@ export async function promtoolCheckWebConfig(file: string): Promise<string> {
 }
 
 // JSON is YAML too.
-function configuration({ targets, scrapeConfigs = [], scrapeIntervalSeconds, extraConfig }: PrometheusOptions): object {
-  const interval = `${Math.round(scrapeIntervalSeconds * 1000)}ms`;
+function configuration(options: PrometheusOptions): object {
+  const { targets, scrapeConfigs = [], scrapeIntervalSeconds, extraConfig } = options;
+  const milliseconds = (seconds: number): string => `${Math.round(seconds * 1000)}ms`;
+  const interval = milliseconds(scrapeIntervalSeconds);
   const fromTargets = targets === undefined ? [] : [{ job_name: 'xen', static_configs: [{ targets }] }];
   return {
     global: {
       scrape_interval: interval,
-      evaluation_interval: interval,
+      evaluation_interval: milliseconds(options.evaluationIntervalSeconds ?? scrapeIntervalSeconds),
       ...(scrapeIntervalSeconds < 10 ? { scrape_timeout: interval } : {}),
     },
     scrape_configs: [...fromTargets, ...scrapeConfigs],

@@ -1,4 +1,4 @@
-import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
+import { defaultPackOptions, rulePack, type AlertingRule, type RuleGroup } from '../../src/pack/pack.ts';
 
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
@@ -9,7 +9,7 @@ export const scaled = (duration: string, factor: number): string => {
 };
 
 /** The rules with all windows, offsets and waits so many times as long, and nothing else changed: what takes minutes can be seen in seconds. */
-export const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[] =>
+const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[] =>
   groups.map(({ name, rules }) => ({
     name,
     rules: rules.map((rule) => {
@@ -22,3 +22,7 @@ export const inScaledTime = (groups: readonly RuleGroup[], factor: number): Rule
       return { ...rule, ...waits, expr };
     }),
   }));
+
+/** A file of the shipped rules, in such time. */
+export const scaledRuleFile = (factor: number): string =>
+  JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), factor) });

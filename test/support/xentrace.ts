@@ -8,6 +8,16 @@ import {
   type RunStateChange,
 } from '../../src/formats/xentrace.ts';
 
+/** Captured traces, test/fixtures/xentrace/NAME.xt. */
+export const captures = [
+  'credit-idle',
+  'credit-storm',
+  'credit-storm-timeslice-1ms',
+  'credit2-idle',
+  'credit2-storm',
+  'credit2-hvm-booting',
+];
+
 export interface Parsed {
   readonly changes: RunStateChange[];
   readonly lost: LostRecords[];
