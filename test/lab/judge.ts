@@ -1,4 +1,5 @@
 import type { Notification } from '../support/alertmanager.ts';
+import { scaledQuery } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
 import { minutes, TIME_SCALE, type Chain } from './chain.ts';
 import type { Fault, HealthyLoad, Scene } from './faults/fault.ts';
@@ -36,7 +37,9 @@ export interface Verdict {
   toldAfterSeconds?: number;
   /** Pages sent of the expected guest: one for one trouble. */
   pages: number;
-  /** Seconds for the rules from the end of the fault until it was told that it is over. */
+  /** Whether the fault was ended by what a runbook says, with the load going on. */
+  isMitigated?: boolean;
+  /** Seconds for the rules from its mitigation, or from the end of the fault, until it was told that it is over. */
   resolvedAfterSeconds?: number;
   /** Pages in the near miss, or with the healthy load. */
   falsePages: Told[];
@@ -48,6 +51,7 @@ const healthyMinutes = 15;
 const nearMissMinutes = 11;
 const tellTimeoutMinutes = 25;
 const resolveTimeoutMinutes = 40;
+const historyTimeoutMinutes = 90;
 /** Time for Alertmanager to send a second notification, if it had one to send. */
 const settleMinutes = 6;
 
@@ -68,24 +72,19 @@ export class Judge {
 
   /** Does the near miss, then the fault, and waits for what is told. */
   async fault(fault: Fault): Promise<Verdict> {
-    await this.#quiet();
     const { expected } = fault;
-    this.#progress(`${fault.name}: near miss`);
-    const begin = Date.now();
-    let falsePages: Told[];
-    try {
-      await fault.nearMiss(this.#scene);
-      await this.#wait(nearMissMinutes);
-      falsePages = this.#told(begin).filter(isPage);
-    } finally {
-      await this.#undo(fault);
-    }
     await this.#quiet();
+    const begin = Date.now();
+    const falsePages = await this.#nearMiss(fault);
+    await this.#quiet();
+    if (fault.precondition !== undefined) await this.#answered(fault.precondition);
 
     this.#progress(`${fault.name}: fault`);
     let injected = Date.now();
-    let undone: number;
+    let undone: number | undefined;
     let told: Told[];
+    let first: Told | undefined;
+    let resolved: number | undefined;
     const isExpected = ({ alert, domain }: Told): boolean => alert === expected.alert && domain === expected.domain;
     try {
       await fault.inject(this.#scene);
@@ -97,13 +96,21 @@ export class Judge {
       }).catch(() => {});
       await this.#wait(settleMinutes);
       told = this.#told(injected);
+      first = told.find(isExpected);
+      if (first && fault.mitigate) {
+        this.#progress(`${fault.name}: mitigation`);
+        await fault.mitigate(this.#scene);
+        undone = Date.now();
+        resolved = await this.#resolved(first, undone);
+      }
     } finally {
       this.#progress(`${fault.name}: undo`);
       await this.#undo(fault);
-      undone = Date.now();
     }
-    const first = told.find(isExpected);
-    const resolved = first && (await this.#resolved(first, undone));
+    if (undone === undefined) {
+      undone = Date.now();
+      resolved = first && (await this.#resolved(first, undone));
+    }
     const pages = told.filter(isPage);
     const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
     return {
@@ -119,6 +126,7 @@ export class Judge {
       pages: this.#notifications(injected, undone).filter(
         (notification) => isPage(notification) && notification.groupLabels['domain'] === expected.domain,
       ).length,
+      isMitigated: fault.mitigate !== undefined,
       ...(resolved !== undefined && { resolvedAfterSeconds: seconds(resolved - undone) }),
       falsePages,
       times: {
@@ -129,6 +137,19 @@ export class Judge {
         end: Date.now() / 1000,
       },
     };
+  }
+
+  /** The pages that it brings. */
+  async #nearMiss(fault: Fault): Promise<Told[]> {
+    this.#progress(`${fault.name}: near miss`);
+    const begin = Date.now();
+    try {
+      await fault.nearMiss(this.#scene);
+      await this.#wait(nearMissMinutes);
+      return this.#told(begin).filter(isPage);
+    } finally {
+      await this.#undo(fault);
+    }
   }
 
   async healthy(load: HealthyLoad): Promise<Verdict> {
@@ -163,6 +184,13 @@ export class Judge {
       async () => (await this.#chain.prometheus.query('ALERTS{severity!="info"}')).length === 0,
       { timeoutMs: minutes(resolveTimeoutMinutes), intervalMs: 500 },
     );
+  }
+
+  async #answered(query: string): Promise<void> {
+    await until(query, async () => (await this.#chain.prometheus.query(scaledQuery(query, TIME_SCALE))).length > 0, {
+      timeoutMs: minutes(historyTimeoutMinutes),
+      intervalMs: 500,
+    });
   }
 
   /** So many minutes for the rules, by what Prometheus has evaluated. */

@@ -1,4 +1,4 @@
-// npm run lab:faults -- [--scheduler=credit|credit2] [--out=FOLDER] [NAME...]
+// npm run lab:faults -- [--scheduler=credit|credit2] [--runs=N] [--out=FOLDER] [NAME...]
 // Does faults on one boot of Xen, or on the lab that is up, and says what the rules told of each.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,9 @@ import { Lab } from './lab.ts';
 import { SCHEDULER_NAMES, type SchedulerName } from './qemu.ts';
 import { recordedFault } from './recorded-fault.ts';
 
-const LIFETIME_SECONDS = 2 * 3600;
+const LIFETIME_SECONDS_PER_RUN = 3600;
+/** A page is to come so soon, by the clock of the rules. */
+const PAGE_SECONDS = 120;
 /** Connections a second that the victim's web server serves all the time. */
 const STEADY_RATE = 4;
 
@@ -24,15 +26,22 @@ const { values, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
     scheduler: { type: 'string', default: 'credit' },
+    runs: { type: 'string', default: '1' },
     out: { type: 'string', default: join(CACHE, 'faults') },
   },
 });
+const runs = Number(values.runs);
 const all = [...healthyLoads, ...faults];
 const unknown = names.filter((name) => !all.some((each) => each.name === name));
-if (unknown.length > 0 || !SCHEDULER_NAMES.includes(values.scheduler as SchedulerName)) {
-  progress(
-    `no fault ${unknown.join()} or scheduler ${values.scheduler}; there are: ${all.map(({ name }) => name).join()}`,
-  );
+const refused = [
+  ...unknown.map((name) => `no fault ${name}; there are: ${all.map((each) => each.name).join()}`),
+  ...(SCHEDULER_NAMES.includes(values.scheduler as SchedulerName)
+    ? []
+    : [`no scheduler ${values.scheduler}; there are: ${SCHEDULER_NAMES.join()}`]),
+  ...(Number.isInteger(runs) && runs > 0 ? [] : [`--runs=${values.runs}: a whole number of runs is expected`]),
+];
+if (refused.length > 0) {
+  refused.forEach(progress);
   process.exit(2);
 }
 const isAsked = ({ name }: { name: string }): boolean => names.length === 0 || names.includes(name);
@@ -56,7 +65,7 @@ const lab =
   (await Lab.boot({
     scheduler: values.scheduler as SchedulerName,
     guests: ['domu1', 'domu2', 'pvh1'],
-    lifetimeSeconds: LIFETIME_SECONDS,
+    lifetimeSeconds: (runs + 1) * LIFETIME_SECONDS_PER_RUN,
     progress,
   }));
 mkdirSync(values.out, { recursive: true });
@@ -78,9 +87,13 @@ try {
   const steady = new Scene(lab);
   await scene.victim.run('pgrep nginx >/dev/null || nginx');
   try {
-    for (const load of healthyLoads.filter(isAsked)) await keep(await judge.healthy(load));
-    await steady.load('connections', 80, STEADY_RATE);
-    for (const fault of faults.filter(isAsked)) await keep(await judge.fault(fault), fault.expected);
+    for (let run = 1; run <= runs; run += 1) {
+      progress(`run ${run} of ${runs}`);
+      for (const load of healthyLoads.filter(isAsked)) await keep(await judge.healthy(load));
+      await steady.load('connections', 80, STEADY_RATE);
+      for (const fault of faults.filter(isAsked)) await keep(await judge.fault(fault), fault.expected);
+      await steady.clear();
+    }
   } finally {
     await scene.clear();
     await steady.clear();
@@ -91,6 +104,12 @@ try {
 const result = { scheduler: lab.scheduler, verdicts };
 writeFileSync(join(values.out, 'verdicts.json'), `${JSON.stringify(result, null, 2)}\n`);
 process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n`);
-const right = verdicts.filter(({ isRight }) => isRight);
-process.stdout.write(`${right.length} of ${verdicts.length} right\n`);
-process.exitCode = right.length === verdicts.length ? 0 : 1;
+const count = (what: (verdict: Verdict) => boolean): number => verdicts.filter(what).length;
+const right = count(({ isRight }) => isRight);
+const paged = count(({ pages }) => pages > 0);
+const soon = count(({ pages, toldAfterSeconds = Infinity }) => pages > 0 && toldAfterSeconds <= PAGE_SECONDS);
+process.stdout
+  .write(`${right} of ${verdicts.length} right, ${count(({ falsePages }) => falsePages.length > 0)} with false pages
+${soon} of ${paged} paged within ${PAGE_SECONDS} s, ${count(({ pages }) => pages > 1)} with more than one notification of a guest
+`);
+process.exitCode = right === verdicts.length ? 0 : 1;

@@ -8,14 +8,18 @@ export const scaled = (duration: string, factor: number): string => {
   return `${Math.round(Number(number) * secondsOf[unit as keyof typeof secondsOf] * factor * 1000)}ms`;
 };
 
+/** A query with all windows and offsets so many times as long. */
+export const scaledQuery = (expr: string, factor: number): string =>
+  expr
+    .replaceAll(/\[(\d+[smhd])\]/g, (_, duration: string) => `[${scaled(duration, factor)}]`)
+    .replaceAll(/offset (\d+[smhd])/g, (_, duration: string) => `offset ${scaled(duration, factor)}`);
+
 /** The rules with all windows, offsets and waits so many times as long, and nothing else changed: what takes minutes can be seen in seconds. */
 const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[] =>
   groups.map(({ name, rules }) => ({
     name,
     rules: rules.map((rule) => {
-      const expr = rule.expr
-        .replaceAll(/\[(\d+[smhd])\]/g, (_, duration: string) => `[${scaled(duration, factor)}]`)
-        .replaceAll(/offset (\d+[smhd])/g, (_, duration: string) => `offset ${scaled(duration, factor)}`);
+      const expr = scaledQuery(rule.expr, factor);
       if (!('alert' in rule)) return { ...rule, expr };
       const waits: Partial<AlertingRule> = { for: scaled(rule.for, factor) };
       if (rule.keep_firing_for !== undefined) waits.keep_firing_for = scaled(rule.keep_firing_for, factor);

@@ -8,6 +8,8 @@ const begin = async (scene: Scene, capPercent: number): Promise<void> => {
   await scene.load('connections', SERVER_PORT, 50);
 };
 
+const uncap = (scene: Scene): Promise<void> => scene.cap(VICTIM, 0);
+
 export const capReached: Fault = {
   name: 'cap-reached',
   title: 'a guest that reaches its cap while it accepts',
@@ -17,5 +19,6 @@ export const capReached: Fault = {
     await scene.untilFull(backlog);
   },
   nearMiss: (scene) => begin(scene, 190),
-  undo: (scene) => scene.cap(VICTIM, 0),
+  mitigate: uncap,
+  undo: uncap,
 };

@@ -1,18 +1,32 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
 const room = 40;
+const ampleRoom = 262_144;
 
-/** A firewall that follows the connections of the web server's clients, and has room for so many. The lab itself goes past it. */
-const firewall = async (scene: Scene, entries: number): Promise<void> => {
-  await scene.dom0.run(`modprobe nf_conntrack
-    sysctl -q net.netfilter.nf_conntrack_max=${entries}
-    nft -f - <<'END'
+/** A firewall that follows the connections of the web server's clients. The lab itself goes past it. */
+const firewall = `modprobe nf_conntrack
+  nft -f - <<'END'
 table ip lab {
   chain raw_out { type filter hook output priority raw; meta l4proto != tcp notrack; tcp dport != 80 notrack; }
   chain raw_in { type filter hook prerouting priority raw; meta l4proto != tcp notrack; tcp sport != 80 notrack; }
   chain out { type filter hook output priority filter; ct state new accept; }
 }
-END`);
+END`;
+
+const makeRoom = async (scene: Scene, entries: number): Promise<void> => {
+  await scene.dom0.run(`sysctl -q net.netfilter.nf_conntrack_max=${entries}`);
+};
+
+/** Connections that nobody closes: the kernel lets new ones take the places of closed ones, and not of these. */
+const hold = async (scene: Scene): Promise<void> => {
+  const { ip } = scene.victim;
+  await scene.start(
+    scene.dom0,
+    `exec bash -c "for _ in {1..${room}}; do exec {held}<>/dev/tcp/${ip}/80; done; exec sleep infinity"`,
+  );
+  await scene.dom0.run(
+    `until [ $(ss -Htn state established dst ${ip} dport = :80 | wc -l) -ge ${room} ]; do sleep 0.2; done`,
+  );
 };
 
 export const conntrackFull: Fault = {
@@ -24,12 +38,19 @@ export const conntrackFull: Fault = {
     domain: VICTIM,
     causes: ['XenUplinkDropping'],
   },
+  precondition: 'uuid:xen_accepts:rate5m offset 1h > 1',
   async inject(scene) {
-    await firewall(scene, room);
-    await scene.dom0.run(`until [ $(sysctl -n net.netfilter.nf_conntrack_count) -ge ${room} ]; do sleep 0.2; done`);
+    await scene.dom0.run(firewall);
+    await hold(scene);
+    await makeRoom(scene, room);
   },
-  nearMiss: (scene) => firewall(scene, 262_144),
+  async nearMiss(scene) {
+    await scene.dom0.run(firewall);
+    await hold(scene);
+  },
+  mitigate: (scene) => makeRoom(scene, ampleRoom),
   async undo(scene) {
-    await scene.dom0.run('nft delete table ip lab; sysctl -q net.netfilter.nf_conntrack_max=262144');
+    await scene.dom0.run('nft delete table ip lab');
+    await makeRoom(scene, ampleRoom);
   },
 };

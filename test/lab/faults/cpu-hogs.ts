@@ -23,6 +23,7 @@ export const cpuHogs: Fault = {
     for (const guest of [scene.victim, scene.neighbour]) await scene.hog(guest);
     await scene.untilFull(backlog);
   },
+  mitigate: (scene) => scene.pin(VICTIM, '0-2'),
   /** Beside it, not upon it. */
   async nearMiss(scene) {
     await begin(scene);

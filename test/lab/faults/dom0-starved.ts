@@ -17,6 +17,7 @@ export const dom0Starved: Fault = {
     await scene.pin(NEIGHBOUR, '0');
   },
   nearMiss: (scene) => begin(scene, 64),
+  mitigate: (scene) => scene.pin(NEIGHBOUR, '2-3'),
   async undo(scene) {
     await scene.pin('Domain-0', 'all');
     await scene.pin(NEIGHBOUR, 'all');

@@ -11,13 +11,26 @@ export const NEIGHBOUR = 'domu2';
 /** Of the server that faults start in the victim; its own on port 80 answers everybody all the time. */
 export const SERVER_PORT = 8080;
 
+interface Started {
+  machine: Machine;
+  /** Of its process group. */
+  pid: string;
+}
+
+interface Server {
+  backlog: number;
+  restMs: number;
+}
+
 /** A lab in which faults are done, and the processes that they start there. */
 export class Scene {
   readonly lab: Lab;
   readonly dom0: Machine;
   readonly victim: Machine;
   readonly neighbour: Machine;
-  readonly #started: { machine: Machine; pid: string }[] = [];
+  readonly #started: Started[] = [];
+  /** The pid of the server in the victim. */
+  #server = '';
 
   constructor(lab: Lab) {
     this.lab = lab;
@@ -34,10 +47,18 @@ export class Scene {
   }
 
   /** A server in the victim that rests so long after each connection. Returns its pid. */
-  async serve({ backlog, restMs }: { backlog: number; restMs: number }): Promise<string> {
+  async serve({ backlog, restMs }: Server): Promise<string> {
     const pid = await this.start(this.victim, `exec /lab/slow-server ${SERVER_PORT} ${backlog} ${restMs}`);
     await this.victim.run(`until ss -Hltn | grep -q ":${SERVER_PORT} "; do sleep 0.1; done`);
+    this.#server = pid;
     return pid;
+  }
+
+  /** Another server in the place of the last. */
+  async restart(server: Server): Promise<void> {
+    const index = this.#started.findIndex(({ pid }) => pid === this.#server);
+    for (const started of index < 0 ? [] : this.#started.splice(index, 1)) await kill(started);
+    await this.serve(server);
   }
 
   /** Waits until the server's accept queue is full, which refuses the next connection. */
@@ -85,11 +106,13 @@ export class Scene {
 
   /** Ends all processes that were started. */
   async clear(): Promise<void> {
-    for (const { machine, pid } of this.#started.splice(0)) {
-      await machine.run(`kill -KILL -- -${pid} 2>/dev/null; while kill -0 -- -${pid} 2>/dev/null; do sleep 0.1; done`);
-    }
+    for (const started of this.#started.splice(0)) await kill(started);
   }
 }
+
+const kill = async ({ machine, pid }: Started): Promise<void> => {
+  await machine.run(`kill -KILL -- -${pid} 2>/dev/null; while kill -0 -- -${pid} 2>/dev/null; do sleep 0.1; done`);
+};
 
 /** What is to be told, and of whom. */
 export interface Expected {
@@ -107,9 +130,13 @@ export interface Fault {
   name: string;
   title: string;
   expected: Expected;
+  /** A query in the time of the rules that must have an answer before the fault is done, such as a history to compare with. */
+  precondition?: string;
   /** Returns when it is as wrong as it gets. */
   inject(scene: Scene): Promise<void>;
   nearMiss(scene: Scene): Promise<void>;
+  /** What a runbook says to type, which is to end the alert while the load goes on. Without it the end of the fault is the cure. */
+  mitigate?(scene: Scene): Promise<void>;
   /** Of both, what is not undone by ending their processes. */
   undo?(scene: Scene): Promise<void>;
 }

@@ -13,6 +13,7 @@ export const rateLimit: Fault = {
   expected: { alert: 'XenNetbackRateLimited', severity: 'warning', domain: VICTIM },
   inject: (scene) => limit(scene, 300),
   nearMiss: (scene) => limit(scene, 10_000_000),
+  mitigate: (scene) => limit(scene, 1_250_000),
   undo: async (scene) => {
     // Without a limit: as netback reads it where there is no such key.
     await limit(scene, 4_294_967_295);

@@ -16,6 +16,9 @@ export const smallBacklog: Fault = {
     await scene.storm(SERVER_PORT);
     await scene.untilFull(server.backlog);
   },
+  async mitigate(scene) {
+    await scene.restart({ ...server, backlog: 1024 });
+  },
   async nearMiss(scene) {
     await scene.serve(server);
     await scene.load('connections', SERVER_PORT, 10);

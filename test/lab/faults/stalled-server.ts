@@ -1,9 +1,9 @@
 import { SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
-const backlog = 128;
+const server = { backlog: 128, restMs: 1 };
 
 const begin = async (scene: Scene): Promise<string> => {
-  const pid = await scene.serve({ backlog, restMs: 1 });
+  const pid = await scene.serve(server);
   await scene.load('connections', SERVER_PORT, 25);
   // It is one that has accepted.
   await scene.dom0.run(`curl -s -o /dev/null http://${scene.victim.ip}:${SERVER_PORT}/`);
@@ -17,8 +17,9 @@ export const stalledServer: Fault = {
   async inject(scene) {
     const pid = await begin(scene);
     await scene.victim.run(`kill -STOP ${pid}`);
-    await scene.untilFull(backlog);
+    await scene.untilFull(server.backlog);
   },
+  mitigate: (scene) => scene.restart(server),
   /** As long as a collection of garbage. */
   async nearMiss(scene) {
     const pid = await begin(scene);
