@@ -1,6 +1,6 @@
 // What the collector runstate shows and costs on real Xen: on the lab that `npm run lab:up -- --scheduler=credit` has booted. First the waits of
 // domu1 in the storm at three timeslices (with another scheduler only as it is), then what tracing costs the connections that a guest accepts.
-// Under emulation seconds are those of no real host: the ratios count.
+// Under emulation seconds are those of no real host: the ratios count. Names of parts choose these: waits, accepts.
 import { setTimeout as delay } from 'node:timers/promises';
 import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
 import { Lab } from '../test/lab/lab.ts';
@@ -123,51 +123,65 @@ const report = (title: string, runs: readonly Run[]): void => {
   );
 };
 
-await startWith(ALWAYS_ON);
-report('idle', [await measureStorm()]);
-await dom0.run('/lab/storm start');
-try {
-  const timeslices = scheduler === 'credit' ? TIMESLICES : [undefined];
-  const runs = new Map(timeslices.map((timeslice) => [timeslice, [] as Run[]]));
-  // Turn by turn: the machine below may get slower or faster meanwhile.
+const measureWaits = async (): Promise<void> => {
+  await startWith(ALWAYS_ON);
+  report('idle', [await measureStorm()]);
+  await dom0.run('/lab/storm start');
+  try {
+    const timeslices = scheduler === 'credit' ? TIMESLICES : [undefined];
+    const runs = new Map(timeslices.map((timeslice) => [timeslice, [] as Run[]]));
+    // Turn by turn: the machine below may get slower or faster meanwhile.
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const timeslice of timeslices) {
+        if (timeslice !== undefined) await dom0.run(`xl sched-credit -s -t ${timeslice} -r 1000`);
+        runs.get(timeslice)!.push(await measureStorm());
+        console.error(`storm, round ${round + 1} of ${ROUNDS}, timeslice ${timeslice ?? 'none'}`);
+      }
+    }
+    for (const [timeslice, all] of runs) report(timeslice === undefined ? scheduler : `${timeslice} ms`, all);
+  } finally {
+    if (scheduler === 'credit') await dom0.run('xl sched-credit -s -t 30 -r 1000');
+    await dom0.run('/lab/storm stop');
+  }
+};
+
+const measureAccepts = async (): Promise<void> => {
+  const server = lab.guest('domu1');
+  await server.run('pgrep -x nginx >/dev/null || nginx');
+  const settings = { off: '', on: '--collector.runstate', 'always on': ALWAYS_ON } as const;
+  type Setting = keyof typeof settings;
+  const names = Object.keys(settings) as Setting[];
+  const accepts: Record<Setting, number[]> = { off: [], on: [], 'always on': [] };
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const timeslice of timeslices) {
-      if (timeslice !== undefined) await dom0.run(`xl sched-credit -s -t ${timeslice} -r 1000`);
-      runs.get(timeslice)!.push(await measureStorm());
-      console.error(`storm, round ${round + 1} of ${ROUNDS}, timeslice ${timeslice ?? 'none'}`);
+    for (const name of names) {
+      await startWith(settings[name]);
+      const rate = await underLoad(lab, server, async () => {
+        const begin = performance.now();
+        const before = await passiveOpensOf(server);
+        // Scraped meanwhile, as ever.
+        while (performance.now() - begin < LOAD_SECONDS * 1000) {
+          await metricsOf(dom0);
+          await delay(SCRAPE_INTERVAL_SECONDS * 1000);
+        }
+        return ((await passiveOpensOf(server)) - before) / ((performance.now() - begin) / 1000);
+      });
+      accepts[name].push(rate);
+      console.error(`accepts, round ${round + 1} of ${ROUNDS}, windows ${name}`);
     }
   }
-  for (const [timeslice, all] of runs) report(timeslice === undefined ? scheduler : `${timeslice} ms`, all);
-} finally {
-  if (scheduler === 'credit') await dom0.run('xl sched-credit -s -t 30 -r 1000');
-  await dom0.run('/lab/storm stop');
-}
-
-const server = lab.guest('domu1');
-await server.run('pgrep -x nginx >/dev/null || nginx');
-const settings = { off: '', on: '--collector.runstate', 'always on': ALWAYS_ON } as const;
-type Setting = keyof typeof settings;
-const names = Object.keys(settings) as Setting[];
-const accepts: Record<Setting, number[]> = { off: [], on: [], 'always on': [] };
-for (let round = 0; round < ROUNDS; round += 1) {
   for (const name of names) {
-    await startWith(settings[name]);
-    const rate = await underLoad(lab, server, async () => {
-      const begin = performance.now();
-      const before = await passiveOpensOf(server);
-      // Scraped meanwhile, as ever.
-      while (performance.now() - begin < LOAD_SECONDS * 1000) {
-        await metricsOf(dom0);
-        await delay(SCRAPE_INTERVAL_SECONDS * 1000);
-      }
-      return ((await passiveOpensOf(server)) - before) / ((performance.now() - begin) / 1000);
-    });
-    accepts[name].push(rate);
-    console.error(`accepts, round ${round + 1} of ${ROUNDS}, windows ${name}`);
+    print(`connections that domu1 accepts per second, windows ${name}`, accepts[name], '');
+    console.log(`  ratio to off: ${(quantile(accepts[name], 0.5) / quantile(accepts.off, 0.5)).toFixed(3)}`);
   }
+};
+
+const parts = { waits: measureWaits, accepts: measureAccepts };
+type Part = keyof typeof parts;
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in parts));
+if (unknown.length > 0) throw new Error(`no part ${unknown.join()}; there are: ${Object.keys(parts).join()}`);
+try {
+  for (const name of asked.length > 0 ? (asked as Part[]) : (Object.keys(parts) as Part[])) await parts[name]();
+} finally {
+  await startWith('');
 }
-for (const name of names) {
-  print(`connections that domu1 accepts per second, windows ${name}`, accepts[name], '');
-  console.log(`  ratio to off: ${(quantile(accepts[name], 0.5) / quantile(accepts.off, 0.5)).toFixed(3)}`);
-}
-await startWith('');
