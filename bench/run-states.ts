@@ -152,6 +152,7 @@ const measureAccepts = async (): Promise<void> => {
   type Setting = keyof typeof settings;
   const names = Object.keys(settings) as Setting[];
   const accepts: Record<Setting, number[]> = { off: [], on: [], 'always on': [] };
+  let failedScrapes = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const name of names) {
       await startWith(settings[name]);
@@ -160,7 +161,9 @@ const measureAccepts = async (): Promise<void> => {
         const before = await passiveOpensOf(server);
         // Scraped meanwhile, as ever.
         while (performance.now() - begin < LOAD_SECONDS * 1000) {
-          await metricsOf(dom0);
+          await metricsOf(dom0).catch(() => {
+            failedScrapes += 1;
+          });
           await delay(SCRAPE_INTERVAL_SECONDS * 1000);
         }
         return ((await passiveOpensOf(server)) - before) / ((performance.now() - begin) / 1000);
@@ -173,6 +176,7 @@ const measureAccepts = async (): Promise<void> => {
     print(`connections that domu1 accepts per second, windows ${name}`, accepts[name], '');
     console.log(`  ratio to off: ${(quantile(accepts[name], 0.5) / quantile(accepts.off, 0.5)).toFixed(3)}`);
   }
+  console.log(`scrapes that failed meanwhile: ${failedScrapes}`);
 };
 
 const parts = { waits: measureWaits, accepts: measureAccepts };

@@ -84,14 +84,14 @@ export const causesInGuest: readonly Alert[] = [
     about: 'guest',
     threshold: {
       value: 0.7,
-      why: 'Of one vCPU, in interrupts of all vCPUs; that all interrupts are on one vCPU is the rule in idle guests and harms nobody.',
+      why: 'Of one vCPU, in interrupts of all vCPUs; that one vCPU handles all packets is the rule in idle guests and harms nobody.',
     },
     measure: () =>
-      'uuid:xen_interrupt_cpu:rate5m and on (uuid) uuid:xen_netfront_events_on_one_vcpu:ratio_rate5m > 0.9 and on (uuid) uuid:xen_vcpus:count > 1',
-    needs: ['xen_cpu_seconds_total', 'xen_cpu_events_total'],
+      'uuid:xen_interrupt_cpu:rate5m and on (uuid) uuid:xen_packets_on_one_vcpu:ratio_rate5m > 0.9 and on (uuid) uuid:xen_vcpus:count > 1',
+    needs: ['xen_cpu_seconds_total', 'xen_softnet_processed_packets_total'],
     for: '5m',
     summary: 'One vCPU of {{ $labels.domain }} handles all network interrupts, and has no more time',
-    description: `Interrupts take ${percent} of the time of one vCPU of {{ $labels.domain }}, and over nine tenths of the network's come to one.`,
+    description: `Interrupts take ${percent} of the time of one vCPU of {{ $labels.domain }}, and over nine tenths of the packets are handled by one.`,
     command: 'guest# grep -e CPU -e vif /proc/interrupts',
   },
   {

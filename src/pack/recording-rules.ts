@@ -77,7 +77,7 @@ export const guestRules = (p: Promql): RecordingRule[] => {
   const dequeued = p.metric('xen_listener_accept_queue_dequeued_total');
   const hasDequeued = `(${dequeued} - ${dequeued} offset 1m)`;
   const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
-  const netfrontEvents = p.rate('xen_cpu_events_total', 'source="netfront"');
+  const received = p.rate('xen_softnet_processed_packets_total');
   return [
     { record: 'uuid:xen_accepts:rate5m', expr: ofGuest(summed('xen_tcp_passive_opens_total')) },
     { record: 'uuid:xen_listen_overflows:rate5m', expr: ofGuest(summed('xen_tcp_listen_overflows_total')) },
@@ -164,8 +164,9 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       expr: 'uuid:xen_netfront_interrupts:rate5m / uuid:xen_vcpus:count',
     },
     {
-      record: 'uuid:xen_netfront_events_on_one_vcpu:ratio_rate5m',
-      expr: ofGuest(`max ${perGuest} (${netfrontEvents}) / (sum ${perGuest} (${netfrontEvents}) > 0)`),
+      // Not its interrupts: a vCPU that has no more time polls, and hardly any comes.
+      record: 'uuid:xen_packets_on_one_vcpu:ratio_rate5m',
+      expr: ofGuest(`max ${perGuest} (${received}) / (sum ${perGuest} (${received}) > 0)`),
     },
   ];
 };

@@ -15,7 +15,7 @@ export const symptoms: readonly Alert[] = [
     },
     measure: () => 'uuid:xen_accept_queue_full:ratio_rate5m and on (uuid) uuid:xen_listen_overflows:rate5m > 0',
     needs: ['xen_listener_accept_queue_full_seconds_total', 'xen_tcp_listen_overflows_total'],
-    for: '1m',
+    for: '30s',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} refuses connections: an accept queue overflows',
     description: `An accept queue of ${guest} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid:xen_listen_overflows_per_accept:ratio_rate5m{uuid=\\"%s\\"}" $labels.uuid) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,

@@ -1,7 +1,7 @@
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import type { Prometheus } from '../support/prometheus.ts';
 import { minutes, SCRAPE_INTERVAL_SECONDS, TIME_SCALE } from './chain.ts';
-import { VICTIM, type Expected } from './faults/fault.ts';
+import { NEIGHBOUR, VICTIM, type Expected } from './faults/fault.ts';
 import type { Verdict } from './judge.ts';
 
 /** What exporters served during a near miss and the fault, or during a healthy load. */
@@ -43,7 +43,8 @@ export async function recordedFault(
     }
     return series;
   };
-  const [victim] = await prometheus.query(`uuid:xen_guest_identity:info{domain="${VICTIM}"}`);
+  const domain = expected?.domain === NEIGHBOUR ? NEIGHBOUR : VICTIM;
+  const [victim] = await prometheus.query(`uuid:xen_guest_identity:info{domain="${domain}"}`);
   const series = await stored(`{__name__=~"${['up', ...metrics].join('|')}"}`);
   const rows = {
     ...(await stored(`{__name__=~"uuid.*", uuid="${victim?.metric['uuid']}"}`)),

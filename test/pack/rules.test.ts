@@ -60,7 +60,7 @@ const starvedDom0 = ofDom0({
   'xen_cpu_seconds_total{cpu="0",mode="idle"}': 0,
 });
 const paused = ofDomain({ 'xen_domain_state{state="paused"}': 1 });
-const oneVcpu = ofGuest({ 'xen_cpu_events_total{cpu="1",source="netfront"}': 10 });
+const oneVcpu = ofGuest({ 'xen_softnet_processed_packets_total{cpu="1"}': 10 });
 const oneBusyVcpu = ofGuest({
   'xen_cpu_seconds_total{cpu="0",mode="softirq"}': 50,
   'xen_cpu_seconds_total{cpu="0",mode="user"}': 5,
@@ -170,7 +170,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     '1.276',
   ],
   [
-    'one vCPU that handles all interrupts',
+    'one vCPU that handles all packets',
     { ...oneVcpu, ...oneBusyVcpu },
     [{ alert: 'XenVifInterruptsOnOneVcpu', value: '91.67%' }],
     '1.31',

@@ -68,9 +68,24 @@ export class Scene {
     );
   }
 
-  /** Load from Dom0 upon the victim, as /lab/load knows it. */
-  async load(kind: 'connections' | 'syns' | 'packets', port: number, perSecond: number): Promise<void> {
-    await this.start(this.dom0, `exec /lab/load ${kind} ${this.victim.ip} ${port} ${perSecond}`);
+  /** Load from Dom0 upon a guest, as /lab/load knows it. */
+  async load(
+    kind: 'connections' | 'syns' | 'packets',
+    port: number,
+    perSecond: number,
+    guest: Machine = this.victim,
+  ): Promise<void> {
+    await this.start(this.dom0, `exec /lab/load ${kind} ${guest.ip} ${port} ${perSecond}`);
+  }
+
+  /** Makes every packet that comes to a guest as dear as a long list of a firewall would: filters, none of which matches. */
+  async filter(guest: Machine, filters: number): Promise<void> {
+    await guest.run(`tc qdisc add dev eth0 ingress
+      for n in $(seq ${filters}); do echo "filter add dev eth0 parent ffff: protocol ip prio 1 u32 match ip src 192.0.2.$((n % 256)) match ip dport $((1000 + n)) 0xffff action pass"; done | tc -batch -`);
+  }
+
+  async unfilter(guest: Machine): Promise<void> {
+    await guest.run('tc qdisc del dev eth0 ingress');
   }
 
   /** As many connections as 40 clients get, each at once after the last. */

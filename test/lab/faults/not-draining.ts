@@ -2,6 +2,10 @@ import { VICTIM, type Fault, type Scene } from './fault.ts';
 
 /** Packets, and processes that go before everything else on the vCPUs that were to take them. */
 const begin = async (scene: Scene, priority: string): Promise<void> => {
+  await scene.dom0.run(
+    // Who sends to a guest that answers no ARP must know its address.
+    `ip neigh replace ${scene.victim.ip} dev xenbr0 lladdr $(xenstore-read /local/domain/$(xl domid ${VICTIM})/device/vif/0/mac) nud permanent`,
+  );
   await scene.load('packets', 9, 500);
   await scene.start(
     scene.victim,
@@ -15,4 +19,7 @@ export const notDraining: Fault = {
   expected: { alert: 'XenGuestNotDraining', severity: 'warning', domain: VICTIM },
   inject: (scene) => begin(scene, 'chrt -f 50'),
   nearMiss: (scene) => begin(scene, 'nice -n 19'),
+  async undo(scene) {
+    await scene.dom0.run(`ip neigh del ${scene.victim.ip} dev xenbr0 2>/dev/null || :`);
+  },
 };

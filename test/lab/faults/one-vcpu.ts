@@ -1,24 +1,28 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
-/** Filters that no packet matches make each as dear as a firewall would. */
-const filters = 4000;
-const rules = `tc qdisc add dev eth0 ingress
-  for n in $(seq ${filters}); do echo "filter add dev eth0 parent ffff: protocol ip prio 1 u32 match ip src 192.0.2.$((n % 256)) match ip dport $((1000 + n)) 0xffff action pass"; done | tc -batch -`;
+const interrupts = "$(awk -F: '/vif0-q.-rx/ { print $1 + 0 }' /proc/interrupts)";
 
 const begin = async (scene: Scene, perSecond: number): Promise<void> => {
-  await scene.victim.run(
-    `for irq in $(awk -F: '/vif0-q.-rx/ { print $1 + 0 }' /proc/interrupts); do echo 1 >/proc/irq/$irq/smp_affinity; done; ${rules}`,
-  );
-  await scene.load('packets', 9, perSecond);
+  await scene.victim.run(`for irq in ${interrupts}; do echo 1 >/proc/irq/$irq/smp_affinity; done`);
+  await scene.filter(scene.victim, 4000);
+  // Of several senders, which the kernel can tell apart.
+  for (let sender = 0; sender < 4; sender += 1) await scene.load('packets', 9, perSecond / 4);
 };
 
 export const oneVcpu: Fault = {
   name: 'one-vcpu',
   title: 'all interrupts of the vif on one vCPU, which has no more time',
   expected: { alert: 'XenVifInterruptsOnOneVcpu', severity: 'warning', domain: VICTIM },
-  inject: (scene) => begin(scene, 3000),
+  inject: (scene) => begin(scene, 2000),
   nearMiss: (scene) => begin(scene, 50),
+  /** One vCPU for each queue, and packets sorted among them. */
+  async mitigate(scene) {
+    await scene.victim.run(`cpu=0
+      for irq in ${interrupts}; do echo $((cpu % $(nproc))) >/proc/irq/$irq/smp_affinity_list; cpu=$((cpu + 1)); done
+      for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 3 >$queue; done`);
+  },
   async undo(scene) {
-    await scene.victim.run('tc qdisc del dev eth0 ingress');
+    await scene.unfilter(scene.victim);
+    await scene.victim.run('for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 0 >$queue; done');
   },
 };
