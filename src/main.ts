@@ -54,6 +54,7 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
     procfs: global['path.procfs'],
     sysfs: global['path.sysfs'],
     debugfs: global['path.debugfs'],
+    tracefs: global['path.tracefs'],
     rrdMetrics: global['path.rrd-metrics'],
     programs: {
       xl: global['path.xl'],
