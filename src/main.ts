@@ -161,8 +161,7 @@ const serve = async (settings: Settings): Promise<void> => {
 
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     log.info('Stopping', { signal });
-    scraper.stop();
-    await door.close(graceSeconds);
+    await Promise.all([scraper.stop(), door.close(graceSeconds)]);
     host.commands.close();
     host.netlink.close();
   };
