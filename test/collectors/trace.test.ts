@@ -28,7 +28,16 @@ const create = (options: Record<string, unknown> = {}): void => {
 
 beforeEach(() => {
   let copied: Host;
-  ({ tree, host: copied } = copyOfHost('credit-storm'));
+  ({ tree, host: copied } = copyOfHost('credit-storm', [
+    'commands/xl list -v',
+    'proc/interrupts',
+    'proc/net/netstat',
+    'proc/net/snmp',
+    'proc/xen',
+    'sys/hypervisor/type',
+    ...['vif-1-0', 'vif-2-0', 'vif-3-0'].map((name) => `sys/bus/xen-backend/devices/${name}/nodename`),
+    ...['vif1.0', 'vif2.0', 'vif3.0'].map((name) => `sys/class/net/${name}/carrier`),
+  ]));
   tree.write({ 'proc/self/stat': stat(77, 1234), 'proc/77/stat': stat(77, 1234) });
   tracefs = new FakeTracefs(tree);
   host = { ...copied, tracefs, clock: systemClock };
