@@ -15,10 +15,10 @@ export interface Tracefs {
   append(name: string, command: string): Promise<void>;
   /** Sets a file of one value. */
   set(name: string, value: string): Promise<void>;
-  /** Takes all triggers away from an event of an instance: `instances/NAME/events/SYSTEM/EVENT`. */
-  clearTriggers(event: string): Promise<void>;
+  /** Takes all hist triggers away from an event of an instance: `instances/NAME/events/SYSTEM/EVENT`. */
+  clearHists(event: string): Promise<void>;
   makeInstance(name: string): Promise<void>;
-  /** Only one without triggers can go. */
+  /** Only one without hist triggers can go. */
   removeInstance(name: string): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export const localTracefs = (root: string): Tracefs => {
     read: (name) => attempt(name, (path) => readFile(path, 'utf8')),
     append: (name, command) => write(name, constants.O_APPEND, `${command}\n`),
     set: (name, value) => write(name, 0, `${value}\n`),
-    clearTriggers: (event) => {
+    clearHists: (event) => {
       // kprobe_events and synthetic_events take O_TRUNC for "away with those of everybody".
       if (!/^instances\/[^/]+\/events\/[^/]+\/[^/]+$/.test(event)) throw new Error(`${event}: no event of an instance`);
       return write(`${event}/trigger`, constants.O_TRUNC, '');

@@ -96,7 +96,7 @@ export class FakeTracefs implements Tracefs {
     this.#refuse(name, name);
   }
 
-  async clearTriggers(event: string): Promise<void> {
+  async clearHists(event: string): Promise<void> {
     this.written.push(`clear ${event}`);
     const [, instance = '', name = ''] = /^instances\/([^/]+)\/events\/(.+)$/.exec(event) ?? [];
     const triggers = this.#triggers(instance, name, event);

@@ -24,6 +24,13 @@ export const ownInstance = (procfs: FileTree): string => {
   return `${ours}_${pid}_${startTicks}`;
 };
 
+/** True where tracefs is mounted, else the reason. Throws FileError where it may not be looked at. */
+export const needsTracefs = (files: FileTree): true | string => {
+  const isThere = (unlessMissing(() => files.unsorted('.')) ?? []).length > 0;
+  const root = files.path('');
+  return isThere || `there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or --path.tracefs)`;
+};
+
 const instancesOfOurs = ({ files }: Tracefs): string[] =>
   files.listIfAny('instances').filter((name) => instanceName.test(name));
 
@@ -68,13 +75,14 @@ export const clearInstance = async (tracefs: Tracefs, instance: string): Promise
   for (let round = 0; round < mostRounds; round += 1) {
     const armed = await armedEvents(tracefs, events);
     if (armed.length === 0) return;
-    for (const event of armed) await tracefs.clearTriggers(event);
+    for (const event of armed) await tracefs.clearHists(event);
   }
   throw new Error(`triggers in ${tracefs.files.path(`instances/${instance}`)} cannot be taken away`);
 };
 
+/** A kernel without such events has no file of them. */
 const eventsIn = async (tracefs: Tracefs, file: string, line: RegExp): Promise<string[]> =>
-  [...(await tracefs.read(file)).matchAll(line)].map(([, name]) => name!);
+  tracefs.files.exists(file) ? [...(await tracefs.read(file)).matchAll(line)].map(([, name]) => name!) : [];
 
 /**
  * Takes away every instance, synthetic event and probe that an exporter has left behind, of `own` too; nothing else. Returns what it took away.

@@ -1,4 +1,4 @@
-import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
+import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import { LabelSets, noLabels } from '../../metrics/labels.ts';
 import { needsBackends, vifDevices } from '../backend-devices.ts';
@@ -11,7 +11,7 @@ import { metrics, windowResults, type WindowResult } from './metrics.ts';
 import { probeSetNames, probeSets, type ProbeSetName } from './probes.ts';
 import { ProbeTotals } from './probe-totals.ts';
 import { pause, ProbeWindows } from './probe-windows.ts';
-import { AnotherExporter } from './remains.ts';
+import { AnotherExporter, needsTracefs } from './remains.ts';
 import { ProbeSession } from './session.ts';
 
 const namesIn = (text: string): ProbeSetName[] => {
@@ -49,17 +49,19 @@ const options = {
   }),
 };
 
+const filesNeeded = [
+  { file: 'kprobe_events', what: 'kprobe events (CONFIG_KPROBE_EVENTS)' },
+  { file: 'events/sched/sched_switch/hist', what: 'hist triggers (CONFIG_HIST_TRIGGERS)' },
+  { file: 'synthetic_events', what: 'synthetic events (CONFIG_SYNTH_EVENTS)' },
+];
+
 /** Why this kernel lets nobody set the probes; undefined where it may. Never throws. */
 const whyNotHere = (tracefs: FileTree): string | undefined => {
   try {
-    const files = new Set(unlessMissing(() => tracefs.unsorted('.')) ?? []);
-    const root = tracefs.path('');
-    if (files.size === 0) return `there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or --path.tracefs)`;
-    const lacks = (what: string, config: string): string => `this kernel has no ${what} (${config})`;
-    if (!files.has('kprobe_events')) return lacks('kprobe events', 'CONFIG_KPROBE_EVENTS');
-    if (!tracefs.exists('events/sched/sched_switch/hist')) return lacks('hist triggers', 'CONFIG_HIST_TRIGGERS');
-    if (!files.has('synthetic_events')) return lacks('synthetic events', 'CONFIG_SYNTH_EVENTS');
-    return undefined;
+    const isThere = needsTracefs(tracefs);
+    if (isThere !== true) return isThere;
+    const lacking = filesNeeded.find(({ file }) => !tracefs.exists(file));
+    return lacking && `this kernel has no ${lacking.what}`;
   } catch (error) {
     return (error as Error).message;
   }
