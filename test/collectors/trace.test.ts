@@ -29,6 +29,7 @@ const create = (options: Record<string, unknown> = {}): void => {
 beforeEach(() => {
   let copied: Host;
   ({ tree, host: copied } = copyOfHost('credit-storm', [
+    'bin',
     'commands/xl list -v',
     'proc/interrupts',
     'proc/net/netstat',
@@ -207,6 +208,19 @@ describe('what is left behind', () => {
     rmSync(tree.path('proc/50'), { recursive: true });
     expect(await watchOnce()).toEqual([]);
     expect((await windows())['complete']).toBe(1);
+  });
+
+  test('what could not be taken away after a failure is so in the end', async () => {
+    tracefs.refusals.set('r1024:xen_exporter/xen_exporter_copy_return', 'ENOMEM');
+    let reads = 0;
+    tracefs.onRead = (name) => {
+      if (name === 'kprobe_events' && (reads += 1) === 2) tracefs.refusals.set('kprobe_events', 'EIO');
+    };
+    expect(await watchOnce()).toEqual(['/sys/kernel/tracing/kprobe_events: ENOMEM']);
+    expect(tracefs.probes).toHaveLength(2 + 1);
+    tracefs.refusals.clear();
+    await collector.close!();
+    expect(tracefs.state).toEqual(theirs);
   });
 
   test('a window that fails is followed by a clean start', async () => {
@@ -582,6 +596,14 @@ describe('where it cannot be', () => {
     expect(collector.lacks!()).toBe(
       'events: the kernel refuses "hist:keys=irq,flags:vals=hitcount:size=4096" for xen_exporter/xen_exporter_eoi (Couldn\'t find field)',
     );
+    expect([...tracefs.instances.get(own)!.values()].flat()).toEqual([]);
+  });
+
+  test('where every set has a trigger that is refused, nothing stays armed', async () => {
+    create({ probes: 'events' });
+    tracefs.refusals.set('hist:keys=irq,flags', 'EINVAL');
+    expect(await watchOnce()).toEqual([]);
+    expect(why()).toContain('events: the kernel refuses "hist:keys=irq,flags');
     expect([...tracefs.instances.get(own)!.values()].flat()).toEqual([]);
   });
 

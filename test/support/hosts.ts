@@ -55,13 +55,13 @@ export const replayCommands = (root: string): Commands => {
 export const hostOf = (name: HostName): ReturnType<typeof copiedHost> =>
   copiedHost(hostRoot(name), { commands: replayCommands(hostRoot(name)) });
 
-/** A copy of one of them, which a test may break; where a test needs no more, of these files and folders only. */
+/** A copy of one of them, which a test may break; where a test needs no more, of these files and folders only, with `bin`. */
 export const copyOfHost = (
   name: HostName,
   parts: readonly string[] = ['.'],
 ): { tree: TempTree; host: ReturnType<typeof copiedHost> } => {
   const tree = new TempTree();
-  for (const part of new Set(['bin', ...parts])) {
+  for (const part of parts) {
     cpSync(resolve(hostRoot(name), part), tree.path(part), { recursive: true, verbatimSymlinks: true });
   }
   // Its programs are links to the one replay of all hosts.

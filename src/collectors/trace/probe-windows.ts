@@ -74,14 +74,19 @@ export class ProbeWindows {
     };
     const armed = this.#armed ?? (await costing(() => this.#arm(wanted)));
     this.#armed = undefined;
-    if (armed.sets.length === 0) return undefined;
+    if (armed.sets.length === 0) {
+      await this.#session.disarm();
+      return undefined;
+    }
     const isShort = await this.#wait(armed.sets, signal);
     if (signal.aborted) return undefined;
     return costing(async () => {
       const now = await this.#read(armed.sets);
-      if (this.#limits.isAlways && !isShort) this.#armed = now;
+      const result = this.#result(armed, now, isShort);
+      const areAllOfUse = now.sets.every(({ name }) => !this.#session.unusable.has(name));
+      if (this.#limits.isAlways && !isShort && areAllOfUse) this.#armed = now;
       else await this.#session.disarm();
-      return this.#result(armed, now, isShort);
+      return result;
     });
   }
 

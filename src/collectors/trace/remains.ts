@@ -60,7 +60,7 @@ const armedEvents = async (tracefs: Tracefs, events: readonly string[]): Promise
   for (const event of events) {
     const text = await tracefs.read(`${event}/trigger`);
     // Where there are none, a comment says which there could be.
-    if (!/^[^#]/m.test(text)) continue;
+    if (!/^[^#\n]/m.test(text)) continue;
     set.push({ event, refers: text.includes(':onmatch(') });
   }
   return set.sort((a, b) => Number(b.refers) - Number(a.refers)).map(({ event }) => event);

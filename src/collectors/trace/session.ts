@@ -41,7 +41,9 @@ export class ProbeSession {
   readonly #unusable = new Map<ProbeSetName, string>();
   /** Probes that are there for what comes another way, and which this kernel does not let us have. */
   readonly #missing = new Set<Probe>();
+  /** Of this process, once there may be something of it. */
   #instance: string | undefined;
+  #isSetUp = false;
 
   constructor(host: ProbeHost, sets: readonly ProbeSet[]) {
     this.#host = host;
@@ -78,18 +80,17 @@ export class ProbeSession {
    * CannotTrace, AnotherExporter or FileError.
    */
   async setUp(): Promise<void> {
-    if (this.#instance !== undefined) return;
-    const { procfs } = this.#host;
-    const own = ownInstance(procfs);
+    if (this.#isSetUp) return;
+    const own = ownInstance(this.#host.procfs);
     try {
       await removeRemains(this.#host, own);
-      await makeInstance(this.#host, own);
       this.#instance = own;
+      await makeInstance(this.#host, own);
       for (const set of this.usable) await this.#make(set);
+      this.#isSetUp = true;
     } catch (error) {
-      // What cannot be taken away now is so at the next attempt.
+      // What cannot be taken away now is so at the next attempt, or in the end.
       await this.tearDown().catch(() => {});
-      this.#instance = undefined;
       throw isForbidden(error) ? new CannotTrace(forbidden(error as Error), { cause: error }) : error;
     }
   }
@@ -171,6 +172,7 @@ export class ProbeSession {
 
   /** All is as it was before. Rejects with FileError. */
   async tearDown(): Promise<void> {
+    this.#isSetUp = false;
     if (this.#instance === undefined) return;
     await removeRemains(this.#host, this.#instance);
     this.#instance = undefined;
