@@ -513,8 +513,7 @@ const probes: Section = {
     }),
     graph({
       title: 'Events sent to the guest',
-      description:
-        'By the drivers of Dom0, also where one was pending. Needs the collector trace in Dom0.',
+      description: 'By the drivers of Dom0, also where one was pending. Needs the collector trace in Dom0.',
       unit: 'cps',
       width: 8,
       limits: limitsOfDegree('XenEventChannelStorm', 'info'),
