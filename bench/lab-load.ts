@@ -1,9 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../test/lab/lab.ts';
 import type { Machine } from '../test/lab/machine.ts';
 
 const CLIENTS = 8;
 /** Beyond which the clients end by themselves, should nobody end them. */
 const LONGEST_SECONDS = 300;
+const SCRAPE_INTERVAL_SECONDS = 5;
 
 /** Runs the task while clients in Dom0 connect to the web server of a guest as fast as it accepts. */
 export async function underLoad<T>({ dom0 }: Lab, server: Machine, task: () => Promise<T>): Promise<T> {
@@ -21,3 +23,20 @@ export async function underLoad<T>({ dom0 }: Lab, server: Machine, task: () => P
 /** Connections that a machine has accepted since it booted. */
 export const passiveOpensOf = async (machine: Machine): Promise<number> =>
   Number(await machine.run("awk '/^Tcp: [0-9]/ {print $7}' /proc/net/snmp"));
+
+/** Connections a second that a guest accepts under that load, while somebody scrapes as ever. */
+export const acceptRate = (
+  lab: Lab,
+  server: Machine,
+  seconds: number,
+  scrape: () => Promise<unknown>,
+): Promise<number> =>
+  underLoad(lab, server, async () => {
+    const begin = performance.now();
+    const before = await passiveOpensOf(server);
+    while (performance.now() - begin < seconds * 1000) {
+      await scrape();
+      await delay(SCRAPE_INTERVAL_SECONDS * 1000);
+    }
+    return ((await passiveOpensOf(server)) - before) / ((performance.now() - begin) / 1000);
+  });

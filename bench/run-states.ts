@@ -1,20 +1,18 @@
 // What the collector runstate shows and costs on real Xen: on the lab that `npm run lab:up -- --scheduler=credit` has booted. First the waits of
 // domu1 in the storm at three timeslices (with another scheduler only as it is), then what tracing costs the connections that a guest accepts.
 // Under emulation seconds are those of no real host: the ratios count. Names of parts choose these: waits, accepts.
-import { setTimeout as delay } from 'node:timers/promises';
 import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
 import { Lab } from '../test/lab/lab.ts';
 import type { Exposition } from '../test/support/exposition.ts';
 import { until } from '../test/support/until.ts';
-import { passiveOpensOf, underLoad } from './lab-load.ts';
-import { quantile } from './support.ts';
+import { acceptRate } from './lab-load.ts';
+import { printRuns, quantile } from './support.ts';
 
 const ROUNDS = 3;
 const TIMESLICES = [30, 5, 1];
 const WINDOWS = 3;
 const WINDOW_SECONDS = 20;
 const LOAD_SECONDS = 60;
-const SCRAPE_INTERVAL_SECONDS = 5;
 // The emulated processor takes long over little.
 const ALWAYS_ON = `--collector.runstate --collector.runstate.cpu-budget=0.5 --collector.runstate.window=${WINDOW_SECONDS} --collector.runstate.interval=${WINDOW_SECONDS}`;
 
@@ -58,11 +56,6 @@ const meanOf = ([first, last]: [Exposition, Exposition], wait: string, domain: s
   return [grown('count'), (1e3 * grown('sum')) / grown('count')];
 };
 
-const print = (title: string, all: readonly number[], unit: string): void => {
-  const range = all.map((each) => each.toPrecision(3)).join(' ');
-  console.log(`${title.padEnd(60)} ${quantile(all, 0.5).toPrecision(3)} ${unit} (${range})`);
-};
-
 interface Run {
   share: number;
   wakes: number;
@@ -91,32 +84,32 @@ const measureStorm = async (): Promise<Run> => {
 };
 
 const report = (title: string, runs: readonly Run[]): void => {
-  print(
+  printRuns(
     `${title}: share of time that domu1 waits`,
     runs.map(({ share }) => share),
     '',
   );
-  print(
+  printRuns(
     `${title}: wait for its next turn, mean`,
     runs.map(({ waitMs }) => waitMs),
     'ms',
   );
-  print(
+  printRuns(
     `${title}: wake delay, mean`,
     runs.map(({ wakeMs }) => wakeMs),
     'ms',
   );
-  print(
+  printRuns(
     `${title}: wakes`,
     runs.map(({ wakes }) => wakes),
     '',
   );
-  print(
+  printRuns(
     `${title}: bytes per second traced`,
     runs.map(({ bytesPerSecond }) => bytesPerSecond),
     '',
   );
-  print(
+  printRuns(
     `${title}: CPU time of the exporter per second traced`,
     runs.map(({ cpuMsPerSecond }) => cpuMsPerSecond),
     'ms',
@@ -156,24 +149,17 @@ const measureAccepts = async (): Promise<void> => {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const name of names) {
       await startWith(settings[name]);
-      const rate = await underLoad(lab, server, async () => {
-        const begin = performance.now();
-        const before = await passiveOpensOf(server);
-        // Scraped meanwhile, as ever.
-        while (performance.now() - begin < LOAD_SECONDS * 1000) {
-          await metricsOf(dom0).catch(() => {
-            failedScrapes += 1;
-          });
-          await delay(SCRAPE_INTERVAL_SECONDS * 1000);
-        }
-        return ((await passiveOpensOf(server)) - before) / ((performance.now() - begin) / 1000);
-      });
+      const rate = await acceptRate(lab, server, LOAD_SECONDS, () =>
+        metricsOf(dom0).catch(() => {
+          failedScrapes += 1;
+        }),
+      );
       accepts[name].push(rate);
       console.error(`accepts, round ${round + 1} of ${ROUNDS}, windows ${name}`);
     }
   }
   for (const name of names) {
-    print(`connections that domu1 accepts per second, windows ${name}`, accepts[name], '');
+    printRuns(`connections that domu1 accepts per second, windows ${name}`, accepts[name], '');
     console.log(`  ratio to off: ${(quantile(accepts[name], 0.5) / quantile(accepts.off, 0.5)).toFixed(3)}`);
   }
   console.log(`scrapes that failed meanwhile: ${failedScrapes}`);

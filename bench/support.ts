@@ -112,3 +112,9 @@ export const printTable = (rows: readonly (readonly (string | number)[])[]): voi
   }
   console.log();
 };
+
+/** Prints the median of runs, and each. */
+export const printRuns = (title: string, all: readonly number[], unit: string): void => {
+  const range = all.map((each) => each.toPrecision(3)).join(' ');
+  console.log(`${title.padEnd(60)} ${quantile(all, 0.5).toPrecision(3)} ${unit} (${range})`);
+};

@@ -370,6 +370,38 @@ const firewall: Section = {
   ],
 };
 
+const probes: Section = {
+  title: 'Probes: where the collector trace is on',
+  collapsed: true,
+  panels: [
+    graph({
+      title: 'Grant operations',
+      description: 'Copies, maps and unmaps for all guests and devices, a second. Needs the collector trace in Dom0.',
+      unit: 'ops',
+      width: 8,
+      queries: [[record('grant_operations:rate5m'), '{{instance}}']],
+    }),
+    graph({
+      title: 'Grant calls',
+      description:
+        'CPUs that are in them on average, and their share of the time that Dom0 used. Needs the collector trace in Dom0.',
+      unit: 'percentunit',
+      width: 8,
+      queries: [
+        [record('grant_calls:ratio_rate5m'), '{{instance}}: of one CPU'],
+        [record('grant_calls_of_cpu:ratio_rate5m'), '{{instance}}: of the time used'],
+      ],
+    }),
+    graph({
+      title: 'Events sent',
+      description: 'By drivers of Dom0, a second, to all domains. Needs the collector trace in Dom0.',
+      unit: 'cps',
+      width: 8,
+      queries: [[record('event_channel_sends:rate5m'), '{{instance}}']],
+    }),
+  ],
+};
+
 const board: Board = {
   uid: dashboardUids.host,
   title: 'Xen / Dom0 and netback',
@@ -385,6 +417,7 @@ const board: Board = {
     drops,
     traffic,
     firewall,
+    probes,
   ],
 };
 

@@ -521,6 +521,41 @@ const runStates: Section = {
   ],
 };
 
+const probes: Section = {
+  title: 'Probes: where the collector trace is on',
+  collapsed: true,
+  panels: [
+    graph({
+      title: 'Waits for accept()',
+      description:
+        'From entering the accept queue to accept(), of half and of 99 % of the connections. Needs the collector trace in the guest.',
+      unit: 's',
+      width: 8,
+      queries: [
+        [record('accept_wait_seconds:p50_rate5m'), '{{domain}}: half'],
+        [record('accept_wait_seconds:p99_rate5m'), '{{domain}}: 99 %'],
+      ],
+    }),
+    graph({
+      title: 'Grant operations of its threads',
+      description:
+        'Copies to the guest, and unmaps of its pages, a second. XenGrantOperationsHigh fires on them where they are more than slots. Needs the collector trace in Dom0.',
+      unit: 'ops',
+      width: 8,
+      limits: limitsOf('XenGrantOperationsHigh'),
+      queries: [[record('grant_operations:rate5m'), '{{domain}}']],
+    }),
+    graph({
+      title: 'Events sent to the guest',
+      description: 'By the drivers of Dom0, also where one was pending. Needs the collector trace in Dom0.',
+      unit: 'cps',
+      width: 8,
+      limits: limitsOfDegree('XenEventChannelStorm', 'info'),
+      queries: [[record('event_channel_sends:rate5m'), '{{domain}}']],
+    }),
+  ],
+};
+
 const board: Board = {
   uid: dashboardUids.guest,
   title: 'Xen / Guest accept path',
@@ -540,6 +575,7 @@ const board: Board = {
     accept,
     netlinkOnly,
     runStates,
+    probes,
   ],
 };
 

@@ -8,6 +8,7 @@ import { parseListenAddress } from './cli/listen-address.ts';
 import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
 import { UsageError } from './config/usage-error.ts';
+import { traceCommand } from './cli/trace-command.ts';
 import { usage } from './cli/usage.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';
@@ -54,6 +55,7 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
     procfs: global['path.procfs'],
     sysfs: global['path.sysfs'],
     debugfs: global['path.debugfs'],
+    tracefs: global['path.tracefs'],
     rrdMetrics: global['path.rrd-metrics'],
     programs: {
       xl: global['path.xl'],
@@ -160,8 +162,7 @@ const serve = async (settings: Settings): Promise<void> => {
 
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     log.info('Stopping', { signal });
-    scraper.stop();
-    await door.close(graceSeconds);
+    await Promise.all([scraper.stop(), door.close(graceSeconds)]);
     host.commands.close();
     host.netlink.close();
   };
@@ -170,6 +171,7 @@ const serve = async (settings: Settings): Promise<void> => {
 
 const main = async (args: readonly string[]): Promise<void> => {
   if (args[0] === 'rules') return void process.stdout.write(rulesCommand(args.slice(1)));
+  if (args[0] === 'trace') return void process.stdout.write(await traceCommand(args.slice(1)));
   const flags = flagsOf(registry);
   const commandLine = parseCommandLine(args, flags);
   if (commandLine.action === 'help') return void process.stdout.write(usage(flags));

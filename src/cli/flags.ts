@@ -107,6 +107,10 @@ export const globalOptions = {
     help: 'Where debugfs is; else kernel/debug below sysfs.',
     default: undefined,
   }),
+  'path.tracefs': pathOption({
+    help: 'Where tracefs is; else kernel/tracing below sysfs.',
+    default: undefined,
+  }),
   'path.rrd-metrics': pathOption({
     help: 'Where xcp-rrdd of XCP-ng and XenServer puts its metrics; else /dev/shm/metrics.',
     default: undefined,

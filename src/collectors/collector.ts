@@ -49,6 +49,8 @@ export interface Collector {
   readonly sampler?: SamplerTask;
   /** Work off the request path. Its failure is this collector's. */
   readonly background?: readonly BackgroundTask[];
+  /** Ends its background work and takes away what it has put into the machine, when the exporter ends. */
+  close?(): Promise<void>;
   /** Work off the request path that another collector answers for: where it fails, this one goes on with what it has. */
   readonly profitsFrom?: readonly BackgroundTask[];
 }

@@ -1,4 +1,11 @@
-import type { VifDevice } from './backend-devices.ts';
+import type { FileTree } from '../host/file-tree.ts';
+import { vifDevices, type VifDevice } from './backend-devices.ts';
+import { netfrontDevices } from './xen.ts';
+
+/** Below procfs. */
+export const interruptsFile = 'interrupts';
+// 256 CPUs and 2 000 rows are 6 MB.
+export const maxInterruptsBytes = 32 << 20;
 
 /** What an event channel is for. */
 export type EventSource =
@@ -24,6 +31,12 @@ export interface NetworkDevices {
   readonly frontends: ReadonlyMap<string, string>;
   readonly backends: ReadonlyMap<string, VifDevice>;
 }
+
+/** Those that there are now. Throws FileError. */
+export const networkDevices = (sysfs: FileTree): NetworkDevices => ({
+  frontends: new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif])),
+  backends: new Map(vifDevices(sysfs).flatMap((vif) => (vif.netDevice === undefined ? [] : [[vif.netDevice, vif]]))),
+});
 
 // Names that drivers give to their interrupts: netback/interface.c, xen-netfront.c, xen-blkfront.c, xen-blkback/xenbus.c, hvc_xen.c,
 // xenbus_comms.c, x86/xen/time.c. Kernels before 4.x name netfront's queues after the network device, newer ones after the vif.

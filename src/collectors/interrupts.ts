@@ -1,13 +1,14 @@
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
 import { growthOfU32, growthOfU64 } from '../metrics/accumulator.ts';
 import { counter } from '../metrics/descriptor.ts';
-import type { FileTree } from '../host/file-tree.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { vifDevices } from './backend-devices.ts';
 import { defineCollector } from './collector.ts';
 import {
   eventSource,
+  interruptsFile,
+  maxInterruptsBytes,
+  networkDevices,
   netbackQueue,
   netfrontQueue,
   type EventSource,
@@ -17,11 +18,7 @@ import {
 } from './event-source.ts';
 import { naming, needs } from './parsed.ts';
 import { queuesOption } from './queues-option.ts';
-import { needsXen, netfrontDevices } from './xen.ts';
-
-const file = 'interrupts';
-// 256 CPUs and 2 000 rows are 6 MB.
-const maxBytes = 32 << 20;
+import { needsXen } from './xen.ts';
 
 const metrics = {
   netfront: counter(
@@ -72,11 +69,6 @@ class Row {
     this.netback = this.source === 'netback' ? netbackQueue(action, devices) : undefined;
   }
 }
-
-const networkDevices = (sysfs: FileTree): NetworkDevices => ({
-  frontends: new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif])),
-  backends: new Map(vifDevices(sysfs).flatMap((vif) => (vif.netDevice === undefined ? [] : [[vif.netDevice, vif]]))),
-});
 
 /** Adds up what the rows of /proc/interrupts grow by, from one reading to the next. */
 class EventTotals {
@@ -136,12 +128,12 @@ export const interrupts = defineCollector({
     const eventLabels = new LabelSets(metrics.events.labels);
     const cpuLabels = new LabelSets(metrics.callbacks.labels);
     return {
-      applies: () => (onXen === true ? needs(procfs, file) : onXen),
+      applies: () => (onXen === true ? needs(procfs, interruptsFile) : onXen),
       profitsFrom: toolstack.naming,
       collect: ({ host: { procfs, sysfs }, out }) => {
         const devices = networkDevices(sysfs);
-        const bytes = procfs.bytes(file, maxBytes);
-        const rows = naming(procfs.path(file), () => totals.read(bytes, devices));
+        const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);
+        const rows = naming(procfs.path(interruptsFile), () => totals.read(bytes, devices));
         for (const row of rows) {
           if (row.netfront) {
             const { vif, queue, ring } = row.netfront;

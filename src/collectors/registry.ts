@@ -12,6 +12,7 @@ import { runstate } from './runstate/runstate.ts';
 import { scheduler } from './scheduler.ts';
 import { softnet } from './softnet.ts';
 import { tcp } from './tcp.ts';
+import { trace } from './trace/trace.ts';
 import { uplink } from './uplink.ts';
 import { vbd } from './vbd.ts';
 import { vif } from './vif.ts';
@@ -37,6 +38,7 @@ export const registry: readonly CollectorDefinition[] = [
   xcpRrdd,
   scheduler,
   runstate,
+  trace,
   xenHost,
   grants,
   passthrough,

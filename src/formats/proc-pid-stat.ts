@@ -14,3 +14,17 @@ export const parsePidStat = (text: string): ProcPidStat => {
   if (comm === undefined) throw new ParseError('a line "PID (comm) state ppid ..."', quote(text));
   return { comm, parentPid: Number(parentPid) };
 };
+
+/** Which process it was, of all since the machine was booted. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** When it began, in USER_HZ ticks since the boot. */
+  readonly startTicks: number;
+}
+
+/** Fields 1 and 22 of /proc/PID/stat. Throws ParseError. */
+export const parseProcessIdentity = (text: string): ProcessIdentity => {
+  const [, pid, startTicks] = /^(\d+) \([^]*\) \S (?:-?\d+ ){18}(\d+) /.exec(text) ?? [];
+  if (pid === undefined) throw new ParseError('a line "PID (comm) state ppid ..." with a start time', quote(text));
+  return { pid: Number(pid), startTicks: Number(startTicks) };
+};

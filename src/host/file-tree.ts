@@ -33,7 +33,8 @@ export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined
   }
 };
 
-const fileError = (path: string, error: unknown): FileError => {
+/** What Node throws for a file, as a FileError. */
+export const fileError = (path: string, error: unknown): FileError => {
   const { code = 'EIO', message } = error as NodeJS.ErrnoException;
   return new FileError(path, code, message.replace(/, \w+( '.*')?$/, ''));
 };

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import type { Commands } from './commands.ts';
 import type { FileTree } from './file-tree.ts';
 import type { Netlink } from './netlink.ts';
+import type { Tracefs } from './tracefs.ts';
 
 /** All that the product knows of the machine it runs on. Collectors see nothing else, so a copy of a machine's files will do for tests. */
 export interface Host {
@@ -13,6 +14,7 @@ export interface Host {
   readonly debugfs: FileTree;
   /** What the plugins of xcp-rrdd write, on XCP-ng and XenServer. */
   readonly rrdMetrics: FileTree;
+  readonly tracefs: Tracefs;
   readonly netlink: Netlink;
   readonly commands: Commands;
   readonly clock: Clock;

@@ -6,6 +6,7 @@ import type { Host } from './host.ts';
 import { KeptFiles } from './kept-files.ts';
 import { noNetlink, openNetlink, type Netlink } from './netlink.ts';
 import { readMaxDescriptors } from './own-process.ts';
+import { localTracefs } from './tracefs.ts';
 
 /** Where the running kernel shows itself. */
 export const livePaths = { procfs: '/proc', sysfs: '/sys' } as const;
@@ -44,6 +45,7 @@ export const localHost = async ({
   procfs,
   sysfs,
   debugfs,
+  tracefs,
   rrdMetrics = '/dev/shm/metrics',
   programs = {},
   observeCommand,
@@ -51,6 +53,7 @@ export const localHost = async ({
   procfs: string;
   sysfs: string;
   debugfs?: string | undefined;
+  tracefs?: string | undefined;
   rrdMetrics?: string | undefined;
   programs?: Readonly<Record<string, string | undefined>>;
   observeCommand?: (name: string, seconds: number) => void;
@@ -64,6 +67,7 @@ export const localHost = async ({
     sysfs: sysfsTree,
     debugfs: tree(debugfs ?? sysfsTree.path('kernel/debug')),
     rrdMetrics: tree(rrdMetrics),
+    tracefs: localTracefs(tracefs ?? sysfsTree.path('kernel/tracing')),
     netlink: await netlinkOf(isLive, procfs),
     commands: localCommands({
       find: (name) => programs[name] ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),

@@ -15,8 +15,13 @@ export class Histogram {
   }
 
   observe(value: number): void {
-    this.#counts[this.#limits.findIndex((limit) => value <= limit)]! += 1;
-    this.#sum += value;
+    this.observeAll(value, 1, value);
+  }
+
+  /** Adds observations that lie together: none is above `greatest`, nor as small as the bound below it. */
+  observeAll(greatest: number, count: number, sum: number): void {
+    this.#counts[this.#limits.findIndex((limit) => greatest <= limit)]! += count;
+    this.#sum += sum;
   }
 
   /** Adds all that another one with the same bounds has observed. */

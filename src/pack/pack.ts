@@ -3,6 +3,7 @@ import { alerts } from './alerts.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
 import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
+import { acceptWaitRules, grantAndEventRules } from './trace-rules.ts';
 
 /** What a user may change of the pack. */
 export interface PackOptions {
@@ -153,8 +154,8 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   // Rules of a group are evaluated one after another, each upon those before it; groups beside each other.
   return [
     { name: 'xen-identity', rules: identityRules(p) },
-    { name: 'xen-guests', rules: guestRules(p) },
-    { name: 'xen-hosts', rules: [...hostRules(p), ...dom0Rules(p)] },
+    { name: 'xen-guests', rules: [...guestRules(p), ...acceptWaitRules(p)] },
+    { name: 'xen-hosts', rules: [...hostRules(p), ...dom0Rules(p), ...grantAndEventRules(p)] },
     { name: 'xen-accept-path', rules: [score, ...ofKind('symptom', 'cause')] },
     { name: 'xen-exporter', rules: ofKind('meta') },
   ];

@@ -6,16 +6,16 @@ export interface RecordingRule {
   expr: string;
 }
 
-const perGuest = 'by (job, instance)';
+export const perGuest = 'by (job, instance)';
 const onListener = 'on (job, instance, address, port, family)';
-const perDomain = 'by (job, instance, domain)';
+export const perDomain = 'by (job, instance, domain)';
 const perVif = 'by (job, instance, domain, vif)';
 /** Of uuids only those that are somebody's: every Dom0 has the zero one. */
 const realUuid = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
 
 const cpuTimes = 'instance_mode:xen_cpu_seconds:rate5m';
 /** Time in these modes of all CPUs of an exporter's kernel, in CPUs. */
-const cpuTime = (modes: string): string => `sum ${perGuest} (${cpuTimes}{${modes}})`;
+export const cpuTime = (modes: string): string => `sum ${perGuest} (${cpuTimes}{${modes}})`;
 const wanted = 'mode!~"idle|iowait"';
 /** CPUs that an exporter's kernel has. */
 const cpuCount = (p: Promql): string => `count ${perGuest} (${p.metric('xen_cpu_seconds_total', 'mode="idle"')})`;

@@ -69,10 +69,16 @@ export class CollectorRun {
     if (this.#collector.applies() === true) this.#startSampler();
   }
 
-  /** Ends the sampler; background tasks are their runner's. */
-  stop(): void {
+  /** Ends the sampler, and what the collector itself has to end; background tasks are their runner's. Never rejects. */
+  async stop(): Promise<void> {
     this.#isStarted = false;
     this.#sampler?.[Symbol.dispose]();
+    try {
+      await this.#collector.close?.();
+    } catch (error) {
+      const err = (error as Error).message;
+      this.#log.error('Collector could not be ended', { collector: this.definition.name, err });
+    }
   }
 
   /** Once there is something to sample: each sample wakes the process. */

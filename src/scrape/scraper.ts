@@ -120,8 +120,9 @@ export class Scraper {
     for (const run of this.#runs) run.start();
   }
 
-  stop(): void {
-    for (const run of this.#runs) run.stop();
+  /** Resolves when nothing that was begun goes on. */
+  async stop(): Promise<void> {
     this.#background.stop();
+    await Promise.all(this.#runs.map((run) => run.stop()));
   }
 }

@@ -43,6 +43,18 @@ const needsWhatNoFixtureHas: Readonly<Record<string, string>> = {
   'Xen / Guest accept path / How long vCPUs wait for a CPU B': 'a tracing Xen: copied hosts have none',
   'Xen / Guest accept path / How long vCPUs wait for a CPU C': 'a tracing Xen: copied hosts have none',
   'Xen / Guest accept path / How long vCPUs wait for a CPU D': 'a tracing Xen: copied hosts have none',
+  ...Object.fromEntries(
+    [
+      'Xen / Guest accept path / Waits for accept() A',
+      'Xen / Guest accept path / Waits for accept() B',
+      'Xen / Guest accept path / Grant operations of its threads A',
+      'Xen / Guest accept path / Events sent to the guest A',
+      'Xen / Dom0 and netback / Grant operations A',
+      'Xen / Dom0 and netback / Grant calls A',
+      'Xen / Dom0 and netback / Grant calls B',
+      'Xen / Dom0 and netback / Events sent A',
+    ].map((query) => [query, 'probes, which only a live kernel has']),
+  ),
 };
 /** Queries that find something of this machine only, which is a guest among all: it has netlink, the copied ones have not. */
 const onlyOfALiveKernel = ['Xen / Guest accept path / SYN queue length A'];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parsePidSchedstat } from '../../src/formats/proc-pid-schedstat.ts';
-import { parsePidStat } from '../../src/formats/proc-pid-stat.ts';
+import { parsePidStat, parseProcessIdentity } from '../../src/formats/proc-pid-stat.ts';
 import { readText } from './fixture.ts';
 
 test('a kernel thread of netback', () => {
@@ -31,3 +31,11 @@ test.each([
   ['1 2 3 4\n', 'expected three numbers, found "1 2 3 4\\n"'],
   ['1 x 3\n', 'expected a number for wait time, found "x"'],
 ])('no schedstat: %j', (text, message) => expect(() => parsePidSchedstat(text)).toThrow(message));
+
+test('who a process is: its number, and when it began', () => {
+  const text = readText('hosts/credit-storm/proc/400/stat');
+  expect(parseProcessIdentity(text)).toEqual({ pid: 400, startTicks: 7261 });
+  expect(() => parseProcessIdentity('400 (a) S 2 0 0\n')).toThrow(
+    'expected a line "PID (comm) state ppid ..." with a start time, found "400 (a) S 2 0 0\\n"',
+  );
+});

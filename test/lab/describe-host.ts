@@ -6,6 +6,7 @@ import { describeRunbooks } from './runbooks.ts';
 import { isFullForm, useStage } from './stage.ts';
 import { describeRunStates } from './run-states.ts';
 import { describeStorm } from './storm.ts';
+import { describeTrace } from './trace.ts';
 
 /** All that is tested on one boot of Xen. */
 export function describeHost(scheduler: SchedulerName): void {
@@ -15,6 +16,7 @@ export function describeHost(scheduler: SchedulerName): void {
     describeStorm(stage);
     if (!isFullForm) return;
     describeRunStates(stage);
+    describeTrace(stage);
     describeRunbooks(stage);
     describeToolstackEvents(stage);
   });

@@ -9,7 +9,8 @@ import { EXPORTER_PORT } from './lab.ts';
 import type { Machine } from './machine.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
-const FOLDER = '/opt/xen-exporter';
+/** Where it is installed, in Dom0 and in guests. */
+export const EXPORTER_FOLDER = '/opt/xen-exporter';
 /** In Dom0 and in guests. */
 export const EXPORTER_PID_FILE = '/run/lab/exporter.pid';
 
@@ -34,13 +35,13 @@ export async function packExporter(): Promise<string> {
 /** Installs and starts the exporter in the place of any other, which is ended. */
 export async function installExporter(machine: Machine, archive: string, flags = ''): Promise<void> {
   await stopExporter(machine);
-  await machine.unpack(archive, FOLDER);
+  await machine.unpack(archive, EXPORTER_FOLDER);
   await startExporter(machine, flags);
 }
 
 /** Starts the exporter, with these flags too, and waits until it can be scraped through the forwarded port. */
 export async function startExporter(machine: Machine, flags = ''): Promise<void> {
-  const command = `MALLOC_ARENA_MAX=1 exec node ${FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${flags}`;
+  const command = `MALLOC_ARENA_MAX=1 exec node ${EXPORTER_FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${flags}`;
   await machine.run(
     `setsid sh -c 'echo $$ >${EXPORTER_PID_FILE}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`,
   );

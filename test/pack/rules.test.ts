@@ -81,6 +81,11 @@ const runStates = (runnable: number, wakeDelay: number): Series =>
     'xen_domain_wake_delay_seconds_sum{}': 100 * wakeDelay,
     'xen_domain_wake_delay_seconds_count{}': 100,
   });
+/** What the collector trace gives of it, with probes armed for so many seconds a minute. */
+const probed = (counted: Readonly<Record<string, number>>, probes: string, armedSeconds: number): Series => ({
+  ...ofDomain(counted),
+  ...ofDom0({ [`xen_exporter_probe_armed_seconds_total{probes="${probes}"}`]: armedSeconds }),
+});
 const unseen = Object.fromEntries(
   ['running', 'blocked', 'runnable'].flatMap((state) =>
     Object.keys(ofDomain({ [`xen_domain_vcpu_observations_total{state="${state}"}`]: 0 })).map((name) => [
@@ -263,6 +268,18 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     '1.203',
   ],
   [
+    'very many grant operations, as probes count them',
+    probed({ 'xen_grant_operations_total{operation="copy"}': 3_600_000 }, 'grants', 5),
+    [{ alert: 'XenGrantOperationsHigh', value: '720k' }],
+    '1.44',
+  ],
+  [
+    'very many events to the guest, as probes count them',
+    probed({ 'xen_event_channel_sends_total{source="netback",vif="0",queue=""}': 900_000 }, 'events', 5),
+    [{ alert: 'XenEventChannelStorm', value: '180k', severity: 'info' }],
+    '1.8',
+  ],
+  [
     'a grant table that is nearly full',
     ofDomain({ xen_domain_grant_frames: 60 }),
     [{ alert: 'XenGrantFramesNearLimit', value: '93.75%' }],
@@ -331,6 +348,10 @@ const silent: [what: string, change: Series][] = [
     ofListener({ xen_listener_accept_queue_limit: 8, 'xen_listener_accept_queue_fill_ratio_bucket{le="0.75"}': 600 }),
   ],
   ['a nightly lull', collapse],
+  [
+    'grant operations that are many only because probes were armed for all of the minute',
+    probed({ 'xen_grant_operations_total{operation="copy"}': 3_600_000 }, 'grants', 60),
+  ],
   [
     'a backlog that holds more than a second of connections, and is full now and then',
     ofListener({ xen_listener_accept_queue_limit: 128, xen_listener_accept_queue_full_seconds_total: 6 }),
@@ -495,6 +516,77 @@ test('every metric that a rule names is one that an exporter, Prometheus or a ru
       expect(names.filter((name) => !known.has(name))).toEqual([]);
     }
   }
+});
+
+describe('what probes say', () => {
+  const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
+  const host = { job: 'xen', instance: 'dom0:10911' };
+  const guest = { uuid };
+  /** Five seconds of each minute; by the minute. */
+  const all: Series = {
+    ...sound,
+    ...ofDom0({
+      'xen_exporter_probe_armed_seconds_total{probes="grants"}': 5,
+      'xen_exporter_probe_armed_seconds_total{probes="events"}': 5,
+      'xen_grant_operations_total{domain="",operation="copy"}': 7000,
+      'xen_grant_operations_total{domain="",operation="map"}': 500,
+      'xen_grant_call_duration_seconds_sum{operation="copy"}': 0.5,
+      'xen_event_channel_sends_total{domain="",source="xenbus",vif="",queue=""}': 500,
+    }),
+    ...ofDomain({
+      'xen_grant_operations_total{operation="copy"}': 9000,
+      'xen_grant_operations_total{operation="unmap"}': 1000,
+      'xen_event_channel_sends_total{source="netback",vif="0",queue=""}': 4500,
+    }),
+    ...ofGuest({
+      'xen_accept_wait_seconds_bucket{le="0.001048576"}': 50,
+      'xen_accept_wait_seconds_bucket{le="0.002097152"}': 100,
+      'xen_accept_wait_seconds_bucket{le="+Inf"}': 100,
+      'xen_accept_wait_seconds_count{}': 100,
+      'xen_accept_wait_unmatched_total{}': 25,
+    }),
+  };
+
+  test.each([
+    // (9000 + 1000) / 5 s.
+    ['uuid:xen_grant_operations:rate5m', guest, 2000],
+    // 1800 a second beside 1500 slots.
+    ['uuid:xen_grant_copies_per_rx_slot:ratio_rate5m', guest, 1.2],
+    ['instance:xen_grant_operations:rate5m', host, 3500],
+    // 3200 a second beside 1500 slots of each ring.
+    ['instance:xen_grant_copies_per_slot:ratio_rate5m', host, 3200 / 3000],
+    ['instance:xen_grant_calls:ratio_rate5m', host, 0.1],
+    // Half a CPU is used.
+    ['instance:xen_grant_calls_of_cpu:ratio_rate5m', host, 0.2],
+    ['uuid:xen_event_channel_sends:rate5m', guest, 900],
+    ['instance:xen_event_channel_sends:rate5m', host, 1000],
+    ['uuid:xen_accept_wait_seconds:p50_rate5m', guest, 0.001048576],
+    ['uuid:xen_accept_wait_seconds:p99_rate5m', guest, 0.001048576 * 1.98],
+    ['uuid:xen_accept_wait_seen:ratio_rate5m', guest, 0.8],
+  ])('%s', async (record, labels, value) => {
+    const { interval, input_series } = promtoolTest(all, []);
+    const named = Object.entries(labels).map(([name, label]) => `${name}="${label}"`);
+    const promql_expr_test = [
+      {
+        expr: `round(${record} * 1e9)`,
+        eval_time: '25m',
+        exp_samples: [{ labels: `{${named.join(',')}}`, value: Math.round(value * 1e9) }],
+      },
+    ];
+    expect(await verdict(record, [{ interval, input_series, promql_expr_test }])).toContain('SUCCESS');
+  });
+
+  test('none where no probe was armed', async () => {
+    const { interval, input_series } = promtoolTest({ ...all, ...probed({}, 'grants', 0) }, []);
+    const promql_expr_test = [
+      {
+        expr: '{__name__=~"(uuid|instance):xen_grant_(operations|calls|copies).*"}',
+        eval_time: '25m',
+        exp_samples: [],
+      },
+    ];
+    expect(await verdict('not armed', [{ interval, input_series, promql_expr_test }])).toContain('SUCCESS');
+  });
 });
 
 describe('who is who', () => {

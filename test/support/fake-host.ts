@@ -6,6 +6,7 @@ import type { Commands } from '../../src/host/commands.ts';
 import { FileTree } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
 import { noNetlink, type Netlink } from '../../src/host/netlink.ts';
+import { localTracefs, type Tracefs } from '../../src/host/tracefs.ts';
 
 /** A clock that stands still until a test sets it on. */
 export const fakeClock = (): Clock & { advance(seconds: number): void } => {
@@ -52,12 +53,13 @@ const noCommands: Commands = {
 /** A host made of the folders `proc`, `sys` and `dev/shm/metrics` below `root`, with nothing else unless given. */
 export const fakeHost = (
   root: string,
-  parts: { netlink?: Netlink; commands?: Partial<Commands>; clock?: Clock } = {},
+  parts: { netlink?: Netlink; commands?: Partial<Commands>; clock?: Clock; tracefs?: Tracefs } = {},
 ): Host => ({
   procfs: new FileTree(join(root, 'proc')),
   sysfs: new FileTree(join(root, 'sys')),
   debugfs: new FileTree(join(root, 'sys/kernel/debug')),
   rrdMetrics: new FileTree(join(root, 'dev/shm/metrics')),
+  tracefs: parts.tracefs ?? localTracefs(join(root, 'sys/kernel/tracing')),
   netlink: parts.netlink ?? noNetlink('this is a copy of files'),
   commands: { ...noCommands, ...parts.commands },
   clock: parts.clock ?? fakeClock(),

@@ -55,10 +55,15 @@ export const replayCommands = (root: string): Commands => {
 export const hostOf = (name: HostName): ReturnType<typeof copiedHost> =>
   copiedHost(hostRoot(name), { commands: replayCommands(hostRoot(name)) });
 
-/** A copy of one of them, which a test may break. */
-export const copyOfHost = (name: HostName): { tree: TempTree; host: ReturnType<typeof copiedHost> } => {
+/** A copy of one of them, which a test may break; where a test needs no more, of these files and folders only, with `bin`. */
+export const copyOfHost = (
+  name: HostName,
+  parts: readonly string[] = ['.'],
+): { tree: TempTree; host: ReturnType<typeof copiedHost> } => {
   const tree = new TempTree();
-  cpSync(hostRoot(name), tree.root, { recursive: true, verbatimSymlinks: true });
+  for (const part of parts) {
+    cpSync(resolve(hostRoot(name), part), tree.path(part), { recursive: true, verbatimSymlinks: true });
+  }
   // Its programs are links to the one replay of all hosts.
   for (const program of readdirSync(tree.path('bin'))) {
     rmSync(tree.path(`bin/${program}`));

@@ -4,29 +4,14 @@ import { absentCollector, defineCollector, type BackgroundTask } from '../collec
 import { numberOption } from '../option.ts';
 import { domainLabels } from '../toolstack/domain-directory.ts';
 import { parseXlInfo } from '../../formats/xl-info.ts';
-import { NamedTotals } from './domain-totals.ts';
+import { NamedTotals } from '../named-totals.ts';
+import { CannotTrace, pauseSeconds, windowOptions } from '../windows.ts';
+import type { RunStateTotals } from './domain-totals.ts';
 import { metrics, windowResults, type WindowResult } from './metrics.ts';
-import { AnotherTracer, CannotTrace, Tracer, type TraceCost } from './tracer.ts';
-
-// Time for whoever waits to trace, and for xentrace to start.
-const leastPauseSeconds = 1;
+import { AnotherTracer, Tracer, type TraceCost } from './tracer.ts';
 
 const options = {
-  window: numberOption({
-    help: 'Seconds that a window lasts.',
-    default: 3,
-    metavar: 'SECONDS',
-    min: 1,
-    max: 300,
-    whole: true,
-  }),
-  interval: numberOption({
-    help: 'Seconds from the start of a window to the start of the next; at least one second is between two.',
-    default: 60,
-    metavar: 'SECONDS',
-    min: 1,
-    max: 3600,
-  }),
+  ...windowOptions(3),
   'max-bytes': numberOption({
     help: 'Bytes that a window may bring; it ends when there are more. Half a million changes in 8 MiB.',
     default: 8 << 20,
@@ -72,7 +57,7 @@ export const runstate = defineCollector({
       // Putting changes in order and adding them up costs about as much as reading them.
       limits: { windowSeconds: window, maxBytes, maxCpuSeconds },
     });
-    const totals = new NamedTotals();
+    const totals = new NamedTotals<RunStateTotals>();
     const cost: TraceCost = { bytes: 0, cpuSeconds: 0 };
     const results: Record<WindowResult, number> = { complete: 0, short: 0, refused: 0, failed: 0 };
     let armedSeconds = 0;
@@ -101,7 +86,7 @@ export const runstate = defineCollector({
     };
 
     const windows: BackgroundTask = {
-      every: { seconds: Math.max(interval - window, leastPauseSeconds) },
+      every: { seconds: pauseSeconds({ window, interval }) },
       run: async () => {
         if (cannot !== undefined) return;
         try {

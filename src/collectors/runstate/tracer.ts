@@ -5,6 +5,7 @@ import type { Host } from '../../host/host.ts';
 import { readCommand } from '../background-reading.ts';
 import { naming } from '../parsed.ts';
 import type { Toolstack } from '../toolstack/toolstack.ts';
+import { CannotTrace } from '../windows.ts';
 import { RunStateTotals } from './domain-totals.ts';
 import { foldIntervals } from './intervals.ts';
 import { TraceWindow } from './trace-window.ts';
@@ -12,11 +13,6 @@ import { TraceWindow } from './trace-window.ts';
 /** Another program traces. It was left alone. */
 export class AnotherTracer extends Error {
   override readonly name = 'AnotherTracer';
-}
-
-/** Nobody can trace here, for as long as this process lives; the message says why. */
-export class CannotTrace extends Error {
-  override readonly name = 'CannotTrace';
 }
 
 /** What a window may cost. */

@@ -13,7 +13,7 @@ export const oneVcpu: Fault = {
   name: 'one-vcpu',
   title: 'all interrupts of the vif on one vCPU, which has no more time',
   expected: { alert: 'XenVifInterruptsOnOneVcpu', severity: 'warning', domain: VICTIM },
-  inject: (scene) => begin(scene, 2000),
+  inject: (scene) => begin(scene, 3000),
   nearMiss: (scene) => begin(scene, 50),
   /** One vCPU for each queue, and packets sorted among them. */
   async mitigate(scene) {

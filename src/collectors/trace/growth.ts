@@ -1,0 +1,45 @@
+import type { HistRow, HistTable } from '../../formats/trace-hist.ts';
+import type { Reading } from './session.ts';
+
+const rowKey = ({ keys }: HistRow): string => keys.join('\0');
+
+const rowGrowth = (before: HistRow | undefined, now: HistRow): HistRow => ({
+  keys: now.keys,
+  hits: now.hits - (before?.hits ?? 0),
+  sums: new Map([...now.sums].map(([name, sum]) => [name, sum - (before?.sums.get(name) ?? 0)])),
+});
+
+const tableGrowth = (before: HistTable | undefined, now: HistTable): HistTable => {
+  const rows = new Map(before?.rows.map((row) => [rowKey(row), row]));
+  return {
+    keys: now.keys,
+    rows: now.rows.map((row) => rowGrowth(rows.get(rowKey(row)), row)).filter(({ hits }) => hits > 0),
+    hits: now.hits - (before?.hits ?? 0),
+    dropped: now.dropped - (before?.dropped ?? 0),
+  };
+};
+
+/** What a set has counted from one reading to another, and in how long. */
+export interface Growth extends Omit<Reading, 'at'> {
+  readonly seconds: number;
+}
+
+/**
+ * What came between two readings. Neither arming nor reading happens at once, but both readings go through the tables in the same order: so what
+ * each has counted too long or too short is the same.
+ */
+export const growthOf = (before: Reading, now: Reading): Growth => ({
+  seconds: now.at - before.at,
+  tables: new Map(
+    [...now.tables].map(([event, tables]) => [
+      event,
+      tables.map((table, index) => tableGrowth(before.tables.get(event)?.[index], table)),
+    ]),
+  ),
+  probes: new Map(
+    [...now.probes].map(([event, { hits, missed }]) => {
+      const known = before.probes.get(event) ?? { hits: 0, missed: 0 };
+      return [event, { hits: hits - known.hits, missed: missed - known.missed }];
+    }),
+  ),
+});

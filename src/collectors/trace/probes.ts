@@ -1,0 +1,171 @@
+/** The group of all events of ours, and what the names of our instances and synthetic events begin with. */
+export const ours = 'xen_exporter';
+
+export const probeSetNames = ['grants', 'events', 'accept'] as const;
+export type ProbeSetName = (typeof probeSetNames)[number];
+
+/** A function of the kernel that is watched where it begins, or where it returns. */
+export interface Probe {
+  /** Of the event, in the group of ours. */
+  readonly event: string;
+  readonly function: string;
+  readonly at: 'entry' | 'return';
+  /** What is taken from the call: `NAME=%REGISTER:TYPE` and the like. */
+  readonly takes: readonly string[];
+}
+
+/** Counts the hits of a probe by keys, and adds up what they took. */
+export interface Count {
+  readonly event: string;
+  readonly keys: string;
+  readonly sums: readonly string[];
+}
+
+/** The time from one hit to another with the same key, as a synthetic event of this name. */
+export interface Delay {
+  /** Without the beginning that all names of ours have. */
+  readonly name: string;
+  readonly from: { readonly event: string; readonly keys: string };
+  readonly to: { readonly event: string; readonly keys: string; readonly only?: string };
+}
+
+/** Probes that are of use together. */
+export interface ProbeSet {
+  readonly name: ProbeSetName;
+  readonly probes: readonly Probe[];
+  readonly counts: readonly Count[];
+  readonly delays: readonly Delay[];
+}
+
+/** A command of tracefs for an event of an instance, which is at `events/EVENT`. */
+export interface Trigger {
+  readonly event: string;
+  readonly command: string;
+}
+
+// Before Linux 4.20 arguments have no numbers, only registers; those of x86-64, the one that Xen's Dom0 ran on then.
+const registers = ['%di', '%si', '%dx', '%cx'] as const;
+const argument = (number: 1 | 2 | 3 | 4): string => (process.arch === 'x64' ? registers[number - 1]! : `$arg${number}`);
+
+/** The operations of gnttab_batch_copy, gnttab_map_refs and gnttab_unmap_refs (include/xen/grant_table.h) are an argument. */
+const grantFunctions = {
+  copy: { function: 'gnttab_batch_copy', count: argument(2) },
+  map: { function: 'gnttab_map_refs', count: argument(4) },
+  unmap: { function: 'gnttab_unmap_refs', count: argument(4) },
+} as const;
+export const grantOperations = ['copy', 'map', 'unmap'] as const;
+export type GrantOperation = (typeof grantOperations)[number];
+
+// A thread can be moved to another CPU in a call, and idle ones share a number: so both.
+const sameCall = 'cpu,common_pid';
+
+const grants: ProbeSet = {
+  name: 'grants',
+  probes: grantOperations.flatMap((operation): Probe[] => {
+    const { function: name, count } = grantFunctions[operation];
+    return [
+      { event: operation, function: name, at: 'entry', takes: [`count=${count}:u32`] },
+      { event: `${operation}_return`, function: name, at: 'return', takes: [] },
+    ];
+  }),
+  counts: grantOperations.map((event) => ({ event, keys: 'common_pid.execname', sums: ['count'] })),
+  delays: grantOperations.map((operation) => ({
+    name: `${operation}_time`,
+    from: { event: operation, keys: sameCall },
+    to: { event: `${operation}_return`, keys: sameCall },
+  })),
+};
+
+/** drivers/xen/events/events_base.c. */
+const events: ProbeSet = {
+  name: 'events',
+  probes: [
+    { event: 'send', function: 'notify_remote_via_irq', at: 'entry', takes: [`irq=${argument(1)}:u32`] },
+    {
+      event: 'eoi',
+      function: 'xen_irq_lateeoi',
+      at: 'entry',
+      takes: [`irq=${argument(1)}:u32`, `flags=${argument(2)}:u32`],
+    },
+  ],
+  counts: [
+    { event: 'send', keys: 'irq', sums: [] },
+    { event: 'eoi', keys: 'irq,flags', sums: [] },
+  ],
+  delays: [],
+};
+
+const accepted = { event: 'accept', keys: 'newsk', only: 'newsk != 0' } as const;
+
+/**
+ * A connection enters the queue in inet_csk_complete_hashdance. One made by a SYN cookie or Fast Open comes to inet_csk_reqsk_queue_add from another
+ * file (net/ipv4/syncookies.c, tcp_input.c); the other ones do not where the compiler has put that function into the first.
+ */
+const accept: ProbeSet = {
+  name: 'accept',
+  probes: [
+    {
+      event: 'queue',
+      function: 'inet_csk_complete_hashdance',
+      at: 'entry',
+      takes: [`child=${argument(2)}:x64`],
+    },
+    { event: 'add', function: 'inet_csk_reqsk_queue_add', at: 'entry', takes: [`child=${argument(3)}:x64`] },
+    { event: accepted.event, function: 'inet_csk_accept', at: 'return', takes: ['newsk=$retval:x64'] },
+  ],
+  counts: [],
+  delays: [
+    { name: 'queue_time', from: { event: 'queue', keys: 'child' }, to: accepted },
+    { name: 'add_time', from: { event: 'add', keys: 'child' }, to: accepted },
+  ],
+};
+
+export const probeSets: Readonly<Record<ProbeSetName, ProbeSet>> = { grants, events, accept };
+
+/** Without which a set is of no use; the others are there for what comes another way. */
+export const isNeeded = ({ event }: Probe): boolean => event !== 'add';
+
+// Calls that are followed at once, for a return: threads that wait in accept() are among them.
+const followedCalls = 1024;
+// Rows of a table: threads, connections. The kernel takes the memory for all of them when the trigger is set.
+const rows = 4096;
+const rowsOfPowers = 128;
+
+/** The name of an event as kprobe_profile shows it, which does not tell groups from each other. */
+export const eventName = (event: string): string => `${ours}_${event}`;
+
+/** The command for kprobe_events that makes a probe. */
+export const probeCommand = ({ event, function: name, at, takes }: Probe): string =>
+  [`${at === 'entry' ? 'p' : `r${followedCalls}`}:${ours}/${eventName(event)}`, name, ...takes].join(' ');
+
+/** The command for synthetic_events that makes the event of a delay. */
+export const delayCommand = ({ name }: Delay): string => `${eventName(name)} u64 ns`;
+
+/** Where in an instance the events are. */
+export const probeFolder = (event: string): string => `${ours}/${eventName(event)}`;
+export const delayFolder = ({ name }: Delay): string => `synthetic/${eventName(name)}`;
+
+const countTrigger = ({ event, keys, sums }: Count): Trigger => ({
+  event: probeFolder(event),
+  command: `hist:keys=${keys}:vals=${['hitcount', ...sums].join(',')}:size=${rows}`,
+});
+
+/** What counts them before what makes them. A variable has a name of its own: an event may have several. */
+const delayTriggers = (delay: Delay): Trigger[] => {
+  const { name, from, to } = delay;
+  const filter = to.only === undefined ? '' : ` if ${to.only}`;
+  return [
+    { event: delayFolder(delay), command: `hist:keys=ns.log2:vals=hitcount,ns:size=${rowsOfPowers}` },
+    { event: probeFolder(from.event), command: `hist:keys=${from.keys}:${name}_at=common_timestamp:size=${rows}` },
+    {
+      event: probeFolder(to.event),
+      command: `hist:keys=${to.keys}:${name}_ns=common_timestamp-$${name}_at:size=${rows}:onmatch(${ours}.${eventName(from.event)}).${eventName(name)}($${name}_ns)${filter}`,
+    },
+  ];
+};
+
+/** All triggers of a set, in the order in which they are to be set. */
+export const triggersOf = ({ counts, delays }: ProbeSet): Trigger[] => [
+  ...counts.map(countTrigger),
+  ...delays.flatMap(delayTriggers),
+];
