@@ -21,3 +21,31 @@ export const loadLibc = async (): Promise<Libc> => {
     errorName: (errno) => getSystemErrorName(-errno),
   };
 };
+
+/** What of sockets Node does not speak: netlink, datagrams to a path, an answer that is waited for. As in socket(2) and so on. */
+export interface SocketCalls extends Pick<Libc, 'errno' | 'errorName'> {
+  socket(family: number, type: number, protocol: number): number;
+  connect(socket: number, address: Uint8Array, length: number): number;
+  setsockopt(socket: number, level: number, option: number, value: Uint8Array, length: number): number;
+  send(socket: number, bytes: Uint8Array, length: number, flags: number): number;
+  recv(socket: number, bytes: Uint8Array, length: number, flags: number): number;
+  close(socket: number): number;
+}
+
+export const SOCK_CLOEXEC = 0o2000000;
+export const EAGAIN = 11;
+
+/** Rejects where the add-on cannot be loaded. */
+export const loadSocketCalls = async (): Promise<SocketCalls> => {
+  const { func, errno, errorName } = await loadLibc();
+  return {
+    socket: func('int socket(int, int, int)'),
+    connect: func('int connect(int, const void *, uint32_t)'),
+    setsockopt: func('int setsockopt(int, int, int, const void *, uint32_t)'),
+    send: func('long send(int, const void *, size_t, int)'),
+    recv: func('long recv(int, void *, size_t, int)'),
+    close: func('int close(int)'),
+    errno,
+    errorName,
+  };
+};

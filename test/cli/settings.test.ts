@@ -37,6 +37,8 @@ const listeners = (args: readonly string[], yaml?: string) =>
 
 test('defaults', () => {
   expect(resolve([]).global).toEqual({
+    host: 'local',
+    'helper.socket': '/run/xen-exporter/helper.sock',
     'web.listen-address': [':10911'],
     'web.telemetry-path': '/metrics',
     'web.max-requests': 40,

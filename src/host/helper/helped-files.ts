@@ -1,0 +1,158 @@
+import type { Clock } from '../clock.ts';
+import { FileError, FileTree } from '../file-tree.ts';
+import type { Exchange } from './exchange.ts';
+import { answerIn, endOfRequest, FrameReader, ProtocolError, type FilesAnswer } from './protocol.ts';
+import { helpedFiles, type FilesRequest, type HelpedTree } from './requests.ts';
+
+/** What FileError says where no helper answers. */
+export const noHelper = 'ENOHELPER';
+
+// A reader who takes longer to go through all files reads what is newer.
+const freshSeconds = 0.25;
+// Of the time, no more than the twentieth part is lost to waiting for a helper that does not answer.
+const restPerWait = 20;
+
+/** All files of a request as they were at one time. Each is given once: whoever wants it again wants to see it anew. */
+class Copy {
+  readonly answer: FilesAnswer;
+  readonly #until: number;
+  readonly #taken = new Set<string>();
+
+  constructor(answer: FilesAnswer, until: number) {
+    this.answer = answer;
+    this.#until = until;
+  }
+
+  isFresh(now: number): boolean {
+    return now < this.#until;
+  }
+
+  take(name: string): boolean {
+    if (this.#taken.has(name)) return false;
+    this.#taken.add(name);
+    return true;
+  }
+}
+
+/** What the helper reads of one request, for those who read file by file. */
+export class HelpedCopies {
+  readonly #request: FilesRequest;
+  readonly #exchange: Exchange;
+  readonly #clock: Clock;
+  #copy: Copy | undefined;
+  #failure: { readonly error: Error; readonly until: number } | undefined;
+
+  constructor(request: FilesRequest, exchange: Exchange, clock: Clock) {
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#clock = clock;
+  }
+
+  /** Has this file been there when the helper last read? */
+  has(name: string): boolean {
+    const { files = {}, failures = {} } = this.#copy?.answer ?? {};
+    return Object.hasOwn(files, name) || !['ENOENT', undefined].includes(failures[name]);
+  }
+
+  /** The content of a file. Throws FileError, of `path`. */
+  content(name: string, path: string): Buffer {
+    let copy = this.#current(path);
+    if (!copy.take(name)) {
+      copy = this.#read(path);
+      copy.take(name);
+    }
+    const { files, failures } = copy.answer;
+    const content = files[name];
+    if (content !== undefined) return Buffer.from(content, 'latin1');
+    throw failure(path, failures[name] ?? 'ENOENT');
+  }
+
+  /** The names in a folder. Throws FileError, of `path`. */
+  names(folder: string, path: string): string[] {
+    const { files, failures } = this.#current(path).answer;
+    const code = failures[folder];
+    if (code !== undefined) throw failure(path, code);
+    const inside = [...Object.keys(files), ...Object.keys(failures)].filter((name) => name.startsWith(`${folder}/`));
+    return [...new Set(inside.map((name) => name.slice(folder.length + 1).split('/', 1)[0]!))];
+  }
+
+  #current(path: string): Copy {
+    return this.#copy?.isFresh(this.#clock.monotonicSeconds()) ? this.#copy : this.#read(path);
+  }
+
+  #read(path: string): Copy {
+    const begin = this.#clock.monotonicSeconds();
+    if (this.#failure && begin < this.#failure.until) throw unanswered(path, this.#failure.error);
+    try {
+      const last = new FrameReader().push(this.#exchange(`${this.#request}${endOfRequest}`)).at(-1);
+      if (last === undefined) throw new ProtocolError('expected an answer, found none');
+      const answer = answerIn<FilesAnswer>(last);
+      this.#failure = undefined;
+      this.#copy = new Copy(answer, this.#clock.monotonicSeconds() + freshSeconds);
+      return this.#copy;
+    } catch (error) {
+      const now = this.#clock.monotonicSeconds();
+      this.#failure = { error: error as Error, until: now + restPerWait * (now - begin) };
+      throw unanswered(path, error as Error);
+    }
+  }
+}
+
+const failure = (path: string, code: string): FileError => new FileError(path, code, `${code} (read by the helper)`);
+const unanswered = (path: string, error: Error): FileError =>
+  new FileError(path, noHelper, `the helper does not answer: ${error.message}`);
+
+/** A tree of this machine's own, but for the files that the helper reads. */
+export class TreeWithHelper extends FileTree {
+  /** By the first part of their names. */
+  readonly #copies: ReadonlyMap<string, HelpedCopies>;
+
+  constructor({ root, kept, beforeEach }: FileTree, copies: ReadonlyMap<string, HelpedCopies>) {
+    super(root, kept, beforeEach);
+    this.#copies = copies;
+  }
+
+  override with(beforeEach: (path: string) => void): FileTree {
+    return new TreeWithHelper(super.with(beforeEach), this.#copies);
+  }
+
+  override hotText(name: string): string {
+    return this.#copiesOf(name) ? this.text(name) : super.hotText(name);
+  }
+
+  override unsorted(name: string): string[] {
+    const copies = this.#copiesOf(name);
+    if (!copies) return super.unsorted(name);
+    const path = this.path(name);
+    this.beforeEach(path);
+    return copies.names(name, path);
+  }
+
+  override exists(name: string): boolean {
+    const copies = this.#copiesOf(name);
+    if (!copies) return super.exists(name);
+    this.beforeEach(this.path(name));
+    return copies.has(name);
+  }
+
+  protected override read(...args: Parameters<FileTree['read']>): Buffer {
+    const [name] = args;
+    const copies = this.#copiesOf(name);
+    if (!copies) return super.read(...args);
+    const path = this.path(name);
+    this.beforeEach(path);
+    return copies.content(name, path);
+  }
+
+  #copiesOf(name: string): HelpedCopies | undefined {
+    return this.#copies.get(name.split('/', 1)[0]!);
+  }
+}
+
+/** The copies of a tree's files, by the first parts of their names. */
+export const copiesOfTree = (tree: HelpedTree, exchange: Exchange, clock: Clock): ReadonlyMap<string, HelpedCopies> =>
+  new Map(
+    Object.entries(helpedFiles)
+      .filter(([, files]) => files.tree === tree)
+      .map(([request, { root }]) => [root, new HelpedCopies(request as FilesRequest, exchange, clock)]),
+  );
