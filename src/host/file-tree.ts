@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { KeptFiles } from './kept-files.ts';
 
-/** A file or folder that could not be read. `code` is errno's name (`ENOENT`), or `EREFUSED` where we refused to read on. */
+/** A file or folder that could not be read. `code` is errno's name (`ENOENT`); `EREFUSED` where we refused to read on, `EHELPER` where no helper answers. */
 export class FileError extends Error {
   readonly path: string;
   readonly code: string;
@@ -22,6 +22,9 @@ export const isMissing = (error: unknown): boolean =>
 /** True for an error that says: there is such a file, but not for us (no privilege, or kernel lockdown). */
 export const isForbidden = (error: unknown): boolean =>
   error instanceof FileError && ['EACCES', 'EPERM'].includes(error.code);
+
+/** True for an error that says: the helper, which is to read this file, does not answer. */
+export const isUnanswered = (error: unknown): boolean => error instanceof FileError && error.code === 'EHELPER';
 
 /** What `read` gives, or undefined where what it reads does not exist. Throws what else `read` throws. */
 export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined => {

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { EAGAIN, loadSocketCalls, SOCK_CLOEXEC } from '../libc.ts';
 import { AF_UNIX, unixAddress } from '../unix-socket.ts';
 
@@ -61,6 +62,27 @@ export const openExchange = async (path: string, timeoutSeconds: number): Promis
       }
     } finally {
       libc.close(socket);
+    }
+  };
+};
+
+// Of the time, no more than the twentieth part is lost to waiting for a helper that does not answer.
+const restPerWait = 20;
+
+/** The same exchange, which after one that failed fails at once, with the same error, for twenty times as long as that took. */
+export const resting = (exchange: Exchange, { monotonicSeconds }: Pick<Clock, 'monotonicSeconds'>): Exchange => {
+  let failure: { readonly error: unknown; readonly until: number } | undefined;
+  return (request) => {
+    const begin = monotonicSeconds();
+    if (failure && begin < failure.until) throw failure.error;
+    try {
+      const answer = exchange(request);
+      failure = undefined;
+      return answer;
+    } catch (error) {
+      const end = monotonicSeconds();
+      failure = { error, until: end + restPerWait * (end - begin) };
+      throw error;
     }
   };
 };

@@ -4,13 +4,8 @@ import type { Exchange } from './exchange.ts';
 import { answerIn, endOfRequest, FrameReader, ProtocolError, type FilesAnswer } from './protocol.ts';
 import { helpedFiles, type FilesRequest, type HelpedTree } from './requests.ts';
 
-/** What FileError says where no helper answers. */
-export const noHelper = 'ENOHELPER';
-
 // A reader who takes longer to go through all files reads what is newer.
 const freshSeconds = 0.25;
-// Of the time, no more than the twentieth part is lost to waiting for a helper that does not answer.
-const restPerWait = 20;
 
 /** All files of a request as they were at one time. Each is given once: whoever wants it again wants to see it anew. */
 class Copy {
@@ -40,7 +35,6 @@ export class HelpedCopies {
   readonly #exchange: Exchange;
   readonly #clock: Clock;
   #copy: Copy | undefined;
-  #failure: { readonly error: Error; readonly until: number } | undefined;
 
   constructor(request: FilesRequest, exchange: Exchange, clock: Clock) {
     this.#request = request;
@@ -81,26 +75,18 @@ export class HelpedCopies {
   }
 
   #read(path: string): Copy {
-    const begin = this.#clock.monotonicSeconds();
-    if (this.#failure && begin < this.#failure.until) throw unanswered(path, this.#failure.error);
     try {
       const last = new FrameReader().push(this.#exchange(`${this.#request}${endOfRequest}`)).at(-1);
       if (last === undefined) throw new ProtocolError('expected an answer, found none');
-      const answer = answerIn<FilesAnswer>(last);
-      this.#failure = undefined;
-      this.#copy = new Copy(answer, this.#clock.monotonicSeconds() + freshSeconds);
+      this.#copy = new Copy(answerIn<FilesAnswer>(last), this.#clock.monotonicSeconds() + freshSeconds);
       return this.#copy;
     } catch (error) {
-      const now = this.#clock.monotonicSeconds();
-      this.#failure = { error: error as Error, until: now + restPerWait * (now - begin) };
-      throw unanswered(path, error as Error);
+      throw new FileError(path, 'EHELPER', `the helper does not answer: ${(error as Error).message}`);
     }
   }
 }
 
 const failure = (path: string, code: string): FileError => new FileError(path, code, `${code} (read by the helper)`);
-const unanswered = (path: string, error: Error): FileError =>
-  new FileError(path, noHelper, `the helper does not answer: ${error.message}`);
 
 /** A tree of this machine's own, but for the files that the helper reads. */
 export class TreeWithHelper extends FileTree {

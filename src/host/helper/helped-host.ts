@@ -1,5 +1,5 @@
 import type { Host } from '../host.ts';
-import { openExchange, type Exchange } from './exchange.ts';
+import { openExchange, resting, type Exchange } from './exchange.ts';
 import { helpedCommands } from './helped-commands.ts';
 import { copiesOfTree, TreeWithHelper } from './helped-files.ts';
 import type { HelperLink } from './helper-link.ts';
@@ -30,7 +30,7 @@ export const helpedHost = async (
     observeCommand,
   }: { socket: string; link: HelperLink; observeCommand?: (name: string, seconds: number) => void },
 ): Promise<Host> => {
-  const exchange = await exchangeOver(socket);
+  const exchange = resting(await exchangeOver(socket), host.clock);
   const helped = (tree: HelpedTree): TreeWithHelper =>
     new TreeWithHelper(host[tree], copiesOfTree(tree, exchange, host.clock));
   return {
