@@ -18,6 +18,7 @@ import { helpedHost } from './host/helper/helped-host.ts';
 import { Helper } from './host/helper/helper.ts';
 import { HelperLink } from './host/helper/helper-link.ts';
 import { createLog as logTo, type Log } from './host/log.ts';
+import { forbidPrograms } from './host/no-programs.ts';
 import { ownProcess } from './host/own-process.ts';
 import { serviceManager } from './host/service-manager.ts';
 import { blindAlerts } from './pack/blind.ts';
@@ -90,6 +91,9 @@ const createHost = async (
   const { host: reader, 'helper.socket': socket } = settings.global;
   const host = await createLocalHost(settings, observeCommand);
   if (reader === 'local') return { host };
+  await forbidPrograms().catch((error: Error) => {
+    log.warn('This process could start programs, which it has no need to', { err: error.message });
+  });
   const link = new HelperLink(socket, log);
   await link.watch();
   return { host: await helpedHost(host, { socket, link, observeCommand }), link };

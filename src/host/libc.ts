@@ -8,6 +8,8 @@ export interface Libc {
   errno(): number;
   /** Such as EACCES. */
   errorName(errno: number): string;
+  /** Where these bytes are, for structures that hold pointers. They must outlive the call. */
+  addressOf(bytes: Uint8Array): bigint;
 }
 
 /** Loads the add-on that calls C, when it is first needed. Rejects where it cannot be loaded. */
@@ -19,6 +21,7 @@ export const loadLibc = async (): Promise<Libc> => {
     func: (prototype) => libc.func(prototype),
     errno: () => koffi.errno(),
     errorName: (errno) => getSystemErrorName(-errno),
+    addressOf: (bytes) => koffi.address(bytes),
   };
 };
 

@@ -1,0 +1,72 @@
+import { loadLibc } from './libc.ts';
+
+/** What of the kernel differs between processors: its name for audit and seccomp, and numbers of system calls (asm/unistd.h). */
+interface Machine {
+  readonly audit: number;
+  readonly seccomp: number;
+  readonly execve: number;
+  readonly execveat: number;
+}
+
+const machines: Readonly<Record<string, Machine>> = {
+  x64: { audit: 0xc000_003e, seccomp: 317, execve: 59, execveat: 322 },
+  arm64: { audit: 0xc000_00b7, seccomp: 277, execve: 221, execveat: 281 },
+};
+
+const PR_SET_NO_NEW_PRIVS = 38;
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+// Classic BPF on struct seccomp_data, in which the number of the call is at 0 and the processor at 4 (linux/filter.h, linux/seccomp.h).
+const load = 0x20;
+const jumpIfEqual = 0x15;
+const jumpIfAtLeast = 0x35;
+const give = 0x06;
+const allow = 0x7fff_0000;
+const EPERM = 0x0005_0001;
+// Numbers of another kind of call on the same processor (x32) begin here.
+const otherCalls = 0x4000_0000;
+
+/** A filter: code, how many instructions to skip where it holds, how many where not, operand. Its last line refuses. */
+const filterOf = ({ audit, execve, execveat }: Machine): readonly [number, number, number, number][] => [
+  [load, 0, 0, 4],
+  [jumpIfEqual, 0, 5, audit],
+  [load, 0, 0, 0],
+  [jumpIfAtLeast, 3, 0, otherCalls],
+  [jumpIfEqual, 2, 0, execve],
+  [jumpIfEqual, 1, 0, execveat],
+  [give, 0, 0, allow],
+  [give, 0, 0, EPERM],
+];
+
+const encodeFilter = (filter: readonly (readonly [number, number, number, number])[]): Buffer =>
+  Buffer.concat(
+    filter.map(([code, then, otherwise, operand]) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt16LE(code, 0);
+      bytes.writeUInt8(then, 2);
+      bytes.writeUInt8(otherwise, 3);
+      bytes.writeUInt32LE(operand, 4);
+      return bytes;
+    }),
+  );
+
+/**
+ * From now on this process, with all of its threads and whatever it forks, can start no program (seccomp(2)); execve fails with EPERM. There is no
+ * way back. Rejects where the kernel or the add-on that makes the call will not have it.
+ */
+export const forbidPrograms = async (): Promise<void> => {
+  const machine = machines[process.arch];
+  if (!machine)
+    throw new Error(`expected one of the processors ${Object.keys(machines).join(', ')}, found ${process.arch}`);
+  const { func, errno, errorName, addressOf } = await loadLibc();
+  const prctl = func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+  const syscall = func('long syscall(long, unsigned long, unsigned long, const void *)');
+  const filter = encodeFilter(filterOf(machine));
+  // struct sock_fprog: how many instructions, and where they are.
+  const program = Buffer.alloc(16);
+  program.writeUInt16LE(filter.length / 8, 0);
+  program.writeBigUInt64LE(addressOf(filter), 8);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) !== 0) throw new Error(`prctl: ${errorName(errno())}`);
+  const outcome = syscall(machine.seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, program);
+  if (outcome !== 0) throw new Error(`seccomp: ${outcome > 0 ? `thread ${outcome} refused` : errorName(errno())}`);
+};
