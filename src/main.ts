@@ -12,13 +12,13 @@ import { usage } from './cli/usage.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';
 import { systemClock } from './host/clock.ts';
+import { forbidCalls, listening, startingPrograms, type ForbiddenCall } from './host/forbid-calls.ts';
 import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
 import { helpedHost } from './host/helper/helped-host.ts';
 import { Helper } from './host/helper/helper.ts';
 import { HelperLink } from './host/helper/helper-link.ts';
 import { createLog as logTo, type Log } from './host/log.ts';
-import { forbidPrograms } from './host/no-programs.ts';
 import { ownProcess } from './host/own-process.ts';
 import { serviceManager } from './host/service-manager.ts';
 import { blindAlerts } from './pack/blind.ts';
@@ -82,6 +82,12 @@ const createLog = ({ global }: Settings): Log =>
     write: (line) => process.stderr.write(line),
   });
 
+/** Gives up what this process has no more need of. */
+const forbid = (calls: readonly ForbiddenCall[], log: Log): Promise<void> =>
+  forbidCalls(calls).catch((error: Error) => {
+    log.warn('Cannot forbid this process what it has no need of', { calls: calls.join(','), err: error.message });
+  });
+
 /** This machine; where a helper is to read what only root can, the link to it too. */
 const createHost = async (
   settings: Settings,
@@ -91,9 +97,7 @@ const createHost = async (
   const { host: reader, 'helper.socket': socket } = settings.global;
   const host = await createLocalHost(settings, observeCommand);
   if (reader === 'local') return { host };
-  await forbidPrograms().catch((error: Error) => {
-    log.warn('This process could start programs, which it has no need to', { err: error.message });
-  });
+  await forbid(startingPrograms, log);
   const link = new HelperLink(socket, log);
   await link.watch();
   return { host: await helpedHost(host, { socket, link, observeCommand }), link };
@@ -184,6 +188,8 @@ const serve = async (settings: Settings): Promise<void> => {
     await door.close(0);
     throw error;
   }
+  // Programs, such as the clients of Open vSwitch, may want sockets of their own; with a helper there are none.
+  if (link) await forbid(listening, log);
   scraper.start();
   const { tls, http2, users } = config.value;
   const protocol = { tls: tls !== undefined, http2: tls !== undefined && http2, basic_auth: users.size > 0 };

@@ -4,14 +4,21 @@ import { loadLibc } from './libc.ts';
 interface Machine {
   readonly audit: number;
   readonly seccomp: number;
-  readonly execve: number;
-  readonly execveat: number;
+  readonly calls: Readonly<Record<ForbiddenCall, number>>;
 }
 
+/** System calls that can be done without. */
+export type ForbiddenCall = 'execve' | 'execveat' | 'bind' | 'listen';
+
 const machines: Readonly<Record<string, Machine>> = {
-  x64: { audit: 0xc000_003e, seccomp: 317, execve: 59, execveat: 322 },
-  arm64: { audit: 0xc000_00b7, seccomp: 277, execve: 221, execveat: 281 },
+  x64: { audit: 0xc000_003e, seccomp: 317, calls: { execve: 59, execveat: 322, bind: 49, listen: 50 } },
+  arm64: { audit: 0xc000_00b7, seccomp: 277, calls: { execve: 221, execveat: 281, bind: 200, listen: 201 } },
 };
+
+/** To start a program. */
+export const startingPrograms: readonly ForbiddenCall[] = ['execve', 'execveat'];
+/** To have a socket at an address of its own, such as a port. */
+export const listening: readonly ForbiddenCall[] = ['bind', 'listen'];
 
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
@@ -26,19 +33,21 @@ const EPERM = 0x0005_0001;
 // Numbers of another kind of call on the same processor (x32) begin here.
 const otherCalls = 0x4000_0000;
 
-/** A filter: code, how many instructions to skip where it holds, how many where not, operand. Its last line refuses. */
-const filterOf = ({ audit, execve, execveat }: Machine): readonly [number, number, number, number][] => [
+/** Code, how many instructions to skip where it holds, how many where not, operand. */
+type Instruction = readonly [number, number, number, number];
+
+/** Calls of another kind of processor are refused, and those with these numbers; its last line refuses. */
+const filterOf = (audit: number, numbers: readonly number[]): readonly Instruction[] => [
   [load, 0, 0, 4],
-  [jumpIfEqual, 0, 5, audit],
+  [jumpIfEqual, 0, numbers.length + 3, audit],
   [load, 0, 0, 0],
-  [jumpIfAtLeast, 3, 0, otherCalls],
-  [jumpIfEqual, 2, 0, execve],
-  [jumpIfEqual, 1, 0, execveat],
+  [jumpIfAtLeast, numbers.length + 1, 0, otherCalls],
+  ...numbers.map((number, index): Instruction => [jumpIfEqual, numbers.length - index, 0, number]),
   [give, 0, 0, allow],
   [give, 0, 0, EPERM],
 ];
 
-const encodeFilter = (filter: readonly (readonly [number, number, number, number])[]): Buffer =>
+const encodeFilter = (filter: readonly Instruction[]): Buffer =>
   Buffer.concat(
     filter.map(([code, then, otherwise, operand]) => {
       const bytes = Buffer.alloc(8);
@@ -51,17 +60,19 @@ const encodeFilter = (filter: readonly (readonly [number, number, number, number
   );
 
 /**
- * From now on this process, with all of its threads and whatever it forks, can start no program (seccomp(2)); execve fails with EPERM. There is no
- * way back. Rejects where the kernel or the add-on that makes the call will not have it.
+ * From now on these calls fail with EPERM, in all threads of this process and in whatever it forks (seccomp(2)); there is no way back. Rejects where
+ * the kernel or the add-on that makes the call will not have it.
  */
-export const forbidPrograms = async (): Promise<void> => {
+export const forbidCalls = async (calls: readonly ForbiddenCall[]): Promise<void> => {
   const machine = machines[process.arch];
-  if (!machine)
+  if (!machine) {
     throw new Error(`expected one of the processors ${Object.keys(machines).join(', ')}, found ${process.arch}`);
+  }
   const { func, errno, errorName, addressOf } = await loadLibc();
   const prctl = func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
   const syscall = func('long syscall(long, unsigned long, unsigned long, const void *)');
-  const filter = encodeFilter(filterOf(machine));
+  const numbers = calls.map((call) => machine.calls[call]);
+  const filter = encodeFilter(filterOf(machine.audit, numbers));
   // struct sock_fprog: how many instructions, and where they are.
   const program = Buffer.alloc(16);
   program.writeUInt16LE(filter.length / 8, 0);
