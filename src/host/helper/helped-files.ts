@@ -7,11 +7,28 @@ import { helpedFiles, type FilesRequest, type HelpedTree } from './requests.ts';
 // A reader who takes longer to go through all files reads what is newer.
 const freshSeconds = 0.25;
 
+/** The names in each folder that these files, and those that could not be read, are in. */
+const foldersOf = ({ files, failures }: FilesAnswer): ReadonlyMap<string, ReadonlySet<string>> => {
+  const folders = new Map<string, Set<string>>();
+  const add = (path: string): void => {
+    const end = path.lastIndexOf('/');
+    if (end < 0) return;
+    const folder = path.slice(0, end);
+    const names = folders.get(folder);
+    if (names) return void names.add(path.slice(end + 1));
+    folders.set(folder, new Set([path.slice(end + 1)]));
+    add(folder);
+  };
+  [...Object.keys(files), ...Object.keys(failures)].forEach(add);
+  return folders;
+};
+
 /** All files of a request as they were at one time. Each is given once: whoever wants it again wants to see it anew. */
 class Copy {
   readonly answer: FilesAnswer;
   readonly #until: number;
   readonly #taken = new Set<string>();
+  #folders: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
   constructor(answer: FilesAnswer, until: number) {
     this.answer = answer;
@@ -22,10 +39,16 @@ class Copy {
     return now < this.#until;
   }
 
+  /** Whether the file is there to be given. */
   take(name: string): boolean {
     if (this.#taken.has(name)) return false;
     this.#taken.add(name);
     return true;
+  }
+
+  names(folder: string): string[] {
+    this.#folders ??= foldersOf(this.answer);
+    return [...(this.#folders.get(folder) ?? [])];
   }
 }
 
@@ -42,7 +65,7 @@ export class HelpedCopies {
     this.#clock = clock;
   }
 
-  /** Has this file been there when the helper last read? */
+  /** Whether this file was there when the helper last read. */
   has(name: string): boolean {
     const { files = {}, failures = {} } = this.#copy?.answer ?? {};
     return Object.hasOwn(files, name) || !['ENOENT', undefined].includes(failures[name]);
@@ -63,11 +86,10 @@ export class HelpedCopies {
 
   /** The names in a folder. Throws FileError, of `path`. */
   names(folder: string, path: string): string[] {
-    const { files, failures } = this.#current(path).answer;
-    const code = failures[folder];
+    const copy = this.#current(path);
+    const code = copy.answer.failures[folder];
     if (code !== undefined) throw failure(path, code);
-    const inside = [...Object.keys(files), ...Object.keys(failures)].filter((name) => name.startsWith(`${folder}/`));
-    return [...new Set(inside.map((name) => name.slice(folder.length + 1).split('/', 1)[0]!))];
+    return copy.names(folder);
   }
 
   #current(path: string): Copy {
