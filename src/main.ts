@@ -3,7 +3,7 @@ import './v8-flags.ts';
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
 import { parseConfigFile } from './config/config-file.ts';
-import { flagsOf } from './cli/flags.ts';
+import { flagsOf, helperFlags } from './cli/flags.ts';
 import { parseListenAddress } from './cli/listen-address.ts';
 import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
@@ -13,14 +13,20 @@ import { usage } from './cli/usage.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';
 import { systemClock } from './host/clock.ts';
+import { forbidCalls, listening, startingPrograms, type ForbiddenCall } from './host/forbid-calls.ts';
 import type { Host } from './host/host.ts';
 import { localHost } from './host/local-host.ts';
-import { createLog, type Log } from './host/log.ts';
+import { helpedHost } from './host/helper/helped-host.ts';
+import { Helper } from './host/helper/helper.ts';
+import { HelperLink } from './host/helper/helper-link.ts';
+import { createLog as logTo, type Log } from './host/log.ts';
 import { ownProcess } from './host/own-process.ts';
+import { serviceManager } from './host/service-manager.ts';
 import { blindAlerts } from './pack/blind.ts';
 import { Background } from './scrape/background.ts';
 import { CollectorRun } from './scrape/collector-run.ts';
 import { CommandDurations } from './scrape/command-durations.ts';
+import { HelperMetrics } from './scrape/helper-metrics.ts';
 import { Scraper, type OwnMetrics } from './scrape/scraper.ts';
 import { WebMetrics } from './scrape/web-metrics.ts';
 import { version } from './version.ts';
@@ -50,7 +56,10 @@ const webConfigFile = ({ global }: Settings): WebConfigFile | undefined => {
   return path === undefined ? undefined : new WebConfigFile(path);
 };
 
-const createHost = ({ global }: Settings, commandDurations: CommandDurations): Promise<Host> =>
+const createLocalHost = (
+  { global }: Settings,
+  observeCommand: (name: string, seconds: number) => void,
+): Promise<Host> =>
   localHost({
     procfs: global['path.procfs'],
     sysfs: global['path.sysfs'],
@@ -65,8 +74,36 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
       'ovs-appctl': global['path.ovs-appctl'],
       ss: global['path.ss'],
     },
-    observeCommand: (name, seconds) => commandDurations.observe(name, seconds),
+    observeCommand,
   });
+
+const createLog = ({ global }: Settings): Log =>
+  logTo({
+    level: global['log.level'],
+    format: global['log.format'],
+    write: (line) => process.stderr.write(line),
+  });
+
+/** Gives up what this process has no more need of. */
+const forbid = (calls: readonly ForbiddenCall[], log: Log): Promise<void> =>
+  forbidCalls(calls).catch((error: Error) => {
+    log.warn('Cannot forbid this process what it has no need of', { calls: calls.join(','), err: error.message });
+  });
+
+/** This machine; where a helper is to read what only root can, the link to it too. */
+const createHost = async (
+  settings: Settings,
+  log: Log,
+  observeCommand: (name: string, seconds: number) => void,
+): Promise<{ host: Host; link?: HelperLink }> => {
+  const { host: reader, 'helper.socket': socket } = settings.global;
+  const host = await createLocalHost(settings, observeCommand);
+  if (reader === 'local') return { host };
+  await forbid(startingPrograms, log);
+  const link = new HelperLink(socket, log);
+  await link.watch();
+  return { host: await helpedHost(host, { socket, link, observeCommand }), link };
+};
 
 const createScraper = (settings: Settings, host: Host, log: Log, own: readonly OwnMetrics[]): Scraper => {
   const { global, collectors } = settings;
@@ -127,11 +164,8 @@ const createDoor = (
 
 const serve = async (settings: Settings): Promise<void> => {
   const { global } = settings;
-  const log = createLog({
-    level: global['log.level'],
-    format: global['log.format'],
-    write: (line) => process.stderr.write(line),
-  });
+  const log = createLog(settings);
+  const manager = serviceManager(process.env);
   const commandDurations = new CommandDurations();
   const webMetrics = new WebMetrics();
   const config = new CurrentConfig({
@@ -141,9 +175,10 @@ const serve = async (settings: Settings): Promise<void> => {
     clock: systemClock,
   });
   process.on('SIGHUP', () => config.reload());
-  const host = await createHost(settings, commandDurations);
   log.info('Starting xen-exporter', { version, node_version: process.version });
-  const scraper = createScraper(settings, host, log, [commandDurations, webMetrics]);
+  const { host, link } = await createHost(settings, log, (name, seconds) => commandDurations.observe(name, seconds));
+  const own = [commandDurations, webMetrics, ...(link ? [new HelperMetrics(link)] : [])];
+  const scraper = createScraper(settings, host, log, own);
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
   const door = createDoor(settings, config, log, scraper, webMetrics);
   // The first reading meets code that is not compiled yet and takes several times as long as those after it: nobody shall wait for it.
@@ -155,6 +190,8 @@ const serve = async (settings: Settings): Promise<void> => {
     await door.close(0);
     throw error;
   }
+  // Programs, such as the clients of Open vSwitch, may want sockets of their own; with a helper there are none.
+  if (link) await forbid(listening, log);
   scraper.start();
   const { tls, http2, users } = config.value;
   const protocol = { tls: tls !== undefined, http2: tls !== undefined && http2, basic_auth: users.size > 0 };
@@ -162,19 +199,45 @@ const serve = async (settings: Settings): Promise<void> => {
 
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     log.info('Stopping', { signal });
+    manager.stopping();
+    link?.close();
     await Promise.all([scraper.stop(), door.close(graceSeconds)]);
     host.commands.close();
     host.netlink.close();
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
+  await manager.ready();
+};
+
+/** `xen-exporter helper`. */
+const help = async (settings: Settings): Promise<void> => {
+  const { global } = settings;
+  const log = createLog(settings);
+  const manager = serviceManager(process.env);
+  const secondsOf = new Map<string, number>();
+  const host = await createLocalHost(settings, (name, seconds) => secondsOf.set(name, seconds));
+  const helper = new Helper({ host, log, version, timeoutSeconds: global['toolstack.timeout'], secondsOf });
+  await helper.listen(global['helper.socket']);
+  log.info('Helping on', { address: `unix:${global['helper.socket']}`, version, node_version: process.version });
+
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info('Stopping', { signal });
+    manager.stopping();
+    helper.close();
+    host.commands.close();
+    host.netlink.close();
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  await manager.ready();
 };
 
 const main = async (args: readonly string[]): Promise<void> => {
   if (args[0] === 'rules') return void process.stdout.write(rulesCommand(args.slice(1)));
   if (args[0] === 'trace') return void process.stdout.write(await traceCommand(args.slice(1)));
-  const flags = flagsOf(registry);
-  const commandLine = parseCommandLine(args, flags);
-  if (commandLine.action === 'help') return void process.stdout.write(usage(flags));
+  const isHelper = args[0] === 'helper';
+  const flags = isHelper ? helperFlags() : flagsOf(registry);
+  const commandLine = parseCommandLine(isHelper ? args.slice(1) : args, flags);
+  if (commandLine.action === 'help') return void process.stdout.write(usage(flags, isHelper ? 'helper' : 'serve'));
   if (commandLine.action === 'version') return void process.stdout.write(`xen-exporter ${version}\n`);
   const file = commandLine.configFile === undefined ? undefined : readConfigFile(commandLine.configFile);
   const settings = resolveSettings(registry, commandLine, file);
@@ -182,7 +245,7 @@ const main = async (args: readonly string[]): Promise<void> => {
     webConfigFile(settings)?.load();
     return void process.stdout.write('Flags and config files are valid\n');
   }
-  await serve(settings);
+  await (isHelper ? help : serve)(settings);
 };
 
 try {

@@ -157,6 +157,15 @@ export const globalOptions = {
     min: 0.1,
     max: 600,
   }),
+  host: choiceOption({
+    help: 'Who reads what only root can: local, this process; helper, another one, xen-exporter helper, so that this one needs no privilege.',
+    default: 'local',
+    choices: ['local', 'helper'],
+  }),
+  'helper.socket': pathOption({
+    help: 'Unix socket of the helper, which its user and group may open.',
+    default: '/run/xen-exporter/helper.sock',
+  }),
   'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
   'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),
 };
@@ -190,6 +199,26 @@ const collectorFlags = ({ name, help, enabledByDefault, maxSeries, options }: Co
   ),
   ...Object.entries(options).map(([option, spec]) => flag(`collector.${name}.${option}`, spec)),
 ];
+
+/** The settings of `xen-exporter helper`. */
+const helperOptions: ReadonlySet<string> = new Set<keyof typeof globalOptions>([
+  'path.procfs',
+  'path.sysfs',
+  'path.debugfs',
+  'path.rrd-metrics',
+  'path.xl',
+  'path.xen-diag',
+  'path.xentrace',
+  'path.lsevtchn',
+  'path.ovs-appctl',
+  'toolstack.timeout',
+  'helper.socket',
+  'log.level',
+  'log.format',
+]);
+
+/** The flags that the helper takes. It reads the exporter's config file, and goes by these alone. */
+export const helperFlags = (): Flag[] => flagsOf([]).filter(({ name }) => helperOptions.has(name));
 
 /** Every flag that a config file can set, too. */
 export const flagsOf = (definitions: readonly CollectorDefinition[]): Flag[] => [

@@ -27,10 +27,26 @@ export const describeFlags = (flags: readonly Flag[]): FlagText[] => [
   })),
 ];
 
-/** The text of --help. */
-export const usage = (flags: readonly Flag[]): string => `Usage: xen-exporter [FLAGS]
+const commands = {
+  serve: {
+    line: 'xen-exporter [FLAGS]',
+    purpose: `Prometheus exporter for the TCP accept path of Xen hosts and guests.
 
-Prometheus exporter for the TCP accept path of Xen hosts and guests.
+Other commands: xen-exporter helper, xen-exporter rules; --help after them.`,
+  },
+  helper: {
+    line: 'xen-exporter helper [FLAGS]',
+    purpose: 'Reads, as root, what xen-exporter --host=helper asks for by name over a Unix socket, and nothing else.',
+  },
+} as const;
+
+/** The text of --help. */
+export const usage = (
+  flags: readonly Flag[],
+  command: keyof typeof commands = 'serve',
+): string => `Usage: ${commands[command].line}
+
+${commands[command].purpose}
 
 ${describeFlags(flags)
   .map(({ syntax, default: value, help }) => `  ${syntax}\n      ${help}${value && ` (default: ${value})`}`)

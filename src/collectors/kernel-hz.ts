@@ -1,5 +1,5 @@
 import { hasJiffies, parseTimerList, type TimerList } from '../formats/proc-timer-list.ts';
-import { isForbidden, isMissing, type FileTree } from '../host/file-tree.ts';
+import { isForbidden, isMissing, isUnanswered, type FileTree } from '../host/file-tree.ts';
 import { naming } from './parsed.ts';
 
 const file = 'timer_list';
@@ -29,7 +29,7 @@ export class KernelHz {
     return `delays of events: the kernel counts them in jiffies, whose length is unknown: ${this.#missing}`;
   }
 
-  /** Takes a reading where one is still needed. Throws FileError, but not where the file is missing or forbidden, and ParseError. */
+  /** Takes a reading where one is still needed. Throws FileError, but not where the file is missing, forbidden or the helper's that is gone; and ParseError. */
   update(procfs: FileTree): void {
     if (this.#value !== undefined) return;
     try {
@@ -42,7 +42,7 @@ export class KernelHz {
       this.#missing = `jiffies grew by ${measured.toFixed(1)} a second, which is no rate that Linux has`;
       this.#first = now;
     } catch (error) {
-      if (!isMissing(error) && !isForbidden(error)) throw error;
+      if (!isMissing(error) && !isForbidden(error) && !isUnanswered(error)) throw error;
       this.#missing = (error as Error).message;
     }
   }

@@ -13,6 +13,8 @@ export interface Command {
   args: readonly string[];
   timeoutSeconds: number;
   maxBytes: number;
+  /** Aborted when nobody wants the output any longer: then it is killed, or as a stream asked to end, and what it writes is given all the same. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What a command that ended with exit status 0 wrote. Of stderr the first line that is not empty: not every failure has another status. */
@@ -131,7 +133,7 @@ export const localCommands = ({
     return lane;
   };
 
-  const run = ({ name, file, args, timeoutSeconds, maxBytes }: Command): Promise<CommandOutput> =>
+  const run = ({ name, file, args, timeoutSeconds, maxBytes, signal }: Command): Promise<CommandOutput> =>
     new Promise((resolve, reject) => {
       const lane = laneOf(file);
       let child: ChildProcess | undefined;
@@ -142,6 +144,7 @@ export const localCommands = ({
         if (isSettled) return;
         isSettled = true;
         clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
         if (child) {
           observe(name, (performance.now() - begin) / 1e3);
           signalGroup(child, 'SIGKILL');
@@ -152,6 +155,7 @@ export const localCommands = ({
         else resolve(outcome);
       };
       const fail = (why: string): void => settle(new CommandError(`${[file, ...args].join(' ')}: ${why}`));
+      const giveUp = (): void => fail('given up');
       const timer = setTimeout(
         () =>
           fail(child ? `no end within ${timeoutSeconds} s` : `another ${file} has not ended for ${timeoutSeconds} s`),
@@ -177,6 +181,7 @@ export const localCommands = ({
         child.once('exit', leave);
         child.once('error', () => child?.pid === undefined && leave());
       };
+      signal?.addEventListener('abort', giveUp);
       lane.enter({ go, moved: () => void (isSettled || timer.refresh()) });
     });
 
@@ -188,19 +193,23 @@ export const localCommands = ({
     });
 
   const stream = async (command: Command, take: (bytes: Uint8Array) => boolean): Promise<void> => {
-    const { name, file, args } = command;
+    const { name, file, args, signal } = command;
     const lane = await turn(file);
     let running: RunningStream | undefined;
+    const stop = (): void => running?.stop();
+    signal?.addEventListener('abort', stop);
     try {
       if (isClosed) throw new Error('stopping');
+      if (signal?.aborted) throw new Error('given up');
       running = await startStream(command, graceSeconds, take);
       streams.add(running);
-      if (isClosed) running.stop();
+      if (isClosed || signal?.aborted) running.stop();
       const begin = performance.now();
       await running.ended.finally(() => observe(name, (performance.now() - begin) / 1e3));
     } catch (error) {
       throw new CommandError(`${[file, ...args].join(' ')}: ${(error as Error).message}`, { cause: error });
     } finally {
+      signal?.removeEventListener('abort', stop);
       // As above: not before the process has gone.
       void Promise.resolve(running?.gone).then(() => {
         if (running) streams.delete(running);

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { KeptFiles } from './kept-files.ts';
 
-/** A file or folder that could not be read. `code` is errno's name (`ENOENT`), or `EREFUSED` where we refused to read on. */
+/** A file or folder that could not be read. `code` is errno's name (`ENOENT`); `EREFUSED` where we refused to read on, `EHELPER` where no helper answers. */
 export class FileError extends Error {
   readonly path: string;
   readonly code: string;
@@ -22,6 +22,9 @@ export const isMissing = (error: unknown): boolean =>
 /** True for an error that says: there is such a file, but not for us (no privilege, or kernel lockdown). */
 export const isForbidden = (error: unknown): boolean =>
   error instanceof FileError && ['EACCES', 'EPERM'].includes(error.code);
+
+/** True for an error that says: the helper, which is to read this file, does not answer. */
+export const isUnanswered = (error: unknown): boolean => error instanceof FileError && error.code === 'EHELPER';
 
 /** What `read` gives, or undefined where what it reads does not exist. Throws what else `read` throws. */
 export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined => {
@@ -63,8 +66,10 @@ const grow = (): void => {
  */
 export class FileTree {
   readonly root: string;
-  readonly #beforeEach: (path: string) => void;
-  readonly #kept: KeptFiles;
+  /** The files that stay open. */
+  readonly kept: KeptFiles;
+  /** Runs before each access with the file's path. */
+  readonly beforeEach: (path: string) => void;
 
   /**
    * `kept`: the files that stay open, which several trees may share. `beforeEach` runs before each access with the file's path; what it throws
@@ -72,13 +77,13 @@ export class FileTree {
    */
   constructor(root: string, kept = new KeptFiles(0), beforeEach: (path: string) => void = () => {}) {
     this.root = root;
-    this.#beforeEach = beforeEach;
-    this.#kept = kept;
+    this.beforeEach = beforeEach;
+    this.kept = kept;
   }
 
   /** The same folder with another `beforeEach`. */
   with(beforeEach: (path: string) => void): FileTree {
-    return new FileTree(this.root, this.#kept, beforeEach);
+    return new FileTree(this.root, this.kept, beforeEach);
   }
 
   path(name: string): string {
@@ -87,12 +92,12 @@ export class FileTree {
 
   /** The whole content. The bytes are a view of a shared buffer: use them before the next read. Throws FileError. */
   bytes(name: string, maxBytes = defaultMaxBytes): Uint8Array {
-    return this.#read(name, maxBytes, () => false);
+    return this.read(name, maxBytes, () => false);
   }
 
   /** The whole content as UTF-8 (invalid bytes become U+FFFD). Throws FileError. */
   text(name: string, maxBytes = defaultMaxBytes): string {
-    return this.#read(name, maxBytes, () => false).toString('utf8');
+    return this.read(name, maxBytes, () => false).toString('utf8');
   }
 
   /**
@@ -101,24 +106,25 @@ export class FileTree {
    */
   hotText(name: string): string {
     const path = `${this.root}/${name}`;
-    this.#beforeEach(path);
-    const length = this.#kept.read(path, shared);
+    this.beforeEach(path);
+    const length = this.kept.read(path, shared);
     return length === undefined ? this.text(name) : shared.toString('utf8', 0, length);
   }
 
   /** As `text`, but reads in chunks of `chunkBytes` and stops as soon as `enough` holds of what was read so far. Throws FileError. */
   textUntil(name: string, enough: (text: string) => boolean, chunkBytes = 4096): string {
-    return this.#read(name, defaultMaxBytes, (bytes) => enough(bytes.toString('latin1')), chunkBytes).toString('utf8');
+    return this.read(name, defaultMaxBytes, (bytes) => enough(bytes.toString('latin1')), chunkBytes).toString('utf8');
   }
 
   /** As `bytes`, but reads in chunks and stops as soon as `enough` holds of what was read so far. Throws FileError. */
   bytesUntil(name: string, enough: (bytes: Uint8Array) => boolean, maxBytes = defaultMaxBytes): Uint8Array {
-    return this.#read(name, maxBytes, enough, 64 << 10);
+    return this.read(name, maxBytes, enough, 64 << 10);
   }
 
-  #read(name: string, maxBytes: number, enough: (bytes: Buffer) => boolean, chunkBytes = Infinity): Buffer {
+  /** What all of these come down to. */
+  protected read(name: string, maxBytes: number, enough: (bytes: Buffer) => boolean, chunkBytes = Infinity): Buffer {
     const path = this.path(name);
-    this.#beforeEach(path);
+    this.beforeEach(path);
     let descriptor: number | undefined;
     try {
       // O_NONBLOCK: opening a FIFO must not wait for its writer.
@@ -150,7 +156,7 @@ export class FileTree {
   /** The names in a folder in no order: of /proc there are too many to sort. Throws FileError. */
   unsorted(name: string): string[] {
     const path = this.path(name);
-    this.#beforeEach(path);
+    this.beforeEach(path);
     try {
       return fs.readdirSync(path);
     } catch (error) {
@@ -171,7 +177,7 @@ export class FileTree {
   /** The folders directly in a folder, with their inode numbers. Throws FileError. */
   folders(name: string): { name: string; inode: number }[] {
     const path = this.path(name);
-    this.#beforeEach(path);
+    this.beforeEach(path);
     try {
       return fs
         .readdirSync(path, { withFileTypes: true })
@@ -185,7 +191,7 @@ export class FileTree {
   /** Where a symbolic link points, as it is written; undefined where there is none. Throws FileError. */
   linkIfAny(name: string): string | undefined {
     const path = this.path(name);
-    this.#beforeEach(path);
+    this.beforeEach(path);
     try {
       return fs.readlinkSync(path);
     } catch (error) {
@@ -199,7 +205,7 @@ export class FileTree {
   /** True where the file or folder exists. */
   exists(name: string): boolean {
     const path = this.path(name);
-    this.#beforeEach(path);
+    this.beforeEach(path);
     return fs.existsSync(path);
   }
 }

@@ -8,6 +8,8 @@ export interface Libc {
   errno(): number;
   /** Such as EACCES. */
   errorName(errno: number): string;
+  /** Where these bytes are, for structures that hold pointers. They must outlive the call. */
+  addressOf(bytes: Uint8Array): bigint;
 }
 
 /** Loads the add-on that calls C, when it is first needed. Rejects where it cannot be loaded. */
@@ -19,5 +21,34 @@ export const loadLibc = async (): Promise<Libc> => {
     func: (prototype) => libc.func(prototype),
     errno: () => koffi.errno(),
     errorName: (errno) => getSystemErrorName(-errno),
+    addressOf: (bytes) => koffi.address(bytes),
+  };
+};
+
+/** What of sockets Node does not speak: netlink, datagrams to a path, an answer that is waited for. As in socket(2) and so on. */
+export interface SocketCalls extends Pick<Libc, 'errno' | 'errorName'> {
+  socket(family: number, type: number, protocol: number): number;
+  connect(socket: number, address: Uint8Array, length: number): number;
+  setsockopt(socket: number, level: number, option: number, value: Uint8Array, length: number): number;
+  send(socket: number, bytes: Uint8Array, length: number, flags: number): number;
+  recv(socket: number, bytes: Uint8Array, length: number, flags: number): number;
+  close(socket: number): number;
+}
+
+export const SOCK_CLOEXEC = 0o2000000;
+export const EAGAIN = 11;
+
+/** Rejects where the add-on cannot be loaded. */
+export const loadSocketCalls = async (): Promise<SocketCalls> => {
+  const { func, errno, errorName } = await loadLibc();
+  return {
+    socket: func('int socket(int, int, int)'),
+    connect: func('int connect(int, const void *, uint32_t)'),
+    setsockopt: func('int setsockopt(int, int, int, const void *, uint32_t)'),
+    send: func('long send(int, const void *, size_t, int)'),
+    recv: func('long recv(int, void *, size_t, int)'),
+    close: func('int close(int)'),
+    errno,
+    errorName,
   };
 };

@@ -1,4 +1,4 @@
-import { loadLibc } from './libc.ts';
+import { EAGAIN, loadSocketCalls, SOCK_CLOEXEC, type SocketCalls } from './libc.ts';
 
 /** Netlink protocols that the product speaks (include/uapi/linux/netlink.h). */
 export const netlinkProtocols = { route: 0, sockDiag: 4 } as const;
@@ -21,9 +21,8 @@ export interface Netlink {
 }
 
 const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOCK_RAW = 3;
 const MSG_DONTWAIT = 0x40;
-const EAGAIN = 11;
 // The kernel fills at most 32 KiB per message buffer of a dump (netlink_dump in net/netlink/af_netlink.c).
 const receiveBytes = 64 << 10;
 const maxReplyBytes = 64 << 20;
@@ -42,7 +41,7 @@ export const openNetlink = async (): Promise<Netlink> => {
   const socketOf = (protocol: NetlinkProtocol): number => {
     const open = sockets.get(protocol);
     if (open !== undefined) return open;
-    const socket = libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, netlinkProtocols[protocol]);
+    const socket = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, netlinkProtocols[protocol]);
     if (socket < 0) throw failed(`socket (protocol ${protocol})`);
     sockets.set(protocol, socket);
     return socket;
@@ -89,26 +88,9 @@ export const noNetlink = (reason: string): Netlink => ({
   close: () => {},
 });
 
-interface Calls {
-  socket(family: number, type: number, protocol: number): number;
-  send(socket: number, bytes: Uint8Array, length: number, flags: number): number;
-  recv(socket: number, bytes: Uint8Array, length: number, flags: number): number;
-  close(socket: number): number;
-  errno(): number;
-  errorName(errno: number): string;
-}
-
-const loadCalls = async (): Promise<Calls> => {
+const loadCalls = async (): Promise<SocketCalls> => {
   try {
-    const { func, errno, errorName } = await loadLibc();
-    return {
-      socket: func('int socket(int, int, int)'),
-      send: func('long send(int, const void *, size_t, int)'),
-      recv: func('long recv(int, void *, size_t, int)'),
-      close: func('int close(int)'),
-      errno,
-      errorName,
-    };
+    return await loadSocketCalls();
   } catch (error) {
     throw new NetlinkUnavailable(`cannot load the system calls: ${(error as Error).message}`);
   }

@@ -38,6 +38,18 @@ export const self = {
     'Time that each command ran, in seconds: also those that failed, and those that were killed at their deadline.',
     ['command'],
   ),
+  helperUp: gauge(
+    'xen_exporter_helper_up',
+    'Whether the helper, which reads what only root can, answers: 1, else 0. Asked every few seconds. Absent without --host=helper.',
+  ),
+  helperResident: gauge(
+    'xen_exporter_helper_resident_memory_bytes',
+    'Resident memory of the helper, in bytes; process_resident_memory_bytes is that of the exporter. Absent while it does not answer.',
+  ),
+  helperCpu: counter(
+    'xen_exporter_helper_cpu_seconds_total',
+    'User and system CPU time of the helper, in seconds, without that of the programs that it runs. Absent while it does not answer.',
+  ),
   webConnections: gauge('xen_exporter_web_connections', 'Connections of clients that are open.'),
   webRefused: counter(
     'xen_exporter_web_refused_total',

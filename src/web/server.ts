@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants as cryptoConstants } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { chmodSync, rmSync, statSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { listenOnPath } from '../host/unix-socket.ts';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { admitsClient } from './client-certificates.ts';
 import { secureContextOptions } from './config/certificates.ts';
@@ -95,23 +96,17 @@ export class FrontDoor {
 
   /** Listens at an address; gives it back with the port that the system assigned. Rejects with the system's error where it cannot. */
   async listen(address: ListenAddress): Promise<string> {
-    if ('path' in address) await removeStaleSocket(address.path);
     // As the HTTP servers have it: who has said all that he says may still want the answer.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      const where =
-        'path' in address ? address : { port: address.port, ...(address.host !== '' && { host: address.host }) };
-      server.listen(where, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
+    if ('path' in address) {
+      await listenOnPath(server, address.path);
+    } else {
+      server.listen({ port: address.port, ...(address.host !== '' && { host: address.host }) });
+      await once(server, 'listening');
+    }
     // Of accept(), where the process or the machine has no file descriptor left.
     server.on('error', () => this.#metrics.refused('connections'));
     this.#listeners.push(server);
-    // For its user and group.
-    if ('path' in address) chmodSync(address.path, 0o660);
     return formatAddress(server.address()!);
   }
 
@@ -188,17 +183,3 @@ export class FrontDoor {
     return server;
   }
 }
-
-// A socket that nobody listens on is left of a process that was killed.
-const removeStaleSocket = async (path: string): Promise<void> => {
-  if (!(statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false)) return;
-  const isStale = await new Promise<boolean>((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
-  if (isStale) rmSync(path);
-};

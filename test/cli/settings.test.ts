@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
 import { parseConfigFile } from '../../src/config/config-file.ts';
-import { flagsOf } from '../../src/cli/flags.ts';
+import { flagsOf, helperFlags } from '../../src/cli/flags.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import { usage } from '../../src/cli/usage.ts';
@@ -37,6 +37,8 @@ const listeners = (args: readonly string[], yaml?: string) =>
 
 test('defaults', () => {
   expect(resolve([]).global).toEqual({
+    host: 'local',
+    'helper.socket': '/run/xen-exporter/helper.sock',
     'web.listen-address': [':10911'],
     'web.telemetry-path': '/metrics',
     'web.max-requests': 40,
@@ -204,4 +206,15 @@ test('--help names every flag with its default', () => {
   expect(text).toContain(
     '  --web.header-timeout=SECONDS\n      Seconds that a client has for its TLS handshake and the headers of its request. (default: 10)\n',
   );
+});
+
+test('the helper takes the flags that say where to read, and the exporter’s config file with all that is in it', () => {
+  const names = helperFlags().map(({ name }) => name);
+  expect(names).toContain('path.xl');
+  expect(names).toContain('helper.socket');
+  expect(names.filter((name) => /^(web|collector|scrape)\./.test(name))).toEqual([]);
+  expect(() => parseCommandLine(['--web.listen-address=:1'], helperFlags())).toThrow('--web.listen-address');
+  const file = parseConfigFile('x.yml', 'web:\n  telemetry-path: /m\nhelper:\n  socket: /run/x.sock\nhost: helper\n');
+  const { global } = resolveSettings(registry, parseCommandLine([], helperFlags()), file);
+  expect(global['helper.socket']).toBe('/run/x.sock');
 });

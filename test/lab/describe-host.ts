@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { describePrivileges } from './privileges.ts';
 import { describeToolstackEvents } from './toolstack-events.ts';
 import type { SchedulerName } from './qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
@@ -15,6 +16,7 @@ export function describeHost(scheduler: SchedulerName): void {
     describeReadings(stage);
     describeStorm(stage);
     if (!isFullForm) return;
+    describePrivileges(stage);
     describeRunStates(stage);
     describeTrace(stage);
     describeRunbooks(stage);

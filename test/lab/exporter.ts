@@ -39,22 +39,29 @@ export async function installExporter(machine: Machine, archive: string, flags =
   await startExporter(machine, flags);
 }
 
+/** Starts the built program, through what is to start it where that is given. Its process id is in `pidFile`. */
+export async function startProgram(machine: Machine, pidFile: string, args: string, through = ''): Promise<void> {
+  const command = `MALLOC_ARENA_MAX=1 exec ${through} node ${EXPORTER_FOLDER}/dist/main.js ${args}`;
+  await machine.run(`setsid sh -c 'echo $$ >${pidFile}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`);
+}
+
 /** Starts the exporter, with these flags too, and waits until it can be scraped through the forwarded port. */
-export async function startExporter(machine: Machine, flags = ''): Promise<void> {
-  const command = `MALLOC_ARENA_MAX=1 exec node ${EXPORTER_FOLDER}/dist/main.js --web.listen-address=:${EXPORTER_PORT} ${flags}`;
-  await machine.run(
-    `setsid sh -c 'echo $$ >${EXPORTER_PID_FILE}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`,
-  );
+export async function startExporter(machine: Machine, flags = '', through = ''): Promise<void> {
+  await startProgram(machine, EXPORTER_PID_FILE, `--web.listen-address=:${EXPORTER_PORT} ${flags}`, through);
   await until(`the exporter in ${machine.name}`, () => isReady(machine), { timeoutMs: 180_000, intervalMs: 200 });
 }
 
 /** Ends the exporter, if it was started, by this signal and waits until it has. */
-export async function stopExporter(machine: Machine, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  await machine.run(`[ -e ${EXPORTER_PID_FILE} ] || exit 0
-    pid=$(cat ${EXPORTER_PID_FILE})
+export const stopExporter = (machine: Machine, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> =>
+  stopProgram(machine, EXPORTER_PID_FILE, signal);
+
+/** As `stopExporter`, for what `startProgram` started. */
+export async function stopProgram(machine: Machine, pidFile: string, signal: NodeJS.Signals): Promise<void> {
+  await machine.run(`[ -e ${pidFile} ] || exit 0
+    pid=$(cat ${pidFile})
     kill -${signal.slice(3)} $pid
     while kill -0 $pid 2>/dev/null; do sleep 0.2; done
-    rm ${EXPORTER_PID_FILE}`);
+    rm ${pidFile}`);
 }
 
 /** Scrapes a machine once, as a Prometheus that waits so long; throws unless the whole answer is there by then. */

@@ -13,6 +13,13 @@ export interface DaemonOptions {
   env?: NodeJS.ProcessEnv;
   /** The program to run; without it the built daemon. */
   main?: string;
+  /** Whose process it is; root's test alone can choose. */
+  user?: ProcessUser;
+}
+
+export interface ProcessUser {
+  uid: number;
+  gid: number;
 }
 
 export interface DaemonResponse {
@@ -41,10 +48,11 @@ export interface Daemon extends AsyncDisposable {
 const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
 
 /** Starts the daemon on a loopback port that the system assigns and waits until it listens. */
-export async function startDaemon({ args = [], env = {}, main = MAIN }: DaemonOptions = {}): Promise<Daemon> {
+export async function startDaemon({ args = [], env = {}, main = MAIN, user }: DaemonOptions = {}): Promise<Daemon> {
   const child = spawn(process.execPath, [main, '--web.listen-address=127.0.0.1:0', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
+    ...user,
   });
   const log = stderrOf(child);
   const exited = exitOf(child);

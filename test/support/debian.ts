@@ -20,6 +20,13 @@ export interface ToolAnswer {
   stderr: string;
 }
 
+interface ToolPackages {
+  packages: readonly string[];
+  path: string;
+  /** Folders of libraries below those of Debian. */
+  libraries?: readonly string[];
+}
+
 /** Packages that hold each tool and what it loads, and its path inside them. */
 const TOOLS = {
   prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus' },
@@ -48,12 +55,42 @@ const TOOLS = {
     path: 'bin/ss',
   },
   openssl: { packages: ['openssl', 'libssl3'], path: 'usr/bin/openssl' },
-} as const satisfies Record<string, { packages: readonly string[]; path: string }>;
+  // As for ss; its own library is in a folder of its own.
+  'systemd-analyze': {
+    packages: [
+      'systemd',
+      'libsystemd-shared',
+      'libsystemd0',
+      'libacl1',
+      'libapparmor1',
+      'libaudit1',
+      'libblkid1',
+      'libcap-ng0',
+      'libcap2',
+      'libcrypt1',
+      'libgcrypt20',
+      'libgpg-error0',
+      'libip4tc2',
+      'libkmod2',
+      'liblz4-1',
+      'liblzma5',
+      'libmount1',
+      'libpam0g',
+      'libpcre2-8-0',
+      'libseccomp2',
+      'libselinux1',
+      'libssl3',
+      'libzstd1',
+    ],
+    path: 'usr/bin/systemd-analyze',
+    libraries: ['systemd'],
+  },
+} as const satisfies Record<string, ToolPackages>;
 
 export type ToolName = keyof typeof TOOLS;
 
 /** What every Debian may have already, and what is then used. */
-const COMMON: readonly ToolName[] = ['ss', 'openssl'];
+const COMMON: readonly ToolName[] = ['ss', 'openssl', 'systemd-analyze'];
 
 const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
 
@@ -83,9 +120,10 @@ export async function prepareTools(names: readonly ToolName[]): Promise<void> {
 
 /** The tool as its Debian package has it, whatever is installed; its libraries come from the unpacked packages too. */
 export async function unpackedTool(name: ToolName): Promise<Tool> {
-  const { packages, path } = TOOLS[name];
+  const { packages, path, libraries: own = [] }: ToolPackages = TOOLS[name];
   const root = await debianRoot(packages);
-  const libraries = await libraryFolders(root);
+  const folders = await libraryFolders(root);
+  const libraries = [...folders, ...folders.flatMap((folder) => own.map((each) => join(folder, each)))];
   return {
     path: join(root, path),
     env: libraries.length === 0 ? process.env : { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },

@@ -1,0 +1,83 @@
+import { loadLibc } from './libc.ts';
+
+/** What of the kernel differs between processors: its name for audit and seccomp, and numbers of system calls (asm/unistd.h). */
+interface Machine {
+  readonly audit: number;
+  readonly seccomp: number;
+  readonly calls: Readonly<Record<ForbiddenCall, number>>;
+}
+
+/** System calls that can be done without. */
+export type ForbiddenCall = 'execve' | 'execveat' | 'bind' | 'listen';
+
+const machines: Readonly<Record<string, Machine>> = {
+  x64: { audit: 0xc000_003e, seccomp: 317, calls: { execve: 59, execveat: 322, bind: 49, listen: 50 } },
+  arm64: { audit: 0xc000_00b7, seccomp: 277, calls: { execve: 221, execveat: 281, bind: 200, listen: 201 } },
+};
+
+/** To start a program. */
+export const startingPrograms: readonly ForbiddenCall[] = ['execve', 'execveat'];
+/** To have a socket at an address of its own, such as a port. */
+export const listening: readonly ForbiddenCall[] = ['bind', 'listen'];
+
+const PR_SET_NO_NEW_PRIVS = 38;
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+// Classic BPF on struct seccomp_data, in which the number of the call is at 0 and the processor at 4 (linux/filter.h, linux/seccomp.h).
+const load = 0x20;
+const jumpIfEqual = 0x15;
+const jumpIfAtLeast = 0x35;
+const give = 0x06;
+const allow = 0x7fff_0000;
+const EPERM = 0x0005_0001;
+// Numbers of another kind of call on the same processor (x32) begin here.
+const otherCalls = 0x4000_0000;
+
+/** Code, how many instructions to skip where it holds, how many where not, operand. */
+type Instruction = readonly [number, number, number, number];
+
+/** Calls of another kind of processor are refused, and those with these numbers; its last line refuses. */
+const filterOf = (audit: number, numbers: readonly number[]): readonly Instruction[] => [
+  [load, 0, 0, 4],
+  [jumpIfEqual, 0, numbers.length + 3, audit],
+  [load, 0, 0, 0],
+  [jumpIfAtLeast, numbers.length + 1, 0, otherCalls],
+  ...numbers.map((number, index): Instruction => [jumpIfEqual, numbers.length - index, 0, number]),
+  [give, 0, 0, allow],
+  [give, 0, 0, EPERM],
+];
+
+const encodeFilter = (filter: readonly Instruction[]): Buffer =>
+  Buffer.concat(
+    filter.map(([code, then, otherwise, operand]) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt16LE(code, 0);
+      bytes.writeUInt8(then, 2);
+      bytes.writeUInt8(otherwise, 3);
+      bytes.writeUInt32LE(operand, 4);
+      return bytes;
+    }),
+  );
+
+/**
+ * From now on these calls fail with EPERM, in all threads of this process and in whatever it forks (seccomp(2)); there is no way back. Rejects where
+ * the kernel or the add-on that makes the call will not have it.
+ */
+export const forbidCalls = async (calls: readonly ForbiddenCall[]): Promise<void> => {
+  const machine = machines[process.arch];
+  if (!machine) {
+    throw new Error(`expected one of the processors ${Object.keys(machines).join(', ')}, found ${process.arch}`);
+  }
+  const { func, errno, errorName, addressOf } = await loadLibc();
+  const prctl = func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+  const syscall = func('long syscall(long, unsigned long, unsigned long, const void *)');
+  const numbers = calls.map((call) => machine.calls[call]);
+  const filter = encodeFilter(filterOf(machine.audit, numbers));
+  // struct sock_fprog: how many instructions, and where they are.
+  const program = Buffer.alloc(16);
+  program.writeUInt16LE(filter.length / 8, 0);
+  program.writeBigUInt64LE(addressOf(filter), 8);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) !== 0) throw new Error(`prctl: ${errorName(errno())}`);
+  const outcome = syscall(machine.seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, program);
+  if (outcome !== 0) throw new Error(`seccomp: ${outcome > 0 ? `thread ${outcome} refused` : errorName(errno())}`);
+};

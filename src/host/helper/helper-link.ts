@@ -1,0 +1,54 @@
+import type { Log } from '../log.ts';
+import { converse } from './conversation.ts';
+import { answerIn, type HelperStatus } from './protocol.ts';
+import { helpedPrograms, statusRequest } from './requests.ts';
+
+const secondsBetweenLooks = 5;
+
+/** What is known of the helper: asked for at the start and every few seconds. */
+export class HelperLink {
+  readonly #socket: string;
+  readonly #log: Log;
+  /** What it last said of itself; undefined while it does not answer. */
+  status: HelperStatus | undefined;
+  #programs: ReadonlySet<string> | undefined;
+  #isLogged: boolean | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: string, log: Log) {
+    this.#socket = socket;
+    this.#log = log;
+  }
+
+  /** Whether the helper has this program. One that has never answered is taken to have all that it may run: to run one then says what is wrong. */
+  has(program: string): boolean {
+    return this.#programs?.has(program) ?? helpedPrograms.includes(program);
+  }
+
+  /** Asks it now, and from then on. */
+  async watch(): Promise<void> {
+    await this.#look();
+    this.#timer = setTimeout(() => void this.watch(), secondsBetweenLooks * 1e3).unref();
+  }
+
+  /** Asks no more. */
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    try {
+      this.status = answerIn<HelperStatus>(await converse(this.#socket, statusRequest).last);
+      this.#programs = new Set(this.status.programs);
+      this.#logOnce(true, () => this.#log.info('The helper answers', { version: this.status!.version }));
+    } catch (error) {
+      this.status = undefined;
+      this.#logOnce(false, () => this.#log.error('The helper does not answer', { err: (error as Error).message }));
+    }
+  }
+
+  #logOnce(answers: boolean, log: () => void): void {
+    if (this.#isLogged !== answers) log();
+    this.#isLogged = answers;
+  }
+}

@@ -1,0 +1,171 @@
+import { createServer, type Socket } from 'node:net';
+import { CommandError } from '../commands.ts';
+import type { Host } from '../host.ts';
+import type { Log } from '../log.ts';
+import { listenOnPath } from '../unix-socket.ts';
+import {
+  aliveSeconds,
+  encodeFrame,
+  endOfRequest,
+  mostRequestBytes,
+  type CommandAnswer,
+  type FrameType,
+  type HelperStatus,
+} from './protocol.ts';
+import { filesOf, helpedCommand, helpedPrograms, statusRequest, type HelpedCommand } from './requests.ts';
+
+const mostConnections = 32;
+/** For a request to be complete. */
+const requestSeconds = 2;
+/** For a client to go on reading what it is sent. */
+const idleSeconds = 10;
+const mostOutputBytes = 8 << 20;
+// As much as a window of the collector `runstate` may bring, with what is in the buffers of all CPUs at its end.
+const mostStreamBytes = (256 + 32) << 20;
+// What a stream may write ahead of its reader.
+const mostUnreadBytes = 64 << 20;
+const secondsBetweenLogs = 60;
+
+/**
+ * Answers requests for what only root can read, and for nothing else. What a client says is looked up in a list (requests.ts); nothing of it gets
+ * to a path or a command line. A client that is gone, or says that it has had enough, ends what it has asked for.
+ */
+export class Helper {
+  readonly #host: Host;
+  readonly #log: Log;
+  readonly #version: string;
+  readonly #timeoutSeconds: number;
+  readonly #secondsOf: ReadonlyMap<string, number>;
+  readonly #clients = new Set<Socket>();
+  readonly #server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  #loggedAt = -Infinity;
+
+  /** `secondsOf`: for how long the last process ran, by the names of commands. */
+  constructor(spec: {
+    host: Host;
+    log: Log;
+    version: string;
+    timeoutSeconds: number;
+    secondsOf: ReadonlyMap<string, number>;
+  }) {
+    this.#host = spec.host;
+    this.#log = spec.log;
+    this.#version = spec.version;
+    this.#timeoutSeconds = spec.timeoutSeconds;
+    this.#secondsOf = spec.secondsOf;
+    this.#server.maxConnections = mostConnections;
+  }
+
+  /** Listens on a Unix socket that user and group of this process may open. Rejects where it cannot. */
+  async listen(path: string): Promise<void> {
+    await listenOnPath(this.#server, path);
+    // Of accept(), where no file descriptor is left.
+    this.#server.on('error', (error) => this.#warn('Cannot accept a connection', error.message));
+  }
+
+  /** Stops listening and turns everyone away. What they had asked for is ended. */
+  close(): void {
+    this.#server.close();
+    for (const client of this.#clients) client.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    this.#clients.add(socket);
+    const gone = new AbortController();
+    let request = '';
+    let isAnswered = false;
+    const deadline = setTimeout(() => refuse('no request'), requestSeconds * 1e3);
+    const refuse = (why: string): void => {
+      if (isAnswered) return;
+      isAnswered = true;
+      this.#warn('Refused a request', why);
+      socket.end(encodeFrame('refusal', `${why} is not a request that this helper knows`));
+    };
+
+    socket.setTimeout(idleSeconds * 1e3, () => socket.destroy());
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(deadline);
+      this.#clients.delete(socket);
+      gone.abort();
+    });
+    socket.on('end', () => {
+      gone.abort();
+      if (!isAnswered) socket.end();
+    });
+    socket.on('data', (bytes: Buffer) => {
+      request += bytes.toString('latin1');
+      const end = request.indexOf(endOfRequest);
+      const isWhole = end === request.length - 1;
+      if (end < 0 && request.length <= mostRequestBytes) return;
+      clearTimeout(deadline);
+      // Nobody has two requests, or so long a one.
+      if (isAnswered) return void socket.destroy();
+      if (!isWhole || request.length > mostRequestBytes)
+        return refuse(JSON.stringify(request.slice(0, mostRequestBytes)));
+      const answered = this.#answer(request.slice(0, end), socket, gone.signal);
+      if (answered === undefined) return refuse(JSON.stringify(request.slice(0, end)));
+      isAnswered = true;
+      void answered.then((frame) => socket.end(frame));
+    });
+  }
+
+  /** The last frame of the answer to a request; undefined where it is not on the list. Never rejects. */
+  #answer(request: string, socket: Socket, signal: AbortSignal): Promise<Buffer> | undefined {
+    if (request === statusRequest) return Promise.resolve(answer(this.#status()));
+    const files = filesOf(request);
+    if (files) return Promise.resolve(answer(files.read(this.#host[files.tree])));
+    const command = helpedCommand(request);
+    return command && this.#run(command, socket, signal);
+  }
+
+  #status(): HelperStatus {
+    return {
+      version: this.#version,
+      programs: helpedPrograms.filter((program) => this.#host.commands.find(program) !== undefined),
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: this.#host.clock.cpuSeconds(),
+    };
+  }
+
+  async #run({ name, program, args, streamsFor }: HelpedCommand, socket: Socket, signal: AbortSignal): Promise<Buffer> {
+    const send = (type: FrameType, bytes?: Uint8Array): void =>
+      void (socket.writable && socket.write(encodeFrame(type, bytes)));
+    const alive = setInterval(() => send('alive'), aliveSeconds * 1e3);
+    const { commands } = this.#host;
+    try {
+      const file = commands.find(program);
+      if (file === undefined) throw new CommandError(`there is no ${program} here`);
+      const command = { name, file, args, signal };
+      let complaint = '';
+      if (streamsFor === undefined) {
+        const limits = { timeoutSeconds: this.#timeoutSeconds, maxBytes: mostOutputBytes };
+        const output = await commands.run({ ...command, ...limits });
+        complaint = output.complaint;
+        send('output', Buffer.from(output.stdout));
+      } else {
+        const limits = { timeoutSeconds: streamsFor + this.#timeoutSeconds, maxBytes: mostStreamBytes };
+        await commands.stream({ ...command, ...limits }, (bytes) => {
+          send('output', bytes);
+          return !signal.aborted && socket.writableLength < mostUnreadBytes;
+        });
+      }
+      return answer<CommandAnswer>({ complaint, seconds: this.#secondsOf.get(name) });
+    } catch (error) {
+      const { message } = error as Error;
+      return answer<CommandAnswer>({ complaint: '', error: message, seconds: this.#secondsOf.get(name) });
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  /** Once a minute: who asks for what he must not shall not fill the disk. */
+  #warn(message: string, err: string): void {
+    const now = this.#host.clock.monotonicSeconds();
+    if (now - this.#loggedAt < secondsBetweenLogs) return;
+    this.#loggedAt = now;
+    this.#log.warn(message, { err });
+  }
+}
+
+const answer = <Answer>(content: Answer): Buffer => encodeFrame('answer', JSON.stringify(content));

@@ -1,0 +1,174 @@
+import { FileError, type FileTree } from '../file-tree.ts';
+import type { FilesAnswer } from './protocol.ts';
+
+/** A program that the helper may run, and how. */
+export interface HelpedCommand {
+  /** What metrics call it. */
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Seconds that it goes on by itself, where it is read as it writes; undefined where its output is wanted when it has ended. */
+  readonly streamsFor?: number;
+}
+
+/** A command line as a collector has it, and what metrics call it. */
+const commandOf = (line: string, name = line): HelpedCommand => {
+  const [program = '', ...args] = line.split(' ');
+  return { name, program, args };
+};
+
+// Each only reads, but the last, which switches off what a xentrace that was killed has left on.
+const fixedCommands: readonly HelpedCommand[] = [
+  commandOf('xl list -v'),
+  commandOf('xl list -l'),
+  commandOf('xl info'),
+  commandOf('xl vcpu-list'),
+  commandOf('xl cpupool-list'),
+  commandOf('xl sched-credit'),
+  commandOf('xl sched-credit2'),
+  commandOf('xl sched-rtds'),
+  commandOf('xl pci-assignable-list'),
+  commandOf('ovs-appctl dpctl/show'),
+  commandOf('lsevtchn 0', 'lsevtchn'),
+  commandOf('xentrace -X -D -T 1 /dev/null', 'xentrace -X'),
+];
+
+/** Commands that differ in a number from `least` to `most`, which stands between `before` and `after`. */
+interface NumberedCommands {
+  readonly before: string;
+  readonly after: string;
+  readonly least: number;
+  readonly most: number;
+  of(line: string, number: number): HelpedCommand;
+}
+
+const numberedCommands: readonly NumberedCommands[] = [
+  {
+    // The domid of a domain (DOMID_FIRST_RESERVED in xen/include/public/xen.h).
+    before: 'xen-diag gnttab_query_size ',
+    after: '',
+    least: 0,
+    most: 0x7fef,
+    of: (line) => commandOf(line, 'xen-diag gnttab_query_size'),
+  },
+  {
+    // The length of a window, in seconds. The mask is that of run states and nothing else.
+    before: 'xentrace -D -e 0x00021000 -T ',
+    after: ' /dev/stdout',
+    least: 1,
+    most: 300,
+    of: (line, seconds) => ({ ...commandOf(line, 'xentrace'), streamsFor: seconds }),
+  },
+];
+
+/** The programs of all these. */
+export const helpedPrograms: readonly string[] = [
+  ...new Set([
+    ...fixedCommands.map(({ program }) => program),
+    ...numberedCommands.map(({ before }) => commandOf(before).program),
+  ]),
+];
+
+const lineOf = ({ program, args }: HelpedCommand): string => [program, ...args].join(' ');
+const fixedByLine = new Map(fixedCommands.map((command) => [lineOf(command), command]));
+
+/** The command that is called so; undefined for whatever is not on the list. */
+export const helpedCommand = (request: string): HelpedCommand | undefined => {
+  const fixed = fixedByLine.get(request);
+  if (fixed) return fixed;
+  for (const { before, after, least, most, of } of numberedCommands) {
+    const number = Number(request.slice(before.length, request.length - after.length));
+    // Nothing of the request but the value of a whole number goes into the command.
+    const line = `${before}${number}${after}`;
+    if (line === request && Number.isInteger(number) && number >= least && number <= most) return of(line, number);
+  }
+  return undefined;
+};
+
+/** The trees of a host of which the helper reads a part. */
+export type HelpedTree = 'procfs' | 'debugfs' | 'rrdMetrics';
+
+/** Files that are read all at once. */
+export interface HelpedFiles {
+  readonly tree: HelpedTree;
+  /** The file; or the folder, all of whose folders belong to it. */
+  readonly root: string;
+  /** Never throws. */
+  read(tree: FileTree): FilesAnswer;
+}
+
+/** Takes down what is read, or why it cannot be. */
+class Reading implements FilesAnswer {
+  readonly files: Record<string, string> = {};
+  readonly failures: Record<string, string> = {};
+
+  file(name: string, read: () => Uint8Array | string): void {
+    const content = this.attempt(name, read);
+    if (content !== undefined) this.files[name] = Buffer.from(content as string).toString('latin1');
+  }
+
+  attempt<Result>(name: string, read: () => Result): Result | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.failures[name] = error.code;
+      return undefined;
+    }
+  }
+}
+
+const oneFile = (tree: HelpedTree, root: string, read: (tree: FileTree) => Uint8Array): HelpedFiles => ({
+  tree,
+  root,
+  read: (files) => {
+    const reading = new Reading();
+    reading.file(root, () => read(files));
+    return reading;
+  },
+});
+
+const ringsFolder = 'xen-netback';
+// Where the first CPU's jiffies are, behind its timers, however many CPUs there are.
+const enoughOfTimers = 256 << 10;
+// The file is as long as a host with as many VMs as xapi supports would need. What is not used of it are zeros at its end.
+const mostRrdBytes = 64 << 20;
+
+const withoutZeros = (bytes: Uint8Array): Uint8Array => {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.subarray(0, end);
+};
+
+/** What can be asked for of files, by name. */
+export const helpedFiles = {
+  'netback-rings': {
+    tree: 'debugfs',
+    root: ringsFolder,
+    read: (debugfs) => {
+      const reading = new Reading();
+      const namesIn = (folder: string): string[] => reading.attempt(folder, () => debugfs.unsorted(folder)) ?? [];
+      for (const vif of namesIn(ringsFolder).map((name) => `${ringsFolder}/${name}`)) {
+        for (const file of namesIn(vif).filter((name) => /^io_ring_q\d+$/.test(name))) {
+          reading.file(`${vif}/${file}`, () => debugfs.hotText(`${vif}/${file}`));
+        }
+      }
+      return reading;
+    },
+  },
+  'timer-list': oneFile('procfs', 'timer_list', (procfs) =>
+    procfs.bytesUntil('timer_list', ({ length }) => length >= enoughOfTimers),
+  ),
+  'xcp-rrdd-cpu': oneFile('rrdMetrics', 'xcp-rrdd-cpu', (rrdMetrics) =>
+    withoutZeros(rrdMetrics.bytes('xcp-rrdd-cpu', mostRrdBytes)),
+  ),
+} as const satisfies Record<string, HelpedFiles>;
+
+export type FilesRequest = keyof typeof helpedFiles;
+
+/** The files that are called so; undefined for whatever is not on the list. */
+export const filesOf = (request: string): HelpedFiles | undefined =>
+  Object.hasOwn(helpedFiles, request) ? helpedFiles[request as FilesRequest] : undefined;
+
+/** The request for what a helper says of itself. */
+export const statusRequest = 'status';

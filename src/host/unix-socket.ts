@@ -1,0 +1,38 @@
+import { once } from 'node:events';
+import { chmodSync, rmSync, statSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+
+export const AF_UNIX = 1;
+// For its user and group.
+const mode = 0o660;
+
+/** struct sockaddr_un of unix(7): a path, or with an @ before it a name of the kernel's own. */
+export const unixAddress = (path: string): Buffer => {
+  const family = Buffer.alloc(2);
+  family.writeUInt16LE(AF_UNIX);
+  return path.startsWith('@')
+    ? Buffer.concat([family, Buffer.from(`\0${path.slice(1)}`)])
+    : Buffer.concat([family, Buffer.from(`${path}\0`)]);
+};
+
+/** Listens on a Unix socket that its user and group may open, in the place of one that a process that was killed has left. Rejects where it cannot. */
+export const listenOnPath = async (server: Server, path: string): Promise<void> => {
+  await removeStaleSocket(path);
+  server.listen({ path });
+  await once(server, 'listening');
+  chmodSync(path, mode);
+};
+
+// A socket that nobody listens on is left of a process that was killed.
+const removeStaleSocket = async (path: string): Promise<void> => {
+  if (!(statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false)) return;
+  const isStale = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+  if (isStale) rmSync(path);
+};

@@ -1,0 +1,227 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startDaemon, type Daemon, type DaemonOptions, type ProcessUser } from '../support/daemon.ts';
+import type { Exposition } from '../support/exposition.ts';
+import type { TempTree } from '../support/fake-host.ts';
+import { startHelper, type HelperProcess } from '../support/helper.ts';
+import { copyOfHost } from '../support/hosts.ts';
+import { until } from '../support/until.ts';
+
+let tree: TempTree;
+let socket: string;
+beforeEach(() => {
+  ({ tree } = copyOfHost('credit-storm'));
+  socket = tree.path('helper.sock');
+});
+afterEach(() => tree[Symbol.dispose]());
+
+const paths = () => [`--path.procfs=${tree.path('proc')}`, `--path.sysfs=${tree.path('sys')}`];
+const programs = () => [`--path.xl=${tree.path('bin/xl')}`];
+const quick = ['--toolstack.interval=1'];
+type ProcessOptions = Pick<DaemonOptions, 'user' | 'env'>;
+
+const help = (as: ProcessOptions = {}): Promise<HelperProcess> =>
+  startHelper(socket, [...paths(), ...programs(), '--toolstack.timeout=2'], as);
+const serve = (as: ProcessOptions = {}): Promise<Daemon> =>
+  startDaemon({ args: ['--host=helper', `--helper.socket=${socket}`, ...paths(), ...quick], ...as });
+const serveAlone = (): Promise<Daemon> => startDaemon({ args: [...paths(), ...programs(), ...quick] });
+
+const failing = (page: Exposition): string[] =>
+  page
+    .samples('xen_exporter_collector_success')
+    .filter(({ value }) => value === 0)
+    .map(({ labels }) => labels['collector']!)
+    .sort();
+// Integrals, which are there when there were two samples.
+const sampled = /^xen_netback_(rx_empty|tx_waiting|guest_queue_full|rate_limited)_seconds_total$/;
+const needHelp = ['domains', 'host', 'netback', 'passthrough', 'scheduler'];
+
+/** A page on which everything of xl has come. */
+const wholePage = (daemon: Daemon, timeoutMs = 20_000): Promise<Exposition> =>
+  until(
+    'everything of xl',
+    async () => {
+      const page = await daemon.metrics();
+      const all = ['domain_info', 'domain_vcpus', 'host_cpus', 'pci_assignable_devices', 'domain_scheduler_weight'];
+      return all.every((name) => page.samples(`xen_${name}`).length > 0) && page;
+    },
+    { timeoutMs },
+  );
+
+/** Processes whose command line has this in it. */
+const running = (text: string): number =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text);
+    } catch {
+      return false;
+    }
+  }).length;
+
+const hangXl = (): void => {
+  tree.write({ 'bin/xl': `#!/bin/sh\n# ${tree.path('bin/xl')}\nexec sleep 300.${process.pid}\n` });
+  chmodSync(tree.path('bin/xl'), 0o755);
+};
+
+test('the same Dom0 as without it', { timeout: 60_000 }, async () => {
+  /** What does not tell of the exporter itself, or of the moment. */
+  const ofDom0 = (page: Exposition): string[] =>
+    [...page.families.keys()]
+      .filter((name) => /^xen_(?!exporter|listener|backend_eoi)/.test(name) && !sampled.test(name))
+      .flatMap((name) => page.samples(name))
+      .map(({ name, labels, value }) => `${name} ${JSON.stringify(labels)} ${name.includes('observations') || value}`)
+      .sort();
+  const alone = await (async () => {
+    await using daemon = await serveAlone();
+    return ofDom0(await wholePage(daemon));
+  })();
+  await using helper = await help();
+  await using daemon = await serve();
+  const page = await wholePage(daemon);
+  expect(ofDom0(page)).toEqual(alone);
+  expect(alone.length).toBeGreaterThan(250);
+  expect(failing(page)).toEqual([]);
+  expect(page.value('xen_exporter_helper_up')).toBe(1);
+  expect(page.value('xen_exporter_helper_resident_memory_bytes')).toBeGreaterThan(10e6);
+  // Only the helper has run anything.
+  expect(page.value('xen_exporter_command_duration_seconds_count', { command: 'xl info' })).toBe(1);
+  expect((await daemon.get('/')).body).toContain('there is no xen-diag');
+  expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  expect(await helper.stop()).toEqual({ code: 0, signal: null });
+  expect(existsSync(socket)).toBe(false);
+});
+
+describe.runIf(process.getuid?.() === 0)('as a user without privilege', () => {
+  const user: ProcessUser = { uid: 65_534, gid: 65_534 };
+  /** What of the copy only root may see, as debugfs is. */
+  const hide = (): void => {
+    chmodSync(tree.root, 0o755);
+    chmodSync(tree.path('sys/kernel/debug'), 0o700);
+    chmodSync(tree.path('bin/xl'), 0o700);
+  };
+
+  test('the rings come from the helper, which only the group may ask', { timeout: 60_000 }, async () => {
+    hide();
+    await using _helper = await help({ user: { uid: 0, gid: user.gid } });
+    const { mode, uid, gid } = statSync(socket);
+    expect({ mode: mode & 0o777, uid, gid }).toEqual({ mode: 0o660, uid: 0, gid: user.gid });
+    await using daemon = await serve({ user });
+    const page = await wholePage(daemon);
+    expect(page.value('xen_netback_ring_consumed_slots_total', { domain: 'domu1', ring: 'tx' })).toBe(8196);
+    expect(failing(page)).toEqual([]);
+    // And it can start no program (seccomp(2)).
+    expect(readFileSync(`/proc/${daemon.pid}/status`, 'latin1')).toContain('\nSeccomp:\t2\n');
+    await using stranger = await serve({ user: { uid: 65_533, gid: 65_533 } });
+    const strangers = await stranger.metrics();
+    expect(strangers.samples('xen_netback_ring_consumed_slots_total')).toEqual([]);
+    expect(strangers.value('xen_exporter_helper_up')).toBe(0);
+    expect(stranger.log()).toContain(`connect EACCES ${socket}`);
+  });
+
+  test('the length of a jiffy, from a file of this kernel that only root can read', { timeout: 60_000 }, async () => {
+    expect(statSync('/proc/timer_list').mode & 0o777).toBe(0o400);
+    chmodSync(tree.root, 0o755);
+    await using _helper = await startHelper(socket, [], { user: { uid: 0, gid: user.gid } });
+    const args = ['--host=helper', `--helper.socket=${socket}`, `--path.sysfs=${tree.path('sys')}`];
+    await using daemon = await startDaemon({ args, user });
+    const lacksHz = async () => (await daemon.get('/')).body.includes('whose length is unknown');
+    await daemon.metrics();
+    await until('two readings', async () => {
+      await daemon.metrics();
+      return !(await lacksHz());
+    });
+  });
+});
+
+describe('a helper that is gone', () => {
+  test('costs its collectors, and nothing of it once it is back', { timeout: 180_000 }, async () => {
+    const helper = await help();
+    await using daemon = await serve();
+    await wholePage(daemon);
+    await helper.stop('SIGKILL');
+    const page = await until('what needs it to fail', async () => {
+      const each = await daemon.metrics();
+      return failing(each).includes('domains') && failing(each).includes('netback') && each;
+    });
+    expect(failing(page).filter((name) => !needHelp.includes(name))).toEqual([]);
+    // Names that were known go on to serve.
+    expect(page.value('xen_vif_receive_packets_total', { domain: 'domu1' })).toBe(7206);
+    await until('it to be missed', async () => (await daemon.metrics()).value('xen_exporter_helper_up') === 0);
+    expect(daemon.log()).toContain('msg="The helper does not answer"');
+    await using _again = await help();
+    await until('the recovery', async () => failing(await daemon.metrics()).length === 0, { timeoutMs: 60_000 });
+    await until('its memory', async () => (await daemon.metrics()).value('xen_exporter_helper_up') === 1);
+  });
+
+  test('before the exporter starts: as soon as it is there', { timeout: 120_000 }, async () => {
+    await using daemon = await serve();
+    const page = await until('failures', async () => {
+      const each = await daemon.metrics();
+      return failing(each).includes('domains') && each;
+    });
+    expect(page.samples('xen_cpu_seconds_total').length).toBeGreaterThan(0);
+    await using _helper = await help();
+    // What is read every few minutes is tried again after half a minute.
+    await wholePage(daemon, 90_000);
+  });
+
+  test('or stands still', { timeout: 180_000 }, async () => {
+    await using helper = await help();
+    await using daemon = await serve();
+    await wholePage(daemon);
+    process.kill(helper.pid, 'SIGSTOP');
+    try {
+      const page = await until('what needs it to fail', async () => {
+        const each = await daemon.metrics();
+        return failing(each).includes('netback') && each;
+      });
+      expect(page.value('xen_exporter_collector_success', { collector: 'listeners' })).toBe(1);
+    } finally {
+      process.kill(helper.pid, 'SIGCONT');
+    }
+    await until('the recovery', async () => failing(await daemon.metrics()).length === 0, { timeoutMs: 120_000 });
+  });
+});
+
+describe('nothing is left', () => {
+  const mark = () => `300.${process.pid}`;
+
+  test('of an exporter that was killed in the middle of a command', { timeout: 60_000 }, async () => {
+    hangXl();
+    await using helper = await help();
+    await using daemon = await serve();
+    await until('xl to hang', () => running(mark()) > 0);
+    await daemon.stop('SIGKILL');
+    await until('it to be ended', () => running(mark()) === 0, { timeoutMs: 1500 });
+    expect(await helper.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  test('of a helper that was asked to end in the middle of one', { timeout: 60_000 }, async () => {
+    hangXl();
+    const helper = await help();
+    await using _daemon = await serve();
+    await until('xl to hang', () => running(mark()) > 0);
+    expect(await helper.stop()).toEqual({ code: 0, signal: null });
+    await until('it to be ended', () => running(mark()) === 0, { timeoutMs: 1500 });
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  test('of many starts and ends', { timeout: 3_600_000 }, async () => {
+    const cycles = Number(process.env['XEN_CYCLES'] ?? 5);
+    const signals = ['SIGTERM', 'SIGKILL'] as const;
+    const env = { TMPDIR: tree.path('tmp') };
+    mkdirSync(env.TMPDIR);
+    for (let cycle = 0; cycle < cycles; cycle += 1) {
+      const helper = await help({ env });
+      const daemon = await serve({ env });
+      // In the middle of what it does at the start, in one order or the other, and each is killed in its turn.
+      const ends = [() => helper.stop(signals[cycle & 1]), () => daemon.stop(signals[(cycle >> 1) & 1])];
+      for (const end of cycle & 4 ? ends.reverse() : ends) await end();
+    }
+    await until('no process to be left', () => running(tree.root) === 0);
+    expect(readdirSync(env.TMPDIR)).toEqual([]);
+    // A helper that is killed leaves its socket, in whose place the next one puts its own.
+    const made = readdirSync(tree.root).filter((name) => !['bin', 'commands', 'proc', 'sys', 'tmp'].includes(name));
+    expect(made.filter((name) => name !== 'helper.sock')).toEqual([]);
+  });
+});

@@ -1,0 +1,278 @@
+import { once } from 'node:events';
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CommandError, localCommands, type Command, type Commands } from '../../../src/host/commands.ts';
+import type { FileTree } from '../../../src/host/file-tree.ts';
+import { converse } from '../../../src/host/helper/conversation.ts';
+import { helpedCommands } from '../../../src/host/helper/helped-commands.ts';
+import { Helper } from '../../../src/host/helper/helper.ts';
+import { FrameReader, ProtocolError, type Frame } from '../../../src/host/helper/protocol.ts';
+import { fakeHost, TempTree } from '../../support/fake-host.ts';
+import { recordingLog } from '../../support/recording-log.ts';
+import { until } from '../../support/until.ts';
+
+let tree: TempTree;
+let socket: string;
+let helper: Helper;
+let ofHelper: Commands;
+let commands: Commands;
+let log: ReturnType<typeof recordingLog>;
+/** What the helper has touched of its machine. */
+let touched: string[];
+
+beforeEach(async () => {
+  tree = new TempTree();
+  socket = tree.path('helper.sock');
+  touched = [];
+  log = recordingLog();
+  const secondsOf = new Map<string, number>();
+  const local = localCommands({
+    find: (name) => (existsSync(tree.path(name)) ? tree.path(name) : undefined),
+    observe: (name, seconds) => secondsOf.set(name, seconds),
+  });
+  const note = ({ file, args }: Command): void => void touched.push([file, ...args].join(' '));
+  ofHelper = {
+    ...local,
+    run: (command) => {
+      note(command);
+      return local.run(command);
+    },
+    stream: (command, take) => {
+      note(command);
+      return local.stream(command, take);
+    },
+  };
+  const host = fakeHost(tree.root, { commands: ofHelper });
+  const noted = (files: FileTree): FileTree => files.with((path) => void touched.push(path));
+  helper = new Helper({
+    host: {
+      ...host,
+      procfs: noted(host.procfs),
+      sysfs: noted(host.sysfs),
+      debugfs: noted(host.debugfs),
+      rrdMetrics: noted(host.rrdMetrics),
+    },
+    log,
+    version: '1.2.3',
+    timeoutSeconds: 1,
+    secondsOf,
+  });
+  await helper.listen(socket);
+  commands = helpedCommands({ socket, has: () => true });
+});
+afterEach(() => {
+  commands.close();
+  helper.close();
+  ofHelper.close();
+  tree[Symbol.dispose]();
+});
+
+const program = (name: string, body: string): void => {
+  tree.write({ [name]: `#!/bin/sh\n${body}\n` });
+  chmodSync(tree.path(name), 0o755);
+};
+const limits = { timeoutSeconds: 10, maxBytes: 1e6 };
+const run = (line: string, more: Partial<Command> = {}) => {
+  const [file = '', ...args] = line.split(' ');
+  return commands.run({ name: line, file, args, ...limits, ...more });
+};
+const trace = { name: 'xentrace', file: 'xentrace', args: '-D -e 0x00021000 -T 3 /dev/stdout'.split(' '), ...limits };
+
+const open = async (): Promise<Socket> => {
+  const client = connect(socket);
+  await once(client, 'connect');
+  return client;
+};
+/** Everything that is answered to these bytes. */
+const answersTo = async (...pieces: (string | Uint8Array)[]): Promise<Frame[]> => {
+  const client = await open();
+  for (const piece of pieces) client.write(piece);
+  const answer = Buffer.concat(await client.toArray());
+  return new FrameReader().push(answer);
+};
+
+test('its socket is for its user and group', () => {
+  expect(statSync(socket).mode & 0o777).toBe(0o660);
+});
+
+test('says of itself which of its programs there are, and what it takes', async () => {
+  program('xl', 'exit 0');
+  const { payload } = await converse(socket, 'status').last;
+  expect(JSON.parse(payload.toString())).toEqual({
+    version: '1.2.3',
+    programs: ['xl'],
+    residentBytes: expect.closeTo(process.memoryUsage.rss(), -8) as number,
+    cpuSeconds: 10,
+  });
+});
+
+describe('commands', () => {
+  test('give what they would give here: output, first complaint, and how long they ran', async () => {
+    program('xl', 'echo "$*"; echo "a warning" >&2; sleep 0.1');
+    const observed: [string, boolean][] = [];
+    commands = helpedCommands({
+      socket,
+      has: () => true,
+      observe: (name, seconds) => observed.push([name, seconds >= 0.1 && seconds < 10]),
+    });
+    expect(await run('xl list -v')).toEqual({ stdout: 'list -v\n', complaint: 'a warning' });
+    expect(observed).toEqual([['xl list -v', true]]);
+    expect(touched).toEqual([`${tree.path('xl')} list -v`]);
+  });
+
+  test('fail as they would here', async () => {
+    program('xl', 'echo "no xenstored" >&2; exit 1');
+    await expect(run('xl info')).rejects.toThrow(
+      new CommandError(`${tree.path('xl')} info: exit status 1: no xenstored`),
+    );
+    await expect(run('xen-diag gnttab_query_size 1')).rejects.toThrow(new CommandError('there is no xen-diag here'));
+  });
+
+  test('end at the deadline of the helper', async () => {
+    program('xl', 'exec sleep 300');
+    await expect(run('xl info')).rejects.toThrow(new CommandError(`${tree.path('xl')} info: no end within 1 s`));
+  });
+
+  test('with more output than who asks can use', async () => {
+    program('xl', 'yes | head -c 3000');
+    await expect(run('xl info', { maxBytes: 2999 })).rejects.toThrow(
+      new CommandError('xl info: more than 2999 bytes of output'),
+    );
+  });
+
+  test('that are not on the list are refused in words, and not run', async () => {
+    program('xl', 'exit 0');
+    await expect(run('xl destroy domu1')).rejects.toThrow(
+      new CommandError(
+        'xl destroy domu1: the helper does not answer: expected an answer, found refusal: "xl destroy domu1" is not a request that this helper knows',
+      ),
+    );
+    expect(touched).toEqual([]);
+  });
+
+  test('whose client goes away are ended, with what they forked; and so they are when the client closes', async () => {
+    program('xl', `sleep 300 & echo $! > ${tree.path('pid')}; wait`);
+    const running = expect(run('xl info')).rejects.toThrow('xl info: the helper does not answer');
+    const pid = Number(
+      await until('the command to run', () => existsSync(tree.path('pid')) && readFileSync(tree.path('pid'), 'utf8')),
+    );
+    commands.close();
+    await running;
+    await until('it to be gone', () => !existsSync(`/proc/${pid}`));
+    await expect(run('xl info')).rejects.toThrow(new CommandError('xl info: stopping'));
+  });
+
+  test('a helper that is gone in the middle of one', async () => {
+    program('xl', 'echo up; exec sleep 300');
+    const running = expect(run('xl info')).rejects.toThrow(`${socket}: closed in the middle of an answer`);
+    await until('the command to run', () => touched.length > 0);
+    helper.close();
+    await running;
+    await expect(run('xl info')).rejects.toThrow(
+      new CommandError(`xl info: the helper does not answer: connect ENOENT ${socket}`),
+    );
+  });
+});
+
+describe('streams', () => {
+  const waitForTerm = 'while :; do sleep 0.02; done';
+
+  test('come as they are written, are asked to end when it is enough, and give their rest', async () => {
+    program('xentrace', `trap "echo bye; exit 0" TERM; echo "$*" >/dev/stdout; ${waitForTerm}`);
+    let text = '';
+    await commands.stream(trace, (bytes) => {
+      text += Buffer.from(bytes).toString();
+      return false;
+    });
+    expect(text).toBe('-D -e 0x00021000 -T 3 /dev/stdout\nbye\n');
+  });
+
+  test('are asked to end when their client is gone', async () => {
+    program('xentrace', `trap "echo bye > ${tree.path('bye')}; exit 0" TERM; echo up; ${waitForTerm}`);
+    await expect(
+      commands.stream(trace, () => {
+        commands.close();
+        return true;
+      }),
+    ).rejects.toThrow('the helper does not answer');
+    await until('its end', () => existsSync(tree.path('bye')));
+  });
+
+  test('end with the error of who takes them, who sees no more', async () => {
+    program('xentrace', `trap "echo bye; exit 0" TERM; echo one; ${waitForTerm}`);
+    let calls = 0;
+    const running = commands.stream(trace, () => {
+      calls += 1;
+      throw new Error('not of this format');
+    });
+    await expect(running).rejects.toThrow('not of this format');
+    expect(calls).toBe(1);
+  });
+});
+
+describe('what is no request', () => {
+  const refusal = (said: string) => [
+    { type: 'refusal', payload: Buffer.from(`${said} is not a request that this helper knows`) },
+  ];
+
+  test.each([
+    ['another name', ['reboot\n'], '"reboot"'],
+    ['nothing', ['\n'], '""'],
+    ['two of them', ['status\nstatus\n'], '"status\\nstatus\\n"'],
+    ['more than a name can be', ['x'.repeat(100)], JSON.stringify('x'.repeat(64))],
+    ['in pieces', ['sta', 'tu', 's', '!\n'], '"status!"'],
+    ['silence', [], 'no request'],
+  ])('%s', async (_what, pieces, said) => {
+    expect(await answersTo(...pieces)).toEqual(refusal(said));
+    expect(touched).toEqual([]);
+    expect(log.lines).toEqual([`warn | Refused a request | ${said}`]);
+  });
+
+  test('who says more while he is answered is turned away', async () => {
+    program('xl', 'exec sleep 300');
+    const client = await open();
+    client.write('xl info\n');
+    await until('the command to run', () => touched.length > 0);
+    client.write('reboot\n');
+    await once(client, 'close');
+    expect(touched).toEqual([`${tree.path('xl')} info`]);
+  });
+
+  test('any bytes at all: refused, or a name of the list; nothing else of the machine is touched', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+        const [frame, ...others] = await answersTo(bytes, '\n');
+        expect(others).toEqual([]);
+        expect(frame?.type).toBe('refusal');
+      }),
+      { numRuns: 500 },
+    );
+    expect(touched).toEqual([]);
+    expect(await answersTo('status\n')).toMatchObject([{ type: 'answer' }]);
+    // However many there were.
+    expect(log.lines).toHaveLength(1);
+  });
+
+  test('more connections than anyone needs: those beyond are closed, and it lives on', async () => {
+    const clients = await Promise.all(Array.from({ length: 40 }, open));
+    for (const client of clients) client.on('error', () => {});
+    await until('those beyond to be closed', () => clients.filter((client) => client.closed).length === 8);
+    clients.forEach((client) => client.destroy());
+    const answers = () =>
+      converse(socket, 'status').last.then(
+        ({ type }) => type === 'answer',
+        () => false,
+      );
+    await until('an answer', answers);
+  });
+});
+
+describe('an answer that is none', () => {
+  test('frames of a type that nobody knows', () => {
+    expect(() => new FrameReader().push(Buffer.from('HTTP/1.1 400 Bad Request\r\n'))).toThrow(
+      new ProtocolError('expected a frame of a helper, found 485454502f'),
+    );
+  });
+});

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { globalOptions } from '../../src/cli/flags.ts';
+import { toolSays } from '../support/debian.ts';
+
+const folder = resolve(import.meta.dirname, '../../systemd');
+const units = ['xen-exporter', 'xen-exporter-dom0', 'xen-exporter-helper'] as const;
+type Unit = (typeof units)[number];
+
+/** The settings of a unit, all values of each in turn. */
+const settingsOf = (unit: Unit): Map<string, string[]> => {
+  const settings = new Map<string, string[]>();
+  for (const line of readFileSync(resolve(folder, `${unit}.service`), 'utf8').split('\n')) {
+    const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(line) ?? [];
+    if (key !== '') settings.set(key, [...(settings.get(key) ?? []), value]);
+  }
+  return settings;
+};
+
+/** What systemd itself makes of a unit: 0 is locked up, 10 wide open. */
+const exposureOf = async (unit: Unit): Promise<number> => {
+  const file = resolve(folder, `${unit}.service`);
+  const { stdout, stderr } = await toolSays('systemd-analyze', ['security', '--offline=true', '--no-pager', file]);
+  const [, exposure] = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout) ?? [];
+  if (exposure === undefined) throw new Error(`systemd-analyze security says no exposure: ${stdout}${stderr}`);
+  return Number(exposure);
+};
+
+test.each([
+  ['xen-exporter', 1.5],
+  ['xen-exporter-dom0', 1.5],
+  ['xen-exporter-helper', 3],
+] as const)('systemd-analyze security: %s is exposed at most %f of 10', async (unit, most) => {
+  expect(await exposureOf(unit)).toBeLessThanOrEqual(most);
+});
+
+test.each(units)('systemd-analyze verify: %s has no setting that systemd does not know', async (unit) => {
+  const { stdout, stderr } = await toolSays('systemd-analyze', ['verify', resolve(folder, `${unit}.service`)]);
+  const lines = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('xen-exporter'));
+  // The program is not installed here.
+  expect(lines.filter((line) => !/Command \/usr\/bin\/xen-exporter is not executable/.test(line))).toEqual([]);
+});
+
+describe('the units fit together, and the exporter', () => {
+  const [guest, web, helper] = units.map(settingsOf) as [
+    ReturnType<typeof settingsOf>,
+    ReturnType<typeof settingsOf>,
+    ReturnType<typeof settingsOf>,
+  ];
+
+  test('the helper serves where the exporter asks, in a folder of its own', () => {
+    expect(globalOptions['helper.socket'].default).toBe(`/run/${helper.get('RuntimeDirectory')![0]}/helper.sock`);
+    expect(helper.get('RuntimeDirectoryMode')).toEqual(['0750']);
+    expect(helper.get('Group')).toEqual(web.get('Group'));
+    expect(web.get('ExecStart')).toEqual(['/usr/bin/xen-exporter --host=helper $ARGS']);
+    expect(helper.get('ExecStart')).toEqual(['/usr/bin/xen-exporter helper $HELPER_ARGS']);
+  });
+
+  test('none has a capability; the helper alone is root, and it alone has no network', () => {
+    for (const unit of [guest, web, helper]) expect(unit.get('CapabilityBoundingSet')).toEqual(['']);
+    expect(guest.get('DynamicUser')).toEqual(['yes']);
+    expect([guest, web, helper].map((unit) => unit.get('User')?.[0])).toEqual([undefined, 'xen-exporter', 'root']);
+    expect(helper.get('PrivateNetwork')).toEqual(['yes']);
+    expect(helper.get('RestrictAddressFamilies')).toEqual(['AF_UNIX']);
+  });
+
+  test('the only port is the default one', () => {
+    const port = /\d+$/.exec(globalOptions['web.listen-address'].default[0]!)![0];
+    for (const unit of [guest, web]) {
+      expect(unit.get('SocketBindDeny')).toEqual(['any']);
+      expect(unit.get('SocketBindAllow')).toEqual([`tcp:${port}`]);
+    }
+  });
+});
