@@ -183,9 +183,7 @@ const main = async (args: readonly string[]): Promise<void> => {
   await serve(settings);
 };
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
+main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`xen-exporter: ${(error as Error).message.replaceAll('\n', '\nxen-exporter: ')}\n`);
   process.exitCode = error instanceof UsageError ? exitStatus.badUsage : exitStatus.failed;
-}
+});

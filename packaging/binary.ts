@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { version } from '../src/version.ts';
+import { commandOutput } from '../test/support/command.ts';
+import { nodeVersion, project, fileOfNpm, type Architecture } from './project.ts';
+
+/** Of the Node that each binary is made from, as its release has it. */
+const nodeSha256: Readonly<Record<Architecture, string>> = {
+  x64: '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
+};
+
+const verifiedNode = async (architecture: Architecture): Promise<string> => {
+  const path = fileOfNpm(`node-linux-${architecture}/bin/node`);
+  const found = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  const expected = nodeSha256[architecture];
+  if (found !== expected)
+    throw new Error(`${path}: expected Node ${nodeVersion} with sha256 ${expected}, found ${found}`);
+  return path;
+};
+
+/**
+ * Puts Node where pkg 6.23 keeps what it has downloaded. It takes the empty files to mean that archive and checksum are done with: it asks the
+ * network for nothing, and the checksum is ours to look at.
+ */
+const fillCache = async (home: string, architecture: Architecture): Promise<void> => {
+  const release = join(home, '.pkg-cache/sea', `node-v${nodeVersion}-linux-${architecture}`);
+  await mkdir(join(release, 'bin'), { recursive: true });
+  await copyFile(await verifiedNode(architecture), join(release, 'bin/node'));
+  for (const done of [`${release}/bin/node.ok`, `${release}.tar.gz`, `${release}.tar.gz.ok`]) await writeFile(done, '');
+};
+
+/** Makes `output`, one executable of Node and the bundle, and runs it: pkg can end well and leave a plain Node. */
+export const writeBinary = async (architecture: Architecture, bundle: string, output: string): Promise<void> => {
+  const home = join(project, '.cache/pkg');
+  await fillCache(home, architecture);
+  await rm(output, { force: true });
+  // The version of three parts is what keeps pkg from looking for it in an index on the network.
+  const target = `node${nodeVersion}-linux-${architecture}`;
+  await commandOutput(
+    process.execPath,
+    [fileOfNpm('@yao-pkg/pkg/lib-es5/bin.js'), '--sea', '-t', target, '-o', output, bundle],
+    { env: { ...process.env, HOME: home }, title: 'pkg' },
+  );
+  const said = await commandOutput(output, ['--version']);
+  if (said !== `xen-exporter ${version}\n`)
+    throw new Error(`${output} --version: expected xen-exporter ${version}, found ${said}`);
+};

@@ -1,0 +1,61 @@
+import { build, type Plugin } from 'esbuild';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
+import { version } from '../src/version.ts';
+import { addOnFiles, project, type Architecture } from './project.ts';
+
+/** A module of which the bundle has this text instead. */
+const exchanged = (name: string, filter: RegExp, contents: () => string): Plugin => ({
+  name,
+  setup: ({ onLoad }) =>
+    onLoad({ filter }, () => ({ contents: contents(), loader: 'js', resolveDir: import.meta.dirname })),
+});
+
+/** The text of a module that loads an add-on with `load()` and exports it as `exports` says; nothing is decompressed before it is needed. */
+const addOnModule = (name: string, file: string, exports: string): string => `
+  const { loadAddOn } = require('./native/add-on.ts');
+  const sha256 = '${createHash('sha256').update(readFileSync(file)).digest('hex')}';
+  const load = () => loadAddOn({ name: '${name}', sha256, compressed: () => require('compressed:${file}') });
+  ${exports};`;
+
+/** `compressed:FILE`, the file's bytes by brotli. */
+const compressedFiles: Plugin = {
+  name: 'compressed files',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^compressed:/ }, ({ path }) => ({
+      path: path.replace('compressed:', ''),
+      namespace: 'compressed',
+    }));
+    onLoad({ filter: /./, namespace: 'compressed' }, ({ path }) => ({
+      contents: brotliCompressSync(readFileSync(path)),
+      loader: 'binary',
+    }));
+  },
+};
+
+/** Writes all of the exporter as one CommonJS file, the form that a single executable takes, with the add-ons inside. */
+export const writeBundle = async (architecture: Architecture, outfile: string): Promise<void> => {
+  const { koffi, bcrypt } = addOnFiles(architecture);
+  await build({
+    entryPoints: [join(project, 'src/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    // node-cron and koffi ask for the URL of their module.
+    define: { 'import.meta.url': 'urlOfBundle' },
+    banner: { js: `const urlOfBundle = require('node:url').pathToFileURL(__filename).href;` },
+    logLevel: 'warning',
+    plugins: [
+      compressedFiles,
+      exchanged('version', /\/src\/version\.ts$/, () => `export const version = ${JSON.stringify(version)};`),
+      exchanged('koffi', /\/koffi\/src\/koffi\/src\/static\.js$/, () =>
+        addOnModule('koffi', koffi, 'export const loadStatic = load'),
+      ),
+      exchanged('bcrypt', /\/node-gyp-build\/index\.js$/, () => addOnModule('bcrypt', bcrypt, 'module.exports = load')),
+    ],
+  });
+};
