@@ -35,10 +35,13 @@ const compressedFiles: Plugin = {
   },
 };
 
-/** Writes all of the exporter as one CommonJS file, the form that a single executable takes, with the add-ons inside. */
-export const writeBundle = async (architecture: Architecture, outfile: string): Promise<void> => {
+/**
+ * Writes all of the exporter as one CommonJS file, the form that a single executable takes, with the add-ons inside. Returns the packages of npm's
+ * that are in it.
+ */
+export const writeBundle = async (architecture: Architecture, outfile: string): Promise<string[]> => {
   const { koffi, bcrypt } = addOnFiles(architecture);
-  await build({
+  const { metafile } = await build({
     entryPoints: [join(project, 'src/main.ts')],
     outfile,
     bundle: true,
@@ -49,6 +52,8 @@ export const writeBundle = async (architecture: Architecture, outfile: string): 
     define: { 'import.meta.url': 'urlOfBundle' },
     banner: { js: `const urlOfBundle = require('node:url').pathToFileURL(__filename).href;` },
     logLevel: 'warning',
+    metafile: true,
+    absWorkingDir: project,
     plugins: [
       compressedFiles,
       exchanged('version', /\/src\/version\.ts$/, () => `export const version = ${JSON.stringify(version)};`),
@@ -58,4 +63,8 @@ export const writeBundle = async (architecture: Architecture, outfile: string): 
       exchanged('bcrypt', /\/node-gyp-build\/index\.js$/, () => addOnModule('bcrypt', bcrypt, 'module.exports = load')),
     ],
   });
+  const packages = Object.keys(metafile.inputs).map(
+    (path) => /node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
+  );
+  return [...new Set(packages)].filter((path) => path !== undefined).sort();
 };

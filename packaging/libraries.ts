@@ -1,0 +1,34 @@
+import { readFile, readlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { debianRoot } from '../test/support/debian.ts';
+
+const packages = ['libc6', 'libgcc-s1', 'libstdc++6'] as const;
+
+/** What `readelf -d` names in Node's binary and in the add-ons, and the loader, which starts a program where the system's own is too old. */
+const libraries = [
+  'lib64/ld-linux-x86-64.so.2',
+  'lib/x86_64-linux-gnu/libc.so.6',
+  'lib/x86_64-linux-gnu/libdl.so.2',
+  'lib/x86_64-linux-gnu/libgcc_s.so.1',
+  'lib/x86_64-linux-gnu/libm.so.6',
+  'lib/x86_64-linux-gnu/libpthread.so.0',
+  'usr/lib/x86_64-linux-gnu/libstdc++.so.6',
+];
+
+/** Loader and C library of x86-64, as Debian's packages have them: files, and the text of their licences. */
+export const ownLibraries = async (): Promise<{ files: readonly string[]; licences: string }> => {
+  const name = 'libraries';
+  const root = await debianRoot(packages, name);
+  const documents = join(root, 'usr/share/doc');
+  // Such as gcc-12-base, which has the licence of the other two.
+  const ofGcc = basename(await readlink(join(documents, 'libgcc-s1')));
+  await debianRoot([ofGcc], name);
+  const licences = ['libc6', ofGcc].map(async (each) => {
+    const text = await readFile(join(documents, each, 'copyright'), 'utf8');
+    return `${each}, as Debian's package has it; Debian has the source\n\n${text.trim()}`;
+  });
+  return {
+    files: libraries.map((file) => join(root, file)),
+    licences: `${(await Promise.all(licences)).join(`\n\n${'='.repeat(80)}\n\n`)}\n`,
+  };
+};
