@@ -15,8 +15,14 @@ const libraries = [
   'usr/lib/x86_64-linux-gnu/libstdc++.so.6',
 ];
 
-/** Loader and C library of x86-64, as Debian's packages have them: files, and the text of their licences. */
-export const ownLibraries = async (): Promise<{ files: readonly string[]; licences: string }> => {
+export interface OwnLibraries {
+  /** Each with its path below the root of a Debian system. */
+  readonly files: readonly { readonly path: string; readonly file: string }[];
+  readonly licences: string;
+}
+
+/** Loader and C library of x86-64, as Debian's packages have them, with the text of their licences. */
+export const ownLibraries = async (): Promise<OwnLibraries> => {
   const name = 'libraries';
   const root = await debianRoot(packages, name);
   const documents = join(root, 'usr/share/doc');
@@ -28,7 +34,7 @@ export const ownLibraries = async (): Promise<{ files: readonly string[]; licenc
     return `${each}, as Debian's package has it; Debian has the source\n\n${text.trim()}`;
   });
   return {
-    files: libraries.map((file) => join(root, file)),
+    files: libraries.map((path) => ({ path, file: join(root, path) })),
     licences: `${(await Promise.all(licences)).join(`\n\n${'='.repeat(80)}\n\n`)}\n`,
   };
 };

@@ -20,7 +20,7 @@ export const writeTarball = async (
   const libraries = await ownLibraries();
   tree.copy(binary, 'lib/xen-exporter', 0o755);
   for (const [addOn, file] of Object.entries(addOnFiles(architecture))) tree.copy(file, `lib/addons/${addOn}.node`);
-  for (const file of libraries.files) tree.copy(file, `lib/${basename(file)}`, 0o755);
+  for (const { path, file } of libraries.files) tree.copy(file, `lib/${basename(path)}`, 0o755);
   tree.copy(ownFile('launcher.sh'), 'lib/xen-exporter.sh', 0o755);
   tree.link('lib/xen-exporter.sh', 'xen-exporter');
   tree.copy(ownFile('install.sh'), 'install.sh', 0o755);

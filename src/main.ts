@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
 import { parseConfigFile } from './config/config-file.ts';
 import { flagsOf } from './cli/flags.ts';
+import { healthCommand } from './cli/health-command.ts';
 import { parseListenAddress } from './cli/listen-address.ts';
 import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
@@ -170,6 +171,7 @@ const serve = async (settings: Settings): Promise<void> => {
 
 const main = async (args: readonly string[]): Promise<void> => {
   if (args[0] === 'rules') return void process.stdout.write(rulesCommand(args.slice(1)));
+  if (args[0] === 'health') return void process.stdout.write(await healthCommand(args.slice(1)));
   const flags = flagsOf(registry);
   const commandLine = parseCommandLine(args, flags);
   if (commandLine.action === 'help') return void process.stdout.write(usage(flags));
