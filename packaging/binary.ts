@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '../src/version.ts';
 import { commandOutput } from '../test/support/command.ts';
+import { withDirectoryLock } from '../test/support/directory-lock.ts';
 import { nodeVersion, project, fileOfNpm, type Architecture } from './project.ts';
 
 /** Of the Node that each binary is made from, as its release has it. */
@@ -32,6 +33,25 @@ const fillCache = async (home: string, architecture: Architecture): Promise<void
   for (const done of [`${release}/bin/node.ok`, `${release}.tar.gz`, `${release}.tar.gz.ok`]) await writeFile(done, '');
 };
 
+/**
+ * Where the bundle lies while pkg works: its path becomes part of the executable, whose bytes shall not depend on where the project is. Only its
+ * owner can look into it.
+ */
+const bundleFolder = '/tmp/xen-exporter-bundle';
+
+const atFixedPath = (bundle: string, work: (path: string) => Promise<void>): Promise<void> =>
+  withDirectoryLock(`${bundleFolder}.lock`, 600_000, async () => {
+    await rm(bundleFolder, { recursive: true, force: true });
+    await mkdir(bundleFolder, { mode: 0o700 });
+    try {
+      const path = join(bundleFolder, 'xen-exporter.cjs');
+      await copyFile(bundle, path);
+      await work(path);
+    } finally {
+      await rm(bundleFolder, { recursive: true });
+    }
+  });
+
 /** Makes `output`, one executable of Node and the bundle, and runs it: pkg can end well and leave a plain Node. */
 export const writeBinary = async (architecture: Architecture, bundle: string, output: string): Promise<void> => {
   const home = join(project, '.cache/pkg');
@@ -39,11 +59,10 @@ export const writeBinary = async (architecture: Architecture, bundle: string, ou
   await rm(output, { force: true });
   // The version of three parts is what keeps pkg from looking for it in an index on the network.
   const target = `node${nodeVersion}-linux-${architecture}`;
-  await commandOutput(
-    process.execPath,
-    [fileOfNpm('@yao-pkg/pkg/lib-es5/bin.js'), '--sea', '-t', target, '-o', output, bundle],
-    { env: { ...process.env, HOME: home }, title: 'pkg' },
-  );
+  await atFixedPath(bundle, async (path) => {
+    const args = [fileOfNpm('@yao-pkg/pkg/lib-es5/bin.js'), '--sea', '-t', target, '-o', output, path];
+    await commandOutput(process.execPath, args, { env: { ...process.env, HOME: home }, title: 'pkg' });
+  });
   const said = await commandOutput(output, ['--version']);
   if (said !== `xen-exporter ${version}\n`)
     throw new Error(`${output} --version: expected xen-exporter ${version}, found ${said}`);

@@ -53,6 +53,11 @@ copy_program() {
   ln -sfn "../lib/xen-exporter/$start" "$root$program"
 }
 
+# Else SELinux, where it is on, takes what lies in /usr/lib for libraries.
+label_program() {
+  if command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -R -t bin_t "$library"; fi
+}
+
 copy_units() {
   mkdir -p "$root$unit_folder"
   for unit in "$here"/systemd/*.service; do
@@ -84,6 +89,7 @@ install_all() {
   copy_program
   copy_units
   copy_defaults
+  if [ -z "$root" ]; then label_program; fi
   if has_systemd; then
     name_user_for_old_systemd
     systemctl daemon-reload
