@@ -4,21 +4,15 @@ import { join } from 'node:path';
 import { version } from '../src/version.ts';
 import { commandOutput } from '../test/support/command.ts';
 import { withDirectoryLock } from '../test/support/directory-lock.ts';
-import { nodeVersion, project, fileOfNpm, type Architecture } from './project.ts';
+import { fileOfNpm, machine, nodePackage, nodeVersion, project } from './project.ts';
 
-/** Of the Node that each binary is made from, as its release has it. */
-const nodeSha256: Readonly<Record<Architecture, string>> = {
-  x64: '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
-};
-
-const verifiedNode = async (architecture: Architecture): Promise<string> => {
-  const path = fileOfNpm(`node-linux-${architecture}/bin/node`);
+const verifiedNode = async (): Promise<string> => {
+  const path = fileOfNpm(`${nodePackage}/bin/node`);
   const found = createHash('sha256')
     .update(await readFile(path))
     .digest('hex');
-  const expected = nodeSha256[architecture];
-  if (found !== expected)
-    throw new Error(`${path}: expected Node ${nodeVersion} with sha256 ${expected}, found ${found}`);
+  if (found !== machine.nodeSha256)
+    throw new Error(`${path}: expected Node ${nodeVersion} with sha256 ${machine.nodeSha256}, found ${found}`);
   return path;
 };
 
@@ -26,10 +20,10 @@ const verifiedNode = async (architecture: Architecture): Promise<string> => {
  * Puts Node where pkg 6.23 keeps what it has downloaded. It takes the empty files to mean that archive and checksum are done with: it asks the
  * network for nothing, and the checksum is ours to look at.
  */
-const fillCache = async (home: string, architecture: Architecture): Promise<void> => {
-  const release = join(home, '.pkg-cache/sea', `node-v${nodeVersion}-linux-${architecture}`);
+const fillCache = async (home: string): Promise<void> => {
+  const release = join(home, '.pkg-cache/sea', `node-v${nodeVersion}-linux-${machine.architecture}`);
   await mkdir(join(release, 'bin'), { recursive: true });
-  await copyFile(await verifiedNode(architecture), join(release, 'bin/node'));
+  await copyFile(await verifiedNode(), join(release, 'bin/node'));
   for (const done of [`${release}/bin/node.ok`, `${release}.tar.gz`, `${release}.tar.gz.ok`]) await writeFile(done, '');
 };
 
@@ -53,12 +47,12 @@ const atFixedPath = (bundle: string, work: (path: string) => Promise<void>): Pro
   });
 
 /** Makes `output`, one executable of Node and the bundle, and runs it: pkg can end well and leave a plain Node. */
-export const writeBinary = async (architecture: Architecture, bundle: string, output: string): Promise<void> => {
+export const writeBinary = async (bundle: string, output: string): Promise<void> => {
   const home = join(project, '.cache/pkg');
-  await fillCache(home, architecture);
+  await fillCache(home);
   await rm(output, { force: true });
   // The version of three parts is what keeps pkg from looking for it in an index on the network.
-  const target = `node${nodeVersion}-linux-${architecture}`;
+  const target = `node${nodeVersion}-linux-${machine.architecture}`;
   await atFixedPath(bundle, async (path) => {
     const args = [fileOfNpm('@yao-pkg/pkg/lib-es5/bin.js'), '--sea', '-t', target, '-o', output, path];
     await commandOutput(process.execPath, args, { env: { ...process.env, HOME: home }, title: 'pkg' });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { version } from '../src/version.ts';
-import { addOnFiles, project, type Architecture } from './project.ts';
+import { addOnFiles, project } from './project.ts';
 
 /** A module of which the bundle has this text instead. */
 const exchanged = (name: string, filter: RegExp, contents: () => string): Plugin => ({
@@ -39,8 +39,7 @@ const compressedFiles: Plugin = {
  * Writes all of the exporter as one CommonJS file, the form that a single executable takes, with the add-ons inside. Returns the packages of npm's
  * that are in it.
  */
-export const writeBundle = async (architecture: Architecture, outfile: string): Promise<string[]> => {
-  const { koffi, bcrypt } = addOnFiles(architecture);
+export const writeBundle = async (outfile: string): Promise<string[]> => {
   const { metafile } = await build({
     entryPoints: [join(project, 'src/main.ts')],
     outfile,
@@ -58,9 +57,11 @@ export const writeBundle = async (architecture: Architecture, outfile: string): 
       compressedFiles,
       exchanged('version', /\/src\/version\.ts$/, () => `export const version = ${JSON.stringify(version)};`),
       exchanged('koffi', /\/koffi\/src\/koffi\/src\/static\.js$/, () =>
-        addOnModule('koffi', koffi, 'export const loadStatic = load'),
+        addOnModule('koffi', addOnFiles.koffi, 'export const loadStatic = load'),
       ),
-      exchanged('bcrypt', /\/node-gyp-build\/index\.js$/, () => addOnModule('bcrypt', bcrypt, 'module.exports = load')),
+      exchanged('bcrypt', /\/node-gyp-build\/index\.js$/, () =>
+        addOnModule('bcrypt', addOnFiles.bcrypt, 'module.exports = load'),
+      ),
     ],
   });
   const packages = Object.keys(metafile.inputs).map(

@@ -5,11 +5,9 @@ import { createHash } from 'node:crypto';
 import { version } from '../src/version.ts';
 import { commandOutput } from '../test/support/command.ts';
 import { manualPage } from './manual.ts';
-import type { Program } from './program.ts';
-import { addOnFiles, project, type Architecture } from './project.ts';
+import { installProgram, type Program } from './program.ts';
+import { machine, project } from './project.ts';
 import { ownFile, ownText, sourceDate, Tree, unitFiles } from './tree.ts';
-
-const debianArchitecture: Readonly<Record<Architecture, string>> = { x64: 'amd64' };
 
 const zip = (text: string | Uint8Array): Uint8Array => gzipSync(text, { level: 9 });
 
@@ -31,12 +29,8 @@ const filesBelow = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 
-const putFiles = (tree: Tree, { binary, architecture, licences }: Program): void => {
-  const library = 'usr/lib/xen-exporter';
-  tree.copy(binary, `${library}/xen-exporter`, 0o755);
-  for (const [name, file] of Object.entries(addOnFiles(architecture)))
-    tree.copy(file, `${library}/addons/${name}.node`);
-  tree.link('../lib/xen-exporter/xen-exporter', 'usr/bin/xen-exporter');
+const putFiles = (tree: Tree, program: Program): void => {
+  installProgram(tree, program);
   for (const { name, path } of unitFiles()) tree.copy(path, `usr/lib/systemd/system/${name}`);
   tree.copy(ownFile('default'), 'etc/default/xen-exporter');
   tree.write('usr/share/man/man8/xen-exporter.8.gz', zip(manualPage()));
@@ -44,11 +38,11 @@ const putFiles = (tree: Tree, { binary, architecture, licences }: Program): void
   tree.copy(ownFile('debian/copyright'), `${documents}/copyright`);
   tree.write(`${documents}/changelog.gz`, zip(changelog()));
   tree.write(`${documents}/CHANGELOG.md.gz`, zip(readFileSync(join(project, 'CHANGELOG.md'))));
-  tree.write(`${documents}/THIRD-PARTY-LICENSES.gz`, zip(licences));
+  tree.write(`${documents}/THIRD-PARTY-LICENSES.gz`, zip(program.licences));
   tree.copy(ownFile('debian/lintian-overrides'), 'usr/share/lintian/overrides/xen-exporter');
 };
 
-const putControl = (tree: Tree, architecture: Architecture): void => {
+const putControl = (tree: Tree): void => {
   const files = filesBelow(tree.root);
   const kibibytes = files.reduce((sum, file) => sum + Math.ceil(statSync(file).size / 1024), 0);
   const sums = files.map((file) => {
@@ -57,7 +51,7 @@ const putControl = (tree: Tree, architecture: Architecture): void => {
   });
   const control = ownText('debian/control')
     .replace('@VERSION@', version)
-    .replace('@ARCHITECTURE@', debianArchitecture[architecture])
+    .replace('@ARCHITECTURE@', machine.debian)
     .replace('@SIZE@', String(kibibytes));
   tree.write('DEBIAN/control', control);
   tree.write('DEBIAN/md5sums', sums.join(''));
@@ -67,10 +61,10 @@ const putControl = (tree: Tree, architecture: Architecture): void => {
 
 /** Writes the Debian package into `folder`, filled in `workFolder`, by dpkg-deb, and returns its path. */
 export const writeDebianPackage = async (program: Program, folder: string, workFolder: string): Promise<string> => {
-  const name = `xen-exporter_${version}_${debianArchitecture[program.architecture]}`;
+  const name = `xen-exporter_${version}_${machine.debian}`;
   const tree = new Tree(join(workFolder, name));
   putFiles(tree, program);
-  putControl(tree, program.architecture);
+  putControl(tree);
   const file = join(folder, `${name}.deb`);
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(sourceDate()) };
   await commandOutput('dpkg-deb', ['--root-owner-group', '-Zxz', '-z1', '--build', tree.root, file], { env });

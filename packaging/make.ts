@@ -1,4 +1,4 @@
-// npm run package [-- KIND...]: makes dist/xen-exporter-linux-x64 and of it what is asked for, by default the tarball and the Debian package.
+// npm run package [-- KIND...]: makes dist/xen-exporter-linux-ARCHITECTURE for machines like this one and of it what is asked for, by default the tarball and the Debian package.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDebianPackage } from './deb.ts';
@@ -21,6 +21,6 @@ const unknown = wanted.find((kind) => kinds[kind] === undefined);
 if (unknown !== undefined) throw new Error(`${unknown}: expected ${Object.keys(kinds).join(', ')}`);
 
 mkdirSync(workFolder, { recursive: true });
-const program = await makeProgram('x64', folder, workFolder);
+const program = await makeProgram(folder, workFolder);
 console.log(program.binary);
 for (const kind of wanted) console.log(await kinds[kind]!(program));

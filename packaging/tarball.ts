@@ -2,24 +2,19 @@ import { basename, join } from 'node:path';
 import { version } from '../src/version.ts';
 import { commandOutput } from '../test/support/command.ts';
 import { ownLibraries } from './libraries.ts';
-import { addOnFiles, project } from './project.ts';
+import { machine, project } from './project.ts';
 import { ownFile, sourceDate, Tree, unitFiles } from './tree.ts';
-import type { Program } from './program.ts';
+import { putProgram, type Program } from './program.ts';
 
 /**
  * Writes the tarball into `folder`, filled in `workFolder`, and returns its path: the program with its installer, and with loader and libraries of
  * its own for systems whose C library is older than 2.28.
  */
-export const writeTarball = async (
-  { binary, architecture, licences }: Program,
-  folder: string,
-  workFolder: string,
-): Promise<string> => {
-  const name = `xen-exporter-${version}-linux-${architecture}`;
+export const writeTarball = async (program: Program, folder: string, workFolder: string): Promise<string> => {
+  const name = `xen-exporter-${version}-linux-${machine.architecture}`;
   const tree = new Tree(join(workFolder, name));
   const libraries = await ownLibraries();
-  tree.copy(binary, 'lib/xen-exporter', 0o755);
-  for (const [addOn, file] of Object.entries(addOnFiles(architecture))) tree.copy(file, `lib/addons/${addOn}.node`);
+  putProgram(tree, program, 'lib');
   for (const { path, file } of libraries.files) tree.copy(file, `lib/${basename(path)}`, 0o755);
   tree.copy(ownFile('launcher.sh'), 'lib/xen-exporter.sh', 0o755);
   tree.link('lib/xen-exporter.sh', 'xen-exporter');
@@ -28,7 +23,7 @@ export const writeTarball = async (
   tree.copy(ownFile('default'), 'default');
   for (const unit of unitFiles()) tree.copy(unit.path, `systemd/${unit.name}`);
   for (const file of ['LICENSE', 'CHANGELOG.md', 'docs/install.md']) tree.copy(join(project, file), basename(file));
-  tree.write('THIRD-PARTY-LICENSES', licences);
+  tree.write('THIRD-PARTY-LICENSES', program.licences);
   tree.write('LIBRARY-LICENSES', libraries.licences);
   const tarball = join(folder, `${name}.tar.gz`);
   const reproducible = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${sourceDate()}`];

@@ -1,11 +1,11 @@
 // Needs what `npm run package -- tarball deb image` has made.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { hashSync } from 'bcrypt';
 import { describe, expect, test } from 'vitest';
 import { makeProgram } from '../../packaging/program.ts';
-import { addOnFiles } from '../../packaging/project.ts';
+import { addOnFiles, machine } from '../../packaging/project.ts';
 import { version } from '../../src/version.ts';
 import { commandOutput } from '../support/command.ts';
 import { startDaemon, type DaemonOptions } from '../support/daemon.ts';
@@ -31,7 +31,7 @@ describe('the binary alone', () => {
     const env = { STATE_DIRECTORY: folder.path('state') };
     expect(await listenerSource({ command: [binary], env })).toBe('netlink');
     const koffi = folder.path('state/addons/koffi.node');
-    expect(readFileSync(koffi).equals(readFileSync(addOnFiles('x64').koffi))).toBe(true);
+    expect(readFileSync(koffi).equals(readFileSync(addOnFiles.koffi))).toBe(true);
     const { ctimeMs } = statSync(koffi);
     expect(await listenerSource({ command: [binary], env })).toBe('netlink');
     expect(statSync(koffi).ctimeMs).toBe(ctimeMs);
@@ -70,7 +70,7 @@ describe('the binary alone', () => {
 
   test('has the same bytes when it is made again elsewhere', { timeout: 600_000 }, async () => {
     using folder = new TempTree();
-    const { binary } = await makeProgram('x64', folder.root, folder.root);
+    const { binary } = await makeProgram(folder.root, folder.root);
     expect(sha256Of(binary)).toBe(sha256Of(made.binary));
   });
 });
@@ -80,7 +80,7 @@ describe('the tarball', () => {
     using folder = new TempTree();
     await makeSystemWithoutLibraries(folder.root);
     await unpackTarball(folder.root);
-    const unpacked = `/xen-exporter-${version}-linux-x64`;
+    const unpacked = `/${made.name}`;
     const [program, ...args] = inRoot(folder.root, [`${unpacked}/lib/xen-exporter`, '--version']);
     await expect(commandOutput(program!, args)).rejects.toThrow('No such file or directory');
     const command = inRoot(folder.root, [`${unpacked}/xen-exporter`], { isReadOnly: true });
@@ -122,10 +122,10 @@ describe('the tarball', () => {
     await makeSystemWithoutLibraries(folder.root);
     await unpackTarball(folder.root);
     mkdirSync(folder.path('target'));
-    const command = [`/xen-exporter-${version}-linux-x64/install.sh`, '--root=/target'];
+    const command = [`/${made.name}/install.sh`, '--root=/target'];
     const [program, ...args] = inRoot(folder.root, command);
     expect(await commandOutput(program!, args)).toBe(`xen-exporter ${version}\n`);
-    expect(readdirSync(folder.path('target/usr/lib/xen-exporter'))).toContain('ld-linux-x86-64.so.2');
+    expect(readdirSync(folder.path('target/usr/lib/xen-exporter'))).toContain(basename(machine.loader));
     expect(await listenerSource({ command: inRoot(folder.root, ['/target/usr/bin/xen-exporter']) })).toBe('netlink');
   });
 

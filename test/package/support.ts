@@ -1,16 +1,21 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { machine } from '../../packaging/project.ts';
 import { version } from '../../src/version.ts';
 import { commandOutput } from '../support/command.ts';
 import { debianRoot } from '../support/debian.ts';
 
 const dist = resolve(import.meta.dirname, '../../dist');
 
+const name = `xen-exporter-${version}-linux-${machine.architecture}`;
+
 /** What `npm run package -- tarball deb image` makes. */
 export const made = {
-  binary: join(dist, 'xen-exporter-linux-x64'),
-  tarball: join(dist, `xen-exporter-${version}-linux-x64.tar.gz`),
-  deb: join(dist, `xen-exporter_${version}_amd64.deb`),
+  /** Of the folder in the tarball. */
+  name,
+  binary: join(dist, `xen-exporter-linux-${machine.architecture}`),
+  tarball: join(dist, `${name}.tar.gz`),
+  deb: join(dist, `xen-exporter_${version}_${machine.debian}.deb`),
   image: join(dist, 'package/image'),
 };
 
@@ -18,7 +23,7 @@ export const made = {
 export const unpackTarball = async (folder: string): Promise<string> => {
   mkdirSync(folder, { recursive: true });
   await commandOutput('tar', ['-xzf', made.tarball, '-C', folder]);
-  return join(folder, `xen-exporter-${version}-linux-x64`);
+  return join(folder, name);
 };
 
 /** Makes `root` a system with a shell and no library at all. */
@@ -26,7 +31,7 @@ export const makeSystemWithoutLibraries = async (root: string): Promise<void> =>
   const busybox = join(await debianRoot(['busybox-static'], 'busybox'), 'bin/busybox');
   for (const folder of ['bin', 'proc', 'sys', 'tmp']) mkdirSync(join(root, folder), { recursive: true });
   await commandOutput('cp', [busybox, join(root, 'bin/busybox')]);
-  for (const name of [
+  for (const applet of [
     'cat',
     'cp',
     'dirname',
@@ -41,7 +46,7 @@ export const makeSystemWithoutLibraries = async (root: string): Promise<void> =>
     'sed',
     'sh',
   ]) {
-    symlinkSync('busybox', join(root, 'bin', name));
+    symlinkSync('busybox', join(root, 'bin', applet));
   }
 };
 

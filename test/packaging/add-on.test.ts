@@ -7,7 +7,7 @@ import { addOnFile, type AddOn } from '../../packaging/native/add-on.ts';
 import { addOnFiles } from '../../packaging/project.ts';
 import { TempTree } from '../support/fake-host.ts';
 
-const file = readFileSync(addOnFiles('x64').bcrypt);
+const file = readFileSync(addOnFiles.bcrypt);
 const sha256 = createHash('sha256').update(file).digest('hex');
 
 class Folders extends TempTree {
