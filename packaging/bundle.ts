@@ -1,7 +1,7 @@
 import { build, type Plugin } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { version } from '../src/version.ts';
 import { addOnFiles, project } from './project.ts';
@@ -17,10 +17,10 @@ const exchanged = (name: string, filter: RegExp, contents: () => string): Plugin
 const addOnModule = (name: string, file: string, exports: string): string => `
   const { loadAddOn } = require('./native/add-on.ts');
   const sha256 = '${createHash('sha256').update(readFileSync(file)).digest('hex')}';
-  const load = () => loadAddOn({ name: '${name}', sha256, compressed: () => require('compressed:${file}') });
+  const load = () => loadAddOn({ name: '${name}', sha256, compressed: () => require('compressed:${relative(project, file)}') });
   ${exports};`;
 
-/** `compressed:FILE`, the file's bytes by brotli. */
+/** `compressed:FILE`, the file's bytes by brotli; the bundle names the file, so it is a path in the project. */
 const compressedFiles: Plugin = {
   name: 'compressed files',
   setup({ onResolve, onLoad }) {
@@ -29,7 +29,7 @@ const compressedFiles: Plugin = {
       namespace: 'compressed',
     }));
     onLoad({ filter: /./, namespace: 'compressed' }, ({ path }) => ({
-      contents: brotliCompressSync(readFileSync(path)),
+      contents: brotliCompressSync(readFileSync(join(project, path))),
       loader: 'binary',
     }));
   },

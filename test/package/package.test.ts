@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { hashSync } from 'bcrypt';
 import { describe, expect, test } from 'vitest';
 import { makeProgram } from '../../packaging/program.ts';
-import { addOnFiles, machine } from '../../packaging/project.ts';
+import { addOnFiles, machine, project } from '../../packaging/project.ts';
 import { version } from '../../src/version.ts';
 import { commandOutput } from '../support/command.ts';
 import { startDaemon, type DaemonOptions } from '../support/daemon.ts';
@@ -72,6 +72,7 @@ describe('the binary alone', () => {
     using folder = new TempTree();
     const { binary } = await makeProgram(folder.root, folder.root);
     expect(sha256Of(binary)).toBe(sha256Of(made.binary));
+    expect(readFileSync(folder.path('xen-exporter.cjs'), 'utf8')).not.toContain(project);
   });
 });
 
