@@ -18,8 +18,8 @@ export interface AddOn {
 export interface AddOnFolders {
   /** Beside the binary: where packages, tarball and image have it. */
   readonly installed: string;
-  /** Where the lone binary puts it. */
-  readonly unpacked: string;
+  /** Where the lone binary puts it. Throws for a user who has neither a state directory nor a home: nobody else is asked for one. */
+  readonly unpacked: () => string;
 }
 
 const stateFolder = (): string => {
@@ -32,7 +32,7 @@ const stateFolder = (): string => {
 // Where the binary is started by the loader that comes with it, this is the loader's path: they share a folder.
 const foldersOfThisProcess = (): AddOnFolders => ({
   installed: join(dirname(process.execPath), 'addons'),
-  unpacked: join(stateFolder(), 'addons'),
+  unpacked: () => join(stateFolder(), 'addons'),
 });
 
 /** Whether nobody but root and this user can have put it there. */
@@ -83,13 +83,13 @@ const unpack = ({ compressed }: AddOn, folder: string, file: string): void => {
 
 /** Path of the add-on: where it was installed or, of a lone binary, where it has unpacked it. Throws where it cannot be written. */
 export const addOnFile = (addOn: AddOn, { installed, unpacked }: AddOnFolders = foldersOfThisProcess()): string => {
-  const [beside, inState] = [installed, unpacked].map((folder) => join(folder, `${addOn.name}.node`)) as [
-    string,
-    string,
-  ];
+  const name = `${addOn.name}.node`;
+  const beside = join(installed, name);
   if (isGenuine(installed, beside, addOn.sha256)) return beside;
-  if (!isGenuine(unpacked, inState, addOn.sha256)) unpack(addOn, unpacked, inState);
-  return inState;
+  const folder = unpacked();
+  const file = join(folder, name);
+  if (!isGenuine(folder, file, addOn.sha256)) unpack(addOn, folder, file);
+  return file;
 };
 
 /** Loads the add-on into this process. Throws where it cannot be had. */

@@ -12,7 +12,8 @@ const sha256 = createHash('sha256').update(file).digest('hex');
 
 class Folders extends TempTree {
   readonly installed = this.path('installed');
-  readonly unpacked = this.path('state/addons');
+  readonly state = this.path('state/addons');
+  readonly unpacked = () => this.state;
   decompressed = 0;
 
   readonly addOn: AddOn = {
@@ -25,7 +26,7 @@ class Folders extends TempTree {
   };
 
   readonly beside = join(this.installed, 'bcrypt.node');
-  readonly inState = join(this.unpacked, 'bcrypt.node');
+  readonly inState = join(this.state, 'bcrypt.node');
 
   install(): void {
     mkdirSync(this.installed, { mode: 0o755 });
@@ -40,7 +41,8 @@ class Folders extends TempTree {
 test('an add-on beside the binary is used where it is', () => {
   using folders = new Folders();
   folders.install();
-  expect(folders.find()).toBe(folders.beside);
+  const unpacked = () => expect.unreachable('a user without a home has no state directory');
+  expect(addOnFile(folders.addOn, { installed: folders.installed, unpacked })).toBe(folders.beside);
   expect(folders.decompressed).toBe(0);
 });
 
@@ -49,8 +51,8 @@ test('a lone binary unpacks it once, for its own user alone', () => {
   expect([folders.find(), folders.find()]).toEqual([folders.inState, folders.inState]);
   expect(folders.decompressed).toBe(1);
   expect(readFileSync(folders.inState).equals(file)).toBe(true);
-  expect(statSync(folders.unpacked).mode & 0o777).toBe(0o700);
-  expect(readdirSync(folders.unpacked)).toEqual(['bcrypt.node']);
+  expect(statSync(folders.state).mode & 0o777).toBe(0o700);
+  expect(readdirSync(folders.state)).toEqual(['bcrypt.node']);
 });
 
 describe('what is not the file that the binary was built with is left alone', () => {
@@ -79,19 +81,17 @@ describe('what is not the file that the binary was built with is left alone', ()
 
 test('a state directory that strangers can write to is refused', () => {
   using folders = new Folders();
-  mkdirSync(folders.unpacked, { recursive: true });
-  chmodSync(folders.unpacked, 0o777);
-  expect(() => folders.find()).toThrow(
-    `${folders.unpacked}: expected a folder that only root or this user can write to`,
-  );
-  expect(readdirSync(folders.unpacked)).toEqual([]);
+  mkdirSync(folders.state, { recursive: true });
+  chmodSync(folders.state, 0o777);
+  expect(() => folders.find()).toThrow(`${folders.state}: expected a folder that only root or this user can write to`);
+  expect(readdirSync(folders.state)).toEqual([]);
 });
 
 test('what a killed process left half unpacked is removed, what a living one works on is not', () => {
   using folders = new Folders();
-  mkdirSync(folders.unpacked, { recursive: true, mode: 0o700 });
+  mkdirSync(folders.state, { recursive: true, mode: 0o700 });
   const [dead, alive] = [2 ** 22 + 1, process.ppid];
   for (const pid of [dead, alive]) writeFileSync(`${folders.inState}.unfinished-${pid}`, '');
   folders.find();
-  expect(readdirSync(folders.unpacked).sort()).toEqual(['bcrypt.node', `bcrypt.node.unfinished-${alive}`]);
+  expect(readdirSync(folders.state).sort()).toEqual(['bcrypt.node', `bcrypt.node.unfinished-${alive}`]);
 });
