@@ -68,7 +68,7 @@ describe('the binary alone', () => {
     );
   });
 
-  test('has the same bytes when it is made again elsewhere', { timeout: 600_000 }, async () => {
+  test('has the same bytes when it is made again elsewhere', async () => {
     using folder = new TempTree();
     const { binary } = await makeProgram(folder.root, folder.root);
     expect(sha256Of(binary)).toBe(sha256Of(made.binary));
@@ -77,7 +77,7 @@ describe('the binary alone', () => {
 });
 
 describe('the tarball', () => {
-  test('runs with loader and libraries of its own where a system has none', { timeout: 120_000 }, async () => {
+  test('runs with loader and libraries of its own where a system has none', async () => {
     using folder = new TempTree();
     await makeSystemWithoutLibraries(folder.root);
     await unpackTarball(folder.root);
@@ -88,7 +88,7 @@ describe('the tarball', () => {
     expect(await listenerSource({ command })).toBe('netlink');
   });
 
-  test('installs, upgrades, and leaves the configuration when it is removed', { timeout: 120_000 }, async () => {
+  test('installs, upgrades, and leaves the configuration when it is removed', async () => {
     using folder = new TempTree();
     const root = folder.path('root');
     const install = async (...args: string[]) =>
@@ -118,7 +118,7 @@ describe('the tarball', () => {
     expect(filesOf(root)).toEqual([]);
   });
 
-  test('installs its own loader where the system has none that is new enough', { timeout: 120_000 }, async () => {
+  test('installs its own loader where the system has none that is new enough', async () => {
     using folder = new TempTree();
     await makeSystemWithoutLibraries(folder.root);
     await unpackTarball(folder.root);
