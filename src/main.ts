@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './cli/command-line.ts';
 import { parseConfigFile } from './config/config-file.ts';
 import { flagsOf, helperFlags } from './cli/flags.ts';
+import { healthCommand } from './cli/health-command.ts';
 import { parseListenAddress } from './cli/listen-address.ts';
 import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
@@ -233,6 +234,7 @@ const help = async (settings: Settings): Promise<void> => {
 
 const main = async (args: readonly string[]): Promise<void> => {
   if (args[0] === 'rules') return void process.stdout.write(rulesCommand(args.slice(1)));
+  if (args[0] === 'health') return void process.stdout.write(await healthCommand(args.slice(1)));
   if (args[0] === 'trace') return void process.stdout.write(await traceCommand(args.slice(1)));
   const isHelper = args[0] === 'helper';
   const flags = isHelper ? helperFlags() : flagsOf(registry);
@@ -248,9 +250,7 @@ const main = async (args: readonly string[]): Promise<void> => {
   await (isHelper ? help : serve)(settings);
 };
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
+main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`xen-exporter: ${(error as Error).message.replaceAll('\n', '\nxen-exporter: ')}\n`);
   process.exitCode = error instanceof UsageError ? exitStatus.badUsage : exitStatus.failed;
-}
+});

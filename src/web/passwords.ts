@@ -1,4 +1,3 @@
-import { hash as bcryptHash } from 'bcrypt';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -15,6 +14,8 @@ const digestOf = (hash: string): Buffer => Buffer.from(hash.slice(-31));
 
 /** Whether the password is that of the bcrypt hash; computed by one thread of libuv's pool. */
 export const matches = async (password: Buffer, hash: string): Promise<boolean> => {
+  // The add-on is loaded when it is first needed: who sets no passwords can do without.
+  const { hash: bcryptHash } = await import('bcrypt');
   // The library knows $2b$ alone by that name, and Go takes $2a$ and $2y$ to be the same.
   const salt = `$2b$${hash.slice(4, 29)}`;
   return timingSafeEqual(digestOf(await bcryptHash(password, salt)), digestOf(hash));

@@ -11,8 +11,10 @@ export interface DaemonOptions {
   args?: readonly string[];
   /** Added to this process's environment. */
   env?: NodeJS.ProcessEnv;
-  /** The program to run; without it the built daemon. */
+  /** The program of Node's to run; without it the built daemon. */
   main?: string;
+  /** A program and its first arguments, to be run instead of Node. */
+  command?: readonly string[];
   /** Whose process it is; root's test alone can choose. */
   user?: ProcessUser;
 }
@@ -48,8 +50,14 @@ export interface Daemon extends AsyncDisposable {
 const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
 
 /** Starts the daemon on a loopback port that the system assigns and waits until it listens. */
-export async function startDaemon({ args = [], env = {}, main = MAIN, user }: DaemonOptions = {}): Promise<Daemon> {
-  const child = spawn(process.execPath, [main, '--web.listen-address=127.0.0.1:0', ...args], {
+export async function startDaemon({
+  args = [],
+  env = {},
+  main = MAIN,
+  command: [program, ...first] = [process.execPath, main],
+  user,
+}: DaemonOptions = {}): Promise<Daemon> {
+  const child = spawn(program!, [...first, '--web.listen-address=127.0.0.1:0', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
     ...user,
@@ -64,8 +72,8 @@ export async function startDaemon({ args = [], env = {}, main = MAIN, user }: Da
   let port: number;
   try {
     await once(child, 'spawn');
-    port = await until(`${main} listening`, () => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${main} ended`);
+    port = await until(`${program} listening`, () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${program} ended`);
       return listeningPort(log());
     });
   } catch (error) {

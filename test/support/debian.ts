@@ -130,24 +130,25 @@ export async function unpackedTool(name: ToolName): Promise<Tool> {
   };
 }
 
-/** Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. */
-export async function debianRoot(packages: readonly string[]): Promise<string> {
-  const root = join(CACHE, 'root');
-  if (missing(packages).length > 0) {
-    await mkdir(join(CACHE, 'unpacked'), { recursive: true });
+/**
+ * Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. What must not lie beside the
+ * tools has a folder of another `name`.
+ */
+export async function debianRoot(packages: readonly string[], name = 'root'): Promise<string> {
+  const root = join(CACHE, name);
+  const stamps = join(CACHE, 'unpacked', name);
+  const missing = () => packages.filter((each) => !existsSync(join(stamps, each)));
+  if (missing().length > 0) {
+    await mkdir(stamps, { recursive: true });
     await withDirectoryLock(join(CACHE, 'lock'), 2 * COMMAND_TIMEOUT_MS, async () => {
-      const wanted = missing(packages);
-      if (wanted.length > 0) await unpack(wanted, root);
+      const wanted = missing();
+      if (wanted.length > 0) await unpack(wanted, root, stamps);
     });
   }
   return root;
 }
 
-const stampOf = (name: string) => join(CACHE, 'unpacked', name);
-
-const missing = (packages: readonly string[]) => packages.filter((name) => !existsSync(stampOf(name)));
-
-async function unpack(packages: readonly string[], root: string): Promise<void> {
+async function unpack(packages: readonly string[], root: string, stamps: string): Promise<void> {
   const downloads = join(CACHE, `download-${randomUUID()}`);
   await mkdir(downloads, { recursive: true });
   await mkdir(root, { recursive: true });
@@ -160,7 +161,7 @@ async function unpack(packages: readonly string[], root: string): Promise<void> 
         throw new Error(`apt-get download ${name} left no ${name}_*.deb, but: ${files.join(' ')}`);
       await run('dpkg', ['-x', join(downloads, file), root], downloads);
       // Written last: a package without it is unpacked again.
-      await writeFile(stampOf(name), `${file}\n`);
+      await writeFile(join(stamps, name), `${file}\n`);
     }
   } finally {
     await rm(downloads, { recursive: true, force: true });

@@ -1,0 +1,136 @@
+#!/bin/sh
+# Installs, upgrades and removes xen-exporter from its tarball: install.sh [--no-start] | --uninstall [--purge] | --help. Needs root.
+#
+# Installs to /usr/lib/xen-exporter, /usr/bin/xen-exporter, the systemd units that belong on this machine, and /etc/default/xen-exporter, which an
+# upgrade leaves as it is. --root=FOLDER installs into a folder instead, without user and systemd.
+set -eu
+
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=packaging/system.sh
+. "$here/system.sh"
+
+program=/usr/bin/xen-exporter
+library=/usr/lib/xen-exporter
+defaults=/etc/default/xen-exporter
+# The first that makes a user for a unit.
+dynamic_user_since=235
+
+fail() {
+  echo "install.sh: $1" >&2
+  exit 1
+}
+
+say_usage() {
+  sed -n '2,5s/^# \{0,1\}//p' "$here/install.sh"
+}
+
+has_systemd() {
+  [ -z "$root" ] && [ -d /run/systemd/system ]
+}
+
+systemd_version() {
+  systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'
+}
+
+# The program alone where the system can run it, else with loader and libraries of its own.
+copy_program() {
+  new=$root$library.new
+  rm -rf "$new"
+  mkdir -p "$new"
+  if "$here/lib/xen-exporter" --version >/dev/null 2>&1; then
+    cp -R "$here/lib/xen-exporter" "$here/lib/addons" "$new/"
+    start=xen-exporter
+  else
+    cp -R "$here/lib/." "$new/"
+    start=xen-exporter.sh
+  fi
+  # A running daemon keeps its files; the next start has the new ones.
+  rm -rf "$root$library.old"
+  if [ -e "$root$library" ]; then mv "$root$library" "$root$library.old"; fi
+  mv "$new" "$root$library"
+  rm -rf "$root$library.old"
+  mkdir -p "$root/usr/bin"
+  ln -sfn "../lib/xen-exporter/$start" "$root$program"
+}
+
+# Else SELinux, where it is on, takes what lies in /usr/lib for libraries.
+label_program() {
+  if command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -R -t bin_t "$library"; fi
+}
+
+copy_units() {
+  mkdir -p "$root$unit_folder"
+  for unit in "$here"/systemd/*.service; do
+    if [ -e "$unit" ]; then cp "$unit" "$root$unit_folder/"; fi
+  done
+}
+
+copy_defaults() {
+  mkdir -p "$root/etc/default"
+  if [ ! -e "$root$defaults" ]; then cp "$here/default" "$root$defaults"; fi
+}
+
+# Without this a systemd that knows no DynamicUser would run the guest's unit as root.
+name_user_for_old_systemd() {
+  if [ "$(systemd_version)" -lt "$dynamic_user_since" ]; then
+    mkdir -p /etc/systemd/system/xen-exporter.service.d
+    printf '[Service]\nUser=%s\n' "$account" >/etc/systemd/system/xen-exporter.service.d/user.conf
+  fi
+}
+
+install_all() {
+  if [ -z "$root" ]; then
+    [ "$(id -u)" = 0 ] || fail 'needs root'
+    if command -v dpkg-query >/dev/null && dpkg-query -S "$program" >/dev/null 2>&1; then
+      fail "$program belongs to a Debian package: upgrade that, or remove it first"
+    fi
+    create_account
+  fi
+  copy_program
+  copy_units
+  copy_defaults
+  if [ -z "$root" ]; then label_program; fi
+  if has_systemd; then
+    name_user_for_old_systemd
+    systemctl daemon-reload
+    for unit in $(fitting_units); do
+      systemctl enable "$unit"
+      if [ "$starts" = yes ]; then systemctl restart "$unit"; fi
+    done
+  fi
+  "$root$program" --version
+}
+
+uninstall_all() {
+  units='xen-exporter.service xen-exporter-dom0.service xen-exporter-helper.service'
+  if has_systemd; then
+    for unit in $units; do systemctl disable --now "$unit" 2>/dev/null || true; done
+  fi
+  rm -rf "$root$program" "$root$library" "$root/etc/systemd/system/xen-exporter.service.d/user.conf"
+  for unit in $units; do rm -f "$root$unit_folder/$unit"; done
+  if [ -d "$root/etc/systemd/system/xen-exporter.service.d" ]; then
+    rmdir --ignore-fail-on-non-empty "$root/etc/systemd/system/xen-exporter.service.d"
+  fi
+  if [ "$purges" = yes ]; then rm -rf "$root$defaults" "$root$config_folder"; fi
+  if [ -z "$root" ]; then
+    delete_state
+    delete_account
+  fi
+  if has_systemd; then systemctl daemon-reload; fi
+}
+
+root='' action=install_all starts=yes purges=no
+for argument in "$@"; do
+  case $argument in
+    --root=/*) root=${argument#--root=} ;;
+    --no-start) starts=no ;;
+    --uninstall) action=uninstall_all ;;
+    --purge) purges=yes ;;
+    --help)
+      say_usage
+      exit
+      ;;
+    *) fail "$argument: expected --root=FOLDER (absolute), --no-start, --uninstall, --purge or --help" ;;
+  esac
+done
+$action

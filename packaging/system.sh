@@ -1,0 +1,38 @@
+# shellcheck shell=sh
+# What the Debian package and the installer of the tarball do alike. Read by both, not run.
+
+account=xen-exporter
+unit_folder=/usr/lib/systemd/system
+config_folder=/etc/xen-exporter
+
+# The units that belong on this machine: Dom0 has two, everything else one.
+fitting_units() {
+  if grep -qs control_d /proc/xen/capabilities; then
+    printf '%s\n' xen-exporter-helper.service xen-exporter-dom0.service
+  else
+    printf '%s\n' xen-exporter.service
+  fi | while read -r unit; do
+    if [ -e "${root:-}$unit_folder/$unit" ]; then echo "$unit"; fi
+  done
+}
+
+create_account() {
+  if ! getent passwd "$account" >/dev/null; then
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$account"
+  fi
+}
+
+# Keys in the configuration may belong to the account: it stays then, so that nobody inherits them with its number.
+delete_account() {
+  if ! getent passwd "$account" >/dev/null; then return; fi
+  if [ -d "$config_folder" ] && [ -n "$(find "$config_folder" \( -user "$account" -o -group "$account" \) -print)" ]; then
+    echo "The user $account stays: files in $config_folder belong to it."
+  else
+    userdel "$account"
+  fi
+}
+
+# What the daemon has written. A user of systemd's own making has it in the folder private.
+delete_state() {
+  rm -rf /var/lib/xen-exporter /var/lib/private/xen-exporter
+}

@@ -1,0 +1,168 @@
+// Needs what `npm run package -- tarball deb image` has made.
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { hashSync } from 'bcrypt';
+import { describe, expect, test } from 'vitest';
+import { makeProgram } from '../../packaging/program.ts';
+import { addOnFiles, machine, project } from '../../packaging/project.ts';
+import { version } from '../../src/version.ts';
+import { commandOutput } from '../support/command.ts';
+import { startDaemon, type DaemonOptions } from '../support/daemon.ts';
+import { TempTree } from '../support/fake-host.ts';
+import { inRoot, made, makeSystemWithoutLibraries, unpackTarball } from './support.ts';
+
+const sha256Of = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+/** Where the daemon says that it reads listening sockets from. */
+const listenerSource = async (options: DaemonOptions): Promise<string | undefined> => {
+  await using daemon = await startDaemon(options);
+  const exposition = await daemon.metrics('collect[]=listeners');
+  const source = exposition.samples('xen_exporter_listener_source')[0]?.labels['source'];
+  expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  return source;
+};
+
+describe('the binary alone', () => {
+  test('speaks netlink by the add-on that it unpacks into its state directory, once', async () => {
+    using folder = new TempTree();
+    const binary = folder.path('xen-exporter');
+    cpSync(made.binary, binary);
+    const env = { STATE_DIRECTORY: folder.path('state') };
+    expect(await listenerSource({ command: [binary], env })).toBe('netlink');
+    const koffi = folder.path('state/addons/koffi.node');
+    expect(readFileSync(koffi).equals(readFileSync(addOnFiles.koffi))).toBe(true);
+    const { ctimeMs } = statSync(koffi);
+    expect(await listenerSource({ command: [binary], env })).toBe('netlink');
+    expect(statSync(koffi).ctimeMs).toBe(ctimeMs);
+    expect(readdirSync(folder.root).sort()).toEqual(['state', 'xen-exporter']);
+    expect(readdirSync(folder.path('state/addons'))).toEqual(['koffi.node']);
+  });
+
+  test('reads /proc where it can write to no state directory', async () => {
+    using folder = new TempTree();
+    const binary = folder.path('xen-exporter');
+    cpSync(made.binary, binary);
+    writeFileSync(folder.path('file'), '');
+    const source = await listenerSource({ command: [binary], env: { STATE_DIRECTORY: folder.path('file/state') } });
+    expect(source).toBe('proc');
+  });
+
+  test('looks at passwords', async () => {
+    using folder = new TempTree();
+    folder.write({ 'web.yml': `basic_auth_users:\n  alice: ${hashSync('secret', 4)}\n` });
+    await using daemon = await startDaemon({
+      command: [made.binary],
+      args: [`--web.config.file=${folder.path('web.yml')}`],
+      env: { STATE_DIRECTORY: folder.path('state') },
+    });
+    const authorization = (password: string) => `Basic ${Buffer.from(`alice:${password}`).toString('base64')}`;
+    expect(await daemon.get('/-/healthy', { authorization: authorization('wrong') })).toMatchObject({ status: 401 });
+    expect(await daemon.get('/-/healthy', { authorization: authorization('secret') })).toMatchObject({ status: 200 });
+    expect(await commandOutput(made.binary, ['health', `--url=${daemon.url}/-/healthy`])).toMatch(/: 401\n$/);
+  });
+
+  test('has the rules', async () => {
+    expect(await commandOutput(made.binary, ['rules'])).toBe(
+      await commandOutput(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), 'rules']),
+    );
+  });
+
+  test('has the same bytes when it is made again elsewhere', async () => {
+    using folder = new TempTree();
+    const { binary } = await makeProgram(folder.root, folder.root);
+    expect(sha256Of(binary)).toBe(sha256Of(made.binary));
+    expect(readFileSync(folder.path('xen-exporter.cjs'), 'utf8')).not.toContain(project);
+  });
+});
+
+describe('the tarball', () => {
+  test('runs with loader and libraries of its own where a system has none', async () => {
+    using folder = new TempTree();
+    await makeSystemWithoutLibraries(folder.root);
+    await unpackTarball(folder.root);
+    const unpacked = `/${made.name}`;
+    const [program, ...args] = inRoot(folder.root, [`${unpacked}/lib/xen-exporter`, '--version']);
+    await expect(commandOutput(program!, args)).rejects.toThrow('No such file or directory');
+    const command = inRoot(folder.root, [`${unpacked}/xen-exporter`], { isReadOnly: true });
+    expect(await listenerSource({ command })).toBe('netlink');
+  });
+
+  test('installs, upgrades, and leaves the configuration when it is removed', async () => {
+    using folder = new TempTree();
+    const root = folder.path('root');
+    const install = async (...args: string[]) =>
+      commandOutput(join(unpacked, 'install.sh'), [`--root=${root}`, ...args]);
+    const unpacked = await unpackTarball(folder.path('unpacked'));
+
+    expect(await install()).toBe(`xen-exporter ${version}\n`);
+    expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'xen-exporter']);
+    const units = existsSync(join(unpacked, 'systemd')) ? readdirSync(join(unpacked, 'systemd')) : [];
+    expect(readdirSync(join(root, 'usr/lib/systemd/system'))).toEqual(units);
+    expect(
+      await listenerSource({ command: [join(root, 'usr/bin/xen-exporter')], env: { STATE_DIRECTORY: root } }),
+    ).toBe('netlink');
+    expect(existsSync(join(root, 'addons'))).toBe(false);
+
+    const defaults = join(root, 'etc/default/xen-exporter');
+    writeFileSync(defaults, 'ARGS="--collector.disable-defaults"\n');
+    writeFileSync(join(root, 'usr/lib/xen-exporter/of-the-old-version'), '');
+    await install();
+    expect(readFileSync(defaults, 'utf8')).toBe('ARGS="--collector.disable-defaults"\n');
+    expect(readdirSync(join(root, 'usr/lib'))).toEqual(['systemd', 'xen-exporter']);
+    expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'xen-exporter']);
+
+    await install('--uninstall');
+    expect(filesOf(root)).toEqual(['etc/default/xen-exporter']);
+    await install('--uninstall', '--purge');
+    expect(filesOf(root)).toEqual([]);
+  });
+
+  test('installs its own loader where the system has none that is new enough', async () => {
+    using folder = new TempTree();
+    await makeSystemWithoutLibraries(folder.root);
+    await unpackTarball(folder.root);
+    mkdirSync(folder.path('target'));
+    const command = [`/${made.name}/install.sh`, '--root=/target'];
+    const [program, ...args] = inRoot(folder.root, command);
+    expect(await commandOutput(program!, args)).toBe(`xen-exporter ${version}\n`);
+    expect(readdirSync(folder.path('target/usr/lib/xen-exporter'))).toContain(basename(machine.loader));
+    expect(await listenerSource({ command: inRoot(folder.root, ['/target/usr/bin/xen-exporter']) })).toBe('netlink');
+  });
+
+  test('says what it expects', async () => {
+    using folder = new TempTree();
+    const unpacked = await unpackTarball(folder.root);
+    await expect(commandOutput(join(unpacked, 'install.sh'), ['--root=relative'])).rejects.toThrow(
+      'install.sh: --root=relative: expected --root=FOLDER (absolute), --no-start, --uninstall, --purge or --help',
+    );
+    expect(await commandOutput(join(unpacked, 'install.sh'), ['--help'])).toMatch(/^Installs, upgrades and removes/);
+  });
+});
+
+const filesOf = (root: string): string[] =>
+  readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+
+test('the Debian package runs where it is unpacked, and asks dpkg to keep its configuration', async () => {
+  using folder = new TempTree();
+  await commandOutput('dpkg-deb', ['--raw-extract', made.deb, folder.root]);
+  const env = { STATE_DIRECTORY: folder.path('state') };
+  expect(await listenerSource({ command: [folder.path('usr/bin/xen-exporter')], env })).toBe('netlink');
+  expect(existsSync(folder.path('state'))).toBe(false);
+  expect(readFileSync(folder.path('DEBIAN/conffiles'), 'utf8')).toBe('/etc/default/xen-exporter\n');
+  expect(existsSync(folder.path('etc/default/xen-exporter'))).toBe(true);
+  expect(await commandOutput('dpkg-deb', ['--field', made.deb, 'Version'])).toBe(`${version}\n`);
+  for (const script of ['postinst', 'prerm', 'postrm'])
+    await commandOutput('sh', ['-n', folder.path(`DEBIAN/${script}`)]);
+});
+
+test('the files of the image are all that it needs, without a place to write to', async () => {
+  const command = inRoot(made.image, ['/usr/bin/xen-exporter'], { isReadOnly: true });
+  await using daemon = await startDaemon({ command, env: { STATE_DIRECTORY: '/state' } });
+  const exposition = await daemon.metrics('collect[]=listeners');
+  expect(exposition.value('xen_exporter_listener_source', { source: 'netlink' })).toBe(1);
+  const [program, ...args] = inRoot(made.image, ['/usr/bin/xen-exporter', 'health', `--url=${daemon.url}/-/healthy`]);
+  expect(await commandOutput(program!, args)).toBe(`${daemon.url}/-/healthy: 200\n`);
+});
