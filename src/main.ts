@@ -9,6 +9,7 @@ import { rulesCommand } from './cli/rules-command.ts';
 import { resolveSettings, type Settings } from './cli/settings.ts';
 import { UsageError } from './config/usage-error.ts';
 import { usage } from './cli/usage.ts';
+import { NetworkNamespaces } from './collectors/namespaces/network-namespaces.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';
 import { systemClock } from './host/clock.ts';
@@ -66,7 +67,20 @@ const createHost = ({ global }: Settings, commandDurations: CommandDurations): P
     observeCommand: (name, seconds) => commandDurations.observe(name, seconds),
   });
 
-const createScraper = (settings: Settings, host: Host, log: Log, own: readonly OwnMetrics[]): Scraper => {
+const createNamespaces = ({ global }: Settings, host: Host): NetworkNamespaces =>
+  new NetworkNamespaces(host, {
+    scope: global['collector.listeners.namespaces'],
+    intervalSeconds: global['collector.listeners.namespaces-interval'],
+    most: global['collector.listeners.max-namespaces'],
+  });
+
+const createScraper = (
+  settings: Settings,
+  host: Host,
+  namespaces: NetworkNamespaces,
+  log: Log,
+  own: readonly OwnMetrics[],
+): Scraper => {
   const { global, collectors } = settings;
   const background = new Background(host.clock);
   const toolstack = new Toolstack(host, {
@@ -77,7 +91,7 @@ const createScraper = (settings: Settings, host: Host, log: Log, own: readonly O
   const runs = collectors
     .filter(({ isEnabled }) => isEnabled)
     .map(({ definition, maxSeries, options }) => {
-      const collector = definition.create({ options, host, log, toolstack });
+      const collector = definition.create({ options, host, log, toolstack, namespaces });
       return new CollectorRun({ definition, collector, host, log, maxSeries, background });
     });
   return new Scraper({
@@ -141,7 +155,8 @@ const serve = async (settings: Settings): Promise<void> => {
   process.on('SIGHUP', () => config.reload());
   const host = await createHost(settings, commandDurations);
   log.info('Starting xen-exporter', { version, node_version: process.version });
-  const scraper = createScraper(settings, host, log, [commandDurations, webMetrics]);
+  const namespaces = createNamespaces(settings, host);
+  const scraper = createScraper(settings, host, namespaces, log, [commandDurations, webMetrics]);
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
   const door = createDoor(settings, config, log, scraper, webMetrics);
   // The first reading meets code that is not compiled yet and takes several times as long as those after it: nobody shall wait for it.
@@ -163,6 +178,7 @@ const serve = async (settings: Settings): Promise<void> => {
     scraper.stop();
     await door.close(graceSeconds);
     host.commands.close();
+    namespaces.close();
     host.netlink.close();
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
