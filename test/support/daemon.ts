@@ -13,6 +13,8 @@ export interface DaemonOptions {
   env?: NodeJS.ProcessEnv;
   /** The program to run; without it the built daemon. */
   main?: string;
+  /** A command that runs the command behind it in its own way, such as `setpriv`. */
+  wrapper?: readonly string[];
 }
 
 export interface DaemonResponse {
@@ -41,8 +43,14 @@ export interface Daemon extends AsyncDisposable {
 const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
 
 /** Starts the daemon on a loopback port that the system assigns and waits until it listens. */
-export async function startDaemon({ args = [], env = {}, main = MAIN }: DaemonOptions = {}): Promise<Daemon> {
-  const child = spawn(process.execPath, [main, '--web.listen-address=127.0.0.1:0', ...args], {
+export async function startDaemon({
+  args = [],
+  env = {},
+  main = MAIN,
+  wrapper = [],
+}: DaemonOptions = {}): Promise<Daemon> {
+  const command = [...wrapper, process.execPath, main, '--web.listen-address=127.0.0.1:0', ...args];
+  const child = spawn(command[0]!, command.slice(1), {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
