@@ -49,7 +49,8 @@ const summary: Section = {
     }),
     stat({
       title: 'Wait in the accept queue',
-      description: 'Mean time between the end of the handshake and accept(), over all listeners (Little’s law).',
+      description:
+        'Mean time between the end of the handshake and accept(), over all listeners of a network namespace (Little’s law).',
       unit: 's',
       decimals: 1,
       width: 4,
@@ -429,7 +430,8 @@ const accept: Section = {
     }),
     graph({
       title: 'Wait in the accept queue',
-      description: 'Mean time between the end of the handshake and accept(), over all listeners (Little’s law).',
+      description:
+        'Mean time between the end of the handshake and accept(), over all listeners of a network namespace (Little’s law).',
       unit: 's',
       width: 12,
       queries: [[inNamespace('accept_wait_seconds:mean5m'), '{{domain}} {{netns}}']],

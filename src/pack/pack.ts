@@ -2,7 +2,8 @@ import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degre
 import { alerts } from './alerts.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
-import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
+import type { RecordingRule } from './recording-rule.ts';
+import { dom0Rules, guestRules, hostRules, identityRules } from './recording-rules.ts';
 
 /** What a user may change of the pack. */
 export interface PackOptions {

@@ -9,7 +9,7 @@ import { exportedMetrics, metricsIn } from '../support/promql.ts';
 const folder = resolve(import.meta.dirname, '../../runbooks');
 const read = (name: string): string => readFileSync(resolve(folder, name), 'utf8');
 const sections = ['Meaning', 'Impact', 'Diagnosis', 'Mitigation', 'Prevention'];
-const places = ['', 'credit', 'credit2', 'rtds', 'hardware', 'systemd'];
+const places = ['', 'credit', 'credit2', 'rtds', 'hardware', 'systemd', 'containers'];
 
 test('every alert has its runbook, and every runbook its alert', () => {
   const pages = alerts.map(({ name }) => `${name}.md`);
