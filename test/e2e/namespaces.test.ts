@@ -1,6 +1,10 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
+import { guestCommand } from '../../src/pack/alert.ts';
+import { commandOutput } from '../support/command.ts';
 import { startDaemon, type Daemon } from '../support/daemon.ts';
+import { debianTool } from '../support/debian.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { ip, NamedNamespace, noNamespaces, startServerAlone } from '../support/real-namespaces.ts';
 import type { TcpServer } from '../support/tcp-server.ts';
@@ -69,6 +73,21 @@ test('a server in another namespace: length, limit, drops and counters as ss and
   expect(before).toEqual(inside);
   // Our own namespace has no such listener, and no such overflows.
   expect(first.value('xen_listener_sockets', { netns: '', port: String(port) })).toBeUndefined();
+});
+
+test('the command of a page, typed as it is, shows the listener', async () => {
+  await using namespace = await NamedNamespace.add();
+  await using server = await namespace.startServer();
+  const { port } = await server.listen({ backlog: 3 });
+  const typed = guestCommand('ss -Hltn')
+    .replace(/^guest# /, '')
+    .replaceAll(/\{\{ (?:with \S+|end) \}\}/g, '')
+    .replaceAll('{{ . }}', namespace.name);
+  const { path, env } = await debianTool('ss');
+  const output = await commandOutput('sh', ['-c', typed], {
+    env: { ...env, PATH: `${dirname(path)}:${process.env['PATH']}` },
+  });
+  expect(output).toMatch(new RegExp(`^LISTEN +0 +3 +127\\.0\\.0\\.1:${port} .*\n$`));
 });
 
 test('our own namespace alone, unless told otherwise', async () => {

@@ -13,7 +13,7 @@ const containerOfOldLxc = /^\/lxc\/([^/]+)/;
 const service = /^(?!user@).+\.service$/;
 
 // A name ends up in commands that people paste into a shell, and who may make a cgroup may name it as he likes.
-const isHarmless = (name: string): boolean => /^[\w.:@+\\-]{1,128}$/.test(name);
+const isHarmless = (name: string): boolean => /^[\w.:@+\\][\w.:@+\\-]{0,127}$/.test(name);
 
 const partOf = (paths: readonly string[], pattern: RegExp): string | undefined =>
   paths.flatMap((path) => path.split('/')).findLast((part) => pattern.test(part));

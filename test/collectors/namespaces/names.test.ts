@@ -49,7 +49,7 @@ test('what ip netns named goes by that, unless it is a container', () => {
   expect(nameOf(`/docker/${containerId}`, 4026532177)).toBe(containerId);
 });
 
-test.each(['$(reboot).service', 'a b.service', `${'x'.repeat(200)}.service`])(
+test.each(['$(reboot).service', '-r.service', 'a b.service', `${'x'.repeat(200)}.service`])(
   'a name that could do harm in a shell, or is too long, is none: %s',
   (name) => expect(nameOf(`/system.slice/${name}`)).toBe('4026532999'),
 );
