@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startDaemon } from '../test/support/daemon.ts';
 import { interrupts } from '../src/collectors/interrupts.ts';
+import { NetworkNamespaces } from '../src/collectors/namespaces/network-namespaces.ts';
 import { Toolstack } from '../src/collectors/toolstack/toolstack.ts';
 import { localHost } from '../src/host/local-host.ts';
 import { createLog } from '../src/host/log.ts';
@@ -72,7 +73,8 @@ const measureInProcess = async (root: string) => {
   const host = await localHost({ procfs: join(root, 'proc'), sysfs: join(root, 'sys') });
   const log = createLog({ level: 'error', format: 'logfmt', write: () => {} });
   const toolstack = new Toolstack(host, { intervalSeconds: 5, schedule: '*/5 * * * *', timeoutSeconds: 10 });
-  const collector = interrupts.create({ options: { queues: 'vif' }, host, log, toolstack });
+  const namespaces = new NetworkNamespaces(host, { scope: 'self', intervalSeconds: 5, most: 0 });
+  const collector = interrupts.create({ options: { queues: 'vif' }, host, log, toolstack, namespaces });
   const collecting: number[] = [];
   const encoding: number[] = [];
   const loop = monitorEventLoopDelay({ resolution: 1 });

@@ -13,7 +13,7 @@ const domains = `${chosen.host},domain=~"$guest_domain"`;
 /** By domain and host, of what a host says. */
 const said = (expr: string): string =>
   `max by (domain, host) (label_replace(${expr}, "host", "$1", "instance", "(.*)"))`;
-const listener = 'on (job, instance, address, port, family)';
+const listener = 'on (job, instance, netns, address, port, family)';
 /** How long credit lets a vCPU run by default. */
 const defaultTimesliceSeconds = 0.03;
 

@@ -14,7 +14,7 @@ const severities = {
 export const firing = (...matchers: readonly string[]): string =>
   select('ALERTS', 'alertstate="firing"', 'alertname=~"Xen.*"', ...matchers);
 
-const labels = 'alertname, severity, kind, domain, host';
+const labels = 'alertname, severity, kind, domain, netns, host';
 
 /** Alerts that fire now, of these matchers. */
 export const alertTable = (width: number, height: number, ...matchers: readonly string[]): PlacedPanel =>
@@ -29,6 +29,7 @@ export const alertTable = (width: number, height: number, ...matchers: readonly 
       { label: 'severity', name: 'Severity', words: severities, width: 70 },
       { label: 'kind', name: 'Kind', width: 75 },
       { label: 'domain', name: 'Guest', width: 90 },
+      { label: 'netns', name: 'Namespace', width: 90 },
       { label: 'host', name: 'Host' },
     ],
     values: [
@@ -54,6 +55,7 @@ export const causeTable = (width: number, height: number): PlacedPanel =>
     height,
     labels: [
       { label: 'domain', name: 'Guest', link: toGuest, width: 100 },
+      { label: 'netns', name: 'Namespace', width: 90 },
       { label: 'host', name: 'Host' },
       { label: 'hop', name: 'Hop', width: 100 },
       { label: 'cause', name: 'Cause', link: toRunbook, width: 215 },
@@ -61,7 +63,7 @@ export const causeTable = (width: number, height: number): PlacedPanel =>
     hidden: ['uuid'],
     values: [
       {
-        expr: `max by (uuid, domain, host, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
+        expr: `max by (uuid, domain, netns, host, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
         name: 'Score',
         decimals: 1,
         limits: scoreLimits(),

@@ -8,6 +8,8 @@ import { hopsWithCause, limitsOf, limitsOfDegree, scoreLimits, steps } from './t
 import { guestVariables } from './variables.ts';
 
 const record = (name: string): string => recorded(`uuid:xen_${name}`);
+/** A row of each network namespace of the guest; the label netns is absent for its own. */
+const inNamespace = (name: string): string => recorded(`uuid_netns:xen_${name}`);
 /** Growth of a counter of the guest's own exporter, by these labels. */
 const inGuest = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
   ofGuest(rate(`xen_${name}`, chosen.guest, ...matchers), ...labels);
@@ -47,7 +49,8 @@ const summary: Section = {
     }),
     stat({
       title: 'Wait in the accept queue',
-      description: 'Mean time between the end of the handshake and accept(), over all listeners (Little’s law).',
+      description:
+        'Mean time between the end of the handshake and accept(), over all listeners of a network namespace (Little’s law).',
       unit: 's',
       decimals: 1,
       width: 4,
@@ -295,18 +298,19 @@ const netfront: Section = {
 };
 
 const listenerTable = (): PlacedPanel => {
-  const listener = ['address', 'port'] as const;
+  const listener = ['netns', 'address', 'port'] as const;
   const now = (name: string): string => ofGuest(select(`xen_listener_${name}`, chosen.guest), ...listener);
   const growth = (name: string): string => inGuest(`listener_${name}`, listener);
   return table({
     title: 'Listeners',
     description:
-      'Every listening socket: connections that wait for accept() now, the limit of the queue, how full its fullest socket is, the share of time that it was full, what was dropped and what left the queue (a lower bound of accepts).',
+      'Every listening socket, of containers and other network namespaces too where the exporter reads those: connections that wait for accept() now, the limit of the queue, how full its fullest socket is, the share of time that it was full, what was dropped and what left the queue (a lower bound of accepts).',
     width: 24,
     height: 8,
     labels: [
       { label: 'domain', name: 'Guest', width: 120 },
       { label: 'host', name: 'Host', width: 150 },
+      { label: 'netns', name: 'Namespace', width: 150 },
       { label: 'address', name: 'Address', width: 150 },
       { label: 'port', name: 'Port', width: 80 },
     ],
@@ -381,7 +385,7 @@ const acceptQueue: Section = {
         [inGuest('listener_accept_queue_connection_seconds_total'), '{{domain}}: mean length'],
         [
           ofGuest(
-            `min by (job, instance) (${select('xen_listener_accept_queue_limit', chosen.guest)} and on (job, instance, address, port, family) topk by (job, instance) (1, ${select('xen_listener_accept_queue_max_fill_ratio', chosen.guest)}))`,
+            `min by (job, instance) (${select('xen_listener_accept_queue_limit', chosen.guest)} and on (job, instance, netns, address, port, family) topk by (job, instance) (1, ${select('xen_listener_accept_queue_max_fill_ratio', chosen.guest)}))`,
           ),
           '{{domain}}: limit of the fullest',
         ],
@@ -389,14 +393,14 @@ const acceptQueue: Section = {
     }),
     graph({
       title: 'Share of time full',
-      description: 'Of the worst listener. The line is where XenAcceptQueueOverflow fires.',
+      description: 'Of the worst listener of each network namespace. The line is where XenAcceptQueueOverflow fires.',
       unit: 'percentunit',
       width: 8,
       height: 8,
       limits: limitsOf('XenAcceptQueueOverflow'),
       queries: [
-        [record('accept_queue_full:ratio_rate5m'), '{{domain}}: full'],
-        [record('accept_queue_above_three_quarters:ratio_rate5m'), '{{domain}}: above three quarters'],
+        [inNamespace('accept_queue_full:ratio_rate5m'), '{{domain}} {{netns}}: full'],
+        [inNamespace('accept_queue_above_three_quarters:ratio_rate5m'), '{{domain}} {{netns}}: above three quarters'],
       ],
     }),
     heatmap({
@@ -420,16 +424,17 @@ const accept: Section = {
       unit: 'cps',
       width: 12,
       queries: [
-        [inGuest('tcp_passive_opens_total'), '{{domain}}: accepts'],
-        [inGuest('tcp_listen_overflows_total'), '{{domain}}: met a full queue'],
+        [inNamespace('accepts:rate5m'), '{{domain}} {{netns}}: accepts'],
+        [inNamespace('listen_overflows:rate5m'), '{{domain}} {{netns}}: met a full queue'],
       ],
     }),
     graph({
       title: 'Wait in the accept queue',
-      description: 'Mean time between the end of the handshake and accept(), over all listeners (Little’s law).',
+      description:
+        'Mean time between the end of the handshake and accept(), over all listeners of a network namespace (Little’s law).',
       unit: 's',
       width: 12,
-      queries: [[record('accept_wait_seconds:mean5m'), '{{domain}}']],
+      queries: [[inNamespace('accept_wait_seconds:mean5m'), '{{domain}} {{netns}}']],
     }),
   ],
 };

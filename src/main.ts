@@ -11,6 +11,7 @@ import { resolveSettings, type Settings } from './cli/settings.ts';
 import { UsageError } from './config/usage-error.ts';
 import { traceCommand } from './cli/trace-command.ts';
 import { usage } from './cli/usage.ts';
+import { NetworkNamespaces } from './collectors/namespaces/network-namespaces.ts';
 import { registry } from './collectors/registry.ts';
 import { Toolstack } from './collectors/toolstack/toolstack.ts';
 import { systemClock } from './host/clock.ts';
@@ -106,7 +107,20 @@ const createHost = async (
   return { host: await helpedHost(host, { socket, link, observeCommand }), link };
 };
 
-const createScraper = (settings: Settings, host: Host, log: Log, own: readonly OwnMetrics[]): Scraper => {
+const createNamespaces = ({ global }: Settings, host: Host): NetworkNamespaces =>
+  new NetworkNamespaces(host, {
+    scope: global['collector.listeners.namespaces'],
+    intervalSeconds: global['collector.listeners.namespaces-interval'],
+    most: global['collector.listeners.max-namespaces'],
+  });
+
+const createScraper = (
+  settings: Settings,
+  host: Host,
+  namespaces: NetworkNamespaces,
+  log: Log,
+  own: readonly OwnMetrics[],
+): Scraper => {
   const { global, collectors } = settings;
   const background = new Background(host.clock);
   const toolstack = new Toolstack(host, {
@@ -117,7 +131,7 @@ const createScraper = (settings: Settings, host: Host, log: Log, own: readonly O
   const runs = collectors
     .filter(({ isEnabled }) => isEnabled)
     .map(({ definition, maxSeries, options }) => {
-      const collector = definition.create({ options, host, log, toolstack });
+      const collector = definition.create({ options, host, log, toolstack, namespaces });
       return new CollectorRun({ definition, collector, host, log, maxSeries, background });
     });
   return new Scraper({
@@ -179,7 +193,8 @@ const serve = async (settings: Settings): Promise<void> => {
   log.info('Starting xen-exporter', { version, node_version: process.version });
   const { host, link } = await createHost(settings, log, (name, seconds) => commandDurations.observe(name, seconds));
   const own = [commandDurations, webMetrics, ...(link ? [new HelperMetrics(link)] : [])];
-  const scraper = createScraper(settings, host, log, own);
+  const namespaces = createNamespaces(settings, host);
+  const scraper = createScraper(settings, host, namespaces, log, own);
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
   const door = createDoor(settings, config, log, scraper, webMetrics);
   // The first reading meets code that is not compiled yet and takes several times as long as those after it: nobody shall wait for it.
@@ -204,6 +219,7 @@ const serve = async (settings: Settings): Promise<void> => {
     link?.close();
     await Promise.all([scraper.stop(), door.close(graceSeconds)]);
     host.commands.close();
+    namespaces.close();
     host.netlink.close();
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);

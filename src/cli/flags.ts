@@ -95,6 +95,26 @@ export const globalOptions = {
     help: 'Switch every collector off that no --collector.NAME switches on.',
     default: false,
   }),
+  'collector.listeners.namespaces': choiceOption({
+    help: 'Network namespaces whose listeners and TCP counters are read: that of the exporter, or all in which there is a process, as containers have their own. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/namespaces.md.',
+    default: 'self',
+    choices: ['self', 'all'],
+  }),
+  'collector.listeners.namespaces-interval': numberOption({
+    help: 'Seconds between two looks at which network namespaces there are, in the background.',
+    default: 5,
+    metavar: 'SECONDS',
+    min: 1,
+    max: 3600,
+  }),
+  'collector.listeners.max-namespaces': numberOption({
+    help: 'Other network namespaces to read at most; of more, those with the fewest sockets.',
+    default: 100,
+    metavar: 'NUMBER',
+    min: 0,
+    max: 10_000,
+    whole: true,
+  }),
   'path.procfs': pathOption({
     help: 'Where procfs is. Anywhere but /proc, netlink is not used: it would speak of this kernel.',
     default: livePaths.procfs,

@@ -2,6 +2,7 @@ import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
+import type { NetworkNamespaces } from './namespaces/network-namespaces.ts';
 import type { Options, OptionValues } from './option.ts';
 import type { Toolstack } from './toolstack/toolstack.ts';
 
@@ -25,7 +26,13 @@ export interface CollectorDefinition<Specs extends Options = Options> {
   readonly options: Specs;
   /** Every metric that it can give; it gives no other. */
   readonly metrics: readonly Descriptor[];
-  create(context: { options: OptionValues<Specs>; host: Host; log: Log; toolstack: Toolstack }): Collector;
+  create(context: {
+    options: OptionValues<Specs>;
+    host: Host;
+    log: Log;
+    toolstack: Toolstack;
+    namespaces: NetworkNamespaces;
+  }): Collector;
 }
 
 /** One scrape's view of a collector: `host` refuses after the deadline, `out` takes the samples. */

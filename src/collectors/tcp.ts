@@ -1,102 +1,111 @@
 import { parseInteger } from '../formats/integer.ts';
 import { parseNetCounters } from '../formats/proc-net-counters.ts';
+import { FileError, type FileTree } from '../host/file-tree.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
-import { noLabels } from '../metrics/labels.ts';
+import type { Families } from '../metrics/families.ts';
+import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
+import type { NetworkNamespace } from './namespaces/network-namespace.ts';
 import { needs, parsed, parsedIfAny } from './parsed.ts';
 
 const tcpExt = 'Source: TcpExt of /proc/net/netstat';
+
+/** A counter of each network namespace. */
+const tcpCounter = (name: string, help: string) => counter(name, help, ['netns']);
 
 /** Each counter, with its name in the kernel (net/ipv4/proc.c). */
 const counters = [
   {
     key: 'Tcp.PassiveOpens',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_passive_opens_total',
       'Connections that completed the handshake and entered an accept queue. Source: Tcp PassiveOpens of /proc/net/snmp.',
     ),
   },
   {
     key: 'TcpExt.ListenOverflows',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_listen_overflows_total',
       `Times that a SYN or a handshake's last ACK met a full accept queue: attempts, not connections, for a refused client tries again. ${tcpExt} ListenOverflows.`,
     ),
   },
   {
     key: 'TcpExt.ListenDrops',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_listen_drops_total',
       `SYNs and last ACKs that listeners dropped for whatever reason; includes the overflows. ${tcpExt} ListenDrops.`,
     ),
   },
   {
     key: 'TcpExt.TCPReqQFullDrop',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_syn_queue_full_drops_total',
       `SYNs dropped because the SYN queue was full and SYN cookies are off. ${tcpExt} TCPReqQFullDrop.`,
     ),
   },
   {
     key: 'TcpExt.TCPReqQFullDoCookies',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_syn_queue_full_cookies_total',
       `SYNs answered with a cookie because the SYN queue was full. ${tcpExt} TCPReqQFullDoCookies.`,
     ),
   },
   {
     key: 'TcpExt.SyncookiesSent',
-    metric: counter('xen_tcp_syncookies_sent_total', `SYN cookies sent. ${tcpExt} SyncookiesSent.`),
+    metric: tcpCounter('xen_tcp_syncookies_sent_total', `SYN cookies sent. ${tcpExt} SyncookiesSent.`),
   },
   {
     key: 'TcpExt.SyncookiesRecv',
-    metric: counter('xen_tcp_syncookies_received_total', `Valid SYN cookies that came back. ${tcpExt} SyncookiesRecv.`),
+    metric: tcpCounter(
+      'xen_tcp_syncookies_received_total',
+      `Valid SYN cookies that came back. ${tcpExt} SyncookiesRecv.`,
+    ),
   },
   {
     key: 'TcpExt.SyncookiesFailed',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_syncookies_failed_total',
       `Invalid SYN cookies that came back. ${tcpExt} SyncookiesFailed.`,
     ),
   },
   {
     key: 'TcpExt.TCPSynRetrans',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_syn_retransmits_total',
       `SYNs and SYN-ACKs sent again: connections that somebody had to wait for. ${tcpExt} TCPSynRetrans.`,
     ),
   },
   {
     key: 'TcpExt.TCPFastOpenPassive',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_fastopen_passive_total',
       `Connections accepted with data in their SYN. ${tcpExt} TCPFastOpenPassive.`,
     ),
   },
   {
     key: 'TcpExt.TCPFastOpenPassiveFail',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_fastopen_passive_failed_total',
       `Connections asking for Fast Open that got an ordinary handshake. ${tcpExt} TCPFastOpenPassiveFail.`,
     ),
   },
   {
     key: 'TcpExt.TCPFastOpenListenOverflow',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_fastopen_listen_overflow_total',
       `Connections asking for Fast Open that met a full Fast Open queue. ${tcpExt} TCPFastOpenListenOverflow.`,
     ),
   },
   {
     key: 'TcpExt.TCPDeferAcceptDrop',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_defer_accept_drops_total',
       `Last ACKs without data dropped for a listener with TCP_DEFER_ACCEPT. ${tcpExt} TCPDeferAcceptDrop.`,
     ),
   },
   {
     key: 'TcpExt.EmbryonicRsts',
-    metric: counter(
+    metric: tcpCounter(
       'xen_tcp_embryonic_resets_total',
       `Resets received for connections in the handshake. ${tcpExt} EmbryonicRsts.`,
     ),
@@ -106,6 +115,7 @@ const counters = [
 const established = gauge(
   'xen_tcp_established_connections',
   'Connections in state ESTABLISHED or CLOSE-WAIT. Source: Tcp CurrEstab of /proc/net/snmp.',
+  ['netns'],
 );
 
 /** Each setting, with its file below /proc/sys. */
@@ -147,26 +157,55 @@ const settings = [
   },
 ] as const;
 
-/** The TCP counters of the accept path, of this network namespace. */
+/** The counters below a folder of /proc, `net` or `PID/net`. Throws FileError, ParseError. */
+const readCounters = (procfs: FileTree, folder: string): Map<string, number> =>
+  new Map(['snmp', 'netstat'].flatMap((file) => [...parsed(procfs, `${folder}/${file}`, parseNetCounters)]));
+
+/** The counters of another network namespace, from the files of a process in it; undefined where that goes, or moves, meanwhile. */
+const readCountersOf = (procfs: FileTree, namespace: NetworkNamespace): Map<string, number> | undefined => {
+  const pid = namespace.process();
+  if (pid === undefined) return undefined;
+  try {
+    const readings = readCounters(procfs, `${pid}/net`);
+    return namespace.process() === pid ? readings : undefined;
+  } catch (error) {
+    if (error instanceof FileError) return undefined;
+    throw error;
+  }
+};
+
+/** The TCP counters of the accept path, which each network namespace has for itself. The settings are those of our own. */
 export const tcp = defineCollector({
   name: 'tcp',
   help: 'Handshakes, accept queue overflows, SYN cookies and the settings behind them, from /proc/net/snmp, /proc/net/netstat and /proc/sys/net.',
   enabledByDefault: true,
   cadence: 'live',
-  maxSeries: 100,
+  maxSeries: 2000,
   options: {},
   metrics: [...counters, { metric: established }, ...settings].map(({ metric }) => metric),
-  create: ({ host: { procfs } }) => ({
-    applies: () => needs(procfs, 'net/netstat'),
-    collect: ({ host: { procfs }, out }) => {
-      const snmp = parsed(procfs, 'net/snmp', parseNetCounters);
-      const netstat = parsed(procfs, 'net/netstat', parseNetCounters);
-      for (const { key, metric } of counters) out.add(metric, noLabels, netstat.get(key) ?? snmp.get(key));
-      out.add(established, noLabels, snmp.get('Tcp.CurrEstab'));
-      for (const { file, metric } of settings) {
-        // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
-        out.add(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
-      }
-    },
-  }),
+  create: ({ host: { procfs }, namespaces }) => {
+    const labelSets = new LabelSets(established.labels);
+    const addCounters = (out: Families, netns: string, readings: ReadonlyMap<string, number>): void => {
+      const labels = labelSets.get(netns);
+      for (const { key, metric } of counters) out.add(metric, labels, readings.get(key));
+      out.add(established, labels, readings.get('Tcp.CurrEstab'));
+    };
+    return {
+      applies: () => needs(procfs, 'net/netstat'),
+      collect: function* ({ host: { procfs }, out }) {
+        addCounters(out, '', readCounters(procfs, 'net'));
+        for (const namespace of namespaces.others) {
+          yield;
+          const readings = readCountersOf(procfs, namespace);
+          if (readings) addCounters(out, namespace.name, readings);
+        }
+        for (const { file, metric } of settings) {
+          // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
+          out.add(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
+        }
+        labelSets.sweep();
+      },
+      profitsFrom: namespaces.background,
+    };
+  },
 });

@@ -188,6 +188,17 @@ export class FileTree {
     }
   }
 
+  /** The inode number of a file or folder, behind links. Throws FileError. */
+  inode(name: string): number {
+    const path = this.path(name);
+    this.beforeEach(path);
+    try {
+      return fs.statSync(path).ino;
+    } catch (error) {
+      throw fileError(path, error);
+    }
+  }
+
   /** Where a symbolic link points, as it is written; undefined where there is none. Throws FileError. */
   linkIfAny(name: string): string | undefined {
     const path = this.path(name);

@@ -43,6 +43,11 @@ export const withDeadline = (host: Host, deadline: number): Host => {
         check('netlink', protocol);
         return host.netlink.exchange(protocol, request);
       },
+      exchangeIn: (namespace, request) => {
+        check('netlink', 'in another network namespace');
+        return host.netlink.exchangeIn(namespace, request);
+      },
+      enter: (file, inode) => host.netlink.enter(file, inode),
       close: () => host.netlink.close(),
     },
   };

@@ -38,17 +38,16 @@ export interface SocketCalls extends Pick<Libc, 'errno' | 'errorName'> {
 export const SOCK_CLOEXEC = 0o2000000;
 export const EAGAIN = 11;
 
+export const socketCalls = ({ func, errno, errorName }: Libc): SocketCalls => ({
+  socket: func('int socket(int, int, int)'),
+  connect: func('int connect(int, const void *, uint32_t)'),
+  setsockopt: func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  send: func('long send(int, const void *, size_t, int)'),
+  recv: func('long recv(int, void *, size_t, int)'),
+  close: func('int close(int)'),
+  errno,
+  errorName,
+});
+
 /** Rejects where the add-on cannot be loaded. */
-export const loadSocketCalls = async (): Promise<SocketCalls> => {
-  const { func, errno, errorName } = await loadLibc();
-  return {
-    socket: func('int socket(int, int, int)'),
-    connect: func('int connect(int, const void *, uint32_t)'),
-    setsockopt: func('int setsockopt(int, int, int, const void *, uint32_t)'),
-    send: func('long send(int, const void *, size_t, int)'),
-    recv: func('long recv(int, void *, size_t, int)'),
-    close: func('int close(int)'),
-    errno,
-    errorName,
-  };
-};
+export const loadSocketCalls = async (): Promise<SocketCalls> => socketCalls(await loadLibc());

@@ -80,6 +80,16 @@ export const percent = '{{ $value | humanizePercentage }}';
 /** The guest's name, in a template of Prometheus. */
 export const guest = '{{ $labels.domain }}';
 
+/** Which network namespace of the guest, where it is not the guest's own, in a template of Prometheus. */
+export const inNamespace = '{{ with $labels.netns }} ({{ . }}){{ end }}';
+
+/**
+ * A command for the guest, in the network namespace that the alert is about: one that `ip netns` named, or that of a process whose cgroup has the
+ * name. The exporter gives names only that a shell takes as they are.
+ */
+export const guestCommand = (command: string): string =>
+  `guest# {{ with $labels.netns }}nsenter --net=$(ls -d /run/netns/'{{ . }}' 2>/dev/null || grep -lF '{{ . }}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p') {{ end }}${command}`;
+
 /**
  * That a guest has a cap. The credit scheduler parks the vCPUs of one that wakes and sleeps while its mean use is far below the cap, and nothing that
  * is always there tells parked from waiting for others.

@@ -1,4 +1,4 @@
-import { hasCap, guest, percent, type Alert } from './alert.ts';
+import { guest, guestCommand, hasCap, inNamespace, percent, type Alert } from './alert.ts';
 
 /** Hops at their limit, in the guest. */
 export const causesInGuest: readonly Alert[] = [
@@ -12,16 +12,16 @@ export const causesInGuest: readonly Alert[] = [
       value: 1,
       why: 'Times its size that a full queue would need to hold what is accepted in a second. A client that is refused tries again after one second (RFC 6298): to wait in a longer queue takes less. A queue that holds more than a second is full for another reason.',
     },
-    measure: () => 'uuid:xen_accepts:rate5m / (uuid:xen_full_accept_queue_limit:min > 0)',
+    measure: () => 'uuid_netns:xen_accepts:rate5m / (uuid_netns:xen_full_accept_queue_limit:min > 0)',
     needs: [
       'xen_listener_accept_queue_full_seconds_total',
       'xen_listener_accept_queue_limit',
       'xen_tcp_passive_opens_total',
     ],
     for: '5m',
-    summary: 'The listen backlog of a server in {{ $labels.domain }} is too small',
-    description: `An accept queue of {{ $labels.domain }} is full now and then, although its server accepts: it would have to be {{ $value | printf "%.1f" }} times as long to hold the connections of one second.`,
-    command: 'guest# ss -ltnp',
+    summary: `The listen backlog of a server in ${guest}${inNamespace} is too small`,
+    description: `An accept queue of ${guest}${inNamespace} is full now and then, although its server accepts: it would have to be {{ $value | printf "%.1f" }} times as long to hold the connections of one second.`,
+    command: guestCommand('ss -ltnp'),
   },
   {
     name: 'XenAcceptLoopStalled',
@@ -33,12 +33,12 @@ export const causesInGuest: readonly Alert[] = [
       value: 0.9,
       why: 'Full for a minute, without a single connection that leaves the queue.',
     },
-    measure: () => 'uuid:xen_stalled_accept_queue_fill:min1m',
+    measure: () => 'uuid_netns:xen_stalled_accept_queue_fill:min1m',
     needs: ['xen_listener_accept_queue_max_fill_ratio', 'xen_listener_accept_queue_dequeued_total'],
     for: '5m',
-    summary: 'A server in {{ $labels.domain }} accepts nothing at all',
-    description: `An accept queue of {{ $labels.domain }} has been ${percent} full for a minute at least, and no connection leaves it.`,
-    command: 'guest# ss -ltnp',
+    summary: `A server in ${guest}${inNamespace} accepts nothing at all`,
+    description: `An accept queue of ${guest}${inNamespace} has been ${percent} full for a minute at least, and no connection leaves it.`,
+    command: guestCommand('ss -ltnp'),
   },
   {
     name: 'XenSynQueueOverflow',
@@ -51,13 +51,12 @@ export const causesInGuest: readonly Alert[] = [
       why: 'One in ten seconds. While an accept queue is full the SYN queue is too, for its limit is the same backlog: then that is the cause.',
     },
     measure: () =>
-      'uuid:xen_syn_queue_overflows:rate5m unless on (uuid) uuid:xen_accept_queue_full:ratio_rate5m > 0.01',
+      'uuid_netns:xen_syn_queue_overflows:rate5m unless on (uuid, netns) uuid_netns:xen_accept_queue_full:ratio_rate5m > 0.01',
     needs: ['xen_tcp_syn_queue_full_cookies_total'],
     for: '5m',
-    summary: 'The SYN queue of {{ $labels.domain }} overflows',
-    description:
-      'The SYN queue of {{ $labels.domain }} overflows {{ $value | printf "%.1f" }} times a second while its accept queues are not full: a SYN flood, or clients that are far away.',
-    command: 'guest# ss -tn state syn-recv',
+    summary: `The SYN queue of ${guest}${inNamespace} overflows`,
+    description: `The SYN queue of ${guest}${inNamespace} overflows {{ $value | printf "%.1f" }} times a second while its accept queues are not full: a SYN flood, or clients that are far away.`,
+    command: guestCommand('ss -tn state syn-recv'),
   },
   {
     name: 'XenVcpuStarved',

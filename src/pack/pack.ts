@@ -2,7 +2,8 @@ import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degre
 import { alerts } from './alerts.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
-import { dom0Rules, guestRules, hostRules, identityRules, type RecordingRule } from './recording-rules.ts';
+import type { RecordingRule } from './recording-rule.ts';
+import { dom0Rules, guestRules, hostRules, identityRules } from './recording-rules.ts';
 import { acceptWaitRules, grantAndEventRules } from './trace-rules.ts';
 
 /** What a user may change of the pack. */
@@ -50,12 +51,15 @@ const dashboardOf = ({ about }: Alert): string =>
 
 /** A hop that is far from its limit has no score: a healthy fleet has next to none. */
 export const leastScore = 0.5;
-/** The record of each guest's causes: how many times its threshold each is. */
+/** The record of each guest's causes, those in a network namespace of its with the label netns: how many times its threshold each is. */
 export const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 
-/** A template of Prometheus: one for the strongest cause of the guest with the label uuid, or another where no hop is over its threshold. */
+/**
+ * A template of Prometheus: one for the strongest cause of the guest with the label uuid, of which a cause in another network namespace than that
+ * of the alert is none; or another where no hop is over its threshold.
+ */
 const strongestCause = (one: string, none: string): string =>
-  `{{ range query (printf "topk(1, ${scoreName}{uuid=\\"%s\\"} > 1)" $labels.uuid) }}${one}{{ else }}${none}{{ end }}`;
+  `{{ range query (printf "topk(1, (${scoreName}{uuid=%q,netns=\\"\\"} or ${scoreName}{uuid=%q,netns=%q}) > 1)" $labels.uuid $labels.uuid $labels.netns) }}${one}{{ else }}${none}{{ end }}`;
 
 /** The first command for whichever cause is the strongest. */
 const commandOfCause = causes
@@ -89,7 +93,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
       const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${threshold} > ${leastScore}`;
       return Object.entries({ cause: alert.name, hop: alert.hop, ...labels }).reduce(
         (all, [label, value]) => `label_replace(${all}, "${label}", "${value}", "", "")`,
-        `max by (uuid) (${score})`,
+        `max by (uuid, netns) (${score})`,
       );
     };
     const { also = [] } = alert;
@@ -104,7 +108,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   });
   const score: RecordingRule = {
     record: scoreName,
-    expr: `max by (uuid, cause, hop) (\n  ${scores.join('\n  or\n  ')}\n)`,
+    expr: `max by (uuid, netns, cause, hop) (\n  ${scores.join('\n  or\n  ')}\n)`,
   };
 
   const identified = ({ about }: Alert, expr: string): string => {
@@ -112,7 +116,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     if (about === 'exporter')
       return `(${expr}) * on (job, instance) group_left (domain, host) instance:xen_exporter_identity:info`;
     if (about === 'host') return `label_replace(${expr}, "host", "$1", "instance", "(.*)")`;
-    return `max by (uuid) (${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
+    return `max by (uuid, netns) (${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
   };
 
   const annotations = (alert: Alert, degree?: Degree): Record<string, string> => {

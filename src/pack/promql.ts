@@ -25,6 +25,10 @@ export class Promql {
 export const ofGuest = (expr: string): string =>
   `max by (uuid) ((${expr}) * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info)`;
 
+/** A value of each network namespace of a guest, by uuid and name. `expr` has the labels job, instance and netns, which is absent for the guest's own. */
+export const ofNamespace = (expr: string): string =>
+  `max by (uuid, netns) ((${expr}) * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info)`;
+
 /** A value of each domain as its Dom0 sees it, by the uuid of the domain. `expr` has the labels job, instance and domain. */
 export const ofDomain = (expr: string): string =>
   `max by (uuid) ((${expr}) * on (job, instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info)`;

@@ -1,13 +1,8 @@
+import { namespaceRules } from './namespace-rules.ts';
 import { ofDomain, ofGuest, type Promql } from './promql.ts';
-
-/** A recording rule, as Prometheus has it. */
-export interface RecordingRule {
-  record: string;
-  expr: string;
-}
+import type { RecordingRule } from './recording-rule.ts';
 
 export const perGuest = 'by (job, instance)';
-const onListener = 'on (job, instance, address, port, family)';
 export const perDomain = 'by (job, instance, domain)';
 const perVif = 'by (job, instance, domain, vif)';
 /** Of uuids only those that are somebody's: every Dom0 has the zero one. */
@@ -73,53 +68,10 @@ uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
 /** One row for each guest and hop, from what the guest says of itself. */
 export const guestRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string, ...matchers: string[]): string => `sum ${perGuest} (${p.rate(name, ...matchers)})`;
-  const worst = (name: string, ...matchers: string[]): string => `max ${perGuest} (${p.rate(name, ...matchers)})`;
-  const dequeued = p.metric('xen_listener_accept_queue_dequeued_total');
-  const hasDequeued = `(${dequeued} - ${dequeued} offset 1m)`;
   const rxInterrupts = summed('xen_netfront_interrupts_total', 'ring=~"rx|shared"');
   const received = p.rate('xen_softnet_processed_packets_total');
   return [
-    { record: 'uuid:xen_accepts:rate5m', expr: ofGuest(summed('xen_tcp_passive_opens_total')) },
-    { record: 'uuid:xen_listen_overflows:rate5m', expr: ofGuest(summed('xen_tcp_listen_overflows_total')) },
-    {
-      record: 'uuid:xen_listen_overflows_per_accept:ratio_rate5m',
-      expr: 'uuid:xen_listen_overflows:rate5m / (uuid:xen_accepts:rate5m > 0)',
-    },
-    {
-      record: 'uuid:xen_accept_queue_full:ratio_rate5m',
-      expr: ofGuest(worst('xen_listener_accept_queue_full_seconds_total')),
-    },
-    {
-      record: 'uuid:xen_accept_queue_above_three_quarters:ratio_rate5m',
-      expr: ofGuest(
-        // A backlog of 8 or less is three quarters full with a few connections.
-        `1 - min ${perGuest} (${p.rate('xen_listener_accept_queue_fill_ratio_bucket', 'le="0.75"')} / ignoring (le) (${p.rate('xen_listener_accept_queue_fill_ratio_count')} > 0) and ${onListener} ${p.metric('xen_listener_accept_queue_limit')} > 8)`,
-      ),
-    },
-    {
-      // The smallest of those that are full now and then, though their servers do accept.
-      record: 'uuid:xen_full_accept_queue_limit:min',
-      expr: ofGuest(
-        `min ${perGuest} (${p.metric('xen_listener_accept_queue_limit')} and ${onListener} ${p.rate('xen_listener_accept_queue_full_seconds_total')} > 0.01 unless ${onListener} ${hasDequeued} == 0)`,
-      ),
-    },
-    {
-      // Of servers that have accepted nothing for a minute. A window of five would blame the backlog for what was accepted before.
-      record: 'uuid:xen_stalled_accept_queue_fill:min1m',
-      expr: ofGuest(
-        `max ${perGuest} (min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[1m]) and ${onListener} ${hasDequeued} == 0)`,
-      ),
-    },
-    {
-      record: 'uuid:xen_accept_wait_seconds:mean5m',
-      expr: `${ofGuest(summed('xen_listener_accept_queue_connection_seconds_total'))} / (uuid:xen_accepts:rate5m > 0)`,
-    },
-    {
-      record: 'uuid:xen_syn_queue_overflows:rate5m',
-      expr: ofGuest(
-        `${summed('xen_tcp_syn_queue_full_drops_total')} + ${summed('xen_tcp_syn_queue_full_cookies_total')}`,
-      ),
-    },
+    ...namespaceRules(p),
     { record: 'uuid:xen_syn_retransmits:rate5m', expr: ofGuest(summed('xen_tcp_syn_retransmits_total')) },
     {
       record: 'uuid:xen_vcpus:count',

@@ -1,4 +1,4 @@
-import { guest, percent, type Alert } from './alert.ts';
+import { guest, guestCommand, inNamespace, percent, type Alert } from './alert.ts';
 import { ofHost } from './promql.ts';
 
 /** What clients feel. */
@@ -13,13 +13,14 @@ export const symptoms: readonly Alert[] = [
       value: 0.01,
       why: 'A queue that is full for 3 s of 5 min, with overflows: full alone harms nobody, and a burst of milliseconds is no page.',
     },
-    measure: () => 'uuid:xen_accept_queue_full:ratio_rate5m and on (uuid) uuid:xen_listen_overflows:rate5m > 0',
+    measure: () =>
+      'uuid_netns:xen_accept_queue_full:ratio_rate5m and on (uuid, netns) uuid_netns:xen_listen_overflows:rate5m > 0',
     needs: ['xen_listener_accept_queue_full_seconds_total', 'xen_tcp_listen_overflows_total'],
     for: '30s',
     keepFiringFor: '5m',
-    summary: '{{ $labels.domain }} refuses connections: an accept queue overflows',
-    description: `An accept queue of ${guest} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid:xen_listen_overflows_per_accept:ratio_rate5m{uuid=\\"%s\\"}" $labels.uuid) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
-    command: 'guest# ss -ltn',
+    summary: `${guest}${inNamespace} refuses connections: an accept queue overflows`,
+    description: `An accept queue of ${guest}${inNamespace} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid_netns:xen_listen_overflows_per_accept:ratio_rate5m{uuid=%q,netns=%q}" $labels.uuid $labels.netns) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
+    command: guestCommand('ss -ltn'),
   },
   {
     name: 'XenAcceptQueueNearlyFull',
@@ -32,12 +33,12 @@ export const symptoms: readonly Alert[] = [
       why: 'One sample in five above three quarters: the next burst will be refused. Backlogs of 8 and less are left out: there one or two connections are as much.',
     },
     measure: () =>
-      'uuid:xen_accept_queue_above_three_quarters:ratio_rate5m unless on (uuid) uuid:xen_listen_overflows:rate5m > 0',
+      'uuid_netns:xen_accept_queue_above_three_quarters:ratio_rate5m unless on (uuid, netns) uuid_netns:xen_listen_overflows:rate5m > 0',
     needs: ['xen_listener_accept_queue_fill_ratio'],
     for: '10m',
     summary: '{{ $labels.domain }} will soon refuse connections: an accept queue is nearly full',
-    description: `An accept queue of {{ $labels.domain }} was over three quarters full in ${percent} of all samples of the last 5 minutes.`,
-    command: 'guest# ss -ltn',
+    description: `An accept queue of ${guest}${inNamespace} was over three quarters full in ${percent} of all samples of the last 5 minutes.`,
+    command: guestCommand('ss -ltn'),
   },
   {
     name: 'XenAcceptThroughputCollapse',
@@ -56,6 +57,6 @@ export const symptoms: readonly Alert[] = [
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} accepts far fewer connections than an hour ago, and loses some',
     description: `{{ $labels.domain }} accepts ${percent} fewer connections than an hour ago, while connections or packets are lost: nobody asks for less, less gets through.`,
-    command: 'guest# ss -ltn',
+    command: guestCommand('ss -ltn'),
   },
 ];

@@ -1,5 +1,6 @@
 import { ofDomain, ofGuest, type Promql } from './promql.ts';
-import { cpuTime, perDomain, perGuest, type RecordingRule } from './recording-rules.ts';
+import type { RecordingRule } from './recording-rule.ts';
+import { cpuTime, perDomain, perGuest } from './recording-rules.ts';
 
 /** A second of the time in which the probes of a set were armed, where they were. `rate`: of something by job, instance and these labels. */
 const perArmedSecond = (p: Promql, set: 'grants' | 'events', rate: string): string =>

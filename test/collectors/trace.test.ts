@@ -10,6 +10,7 @@ import type { TempTree } from '../support/fake-host.ts';
 import { copyOfHost } from '../support/hosts.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { toolstackOf } from '../support/toolstack.ts';
+import { namespacesOf } from '../support/namespaces.ts';
 import { until } from '../support/until.ts';
 
 let tree: TempTree;
@@ -492,6 +493,7 @@ describe('limits', () => {
       host,
       log,
       toolstack: toolstackOf(host),
+      namespaces: namespacesOf(host),
     });
     for (const _ of [1, 2]) {
       tracefs.profile.clear();

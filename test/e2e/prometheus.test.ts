@@ -103,8 +103,8 @@ test('text, OpenMetrics and text again: the same names and types each time', asy
   const again = await daemon.get('/metrics?collect[]=tcp');
   const shape = (body: string) => body.split('\n').flatMap((line) => /^(?:# \w+ )?xen_\S+/.exec(line)?.[0] ?? []);
   expect(shape(again.body)).toEqual(shape(text[0]!.body));
-  expect(om.body).toContain('# TYPE xen_tcp_passive_opens counter\nxen_tcp_passive_opens_total ');
-  expect(again.body).toContain('# TYPE xen_tcp_passive_opens_total counter\nxen_tcp_passive_opens_total ');
+  expect(om.body).toContain('# TYPE xen_tcp_passive_opens counter\nxen_tcp_passive_opens_total{netns=""} ');
+  expect(again.body).toContain('# TYPE xen_tcp_passive_opens_total counter\nxen_tcp_passive_opens_total{netns=""} ');
   expect(om.body.endsWith('\n# EOF\n')).toBe(true);
 });
 

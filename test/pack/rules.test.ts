@@ -589,6 +589,93 @@ describe('what probes say', () => {
   });
 });
 
+describe('network namespaces', () => {
+  const isOfNamespace = (name: string): boolean => /^xen_(listener|tcp)_/.test(name);
+  const soundServer = Object.fromEntries(Object.entries(sound).filter(([name]) => isOfNamespace(name)));
+  /** The series of a container's server under sound load, but for these. */
+  const container = (netns: string, change: Series = {}): Series =>
+    Object.fromEntries(
+      Object.entries({ ...soundServer, ...change }).map(([name, value]) => [
+        name.replace('}', `,netns="${netns}"}`),
+        value,
+      ]),
+    );
+  const smallBacklog = ofListener({
+    xen_listener_accept_queue_limit: 20,
+    xen_listener_accept_queue_full_seconds_total: 30,
+  });
+  const stalled = ofListener({
+    xen_listener_accept_queue_max_fill_ratio: 1,
+    xen_listener_accept_queue_full_seconds_total: 60,
+    xen_listener_accept_queue_dequeued_total: 0,
+  });
+  // A name of a unit of systemd may have backslashes.
+  const [web, shop] = [{ netns: 'lxc.payload.web' }, { netns: 'machine-my\\x2dshop.scope' }];
+  const inSeries = (name: string): string => name.replaceAll('\\', '\\\\');
+
+  test('a storm on a container pages with its name and its cause; the quiet one beside it and the guest itself do not', async () => {
+    const all = {
+      ...sound,
+      ...container(web.netns),
+      ...container(inSeries(shop.netns), { ...overflow, ...smallBacklog }),
+    };
+    const expected = [
+      {
+        alert: 'XenAcceptQueueOverflow',
+        value: '50%',
+        labels: shop,
+        cause: { name: 'XenListenBacklogTooSmall', times: '5' },
+      },
+      { alert: 'XenListenBacklogTooSmall', value: '5.0', labels: shop },
+    ];
+    expect(await verdict('container', [promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('a queue that is full in one, and overflows in another: neither refuses anybody', async () => {
+    const all = {
+      ...sound,
+      ...container(web.netns, ofListener({ xen_listener_accept_queue_full_seconds_total: 30 })),
+      ...container('shop', ofGuest({ xen_tcp_listen_overflows_total: 60 })),
+    };
+    expect(await verdict('two halves', [promtoolTest(all, [])])).toContain('SUCCESS');
+  });
+
+  test('the cause in another container is none of this one, but a vCPU that waits is', async () => {
+    const all = { ...sound, ...container(web.netns, overflow), ...container('shop', stalled) };
+    const page = { alert: 'XenAcceptQueueOverflow', value: '50%', labels: web };
+    const ticket = { alert: 'XenAcceptLoopStalled', value: '100%', labels: { netns: 'shop' } };
+    const cause = { name: 'XenCreditExhaustion', times: '2.5' };
+    const tests = [
+      promtoolTest(all, [page, ticket]),
+      promtoolTest({ ...all, ...contention }, [
+        { ...page, cause },
+        ticket,
+        { alert: 'XenCreditExhaustion', value: '50%' },
+      ]),
+    ];
+    expect(await verdict('neighbours', tests)).toContain('SUCCESS');
+  });
+
+  test('a guest has one row of each hop, that of its worst namespace or the sum', async () => {
+    const all = { ...sound, ...container(web.netns, { ...overflow, ...smallBacklog }), ...container('shop', stalled) };
+    const rows = {
+      'uuid:xen_accepts:rate5m': 300,
+      'uuid:xen_listen_overflows:rate5m': 1,
+      'uuid:xen_listen_overflows_per_accept:ratio_rate5m': 0.01,
+      'uuid:xen_accept_queue_full:ratio_rate5m': 1,
+      'uuid:xen_full_accept_queue_limit:min': 20,
+      'uuid:xen_stalled_accept_queue_fill:min1m': 1,
+    };
+    const { interval, input_series } = promtoolTest(all, []);
+    const promql_expr_test = Object.entries(rows).map(([record, value]) => ({
+      expr: record,
+      eval_time: '25m',
+      exp_samples: [{ labels: `${record}{uuid="6c9ee902-e8b7-484d-b5a1-502d89e835de"}`, value }],
+    }));
+    expect(await verdict('rows', [{ interval, input_series, promql_expr_test }])).toContain('SUCCESS');
+  });
+});
+
 describe('who is who', () => {
   const scrapedFrom = (instance: string): Series =>
     Object.fromEntries(Object.entries(sound).filter(([name]) => name.includes(`instance="${instance}"`)));

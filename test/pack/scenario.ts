@@ -144,6 +144,9 @@ const droppedPerAccept = '1%';
 
 const filled = (template: string, labels: Readonly<Record<string, string>>, value = ''): string =>
   template
+    .replace(/\{\{ with \$labels\.netns \}\}(.*?)\{\{ end \}\}/g, (_, inside: string) =>
+      labels['netns'] === undefined ? '' : inside.replaceAll('{{ . }}', labels['netns']),
+    )
     .replace(/\{\{ range query .*? \}\}([^{]*)\{\{ .*? \}\}([^{]*)\{\{ end \}\}/, `$1${droppedPerAccept}$2`)
     .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
     .replace(/\{\{ \$value[^}]*\}\}/g, value);

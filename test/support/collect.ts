@@ -1,8 +1,10 @@
 import type { BackgroundTask, Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
+import type { NetworkNamespaces } from '../../src/collectors/namespaces/network-namespaces.ts';
 import type { Toolstack } from '../../src/collectors/toolstack/toolstack.ts';
 import type { Host } from '../../src/host/host.ts';
 import { encode, type ExpositionFormat } from '../../src/metrics/exposition.ts';
 import { Families, type Family } from '../../src/metrics/families.ts';
+import { namespacesOf } from './namespaces.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { recordingLog } from './recording-log.ts';
 import { toolstackOf } from './toolstack.ts';
@@ -13,9 +15,10 @@ export const createCollector = (
   host: Host,
   options: Readonly<Record<string, unknown>> = {},
   toolstack: Toolstack = toolstackOf(host),
+  namespaces: NetworkNamespaces = namespacesOf(host),
 ): Collector => {
   const defaults = Object.fromEntries(Object.entries(specs).map(([name, option]) => [name, option.default]));
-  return create({ options: { ...defaults, ...options }, host, log: recordingLog(), toolstack });
+  return create({ options: { ...defaults, ...options }, host, log: recordingLog(), toolstack, namespaces });
 };
 
 /** Runs every background task of these collectors once, those that others profit from first; returns the errors of those that failed. */

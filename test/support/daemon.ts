@@ -17,6 +17,8 @@ export interface DaemonOptions {
   command?: readonly string[];
   /** Whose process it is; root's test alone can choose. */
   user?: ProcessUser;
+  /** A command that runs the command behind it in its own way, such as `setpriv`. */
+  wrapper?: readonly string[];
 }
 
 export interface ProcessUser {
@@ -54,9 +56,11 @@ export async function startDaemon({
   args = [],
   env = {},
   main = MAIN,
-  command: [program, ...first] = [process.execPath, main],
+  command = [process.execPath, main],
   user,
+  wrapper = [],
 }: DaemonOptions = {}): Promise<Daemon> {
+  const [program, ...first] = [...wrapper, ...command];
   const child = spawn(program!, [...first, '--web.listen-address=127.0.0.1:0', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],

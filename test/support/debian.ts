@@ -26,6 +26,26 @@ interface ToolPackages {
   /** Folders of libraries below those of Debian. */
   libraries?: readonly string[];
 }
+/** Everything that `ldd` names of ss and ip on Debian 12 but libc6, so that nothing depends on what else a machine happens to have. */
+const IPROUTE = [
+  'iproute2',
+  'libbsd0',
+  'libbpf1',
+  'libcap2',
+  'libcom-err2',
+  'libelf1',
+  'libgssapi-krb5-2',
+  'libk5crypto3',
+  'libkeyutils1',
+  'libkrb5-3',
+  'libkrb5support0',
+  'libmd0',
+  'libmnl0',
+  'libpcre2-8-0',
+  'libselinux1',
+  'libtirpc3',
+  'zlib1g',
+] as const;
 
 /** Packages that hold each tool and what it loads, and its path inside them. */
 const TOOLS = {
@@ -34,26 +54,8 @@ const TOOLS = {
   alertmanager: { packages: ['prometheus-alertmanager'], path: 'usr/bin/prometheus-alertmanager' },
   amtool: { packages: ['prometheus-alertmanager'], path: 'usr/bin/amtool' },
   'prometheus-node-exporter': { packages: ['prometheus-node-exporter'], path: 'usr/bin/prometheus-node-exporter' },
-  // Everything `ldd ss` names on Debian 12 but libc6, so that nothing depends on what else a machine happens to have.
-  ss: {
-    packages: [
-      'iproute2',
-      'libbsd0',
-      'libcap2',
-      'libcom-err2',
-      'libgssapi-krb5-2',
-      'libk5crypto3',
-      'libkeyutils1',
-      'libkrb5-3',
-      'libkrb5support0',
-      'libmd0',
-      'libmnl0',
-      'libpcre2-8-0',
-      'libselinux1',
-      'libtirpc3',
-    ],
-    path: 'bin/ss',
-  },
+  ss: { packages: IPROUTE, path: 'bin/ss' },
+  ip: { packages: IPROUTE, path: 'bin/ip' },
   openssl: { packages: ['openssl', 'libssl3'], path: 'usr/bin/openssl' },
   // As for ss; its own library is in a folder of its own.
   'systemd-analyze': {
@@ -90,7 +92,7 @@ const TOOLS = {
 export type ToolName = keyof typeof TOOLS;
 
 /** What every Debian may have already, and what is then used. */
-const COMMON: readonly ToolName[] = ['ss', 'openssl', 'systemd-analyze'];
+const COMMON: readonly ToolName[] = ['ss', 'ip', 'openssl', 'systemd-analyze'];
 
 const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
 

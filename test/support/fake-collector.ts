@@ -8,6 +8,7 @@ import { Background } from '../../src/scrape/background.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
 import { fakeHost } from './fake-host.ts';
+import { namespacesOf } from './namespaces.ts';
 import { recordingLog } from './recording-log.ts';
 import { toolstackOf } from './toolstack.ts';
 
@@ -36,7 +37,13 @@ export const fakeRun = (
 ): CollectorRun =>
   new CollectorRun({
     definition,
-    collector: definition.create({ options: {}, host, log, toolstack: toolstackOf(host) }),
+    collector: definition.create({
+      options: {},
+      host,
+      log,
+      toolstack: toolstackOf(host),
+      namespaces: namespacesOf(host),
+    }),
     host,
     log,
     maxSeries: definition.maxSeries,

@@ -67,6 +67,6 @@ export const fakeHost = (
 
 /** A netlink that answers each request with the bytes that `answer` picks for it. */
 export const replayNetlink = (answer: (protocol: string, request: Uint8Array) => Uint8Array): Netlink => ({
+  ...noNetlink('this is a copy of files'),
   exchange: answer,
-  close: () => {},
 });

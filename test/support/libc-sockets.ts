@@ -12,6 +12,7 @@ const libcAccept = libc.func('int accept4(int, void *, void *, int)');
 const libcClose = libc.func('int close(int)');
 const libcSetOption = libc.func('int setsockopt(int, int, int, const int *, uint32_t)');
 const libcGetOption = libc.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)');
+const libcUnshare = libc.func('int unshare(int)');
 const libcGetName = libc.func('int getsockname(int, _Out_ uint8_t *, _Inout_ uint32_t *)');
 
 // include/uapi/asm-generic/socket.h, include/uapi/linux/{in6,tcp}.h and include/linux/net.h
@@ -30,6 +31,8 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const EINTR = 4;
 const EAGAIN = 11;
+const EINPROGRESS = 115;
+const CLONE_NEWNET = 0x40000000;
 const ECONNABORTED = 103;
 
 export type Family = 'ipv4' | 'ipv6';
@@ -78,6 +81,20 @@ export function connectSocket(family: Family, host: string, port: number): numbe
     closeSocket(fd);
     throw error;
   }
+}
+
+/** Begins to connect, and lets the kernel go on with it. */
+export function beginConnection(family: Family, host: string, port: number): number {
+  const fd = check('socket', libcSocket(domain(family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const address = socketAddress(family, host, port);
+  const result = libcConnect(fd, address, address.length) as number;
+  if (result !== 0 && koffi.errno() !== EINPROGRESS) check('connect', result);
+  return fd;
+}
+
+/** Moves this thread to a network namespace that nobody else is in. */
+export function moveToNewNamespace(): void {
+  check('unshare', libcUnshare(CLONE_NEWNET));
 }
 
 /** The oldest connection in the listener's accept queue; undefined when there is none. */

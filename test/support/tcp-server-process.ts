@@ -4,7 +4,9 @@ import {
   acceptQueueLength,
   acceptSocket,
   closeSocket,
+  beginConnection,
   connectSocket,
+  moveToNewNamespace,
   openListener,
   type ListenOptions,
 } from './libc-sockets.ts';
@@ -93,6 +95,13 @@ const requests = {
       }
     }
   },
+
+  flood(id: number, count: number): void {
+    const { port } = listenerOf(id);
+    for (let begun = 0; begun < count; begun += 1) outgoing.push(beginConnection('ipv4', '127.0.0.1', port));
+  },
+
+  moveToNewNamespace,
 
   close(id: number): void {
     const listener = listenerOf(id);

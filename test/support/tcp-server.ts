@@ -37,12 +37,15 @@ export class TcpServer implements AsyncDisposable {
     });
   }
 
-  static async start(): Promise<TcpServer> {
+  /** `wrapper`: a command that runs the command behind it in its own place, such as `unshare --net`. */
+  static async start(wrapper: readonly string[] = []): Promise<TcpServer> {
     // Without the arguments and options that the test runner gives its own processes.
     const env = { ...process.env };
     delete env['NODE_OPTIONS'];
+    const [execPath, ...execArgv] = [...wrapper, process.execPath];
     const child = fork(join(import.meta.dirname, 'tcp-server-process.ts'), {
-      execArgv: [],
+      execPath: execPath!,
+      execArgv,
       env,
       serialization: 'advanced',
     });
@@ -87,6 +90,16 @@ export class TcpServer implements AsyncDisposable {
   /** Makes so many connections to an IPv4 listener from the child itself and keeps both ends open. */
   establish(id: number, count: number): Promise<void> {
     return this.#ask('establish', id, count);
+  }
+
+  /** Begins so many connections to an IPv4 listener from the child itself, waits for none and keeps them. */
+  flood(id: number, count: number): Promise<void> {
+    return this.#ask('flood', id, count);
+  }
+
+  /** Moves the child to a new network namespace; its sockets stay where they are. */
+  moveToNewNamespace(): Promise<void> {
+    return this.#ask('moveToNewNamespace');
   }
 
   /** Closes the listener and the connections accepted from it; the kernel resets those still queued. */

@@ -1,5 +1,6 @@
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { SynRecvSocket } from '../../formats/inet-diag.ts';
+import type { IpFamily } from '../../formats/ip-address.ts';
 import type { Host } from '../../host/host.ts';
 import type { Log } from '../../host/log.ts';
 import type { Families } from '../../metrics/families.ts';
@@ -8,13 +9,15 @@ import { defineCollector } from '../collector.ts';
 import { choiceOption, patternOption } from '../option.ts';
 import { needs } from '../parsed.ts';
 import { samplerOptions } from '../sampler-options.ts';
-import { AcceptQueues, type Listener } from './accept-queues.ts';
+import type { NetworkNamespace } from '../namespaces/network-namespace.ts';
+import type { Listener } from './accept-queues.ts';
 import { addressKey } from './address-key.ts';
 import { listenerLabels, metrics } from './metrics.ts';
 import { netlinkSource } from './netlink-source.ts';
 import { procSource } from './proc-source.ts';
 import { Services } from './services.ts';
 import type { ListenerSource } from './source.ts';
+import { WatchedQueues } from './watched-queues.ts';
 
 const options = {
   source: choiceOption({
@@ -62,24 +65,32 @@ export const listeners = defineCollector({
   maxSeries: 12_000,
   options,
   metrics: Object.values(metrics),
-  create: ({ options, host, log }) => {
+  create: ({ options, host, log, namespaces }) => {
     const source = chooseSource(options.source, host, log);
-    const queues = new AcceptQueues();
+    const { readIn } = source;
+    const own = new WatchedQueues('', host.clock);
+    const inOthers = new WeakMap<NetworkNamespace, WatchedQueues>();
     const services = new Services(host.sysfs, host.clock);
     const labelSets = new LabelSets(listenerLabels);
     const infoLabels = new LabelSets(metrics.info.labels);
     const sourceLabels = new LabelSets(metrics.source.labels);
+    const stateLabels = new LabelSets(metrics.namespaces.labels);
     const isSampled = options['sampler-hertz'] > 0;
-    let sampledAt: number | undefined;
 
     const isWanted = ({ address, port }: ListenerSocket): boolean => {
       const name = `${address}:${port}`;
       return (options.include?.test(name) ?? true) && !options.exclude?.test(name);
     };
-    const read = (from: Host): ListenerSocket[] => {
-      const sockets = source.read(from);
-      return options.include || options.exclude ? sockets.filter(isWanted) : sockets;
-    };
+    const wanted = (sockets: ListenerSocket[]): ListenerSocket[] =>
+      options.include || options.exclude ? sockets.filter(isWanted) : sockets;
+
+    /** The other network namespaces, with what is known of their queues for as long as they live. */
+    const watchedOthers = (): [NetworkNamespace, WatchedQueues][] =>
+      (readIn === undefined ? [] : namespaces.others).map((namespace) => {
+        const watched = inOthers.get(namespace) ?? new WatchedQueues(namespace.name, host.clock);
+        inOthers.set(namespace, watched);
+        return [namespace, watched];
+      });
 
     const addSampled = (out: Families, labels: Labels<(typeof listenerLabels)[number]>, listener: Listener): void => {
       out.add(metrics.connectionSeconds, labels, listener.connectionSeconds);
@@ -89,47 +100,65 @@ export const listeners = defineCollector({
       out.addHistogram(metrics.fill, labels, listener.fill.read());
     };
 
+    /** Adds what a namespace's queues hold, and the SYN queues that `readSynReceived` gives of these families. */
+    const addListeners = (
+      out: Families,
+      { netns, queues }: WatchedQueues,
+      readSynReceived: (families: IpFamily[]) => SynRecvSocket[] | undefined,
+    ): void => {
+      const listeners = queues.listeners;
+      const synReceived = readSynReceived([...new Set(listeners.map(({ family }) => family))]);
+      const synQueues = synReceived && countSynQueues(synReceived, listeners);
+      for (const listener of listeners) {
+        const { family, address, port } = listener;
+        const labels = labelSets.get(address, String(port), family, netns);
+        const service = services.nameOf(listener.cgroupId);
+        out.add(metrics.info, infoLabels.get(address, String(port), family, netns, service), 1);
+        out.add(metrics.sockets, labels, listener.sockets);
+        out.add(metrics.length, labels, listener.queueLength);
+        out.add(metrics.limit, labels, listener.queueLimit);
+        out.add(metrics.maxFill, labels, listener.maxFill);
+        out.add(metrics.synQueueLength, labels, synQueues?.get(listener));
+        out.add(metrics.drops, labels, listener.drops);
+        if (isSampled) addSampled(out, labels, listener);
+      }
+    };
+
+    const addNamespaceCounts = (out: Families): void => {
+      const { read, unread, refused } = namespaces.count();
+      const counts = readIn ? { read: 1 + read, unread, refused } : { read: 1, unread: read + unread, refused };
+      for (const [state, count] of Object.entries(counts)) out.add(metrics.namespaces, stateLabels.get(state), count);
+    };
+
     return {
       applies: () => (source.name === 'netlink' ? true : needs(host.procfs, 'net/tcp')),
-      lacks: () => source.lacks,
-      collect: ({ host, out }) => {
-        queues.observe(read(host));
-        const listeners = queues.listeners;
-        const families = [...new Set(listeners.map(({ family }) => family))];
-        const synReceived = source.readSynReceived?.(host, families);
-        const synQueues = synReceived && countSynQueues(synReceived, listeners);
-        for (const listener of listeners) {
-          const { family, address, port } = listener;
-          const labels = labelSets.get(address, String(port), family);
-          const service = services.nameOf(listener.cgroupId);
-          out.add(metrics.info, infoLabels.get(address, String(port), family, service), 1);
-          out.add(metrics.sockets, labels, listener.sockets);
-          out.add(metrics.length, labels, listener.queueLength);
-          out.add(metrics.limit, labels, listener.queueLimit);
-          out.add(metrics.maxFill, labels, listener.maxFill);
-          out.add(metrics.synQueueLength, labels, synQueues?.get(listener));
-          out.add(metrics.drops, labels, listener.drops);
-          if (isSampled) addSampled(out, labels, listener);
+      lacks: () => [source.lacks, namespaces.lacks()].filter(Boolean).join('; ') || undefined,
+      collect: function* ({ host, out }) {
+        own.queues.observe(wanted(source.read(host)));
+        addListeners(out, own, (families) => source.readSynReceived?.(host, families));
+        for (const [namespace, watched] of watchedOthers()) {
+          yield;
+          namespace.read((entered) => {
+            watched.queues.observe(wanted(readIn!(host, entered)));
+            addListeners(out, watched, (families) => source.readSynReceived?.(host, families, entered));
+          });
         }
         out.add(metrics.source, sourceLabels.get(source.name), 1);
-        labelSets.sweep();
-        infoLabels.sweep();
-        sourceLabels.sweep();
+        if (namespaces.areWanted) addNamespaceCounts(out);
+        for (const labels of [labelSets, infoLabels, sourceLabels, stateLabels]) labels.sweep();
       },
       sampler: {
         name: 'listeners',
         hertz: options['sampler-hertz'],
         cpuBudget: options['sampler-cpu-budget'],
         sample: () => {
-          const last = sampledAt;
-          sampledAt = undefined;
-          const readings = read(host);
-          sampledAt = host.clock.monotonicSeconds();
-          // The first sample, and the first after one that failed, stands for no time that we know of.
-          queues.sample(readings, last === undefined ? 0 : sampledAt - last);
+          own.sample(() => wanted(source.read(host)));
+          for (const [namespace, watched] of watchedOthers()) {
+            watched.sample(() => namespace.read((entered) => wanted(readIn!(host, entered))));
+          }
         },
       },
-      ...(source.background && { background: [source.background] }),
+      background: [...(source.background ? [source.background] : []), ...namespaces.background],
     };
   },
 });

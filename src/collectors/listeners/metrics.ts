@@ -1,6 +1,7 @@
 import { counter, gauge, histogram } from '../../metrics/descriptor.ts';
 
-export const listenerLabels = ['address', 'port', 'family'] as const;
+/** `netns` is the network namespace: empty for our own. */
+export const listenerLabels = ['address', 'port', 'family', 'netns'] as const;
 
 const sampled = 'Sampled, see xen_exporter_sampler_samples_total.';
 const sockDiag = 'Source: sock_diag';
@@ -64,4 +65,9 @@ export const metrics = {
   source: gauge('xen_exporter_listener_source', 'Constant 1. Where listening sockets are read from: netlink or proc.', [
     'source',
   ]),
+  namespaces: gauge(
+    'xen_exporter_network_namespaces',
+    'Network namespaces in which there are processes, ours among them: those whose listeners are read; unread, because there are more than --collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all. Source: /proc/PID/ns/net, setns(2).',
+    ['state'],
+  ),
 };

@@ -2,6 +2,7 @@ import type { SynRecvSocket } from '../../formats/inet-diag.ts';
 import type { IpFamily } from '../../formats/ip-address.ts';
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Host } from '../../host/host.ts';
+import type { EnteredNamespace } from '../../host/netlink.ts';
 import type { BackgroundTask } from '../collector.ts';
 
 /** Where the listening sockets are read from. */
@@ -9,10 +10,12 @@ export interface ListenerSource {
   readonly name: 'netlink' | 'proc';
   /** What it cannot tell, in words. */
   readonly lacks?: string;
-  /** The listening sockets of this moment. Throws what the host or the parsers throw. */
+  /** The listening sockets of this moment, of our network namespace. Throws what the host or the parsers throw. */
   read(host: Host): ListenerSocket[];
-  /** One row per connection in the handshake with a socket of these families, where the source has them. */
-  readSynReceived?(host: Host, families: readonly IpFamily[]): SynRecvSocket[];
+  /** The same of another network namespace, where the source can tell. */
+  readIn?(host: Host, namespace: EnteredNamespace): ListenerSocket[];
+  /** One row per connection in the handshake with a socket of these families, where the source has them; `namespace` as above. */
+  readSynReceived?(host: Host, families: readonly IpFamily[], namespace?: EnteredNamespace): SynRecvSocket[];
   /** What the source has to do off the request path. */
   readonly background?: BackgroundTask;
 }

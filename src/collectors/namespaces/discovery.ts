@@ -1,0 +1,113 @@
+import { setImmediate } from 'node:timers/promises';
+import { parseTcpInUse } from '../../formats/proc-net-sockstat.ts';
+import { FileError, isForbidden, type FileTree } from '../../host/file-tree.ts';
+import { parsed } from '../parsed.ts';
+
+/** Which network namespace it is. */
+export interface NamespaceIdentity {
+  /**
+   * The same for as long as it lives: its inode number as `lsns` shows it; `proc:` and the inode number of its /proc/PID/net/netstat where
+   * /proc/PID/ns may not be read.
+   */
+  readonly id: string;
+  /** The inode number of /proc/PID/ns/net; undefined where we may not know it. */
+  readonly inode: number | undefined;
+}
+
+/** A network namespace, as the processes in it show it. */
+export interface FoundNamespace extends NamespaceIdentity {
+  /** Processes in it, as procfs lists them: lower PIDs first. */
+  readonly pids: string[];
+}
+
+// Others get their turn of the event loop between so many processes.
+const processesPerTurn = 200;
+
+const inodeOf = (link: string | undefined): number | undefined => {
+  const [, inode] = /^net:\[(\d+)\]$/.exec(link ?? '') ?? [];
+  return inode === undefined ? undefined : Number(inode);
+};
+
+/**
+ * The network namespace that a process is in. Each namespace has files of its own below /proc/PID/net, whose inode numbers are no secret, unlike
+ * the link in /proc/PID/ns (CAP_SYS_PTRACE, or a process of our own). Undefined where the process has gone.
+ */
+export const namespaceOf = (procfs: FileTree, pid: string): NamespaceIdentity | undefined => {
+  try {
+    const inode = inodeOf(procfs.linkIfAny(`${pid}/ns/net`));
+    return inode === undefined ? undefined : { id: String(inode), inode };
+  } catch (error) {
+    return isForbidden(error) ? hiddenNamespaceOf(procfs, pid) : undefinedIfFileError(error);
+  }
+};
+
+const hiddenNamespaceOf = (procfs: FileTree, pid: string): NamespaceIdentity | undefined => {
+  try {
+    return { id: `proc:${procfs.inode(`${pid}/net/netstat`)}`, inode: undefined };
+  } catch (error) {
+    return undefinedIfFileError(error);
+  }
+};
+
+/** A process may go at any moment, and a file of its then fails in many ways: ENOENT, ESRCH, EINVAL. */
+const undefinedIfFileError = (error: unknown): undefined => {
+  if (!(error instanceof FileError)) throw error;
+  return undefined;
+};
+
+/** All network namespaces in which there is a process that we can see, but our own. */
+export const findNamespaces = async (procfs: FileTree): Promise<FoundNamespace[]> => {
+  const found = new Map<string, FoundNamespace>();
+  let sinceTurn = 0;
+  for (const pid of procfs.unsorted('')) {
+    if (!/^\d/.test(pid)) continue;
+    const namespace = namespaceOf(procfs, pid);
+    if (namespace) {
+      const known = found.get(namespace.id);
+      if (known) known.pids.push(pid);
+      else found.set(namespace.id, { ...namespace, pids: [pid] });
+    }
+    if ((sinceTurn += 1) % processesPerTurn === 0) await setImmediate();
+  }
+  // Ours, and those of which other processes showed more, are known by both of their numbers.
+  const own = namespaceOf(procfs, 'self');
+  if (own) found.delete(own.id);
+  const shown = [...found.values()].filter(({ inode }) => inode !== undefined).map(({ pids }) => pids[0]!);
+  if (shown.length < found.size) {
+    for (const pid of ['self', ...shown]) {
+      const hidden = hiddenNamespaceOf(procfs, pid);
+      if (hidden) found.delete(hidden.id);
+    }
+  }
+  return [...found.values()];
+};
+
+/** TCP sockets in a namespace; none where its process has gone. */
+const countSockets = (procfs: FileTree, pid: string): number => {
+  try {
+    return ['sockstat', 'sockstat6']
+      .filter((file) => procfs.exists(`${pid}/net/${file}`))
+      .map((file) => parsed(procfs, `${pid}/net/${file}`, parseTcpInUse))
+      .reduce((sum, sockets) => sum + sockets, 0);
+  } catch (error) {
+    return undefinedIfFileError(error) ?? 0;
+  }
+};
+
+/**
+ * The namespaces that are to be read before others: those that `isRead` says are read already, so that series stay, then the others by the number
+ * of their TCP sockets, few first; behind them all those that have none, for there nobody listens.
+ */
+export const cheapestFirst = async (
+  procfs: FileTree,
+  found: readonly FoundNamespace[],
+  isRead: (namespace: FoundNamespace) => boolean,
+): Promise<FoundNamespace[]> => {
+  const ranked: { namespace: FoundNamespace; rank: number; sockets: number }[] = [];
+  for (const namespace of found) {
+    const sockets = countSockets(procfs, namespace.pids[0]!);
+    ranked.push({ namespace, sockets, rank: sockets === 0 ? 2 : isRead(namespace) ? 0 : 1 });
+    await setImmediate();
+  }
+  return ranked.sort((a, b) => a.rank - b.rank || a.sockets - b.sockets).map(({ namespace }) => namespace);
+};

@@ -1,0 +1,92 @@
+import type { FileTree } from '../../host/file-tree.ts';
+import type { Host } from '../../host/host.ts';
+import { NamespaceRefused, NetlinkUnavailable, type EnteredNamespace } from '../../host/netlink.ts';
+import { namespaceOf, type NamespaceIdentity } from './discovery.ts';
+
+/** Whether the sockets of a network namespace are read, or not, or must not be for lack of privilege. */
+export type NamespaceState = 'read' | 'unread' | 'refused';
+
+/** Another network namespace than ours, for as long as there is a process in it. */
+export class NetworkNamespace {
+  /** The value of the label `netns`. */
+  readonly name: string;
+  readonly #identity: NamespaceIdentity;
+  readonly #procfs: FileTree;
+  readonly #onDeserted: () => void;
+  #pids: string[];
+  #entered: EnteredNamespace | undefined;
+  #failure: NetlinkUnavailable | undefined;
+
+  /** `onDeserted` is called when none of the processes that we know is in it any longer. */
+  constructor(name: string, identity: NamespaceIdentity, procfs: FileTree, pids: string[], onDeserted: () => void) {
+    this.name = name;
+    this.#identity = identity;
+    this.#procfs = procfs;
+    this.#pids = pids;
+    this.#onDeserted = onDeserted;
+  }
+
+  get state(): NamespaceState {
+    if (this.#entered?.isOpen) return 'read';
+    return this.#failure instanceof NamespaceRefused ? 'refused' : 'unread';
+  }
+
+  /** Why it is not read, where an attempt failed. */
+  get failure(): string | undefined {
+    return this.state === 'read' ? undefined : this.#failure?.message;
+  }
+
+  /** Takes the processes that are in it now, and opens the way to its sockets where that is not open. */
+  update(pids: string[], host: Host): void {
+    this.#pids = pids;
+    if (this.#entered?.isOpen) return;
+    const pid = this.process();
+    if (pid === undefined) return;
+    const file = this.#procfs.path(`${pid}/ns/net`);
+    const { inode } = this.#identity;
+    if (inode === undefined) {
+      this.#failure = new NamespaceRefused(`readlink ${file}: EACCES`);
+      return;
+    }
+    try {
+      this.#entered = host.netlink.enter(file, inode);
+      this.#failure = undefined;
+    } catch (error) {
+      if (!(error instanceof NetlinkUnavailable)) throw error;
+      this.#failure = error;
+    }
+  }
+
+  /**
+   * The PID of a process that is in it at this moment, whose files in /proc tell of it. Undefined where none is left of those that we know: then
+   * it is closed, for our socket would keep it alive.
+   */
+  process(): string | undefined {
+    for (let pid = this.#pids[0]; pid !== undefined; pid = this.#pids[0]) {
+      // The PID may be another process's by now.
+      if (namespaceOf(this.#procfs, pid)?.id === this.#identity.id) return pid;
+      this.#pids.shift();
+    }
+    this.close();
+    this.#onDeserted();
+    return undefined;
+  }
+
+  /** What `read` gives of its sockets; undefined where they are not to be had. Throws what `read` throws but for failures of its netlink. */
+  read<Reading>(read: (entered: EnteredNamespace) => Reading): Reading | undefined {
+    const entered = this.#entered;
+    if (!entered?.isOpen || this.process() === undefined) return undefined;
+    try {
+      return read(entered);
+    } catch (error) {
+      if (!(error instanceof NetlinkUnavailable)) throw error;
+      // The exchange has closed it; it is entered again at the next discovery.
+      this.#failure = error;
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#entered?.close();
+  }
+}

@@ -1,0 +1,5 @@
+/** A recording rule, as Prometheus has it. */
+export interface RecordingRule {
+  record: string;
+  expr: string;
+}

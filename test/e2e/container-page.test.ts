@@ -1,0 +1,73 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { startDaemon } from '../support/daemon.ts';
+import { TempTree } from '../support/fake-host.ts';
+import { guestRoot } from '../support/guests.ts';
+import { startPrometheus } from '../support/prometheus.ts';
+import { NamedNamespace, noNamespaces } from '../support/real-namespaces.ts';
+import { scaledRuleFile } from '../support/time-scale.ts';
+import { until } from '../support/until.ts';
+
+const reason = noNamespaces();
+beforeEach(({ skip }) => skip(reason !== undefined, reason));
+
+/** Five minutes are ten seconds. */
+const timeScale = 1 / 30;
+
+test(
+  'a server in a storm pages with the name of its namespace, the quiet one beside it does not',
+  { timeout: 240_000 },
+  async () => {
+    using folder = new TempTree();
+    const rules = folder.path('rules.yml');
+    writeFileSync(rules, scaledRuleFile(timeScale));
+    await using busy = await NamedNamespace.add();
+    await using quiet = await NamedNamespace.add();
+    await using busyServer = await busy.startServer();
+    await using quietServer = await quiet.startServer();
+    await using daemon = await startDaemon({
+      // This kernel, as if it were the guest that was captured.
+      args: [`--path.sysfs=${join(guestRoot('pv-storm'), 'sys')}`, '--collector.listeners.namespaces=all'],
+    });
+    await using prometheus = await startPrometheus({
+      targets: [`127.0.0.1:${daemon.port}`],
+      scrapeIntervalSeconds: 1,
+      extraConfig: { rule_files: [rules] },
+    });
+    const { id: attacked, port } = await busyServer.listen({ backlog: 3 });
+    const { id: served } = await quietServer.listen({ backlog: 64 });
+    await quietServer.drain(served, { intervalMs: 5 });
+    const alert = await until(
+      'the page',
+      async () => {
+        // Clients that come all the time: those of before try again ever more rarely.
+        await busyServer.flood(attacked, 3);
+        await quietServer.flood(served, 3);
+        const [firing] = await prometheus.query('ALERTS{alertname="XenAcceptQueueOverflow",alertstate="firing"}');
+        return firing;
+      },
+      { timeoutMs: 200_000, intervalMs: 200 },
+    );
+    expect(alert.metric).toMatchObject({ netns: busy.name, severity: 'critical', domain: `127.0.0.1:${daemon.port}` });
+
+    const { groups } = await prometheus.ask<{ groups: { rules: { name: string; alerts?: object[] }[] }[] }>(
+      '/api/v1/rules',
+    );
+    const pages = groups.flatMap(({ rules }) => rules).find(({ name }) => name === 'XenAcceptQueueOverflow')!.alerts!;
+    expect(pages).toHaveLength(1);
+    const inText = `127.0.0.1:${daemon.port} (${busy.name})`;
+    expect(pages[0]).toMatchObject({
+      annotations: {
+        summary: `${inText} refuses connections: an accept queue overflows`,
+        description: expect.stringContaining(`An accept queue of ${inText} was full for`) as string,
+        command: expect.stringContaining(`/run/netns/'${busy.name}'`) as string,
+      },
+    });
+    const [quietRow] = await prometheus.query(`uuid_netns:xen_accepts:rate5m{netns="${quiet.name}"}`);
+    expect(quietRow!.value).toBeGreaterThan(0);
+    expect(await prometheus.query(`xen_listener_accept_queue_limit{netns="${busy.name}",port="${port}"}`)).toHaveLength(
+      1,
+    );
+  },
+);

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { parseTcpInUse } from '../../src/formats/proc-net-sockstat.ts';
+import { parsePidCgroup } from '../../src/formats/proc-pid-cgroup.ts';
+import { parseNamespaceMounts } from '../../src/formats/proc-pid-mountinfo.ts';
+import { readText } from './fixture.ts';
+
+test('cgroups: one line for each hierarchy, version 2 without controllers', () => {
+  const scope = '/system.slice/docker-c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeebeef.scope';
+  expect(parsePidCgroup(readText('linux-6.18/proc-pid-cgroup'))).toEqual([
+    { controllers: 'name=systemd', path: scope },
+    { controllers: 'pids', path: '/' },
+    { controllers: 'blkio', path: '/' },
+    { controllers: 'freezer', path: '/' },
+    { controllers: 'devices', path: '/' },
+    { controllers: 'memory', path: scope },
+    { controllers: 'cpuset', path: '/' },
+    { controllers: 'cpuacct', path: '/' },
+    { controllers: 'cpu', path: '/' },
+    { controllers: '', path: scope },
+  ]);
+  expect(parsePidCgroup('')).toEqual([]);
+});
+
+test('a path of a cgroup may hold colons', () => {
+  expect(parsePidCgroup('0::/a:b\n')).toEqual([{ controllers: '', path: '/a:b' }]);
+});
+
+test.each([
+  ['0::/\n\n', 'expected a line "0::/...", found an empty line'],
+  ['cpu:/\n', 'expected a line "0::/...", found "cpu:/"'],
+])('no cgroups: %j', (text, message) => expect(() => parsePidCgroup(text)).toThrow(message));
+
+test('mounts of network namespaces, and of nothing else; a space in a name is escaped', () => {
+  expect(parseNamespaceMounts(readText('linux-6.18/proc-pid-mountinfo'))).toEqual([
+    { inode: 4026532177, mountPoint: '/run/netns/blue' },
+    { inode: 4026532246, mountPoint: '/run/netns/my shop' },
+  ]);
+});
+
+test('TCP sockets in use, of both families', () => {
+  expect(['sockstat', 'sockstat6'].map((name) => parseTcpInUse(readText(`linux-6.18/proc-net-${name}`)))).toEqual([
+    34, 0,
+  ]);
+  expect(() => parseTcpInUse('sockets: used 3\n')).toThrow('expected a line "TCP: inuse ..."');
+});

@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { commandOutput } from './command.ts';
+import { debianTool, type ToolName } from './debian.ts';
+import { TcpServer } from './tcp-server.ts';
+
+/** Why this machine cannot make network namespaces, for tests that are then left out; undefined where it can. */
+export const noNamespaces = (): string | undefined => {
+  if (process.getuid?.() !== 0) return 'network namespaces are made by root alone';
+  const { status, stderr, error } = spawnSync('unshare', ['--net', 'true'], { encoding: 'utf8' });
+  return status === 0 ? undefined : `unshare --net: ${error?.message ?? stderr.trim()}`;
+};
+
+const tool = async (wrapper: readonly string[], name: ToolName, args: readonly string[]): Promise<string> => {
+  const { path, env } = await debianTool(name);
+  const [command, ...rest] = [...wrapper, path, ...args];
+  return commandOutput(command!, rest, { env });
+};
+
+/** Runs `ip` in our own network namespace. */
+export const ip = (...args: readonly string[]): Promise<string> => tool([], 'ip', args);
+
+/** A network namespace that `ip netns add` made, with a loopback device. */
+export class NamedNamespace implements AsyncDisposable {
+  readonly name: string;
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  static async add(): Promise<NamedNamespace> {
+    const name = `xen-test-${randomUUID().slice(0, 8)}`;
+    await ip('netns', 'add', name);
+    await ip('-n', name, 'link', 'set', 'lo', 'up');
+    return new NamedNamespace(name);
+  }
+
+  get #wrapper(): string[] {
+    return ['nsenter', `--net=/run/netns/${this.name}`];
+  }
+
+  /** A process that lives in it. */
+  startServer(): Promise<TcpServer> {
+    return TcpServer.start(this.#wrapper);
+  }
+
+  /** What ss prints in it. */
+  ss(...args: readonly string[]): Promise<string> {
+    return tool(this.#wrapper, 'ss', args);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await ip('netns', 'delete', this.name);
+  }
+}
+
+/** A process alone in a network namespace that has no name. */
+export const startServerAlone = async (): Promise<TcpServer> => {
+  const server = await TcpServer.start(['unshare', '--net']);
+  // It answers once it is there.
+  await server.moveToNewNamespace();
+  await tool(['nsenter', `--target=${server.pid}`, '--net'], 'ip', ['link', 'set', 'lo', 'up']);
+  return server;
+};
