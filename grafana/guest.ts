@@ -475,37 +475,16 @@ const netlinkOnly: Section = {
   ],
 };
 
-/** Longer than the pauses between two windows of the collector runstate. */
-const overWindows = (name: string, ...matchers: readonly string[]): string => `rate(${select(name, ...matchers)}[5m])`;
-
 const runStates: Section = {
   title: 'Run states: where the collector runstate is on, and on XCP-ng and XenServer',
   collapsed: true,
   panels: [
     graph({
-      title: 'vCPUs in each run state',
-      description:
-        'As Xen’s trace buffer has them: runnable vCPUs wait for a CPU, offline ones for their device model or for the next period of their cap. vCPUs that sleep through a whole window are not in it. Needs --collector.runstate in Dom0.',
-      unit: 'none',
-      decimals: 2,
-      stacked: true,
-      width: 8,
-      queries: [
-        [
-          ofDomain(
-            `${overWindows('xen_domain_runstate_seconds_total', chosen.domain)} / on (job, instance) group_left () ${overWindows('xen_exporter_trace_armed_seconds_total', chosen.hostOfGuest)}`,
-            'state',
-          ),
-          '{{domain}}: {{state}}',
-        ],
-      ],
-    }),
-    graph({
       title: 'How long vCPUs wait for a CPU',
       description:
         'Wake delay: from the interrupt that wakes a vCPU until it runs. Preempted wait: from the end of its turn until the next. Needs --collector.runstate in Dom0.',
       unit: 's',
-      width: 8,
+      width: 12,
       queries: [
         [recorded('uuid:xen_wake_delay_seconds:mean_rate5m'), '{{domain}}: wake delay, mean'],
         [recorded('uuid:xen_wake_delay_seconds:p99_rate5m'), '{{domain}}: wake delay, 99 %'],
@@ -520,7 +499,7 @@ const runStates: Section = {
       unit: 'percentunit',
       max: 1,
       stacked: true,
-      width: 8,
+      width: 12,
       queries: [[onHost('xapi_domain_runstate_seconds_total', ['state']), '{{domain}}: {{state}}']],
     }),
   ],

@@ -38,7 +38,6 @@ const needsWhatNoFixtureHas: Readonly<Record<string, string>> = {
   'Xen / Guest accept path / Packets that qdiscs dropped A': 'netlink of a Dom0: copied hosts have none',
   'Xen / Guest accept path / Packets that qdiscs dropped B':
     'netlink of a guest with netfront: copied guests have none',
-  'Xen / Guest accept path / vCPUs in each run state A': 'a tracing Xen: copied hosts have none',
   'Xen / Guest accept path / How long vCPUs wait for a CPU A': 'a tracing Xen: copied hosts have none',
   'Xen / Guest accept path / How long vCPUs wait for a CPU B': 'a tracing Xen: copied hosts have none',
   'Xen / Guest accept path / How long vCPUs wait for a CPU C': 'a tracing Xen: copied hosts have none',

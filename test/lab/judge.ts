@@ -39,7 +39,7 @@ export interface Verdict {
   pages: number;
   /** Whether the fault was ended by what a runbook says, with the load going on. */
   isMitigated?: boolean;
-  /** Seconds for the rules from its mitigation, or from the end of the fault, until it was told that it is over. */
+  /** Seconds for the rules from its mitigation, or from the end of the fault, until it was told that it is over; 0 where it had been before. */
   resolvedAfterSeconds?: number;
   /** Pages in the near miss, or with the healthy load. */
   falsePages: Told[];
@@ -101,7 +101,7 @@ export class Judge {
         this.#progress(`${fault.name}: mitigation`);
         await fault.mitigate(this.#scene);
         undone = Date.now();
-        resolved = await this.#resolved(first, undone);
+        resolved = await this.#resolved(first, injected);
       }
     } finally {
       this.#progress(`${fault.name}: undo`);
@@ -109,7 +109,7 @@ export class Judge {
     }
     if (undone === undefined) {
       undone = Date.now();
-      resolved = first && (await this.#resolved(first, undone));
+      resolved = first && (await this.#resolved(first, injected));
     }
     const pages = told.filter(isPage);
     const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
@@ -127,7 +127,7 @@ export class Judge {
         (notification) => isPage(notification) && notification.groupLabels['domain'] === expected.domain,
       ).length,
       isMitigated: fault.mitigate !== undefined,
-      ...(resolved !== undefined && { resolvedAfterSeconds: seconds(resolved - undone) }),
+      ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, seconds(resolved - undone)) }),
       falsePages,
       times: {
         begin: begin / 1000,
@@ -233,16 +233,16 @@ export class Judge {
     return [...all.values()];
   }
 
+  /** When it was told that the alert is over, if the last that was told of it since then is that. */
   async #resolved({ alert, domain }: Told, from: number): Promise<number | undefined> {
-    const find = () =>
-      this.#chain.alertmanager.notifications.find(
-        ({ receivedAt, alerts }) =>
-          receivedAt >= from &&
-          alerts.some(
-            ({ status, labels }) =>
-              status === 'resolved' && labels['alertname'] === alert && labels['domain'] === domain,
-          ),
+    const isIt = ({ labels }: Notification['alerts'][number]): boolean =>
+      labels['alertname'] === alert && labels['domain'] === domain;
+    const find = (): Notification | undefined => {
+      const last = this.#chain.alertmanager.notifications.findLast(
+        ({ receivedAt, alerts }) => receivedAt >= from && alerts.some(isIt),
       );
+      return last?.alerts.find(isIt)?.status === 'resolved' ? last : undefined;
+    };
     const notification = await until('its end to be told', find, {
       timeoutMs: minutes(resolveTimeoutMinutes),
       intervalMs: 200,
