@@ -70,12 +70,14 @@ copy_defaults() {
   if [ ! -e "$root$defaults" ]; then cp "$here/default" "$root$defaults"; fi
 }
 
-# Without this a systemd that knows no DynamicUser would run the guest's unit as root.
-name_user_for_old_systemd() {
-  if [ "$(systemd_version)" -lt "$dynamic_user_since" ]; then
-    mkdir -p /etc/systemd/system/xen-exporter.service.d
-    printf '[Service]\nUser=%s\n' "$account" >/etc/systemd/system/xen-exporter.service.d/user.conf
-  fi
+# A systemd that knows no DynamicUser would run the guest's unit as root, and none of the units with its filter of system calls.
+fit_old_systemd() {
+  if [ "$(systemd_version)" -ge "$dynamic_user_since" ]; then return; fi
+  for unit in $units; do
+    mkdir -p "$drop_ins/$unit.d"
+    cp "$here/systemd/systemd-219.conf" "$drop_ins/$unit.d/"
+  done
+  printf '[Service]\nUser=%s\n' "$account" >"$drop_ins/xen-exporter.service.d/user.conf"
 }
 
 install_all() {
@@ -91,7 +93,7 @@ install_all() {
   copy_defaults
   if [ -z "$root" ]; then label_program; fi
   if has_systemd; then
-    name_user_for_old_systemd
+    fit_old_systemd
     systemctl daemon-reload
     for unit in $(fitting_units); do
       systemctl enable "$unit"
@@ -102,15 +104,18 @@ install_all() {
 }
 
 uninstall_all() {
-  units='xen-exporter.service xen-exporter-dom0.service xen-exporter-helper.service'
   if has_systemd; then
     for unit in $units; do systemctl disable --now "$unit" 2>/dev/null || true; done
   fi
-  rm -rf "$root$program" "$root$library" "$root/etc/systemd/system/xen-exporter.service.d/user.conf"
-  for unit in $units; do rm -f "$root$unit_folder/$unit"; done
-  if [ -d "$root/etc/systemd/system/xen-exporter.service.d" ]; then
-    rmdir --ignore-fail-on-non-empty "$root/etc/systemd/system/xen-exporter.service.d"
-  fi
+  rm -rf "$root$program" "$root$library"
+  for unit in $units; do
+    rm -f "$root$unit_folder/$unit"
+    folder=$root$drop_ins/$unit.d
+    if [ -d "$folder" ]; then
+      rm -f "$folder/user.conf" "$folder/systemd-219.conf"
+      rmdir --ignore-fail-on-non-empty "$folder"
+    fi
+  done
   if [ "$purges" = yes ]; then rm -rf "$root$defaults" "$root$config_folder"; fi
   if [ -z "$root" ]; then
     delete_state
@@ -119,6 +124,8 @@ uninstall_all() {
   if has_systemd; then systemctl daemon-reload; fi
 }
 
+units='xen-exporter.service xen-exporter-dom0.service xen-exporter-helper.service'
+drop_ins=/etc/systemd/system
 root='' action=install_all starts=yes purges=no
 for argument in "$@"; do
   case $argument in

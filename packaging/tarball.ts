@@ -3,7 +3,7 @@ import { version } from '../src/version.ts';
 import { commandOutput } from '../test/support/command.ts';
 import { ownLibraries } from './libraries.ts';
 import { machine, project } from './project.ts';
-import { ownFile, sourceDate, Tree, unitFiles } from './tree.ts';
+import { dropIns, ownFile, sourceDate, Tree, unitFiles } from './tree.ts';
 import { putProgram, type Program } from './program.ts';
 
 /**
@@ -21,7 +21,7 @@ export const writeTarball = async (program: Program, folder: string, workFolder:
   tree.copy(ownFile('install.sh'), 'install.sh', 0o755);
   tree.copy(ownFile('system.sh'), 'system.sh');
   tree.copy(ownFile('default'), 'default');
-  for (const unit of unitFiles()) tree.copy(unit.path, `systemd/${unit.name}`);
+  for (const unit of [...unitFiles(), ...dropIns()]) tree.copy(unit.path, `systemd/${unit.name}`);
   for (const file of ['LICENSE', 'CHANGELOG.md', 'docs/install.md']) tree.copy(join(project, file), basename(file));
   tree.write('THIRD-PARTY-LICENSES', program.licences);
   tree.write('LIBRARY-LICENSES', libraries.licences);

@@ -56,12 +56,18 @@ export class Tree {
   }
 }
 
-/** The systemd units, with their paths. */
-export const unitFiles = (): { name: string; path: string }[] => {
+const systemdFiles = (kind: string): { name: string; path: string }[] => {
   const folder = join(project, 'systemd');
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.filter((name) => name.endsWith('.service')).map((name) => ({ name, path: join(folder, name) }));
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(kind))
+    .map((name) => ({ name, path: join(folder, name) }));
 };
+
+/** The systemd units, with their paths. */
+export const unitFiles = (): { name: string; path: string }[] => systemdFiles('.service');
+
+/** What may be put beside units, likewise. */
+export const dropIns = (): { name: string; path: string }[] => systemdFiles('.conf');
 
 /** A file of this folder. */
 export const ownFile = (name: string): string => join(import.meta.dirname, name);
