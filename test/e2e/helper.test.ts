@@ -42,8 +42,15 @@ const wholePage = (daemon: Daemon, timeoutMs = 20_000): Promise<Exposition> =>
     'everything of xl',
     async () => {
       const page = await daemon.metrics();
-      const all = ['domain_info', 'domain_vcpus', 'host_cpus', 'pci_assignable_devices', 'domain_scheduler_weight'];
-      return all.every((name) => page.samples(`xen_${name}`).length > 0) && page;
+      const all = [
+        'domain_vcpus',
+        'host_cpus',
+        'pci_assignable_devices',
+        'domain_scheduler_weight',
+        'netback_interrupts_total',
+      ];
+      const isNamed = page.samples('xen_domain_info').some(({ labels }) => labels['pool'] !== '');
+      return isNamed && all.every((name) => page.samples(`xen_${name}`).length > 0) && page;
     },
     { timeoutMs },
   );
