@@ -10,8 +10,8 @@ export interface RecordedFault {
   expected?: Expected;
   /** For the rules: their windows are as long as they are shipped. */
   intervalSeconds: number;
-  /** At which scrapes the fault was there, the expected was told, and the fault was undone. */
-  slots: { injected: number; told?: number; undone: number };
+  /** At which scrapes the near miss began, the fault was there, the expected was told, and the fault was undone. Before the first is history. */
+  slots: { begin: number; injected: number; told?: number; undone: number };
   verdict: Omit<Verdict, 'times'>;
   /** Series by name and labels: a value for each scrape, null where there is none. */
   series: ValuesBySeries;
@@ -53,7 +53,12 @@ export async function recordedFault(
   return {
     ...(expected && { expected }),
     intervalSeconds: SCRAPE_INTERVAL_SECONDS / TIME_SCALE,
-    slots: { injected: slotOf(injected), ...(told !== undefined && { told: slotOf(told) }), undone: slotOf(undone) },
+    slots: {
+      begin: slotOf(times.begin),
+      injected: slotOf(injected),
+      ...(told !== undefined && { told: slotOf(told) }),
+      undone: slotOf(undone),
+    },
     verdict,
     series,
     rows,

@@ -453,7 +453,7 @@ describe('when clients are harmed too, the symptom names the cause, and no other
   });
 });
 
-test('an alert is blind without any one of the metrics that it needs', async () => {
+test('an alert is blind without any one of the metrics that it needs', { timeout: 120_000 }, async () => {
   const tests = alerts.flatMap(({ name, needs }) => {
     const [, change, expected] = firing.find(([, , all]) => nameOf(all[0]!) === nameOf({ alert: name }))!;
     return needs.map((metric) => {
