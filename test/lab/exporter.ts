@@ -28,7 +28,9 @@ export async function packExporter(): Promise<string> {
     )
     .map(([path]) => path)
     .filter((path) => existsSync(join(PROJECT, path)));
-  await commandOutput('tar', ['-czf', archive, '-C', PROJECT, 'dist', 'package.json', ...needed]);
+  // Packages that were made lie there too.
+  const others = ['dist/package', 'dist/xen-exporter*'].map((path) => `--exclude=${path}`);
+  await commandOutput('tar', ['-czf', archive, ...others, '-C', PROJECT, 'dist', 'package.json', ...needed]);
   return archive;
 }
 
