@@ -107,6 +107,7 @@ export class Judge {
       this.#progress(`${fault.name}: undo`);
       await this.#undo(fault);
     }
+    const isMitigated = undone !== undefined;
     if (undone === undefined) {
       undone = Date.now();
       resolved = first && (await this.#resolved(first, injected));
@@ -126,7 +127,7 @@ export class Judge {
       pages: this.#notifications(injected, undone).filter(
         (notification) => isPage(notification) && notification.groupLabels['domain'] === expected.domain,
       ).length,
-      isMitigated: fault.mitigate !== undefined,
+      isMitigated,
       ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, seconds(resolved - undone)) }),
       falsePages,
       times: {
