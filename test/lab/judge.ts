@@ -46,6 +46,15 @@ export interface Verdict {
   times: Times;
 }
 
+/** What came of a fault until it was undone. Times of Unix, in milliseconds. */
+interface Course {
+  injected: number;
+  told: Told[];
+  /** Of them the expected. */
+  first: Told | undefined;
+  mitigation?: { at: number; resolved: number | undefined };
+}
+
 // Windows and waits of symptoms are over by then.
 const healthyMinutes = 15;
 const nearMissMinutes = 11;
@@ -72,62 +81,32 @@ export class Judge {
 
   /** Does the near miss, then the fault, and waits for what is told. */
   async fault(fault: Fault): Promise<Verdict> {
-    const { expected } = fault;
+    const { name, title, expected, precondition } = fault;
     await this.#quiet();
     const begin = Date.now();
     const falsePages = await this.#nearMiss(fault);
     await this.#quiet();
-    if (fault.precondition !== undefined) await this.#answered(fault.precondition);
+    if (precondition !== undefined) await this.#answered(precondition);
 
-    this.#progress(`${fault.name}: fault`);
-    let injected = Date.now();
-    let undone: number | undefined;
-    let told: Told[];
-    let first: Told | undefined;
-    let resolved: number | undefined;
-    const isExpected = ({ alert, domain }: Told): boolean => alert === expected.alert && domain === expected.domain;
-    try {
-      await fault.inject(this.#scene);
-      injected = Date.now();
-      await until('what is expected to be told', () => this.#told(injected).some(isExpected), {
-        timeoutMs: minutes(tellTimeoutMinutes),
-        intervalMs: 100,
-        // A verdict too.
-      }).catch(() => {});
-      await this.#wait(settleMinutes);
-      told = this.#told(injected);
-      first = told.find(isExpected);
-      if (first && fault.mitigate) {
-        this.#progress(`${fault.name}: mitigation`);
-        await fault.mitigate(this.#scene);
-        undone = Date.now();
-        resolved = await this.#resolved(first, injected);
-      }
-    } finally {
-      this.#progress(`${fault.name}: undo`);
-      await this.#undo(fault);
-    }
-    const isMitigated = undone !== undefined;
-    if (undone === undefined) {
-      undone = Date.now();
-      resolved = first && (await this.#resolved(first, injected));
-    }
-    const pages = told.filter(isPage);
+    const { injected, told, first, mitigation } = await this.#course(fault);
+    const undone = mitigation?.at ?? Date.now();
+    const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, injected));
     const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
+    const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
     return {
-      name: fault.name,
-      title: fault.title,
+      name,
+      title,
       told,
       isRight:
         first !== undefined &&
         hasCause &&
-        pages.every(({ domain }) => domain === expected.domain) &&
+        told.filter(isPage).every(({ domain }) => isOfVictim(domain)) &&
         falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
       pages: this.#notifications(injected, undone).filter(
-        (notification) => isPage(notification) && notification.groupLabels['domain'] === expected.domain,
+        (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
       ).length,
-      isMitigated,
+      isMitigated: mitigation !== undefined,
       ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, seconds(resolved - undone)) }),
       falsePages,
       times: {
@@ -138,6 +117,33 @@ export class Judge {
         end: Date.now() / 1000,
       },
     };
+  }
+
+  /** Does the fault until it is told, or would have been, ends it by its mitigation where there is one, and undoes it. */
+  async #course(fault: Fault): Promise<Course> {
+    const { name, expected, mitigate } = fault;
+    const isExpected = ({ alert, domain }: Told): boolean => alert === expected.alert && domain === expected.domain;
+    this.#progress(`${name}: fault`);
+    try {
+      await fault.inject(this.#scene);
+      const injected = Date.now();
+      await until('what is expected to be told', () => this.#told(injected).some(isExpected), {
+        timeoutMs: minutes(tellTimeoutMinutes),
+        intervalMs: 100,
+        // A verdict too.
+      }).catch(() => {});
+      await this.#wait(settleMinutes);
+      const told = this.#told(injected);
+      const first = told.find(isExpected);
+      if (first === undefined || mitigate === undefined) return { injected, told, first };
+      this.#progress(`${name}: mitigation`);
+      await mitigate(this.#scene);
+      const at = Date.now();
+      return { injected, told, first, mitigation: { at, resolved: await this.#resolved(first, injected) } };
+    } finally {
+      this.#progress(`${name}: undo`);
+      await this.#undo(fault);
+    }
   }
 
   /** The pages that it brings. */
@@ -180,11 +186,14 @@ export class Judge {
 
   /** Until no alert of the last trouble is left. */
   async #quiet(): Promise<void> {
-    await until(
-      'all alerts to end',
-      async () => (await this.#chain.prometheus.query('ALERTS{severity!="info"}')).length === 0,
-      { timeoutMs: minutes(resolveTimeoutMinutes), intervalMs: 500 },
-    );
+    const left = async (): Promise<string[]> =>
+      (await this.#chain.prometheus.query('ALERTS{severity!="info"}')).map(({ metric }) => JSON.stringify(metric));
+    await until('all alerts to end', async () => (await left()).length === 0, {
+      timeoutMs: minutes(resolveTimeoutMinutes),
+      intervalMs: 500,
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}: ${(await left()).join()}`, { cause: error });
+    });
   }
 
   async #answered(query: string): Promise<void> {
