@@ -117,13 +117,38 @@ const moved = ({ rows, slots }: RecordedFault): string[] =>
     .slice(0, 8)
     .map(({ name, before, after }) => `| \`${name}\` | ${before.toPrecision(2)} | ${after.toPrecision(2)} |`);
 
-const section = (name: string, fault: RecordedFault): string => {
-  const { verdict, expected } = fault;
-  const causes = scoresOf(fault)
+/** Of each cause when the expected alert was told, the strongest first. */
+const scoresWhenTold = (fault: RecordedFault): { cause: string; score: number }[] =>
+  scoresOf(fault)
     .map(([cause, values]) => ({ cause, score: values[fault.slots.told ?? -1] ?? 0 }))
     .filter(({ score }) => score > 0)
-    .toSorted((a, b) => b.score - a.score)
-    .map(({ cause, score }) => `[${cause}](../runbooks/${cause}.md) ${score.toPrecision(3)}`);
+    .toSorted((a, b) => b.score - a.score);
+
+/** What an alert, or the cause that a page named, was seen to do in the runs: a line of Markdown for each. */
+export const seenInRuns = (alert: string): string[] =>
+  [...recordings()]
+    .filter(
+      ([, { expected, verdict }]) =>
+        verdict.isRight && expected && [expected.alert, ...(expected.causes ?? [])].includes(alert),
+    )
+    .map(([name, fault]) => {
+      const { verdict, expected } = fault;
+      const score = scoresWhenTold(fault).find(({ cause }) => cause === alert)?.score;
+      const what = [
+        `${verdict.title}: ${expected!.alert === alert ? 'told' : `named by ${expected!.alert}, which was told`} ${verdict.toldAfterSeconds} s after`,
+        ...(score === undefined ? [] : [`at ${score.toPrecision(2)} times the threshold`]),
+      ].join(', ');
+      const end = verdict.isMitigated
+        ? `What the mitigation says ended it after ${verdict.resolvedAfterSeconds} s, with the load going on.`
+        : `It ended ${verdict.resolvedAfterSeconds} s after its fault.`;
+      return `- \`${name}\`, ${what}. ${end}`;
+    });
+
+const section = (name: string, fault: RecordedFault): string => {
+  const { verdict, expected } = fault;
+  const causes = scoresWhenTold(fault).map(
+    ({ cause, score }) => `[${cause}](../runbooks/${cause}.md) ${score.toPrecision(3)}`,
+  );
   return `### ${name}: ${verdict.title}
 
 Expected: ${expected!.alert}${expected!.causes ? `, by ${expected!.causes.join(' or ')}` : ''}. Told: ${seconds(verdict.toldAfterSeconds)} after the fault. Causes then, times their thresholds: ${causes.join(', ') || 'none'}.

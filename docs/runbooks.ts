@@ -1,6 +1,7 @@
 import { degreesOf, type Alert, type Degree } from '../src/pack/alert.ts';
 import { defaultPackOptions, thresholdKey } from '../src/pack/pack.ts';
 import { Promql } from '../src/pack/promql.ts';
+import { seenInRuns } from './diagnosis.ts';
 
 const begin = '<!-- Facts: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
 const end = '<!-- prettier-ignore-end -->';
@@ -22,14 +23,17 @@ const fires = (alert: Alert, degree?: Degree): string => {
   \`\`\``;
 };
 
-/** What the pack says of an alert, for its runbook. */
-const facts = (alert: Alert): string =>
-  [
+/** What the pack says of an alert, for its runbook, and what the lab has shown of it. */
+const facts = (alert: Alert): string => {
+  const seen = seenInRuns(alert.name);
+  return [
     `${kinds[alert.kind]}. Hop: ${alert.hop}.`,
     degreesOf(alert)
       .map((degree) => fires(alert, degree))
       .join('\n'),
+    ...(seen.length > 0 ? [`On real Xen ([docs/diagnosis.md](../docs/diagnosis.md)):`, seen.join('\n')] : []),
   ].join('\n\n');
+};
 
 /** The runbook with its facts made anew. Throws where it has no place for them. */
 export const withFacts = (page: string, alert: Alert): string => {
