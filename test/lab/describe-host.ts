@@ -7,7 +7,6 @@ import { describeRunbooks } from './runbooks.ts';
 import { isFullForm, useStage } from './stage.ts';
 import { describeRunStates } from './run-states.ts';
 import { describeStorm } from './storm.ts';
-import { describeTrace } from './trace.ts';
 
 /** All that is tested on one boot of Xen. */
 export function describeHost(scheduler: SchedulerName): void {
@@ -18,7 +17,6 @@ export function describeHost(scheduler: SchedulerName): void {
     if (!isFullForm) return;
     describePrivileges(stage);
     describeRunStates(stage);
-    describeTrace(stage);
     describeRunbooks(stage);
     describeToolstackEvents(stage);
   });

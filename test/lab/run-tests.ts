@@ -16,7 +16,8 @@ if (isRunning && lab === undefined) {
 }
 // The short form boots one host; a lab that is up has one scheduler.
 const schedulers = lab ? [lab.scheduler] : isFull ? SCHEDULER_NAMES : ['credit'];
-const files = schedulers.map((scheduler) => `test/lab/${scheduler}.xen.ts`);
+const hasProbes = isFull && (lab === undefined || lab.threads === 'single');
+const files = [...schedulers, ...(hasProbes ? ['probes'] : [])].map((name) => `test/lab/${name}.xen.ts`);
 
 const config = join(import.meta.dirname, 'vitest.config.ts');
 const { status } = spawnSync('npx', ['vitest', 'run', '--config', config, ...files, ...rest], {

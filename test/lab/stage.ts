@@ -3,7 +3,7 @@ import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
 import { GUEST_NAMES, Lab, USUAL_GUESTS } from './lab.ts';
-import type { SchedulerName } from './qemu.ts';
+import type { SchedulerName, Threads } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 
 const LIFETIME_SECONDS = 3600;
@@ -93,13 +93,18 @@ export class Stage {
 }
 
 /** Boots a lab before the tests of this file and ends it after them; in between the function that it returns gives the stage. */
-export function useStage(scheduler: SchedulerName, prepare: (lab: Lab) => Promise<void>): () => Stage {
+export function useStage(
+  scheduler: SchedulerName,
+  prepare: (lab: Lab) => Promise<void>,
+  threads: Threads = 'multi',
+): () => Stage {
   let stage: Stage | undefined;
   beforeAll(async () => {
     const guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS;
     const progress = (message: string): void => void process.stderr.write(`${scheduler}: ${message}\n`);
     const lab =
-      runningLab(scheduler) ?? (await Lab.boot({ scheduler, guests, lifetimeSeconds: LIFETIME_SECONDS, progress }));
+      runningLab(scheduler, threads) ??
+      (await Lab.boot({ scheduler, threads, guests, lifetimeSeconds: LIFETIME_SECONDS, progress }));
     try {
       stage = await Stage.set(lab, prepare);
       progress('exporters and Prometheus run');
@@ -115,11 +120,13 @@ export function useStage(scheduler: SchedulerName, prepare: (lab: Lab) => Promis
   return () => stage!;
 }
 
-function runningLab(scheduler: SchedulerName): Lab | undefined {
+function runningLab(scheduler: SchedulerName, threads: Threads): Lab | undefined {
   if (!isOnRunningLab) return undefined;
   const lab = Lab.running();
-  if (lab?.scheduler !== scheduler) {
-    throw new Error(`no lab with the scheduler ${scheduler} runs: npm run lab:up -- --scheduler=${scheduler}`);
+  // What can do with processors that run at once can do with ones that run in turn.
+  if (lab?.scheduler !== scheduler || (threads === 'single' && lab.threads !== threads)) {
+    const flags = `--scheduler=${scheduler} --threads=${threads}`;
+    throw new Error(`no lab of this kind runs: npm run lab:up -- ${flags}`);
   }
   return lab;
 }
