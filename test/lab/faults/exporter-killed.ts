@@ -1,5 +1,10 @@
 import { startExporter, stopExporter } from '../exporter.ts';
-import { VICTIM, type Fault } from './fault.ts';
+import { VICTIM, type Fault, type Scene } from './fault.ts';
+
+const startAnew = async (scene: Scene): Promise<void> => {
+  await stopExporter(scene.victim);
+  await startExporter(scene.victim);
+};
 
 export const exporterKilled: Fault = {
   name: 'exporter-killed',
@@ -8,11 +13,7 @@ export const exporterKilled: Fault = {
   async inject(scene) {
     await stopExporter(scene.victim, 'SIGKILL');
   },
-  async nearMiss(scene) {
-    await stopExporter(scene.victim);
-    await startExporter(scene.victim);
-  },
-  async undo(scene) {
-    await startExporter(scene.victim);
-  },
+  nearMiss: startAnew,
+  mitigate: startAnew,
+  undo: startAnew,
 };

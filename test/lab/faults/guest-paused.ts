@@ -1,4 +1,9 @@
-import { VICTIM, type Fault } from './fault.ts';
+import { VICTIM, type Fault, type Scene } from './fault.ts';
+
+/** Xen refuses it for a guest that is not paused. */
+const unpause = async (scene: Scene): Promise<void> => {
+  await scene.dom0.run(`if xl list ${VICTIM} | grep -q -- '--p---'; then xl unpause ${VICTIM}; fi`);
+};
 
 export const guestPaused: Fault = {
   name: 'guest-paused',
@@ -10,7 +15,6 @@ export const guestPaused: Fault = {
   async nearMiss(scene) {
     await scene.dom0.run(`xl pause ${VICTIM}; sleep 3; xl unpause ${VICTIM}`);
   },
-  async undo(scene) {
-    await scene.dom0.run(`xl unpause ${VICTIM}`);
-  },
+  mitigate: unpause,
+  undo: unpause,
 };

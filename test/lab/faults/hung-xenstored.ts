@@ -1,6 +1,10 @@
-import type { Fault } from './fault.ts';
+import type { Fault, Scene } from './fault.ts';
 
 const pid = '$(cat /run/xen/xenstored.pid)';
+
+const goOn = async (scene: Scene): Promise<void> => {
+  await scene.dom0.run(`kill -CONT ${pid}`);
+};
 
 export const hungXenstored: Fault = {
   name: 'hung-xenstored',
@@ -12,7 +16,6 @@ export const hungXenstored: Fault = {
   async nearMiss(scene) {
     await scene.dom0.run(`kill -STOP ${pid}; sleep 2; kill -CONT ${pid}`);
   },
-  async undo(scene) {
-    await scene.dom0.run(`kill -CONT ${pid}`);
-  },
+  mitigate: goOn,
+  undo: goOn,
 };

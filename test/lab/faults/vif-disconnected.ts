@@ -32,5 +32,6 @@ export const vifDisconnected: Fault = {
     await unbind(scene);
     await bind(scene);
   },
+  mitigate: bind,
   undo: bind,
 };
