@@ -53,7 +53,8 @@ export const symptoms: readonly Alert[] = [
     measure: () =>
       `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0 or on (uuid) ${ofHost('instance:xen_uplink_lost_packets:ratio_rate5m > 0.01')})`,
     needs: ['xen_tcp_passive_opens_total'],
-    for: '5m',
+    // The mean over five minutes falls by half only if it is nothing for half of them.
+    for: '1m',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} accepts far fewer connections than an hour ago, and loses some',
     description: `{{ $labels.domain }} accepts ${percent} fewer connections than an hour ago, while connections or packets are lost: nobody asks for less, less gets through.`,
