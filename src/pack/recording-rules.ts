@@ -27,12 +27,12 @@ export const identityRules = (p: Promql): RecordingRule[] => [
     expr: `topk by (job, instance, domain) (1, max by (job, instance, domain, uuid) (${p.metric('xen_domain_info', ...realUuid)}))`,
   },
   {
-    // A guest that migrates is on two hosts for a moment. While the exporter of its host is down it keeps its name. One whose host has none
-    // is known by its own address.
+    // A guest that migrates is on two hosts for a moment. It keeps its name while the exporter of its host is down or cannot ask xl, also over
+    // five minutes without its own. One whose host has none is known by its own address.
     record: 'uuid:xen_guest_identity:info',
     expr: `topk by (uuid) (1, max by (uuid, domain, host) (label_replace(instance_domain:xen_domain_uuid:info, "host", "$1", "instance", "(.*)")))
   or on (uuid)
-(uuid:xen_guest_identity:info and on (uuid) instance:xen_guest_uuid:info and on (host) label_replace(min_over_time(${p.metric('up')}[5m]) == 0, "host", "$1", "instance", "(.*)"))
+(topk by (uuid) (1, last_over_time(uuid:xen_guest_identity:info{host!="unknown"}[5m])) and on (uuid) instance:xen_guest_uuid:info and on (host) label_replace(min_over_time(${p.metric('up')}[5m]) == 0 or min_over_time(${p.metric('xen_exporter_collector_success', 'collector="domains"')}[5m]) == 0, "host", "$1", "instance", "(.*)"))
   or on (uuid)
 topk by (uuid) (1, max by (uuid, domain, host) (label_replace(label_replace(instance:xen_guest_uuid:info, "domain", "$1", "instance", "(.*)"), "host", "unknown", "", "")))`,
   },
