@@ -11,7 +11,7 @@ import { describeStorm } from './storm.ts';
 /** All that is tested on one boot of Xen. */
 export function describeHost(scheduler: SchedulerName): void {
   describe(`Xen with the scheduler ${scheduler}`, () => {
-    const stage = useStage(scheduler, setSchedulerParameters);
+    const stage = useStage(scheduler, { prepare: setSchedulerParameters });
     describeReadings(stage);
     describeStorm(stage);
     if (!isFullForm) return;

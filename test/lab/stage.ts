@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
-import { GUEST_NAMES, Lab, USUAL_GUESTS } from './lab.ts';
+import { GUEST_NAMES, Lab, USUAL_GUESTS, type GuestName } from './lab.ts';
 import type { SchedulerName, Threads } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 
@@ -92,15 +92,21 @@ export class Stage {
   }
 }
 
+/** What kind of lab the tests of a file need. */
+interface Kind {
+  threads?: Threads;
+  guests?: readonly GuestName[];
+  /** Run before the exporters are started. */
+  prepare?: (lab: Lab) => Promise<void>;
+}
+
 /** Boots a lab before the tests of this file and ends it after them; in between the function that it returns gives the stage. */
 export function useStage(
   scheduler: SchedulerName,
-  prepare: (lab: Lab) => Promise<void>,
-  threads: Threads = 'multi',
+  { threads = 'multi', guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS, prepare = async () => {} }: Kind = {},
 ): () => Stage {
   let stage: Stage | undefined;
   beforeAll(async () => {
-    const guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS;
     const progress = (message: string): void => void process.stderr.write(`${scheduler}: ${message}\n`);
     const lab =
       runningLab(scheduler, threads) ??
