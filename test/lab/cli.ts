@@ -3,13 +3,13 @@ import { parseArgs } from 'node:util';
 import { installExporter, packExporter } from './exporter.ts';
 import { labImage } from './image.ts';
 import { GUEST_NAMES, Lab, USUAL_GUESTS, type GuestName } from './lab.ts';
-import { SCHEDULER_NAMES, type SchedulerName } from './qemu.ts';
+import { INIT_NAMES, SCHEDULER_NAMES, type InitName, type SchedulerName } from './qemu.ts';
 import { lacking } from './requirements.ts';
 
 const USAGE = `usage: npm run lab -- COMMAND
   check                      what this machine lacks for the lab (exit status 1 if anything)
   build [--hvm]              make the images, unless they are there; --hvm: with the device model that HVM guests need
-  up [--scheduler=credit2|credit] [--guests=${USUAL_GUESTS.join()}] [--hours=4] [--xen="ARGUMENTS"]
+  up [--scheduler=credit2|credit] [--guests=${USUAL_GUESTS.join()}] [--init=busybox|systemd] [--hours=4] [--xen="ARGUMENTS"]
                              boot it, install and start the exporter in Dom0 and in the guests
   dom0 [COMMAND...]          a shell in Dom0, or a command there
   guest NAME [COMMAND...]    a shell in a guest, or a command there
@@ -44,6 +44,7 @@ function upFlags(args: string[]) {
       options: {
         scheduler: { type: 'string', default: 'credit2' },
         guests: { type: 'string', default: USUAL_GUESTS.join() },
+        init: { type: 'string', default: 'busybox' },
         hours: { type: 'string', default: '4' },
         xen: { type: 'string', default: '' },
       },
@@ -66,10 +67,14 @@ async function up(args: string[]): Promise<void> {
       `scheduler ${values.scheduler}: expected ${SCHEDULER_NAMES.join(' or ')}, Debian's Xen has no others`,
     );
   }
+  if (!INIT_NAMES.includes(values.init as InitName)) {
+    throw new UsageError(`init ${values.init}: expected ${INIT_NAMES.join(' or ')}`);
+  }
   const hours = Number(values.hours);
   if (!(hours > 0)) throw new UsageError(`--hours=${values.hours}: expected a number greater than 0`);
   const lab = await Lab.boot({
     scheduler: values.scheduler as SchedulerName,
+    init: values.init as InitName,
     guests: guests as GuestName[],
     lifetimeSeconds: hours * 3600,
     xenArguments: values.xen,
