@@ -2,11 +2,11 @@ import { afterAll, beforeAll } from 'vitest';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
-import { GUEST_NAMES, Lab, USUAL_GUESTS } from './lab.ts';
-import type { SchedulerName } from './qemu.ts';
+import { GUEST_NAMES, Lab, USUAL_GUESTS, type LabOptions } from './lab.ts';
+import type { InitName, SchedulerName } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 
-const LIFETIME_SECONDS = 3600;
+const LIFETIME_SECONDS = 7200;
 const SCRAPE_INTERVAL_SECONDS = 5;
 const BOOT_TIMEOUT_MS = 1_200_000;
 
@@ -92,34 +92,43 @@ export class Stage {
   }
 }
 
-/** Boots a lab before the tests of this file and ends it after them; in between the function that it returns gives the stage. */
-export function useStage(scheduler: SchedulerName, prepare: (lab: Lab) => Promise<void>): () => Stage {
-  let stage: Stage | undefined;
+/** Boots a lab before the tests of this file, or finds the one that is up, and ends it after them; in between the function that it returns gives it. */
+export function useLab(wanted: Pick<LabOptions, 'scheduler' | 'guests'> & { init: InitName }): () => Lab {
+  let lab: Lab | undefined;
   beforeAll(async () => {
-    const guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS;
-    const progress = (message: string): void => void process.stderr.write(`${scheduler}: ${message}\n`);
-    const lab =
-      runningLab(scheduler) ?? (await Lab.boot({ scheduler, guests, lifetimeSeconds: LIFETIME_SECONDS, progress }));
-    try {
-      stage = await Stage.set(lab, prepare);
-      progress('exporters and Prometheus run');
-    } catch (error) {
-      if (!isOnRunningLab) await lab[Symbol.asyncDispose]();
-      throw error;
-    }
+    const progress = progressOf(wanted.scheduler);
+    lab = runningLab(wanted) ?? (await Lab.boot({ ...wanted, lifetimeSeconds: LIFETIME_SECONDS, progress }));
   }, BOOT_TIMEOUT_MS);
   afterAll(async () => {
-    await stage?.prometheus[Symbol.asyncDispose]();
-    if (!isOnRunningLab) await stage?.lab[Symbol.asyncDispose]();
+    if (!isOnRunningLab) await lab?.[Symbol.asyncDispose]();
   });
+  return () => lab!;
+}
+
+/** As `useLab`, with a stage. */
+export function useStage(scheduler: SchedulerName, prepare: (lab: Lab) => Promise<void>): () => Stage {
+  const lab = useLab({ scheduler, guests: isFullForm ? GUEST_NAMES : USUAL_GUESTS, init: 'busybox' });
+  let stage: Stage | undefined;
+  beforeAll(async () => {
+    stage = await Stage.set(lab(), prepare);
+    progressOf(scheduler)('exporters and Prometheus run');
+  }, BOOT_TIMEOUT_MS);
+  afterAll(() => stage?.prometheus[Symbol.asyncDispose]());
   return () => stage!;
 }
 
-function runningLab(scheduler: SchedulerName): Lab | undefined {
+const progressOf =
+  (scheduler: SchedulerName) =>
+  (message: string): void =>
+    void process.stderr.write(`${scheduler}: ${message}\n`);
+
+function runningLab({ scheduler, init }: { scheduler: SchedulerName; init: InitName }): Lab | undefined {
   if (!isOnRunningLab) return undefined;
   const lab = Lab.running();
-  if (lab?.scheduler !== scheduler) {
-    throw new Error(`no lab with the scheduler ${scheduler} runs: npm run lab:up -- --scheduler=${scheduler}`);
+  if (lab?.scheduler !== scheduler || lab.init !== init) {
+    throw new Error(
+      `no lab with the scheduler ${scheduler} and the init ${init} runs: npm run lab:up -- --scheduler=${scheduler} --init=${init}`,
+    );
   }
   return lab;
 }
