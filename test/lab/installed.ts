@@ -73,11 +73,23 @@ export class Installed {
     return this.works(`systemctl is-active ${this.units.join(' ')}`);
   }
 
-  /** The processes of a unit that have this name. */
-  async processes(unit: UnitName, name: string): Promise<string[]> {
+  /** Waits until a unit has processes of this name, and returns them. */
+  async hasProcess(unit: UnitName, name: string): Promise<string[]> {
     const group = `/sys/fs/cgroup/system.slice/${unit}.service/cgroup.procs`;
     const script = `for pid in $(cat ${group}); do if [ "$(cat /proc/$pid/comm)" = ${name} ]; then echo $pid; fi; done 2>/dev/null; :`;
-    return (await this.run(script)).split('\n').filter((line) => line !== '');
+    return until(
+      `${name} in ${unit}`,
+      async () => {
+        const pids = (await this.run(script)).split('\n').filter((line) => line !== '');
+        return pids.length > 0 && pids;
+      },
+      { timeoutMs: START_TIMEOUT_MS, intervalMs: 500 },
+    );
+  }
+
+  isGone(pids: readonly string[]): Promise<true> {
+    const condition = () => this.works(`! kill -0 ${pids.join(' ')}`);
+    return until('what was started to be gone', condition, { timeoutMs: 60_000, intervalMs: 500 });
   }
 
   /** Processes, control groups, sockets, temporary files, and probes and instances of tracing that are there, one a line: none while no unit runs. */

@@ -17,6 +17,7 @@ const CYCLES = Number(process.env['XEN_LAB_CYCLES'] ?? 20);
 const UPGRADE = '99.0.0';
 // What is read every few minutes is tried again after half a minute.
 const WHOLE_TIMEOUT_MS = 300_000;
+const DEFAULTS = '/etc/default/xen-exporter';
 const LONG = { timeout: 1_800_000 };
 /** Lists of files are kept there, in memory. */
 const BEFORE = '/run/lab/files.before';
@@ -143,24 +144,13 @@ export function describePackages(lab: () => Lab): void {
         await wholePage(dom0);
         const pids = await Promise.all(killed.map((unit) => dom0.pid(unit)));
         await dom0.run(`kill -STOP ${xenstored}`);
-        let hung: string[];
         try {
-          hung = await until(
-            'xl to hang',
-            async () => {
-              const found = await dom0.processes('xen-exporter-helper', 'xl');
-              return found.length > 0 && found;
-            },
-            { timeoutMs: 120_000, intervalMs: 500 },
-          );
+          const hung = await dom0.hasProcess('xen-exporter-helper', 'xl');
           const begin = performance.now();
           await dom0.run(`kill -KILL ${pids.join(' ')}`);
           for (const [index, unit] of killed.entries()) await dom0.isBack(unit, pids[index]!);
           tell(`dom0: ${killed.join(' and ')} back ${((performance.now() - begin) / 1000).toFixed(1)} s after kill -9`);
-          await until('xl to be gone', () => dom0.works(`! kill -0 ${hung.join(' ')}`), {
-            timeoutMs: 60_000,
-            intervalMs: 500,
-          });
+          await dom0.isGone(hung);
         } finally {
           await dom0.run(`kill -CONT ${xenstored}`);
         }
@@ -169,31 +159,24 @@ export function describePackages(lab: () => Lab): void {
 
       test('the helper in a window of run states: Xen traces no longer', LONG, async () => {
         const { dom0 } = machines;
-        const defaults = '/etc/default/xen-exporter';
+        const units = dom0.units.join(' ');
         const windows =
           '--collector.runstate --collector.runstate.cpu-budget=0.5 --collector.runstate.window=60 --collector.runstate.interval=300';
-        await dom0.run(`cp ${defaults} /run/lab/defaults
-          printf 'ARGS="%s"\\nHELPER_ARGS="--collector.runstate"\\n' '${windows}' >${defaults}
-          systemctl restart ${dom0.units.join(' ')}`);
-        const xentrace = await until(
-          'a window',
-          async () => {
-            const found = await dom0.processes('xen-exporter-helper', 'xentrace');
-            return found.length > 0 && found;
-          },
-          { timeoutMs: 180_000, intervalMs: 500 },
-        );
-        await dom0.run(`kill -KILL ${await dom0.pid('xen-exporter-helper')}`);
-        await until('xentrace to be gone', () => dom0.works(`! kill -0 ${xentrace.join(' ')}`), {
-          timeoutMs: 60_000,
-          intervalMs: 500,
-        });
-        await dom0.run(`systemctl stop ${dom0.units.join(' ')}`);
+        await dom0.run(`cp ${DEFAULTS} /run/lab/defaults
+          echo 'ARGS="${windows}"' >${DEFAULTS}
+          systemctl restart ${units}`);
+        try {
+          const xentrace = await dom0.hasProcess('xen-exporter-helper', 'xentrace');
+          await dom0.run(`kill -KILL ${await dom0.pid('xen-exporter-helper')}`);
+          await dom0.isGone(xentrace);
+        } finally {
+          await dom0.run(`systemctl stop ${units}; cp /run/lab/defaults ${DEFAULTS}`);
+        }
         // A xentrace that does not switch tracing on reads what Xen goes on to write: nothing.
         const bytes = await dom0.run('sleep 4; xentrace -X -T 1 /run/lab/left.xt; wc -c </run/lab/left.xt');
         tell(`dom0: left of a window that was cut off: ${bytes.trim()} bytes`);
         expect(Number(bytes)).toBeLessThan(100_000);
-        await dom0.run(`cp /run/lab/defaults ${defaults}; systemctl start ${dom0.units.join(' ')}`);
+        await dom0.run(`systemctl start ${units}`);
         await wholePage(dom0);
       });
     });
@@ -231,12 +214,12 @@ export function describePackages(lab: () => Lab): void {
       test.for(MACHINES)('%s: keeps its flags, and what ran is restarted', LONG, async (name) => {
         const installed = machines[name];
         const flags = 'ARGS="--log.level=debug"\nHELPER_ARGS=""\n';
-        await installed.run(`printf '${flags}' >/etc/default/xen-exporter`);
+        await installed.run(`printf '${flags}' >${DEFAULTS}`);
         const pids = await Promise.all(installed.units.map((unit) => installed.pid(unit)));
         tell(`${name}: ${(await installed.install(newer)).trim()}`);
         for (const [index, unit] of installed.units.entries()) await installed.isBack(unit, pids[index]!);
         expect(await installed.run(`dpkg-query --show --showformat='\${Version}' xen-exporter`)).toBe(UPGRADE);
-        expect(await installed.run('cat /etc/default/xen-exporter')).toBe(flags);
+        expect(await installed.run(`cat ${DEFAULTS}`)).toBe(flags);
         expect(await installed.run(`tr '\\0' ' ' </proc/${await installed.pid(installed.web)}/cmdline`)).toContain(
           '--log.level=debug',
         );
@@ -252,7 +235,7 @@ export function describePackages(lab: () => Lab): void {
           .filter((path) => path !== '' && !OF_THE_SYSTEM.test(path));
       await installed.run('dpkg --remove xen-exporter');
       expect(await installed.leftovers()).toBe('');
-      expect(await added()).toEqual(['/etc/default/xen-exporter']);
+      expect(await added()).toEqual([DEFAULTS]);
       expect(await installed.works('getent passwd xen-exporter || getent group xen-exporter')).toBe(false);
       await installed.run('dpkg --purge xen-exporter');
       expect(await added()).toEqual([]);

@@ -14,9 +14,17 @@ if (isRunning && lab === undefined) {
   process.stderr.write('no lab runs: npm run lab:up\n');
   process.exit(1);
 }
-// The short form boots one host; a lab that is up has one scheduler.
-const schedulers = lab ? [lab.scheduler] : isFull ? SCHEDULER_NAMES : ['credit'];
-const files = schedulers.map((scheduler) => `test/lab/${scheduler}.xen.ts`);
+// The short form boots one host; a lab that is up is one.
+const ofRunning = lab?.init === 'systemd' ? 'systemd' : lab?.scheduler;
+const hosts = ofRunning ? [ofRunning] : isFull ? [...SCHEDULER_NAMES, 'systemd'] : ['credit'];
+const files = hosts.map((host) => `test/lab/${host}.xen.ts`);
+
+if (hosts.includes('systemd')) {
+  const { status } = spawnSync('node', [join(import.meta.dirname, '../../packaging/make.ts'), 'deb'], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(1);
+}
 
 const config = join(import.meta.dirname, 'vitest.config.ts');
 const { status } = spawnSync('npx', ['vitest', 'run', '--config', config, ...files, ...rest], {
