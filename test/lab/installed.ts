@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { until } from '../support/until.ts';
 import type { Machine } from './machine.ts';
 
@@ -22,7 +23,6 @@ export class Installed {
   readonly web: UnitName;
   /** Those that are to run here, each after what it needs. */
   readonly units: readonly UnitName[];
-  #trials = 0;
 
   constructor(machine: Machine) {
     const isDom0 = machine.name === 'dom0';
@@ -108,8 +108,7 @@ export class Installed {
    * So it has the user, the namespaces, the control group and the system calls of the unit, but for what the exporter forbids itself besides.
    */
   async asUnit(unit: UnitName, command: string, settings: readonly string[] = []): Promise<Trial> {
-    this.#trials += 1;
-    const trial = `trial-${this.#trials}`;
+    const trial = `trial-${randomUUID()}`;
     const folder = `/run/systemd/system/${trial}.service.d`;
     // In units % and $ begin what systemd puts in.
     const escaped = command.replaceAll('%', '%%').replaceAll('$', '$$$$');

@@ -97,7 +97,8 @@ export function describePackages(lab: () => Lab): void {
       expect(page.value('xen_exporter_helper_up')).toBe(1);
       expect(page.value('xen_exporter_listener_source', { source: 'netlink' })).toBe(1);
       // From /proc/PID/schedstat of the kernel's threads, which another ProtectProc= would hide.
-      expect(page.value('xen_netback_thread_cpu_seconds_total', { domain: 'domu1' })).toBeGreaterThan(0);
+      const threads = page.samples('xen_netback_thread_cpu_seconds_total').map(({ value }) => value);
+      expect(Math.max(...threads)).toBeGreaterThan(0);
       expect(page.value('xen_domain_cpu_seconds_total', { domain: 'domu1' })).toBeGreaterThan(0);
       tell(
         `dom0: ${page
