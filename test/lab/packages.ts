@@ -21,9 +21,9 @@ const DEFAULTS = '/etc/default/xen-exporter';
 const LONG = { timeout: 1_800_000 };
 /** Lists of files are kept there, in memory. */
 const BEFORE = '/run/lab/files.before';
-// What dpkg, useradd and the journal keep of their own.
+// What dpkg, useradd, the journal and xl keep of their own.
 const OF_THE_SYSTEM =
-  /^\/(var\/(lib\/dpkg|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|etc\/\.pwd\.lock)/;
+  /^\/(var\/(lib\/(dpkg|xen)|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|etc\/\.pwd\.lock)/;
 
 const tell = (what: string): void => void process.stderr.write(`${what}\n`);
 
