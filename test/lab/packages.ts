@@ -32,8 +32,8 @@ export function describePackages(lab: () => Lab): void {
   describe('the Debian package', () => {
     let machines: Record<(typeof MACHINES)[number], Installed>;
     beforeAll(async () => {
-      if (!existsSync(made.deb)) throw new Error(`there is no ${made.deb}: npm run package -- deb makes it`);
       machines = { dom0: new Installed(lab().dom0), domu1: new Installed(lab().guest('domu1')) };
+      if (!existsSync(made.deb)) throw new Error(`there is no ${made.deb}: npm run package -- deb makes it`);
       for (const installed of Object.values(machines)) {
         await stopExporter(installed.machine);
         await installed.run(`mkdir -p /run/lab && find / -xdev | sort >${BEFORE}`);
