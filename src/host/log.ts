@@ -10,10 +10,14 @@ export type LogFields = Readonly<Record<string, string | number | boolean>>;
 /** One method per level; a message in plain words and the values it is about. */
 export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
 
+// JSON leaves DEL and the control characters beyond ASCII as they are, which terminals obey.
+const quoted = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\x7f-\x9f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+
 // logfmt quotes a value with spaces, quotes, `=` or control characters; JSON's escapes are the ones that its readers understand.
 const logfmtValue = (value: string | number | boolean): string => {
   const text = String(value);
-  return /^[^\s"=\\\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text);
+  return /^[^\s"=\\\p{Cc}]+$/u.test(text) ? text : quoted(text);
 };
 
 const formatLine: Record<LogFormat, (entry: LogFields) => string> = {
@@ -21,7 +25,7 @@ const formatLine: Record<LogFormat, (entry: LogFields) => string> = {
     Object.entries(entry)
       .map(([key, value]) => `${key}=${logfmtValue(value)}`)
       .join(' '),
-  json: (entry) => JSON.stringify(entry),
+  json: (entry) => quoted(entry),
 };
 
 /** A log that writes one line per message of at least `level` to `write`. */

@@ -15,6 +15,16 @@ test('logfmt quotes what needs quotes and escapes what would break the line', ()
   ]);
 });
 
+test.each(['logfmt', 'json'] as const)(
+  '%s escapes every control character, also those that JSON does not',
+  (format) => {
+    const { log, lines: written } = lines(format);
+    log.warn('Refused', { request: 'a\u001b[2J\u007f\u009b2J' });
+    expect(written.join('').trimEnd()).not.toMatch(/\p{Cc}/u);
+    expect(written.join('')).toContain('a\\u001b[2J\\u007f\\u009b2J');
+  },
+);
+
 test('JSON', () => {
   const { log, lines: written } = lines('json');
   log.error('Failed', { n: 3 });

@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { describePrivileges } from './privileges.ts';
+import { GUEST_NAMES, USUAL_GUESTS } from './lab.ts';
 import { describeToolstackEvents } from './toolstack-events.ts';
 import type { SchedulerName } from './qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
@@ -11,7 +12,8 @@ import { describeStorm } from './storm.ts';
 /** All that is tested on one boot of Xen. */
 export function describeHost(scheduler: SchedulerName): void {
   describe(`Xen with the scheduler ${scheduler}`, () => {
-    const stage = useStage(scheduler, { prepare: setSchedulerParameters });
+    const guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS;
+    const stage = useStage({ scheduler, guests }, setSchedulerParameters);
     describeReadings(stage);
     describeStorm(stage);
     if (!isFullForm) return;

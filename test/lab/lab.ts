@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { until } from '../support/until.ts';
 import { CACHE, labImage } from './image.ts';
 import { Machine } from './machine.ts';
-import { CONSOLE_LOG, isQemuOf, startQemu, stopQemu, type Qemu, type SchedulerName, type Threads } from './qemu.ts';
+import {
+  CONSOLE_LOG,
+  isQemuOf,
+  startQemu,
+  stopQemu,
+  type InitName,
+  type Qemu,
+  type SchedulerName,
+  type Threads,
+} from './qemu.ts';
 
 /** Guests by name, as etc/xen/NAME.cfg of the image has them. */
 const GUEST_ADDRESSES = {
@@ -31,6 +40,8 @@ const GUEST_BOOT_MS = 300_000;
 
 export interface LabOptions {
   scheduler: SchedulerName;
+  /** Of Dom0 and all guests. */
+  init?: InitName;
   guests: readonly GuestName[];
   /** The lab ends after that by itself. */
   lifetimeSeconds: number;
@@ -47,23 +58,26 @@ interface Traces {
   key: string;
   guests: readonly GuestName[];
   scheduler: SchedulerName;
+  init: InitName;
   threads: Threads;
 }
 
 /** A Xen host under QEMU: Dom0 and its guests, booted from images that never change, with all state in memory. */
 export class Lab implements AsyncDisposable {
   readonly scheduler: SchedulerName;
+  readonly init: InitName;
   readonly threads: Threads;
   readonly dom0: Machine;
   readonly guests: ReadonlyMap<GuestName, Machine>;
   readonly #traces: Traces;
 
   private constructor(traces: Traces) {
-    const { qemu, folder, key, guests, scheduler, threads } = traces;
+    const { qemu, folder, key, guests, scheduler, init, threads } = traces;
     const machine = (name: string, ip: string, index: number) =>
       new Machine(name, ip, { sshPort: qemu.ports[2 * index]!, exporterPort: qemu.ports[2 * index + 1]!, key, folder });
     this.#traces = traces;
     this.scheduler = scheduler;
+    this.init = init;
     this.threads = threads;
     this.dom0 = machine('dom0', DOM0_ADDRESS, 0);
     this.guests = new Map(guests.map((name, index) => [name, machine(name, GUEST_ADDRESSES[name], index + 1)]));
@@ -71,14 +85,15 @@ export class Lab implements AsyncDisposable {
 
   /** Builds the image if need be, boots Xen and Dom0, creates the guests, and returns when all of them answer. */
   static async boot(options: LabOptions): Promise<Lab> {
-    const { scheduler, guests, lifetimeSeconds, threads = 'multi', xenArguments = '', progress = () => {} } = options;
+    const { scheduler, init = 'busybox', threads = 'multi', guests, lifetimeSeconds, progress = () => {} } = options;
+    const { xenArguments = '' } = options;
     progress('image: from the cache, or built in about a minute');
     const image = await labImage({ withDeviceModel: guests.includes('hvm1') });
     const folder = await mkdtemp(join(tmpdir(), 'xen-lab-'));
     const addresses = [DOM0_ADDRESS, ...guests.map((name) => GUEST_ADDRESSES[name])];
     const endpoints = addresses.flatMap((ip) => [SSH_PORT, EXPORTER_PORT].map((port) => ({ ip, port })));
-    const qemu = await startQemu({ image, folder, scheduler, threads, endpoints, lifetimeSeconds, xenArguments });
-    const lab = new Lab({ qemu, folder, key: image.key, guests, scheduler, threads });
+    const qemu = await startQemu({ image, folder, scheduler, init, threads, endpoints, lifetimeSeconds, xenArguments });
+    const lab = new Lab({ qemu, folder, key: image.key, guests, scheduler, init, threads });
     try {
       const start = performance.now();
       const report = (what: string) => progress(`${what} after ${Math.round((performance.now() - start) / 1000)} s`);

@@ -60,13 +60,13 @@ export class Machine {
   }
 
   /** Unpacks a tar.gz file of this machine into a folder of that one. */
-  async unpack(archive: string, folder: string): Promise<void> {
-    const child = this.#spawn(`mkdir -p ${folder} && tar -xzf - -C ${folder}`, ['pipe', 'ignore', 'pipe']);
-    const exited = exitOf(child);
-    const complaints = stderrOf(child);
-    createReadStream(archive).pipe(child.stdin!);
-    child.stdin!.on('error', () => {});
-    if ((await exited).code !== 0) throw new Error(`${archive} to ${this.name}: ${complaints()}`);
+  unpack(archive: string, folder: string): Promise<void> {
+    return this.#feed(archive, `mkdir -p ${folder} && tar -xzf - -C ${folder}`);
+  }
+
+  /** Copies a file of this machine to a path of that one. */
+  send(file: string, path: string): Promise<void> {
+    return this.#feed(file, `cat >${path}`);
   }
 
   /** A terminal in the machine, or a command with this process's input and output; returns its exit status. */
@@ -74,6 +74,16 @@ export class Machine {
     const child = this.#spawn(command.join(' '), 'inherit', command.length === 0 ? ['-t'] : []);
     const [code] = (await once(child, 'exit')) as [number | null];
     return code ?? 1;
+  }
+
+  /** Runs a line of shell with a file of this machine as its input. */
+  async #feed(file: string, script: string): Promise<void> {
+    const child = this.#spawn(script, ['pipe', 'ignore', 'pipe']);
+    const exited = exitOf(child);
+    const complaints = stderrOf(child);
+    createReadStream(file).pipe(child.stdin!);
+    child.stdin!.on('error', () => {});
+    if ((await exited).code !== 0) throw new Error(`${file} to ${this.name}: ${complaints()}`);
   }
 
   #spawn(script: string, stdio: 'inherit' | ['pipe', 'ignore', 'pipe'], flags: readonly string[] = []): ChildProcess {

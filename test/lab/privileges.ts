@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Exposition } from '../support/exposition.ts';
 import { until } from '../support/until.ts';
 import { EXPORTER_PID_FILE, metricsOf, startExporter, startProgram, stopExporter, stopProgram } from './exporter.ts';
+import { failing, isWhole } from './pages.ts';
 import type { Stage } from './stage.ts';
 
 const SOCKET = '/run/lab/helper/helper.sock';
@@ -14,7 +15,7 @@ const AS_HELPER = `setpriv ${NO_CAPABILITIES} --regid=${ID}`;
 const AS_EXPORTER = `setpriv ${NO_CAPABILITIES} --reuid=${ID} --regid=${ID}`;
 
 /** Commands of the list in src/host/helper/requests.ts, with a domain that there always is and a short window. */
-const COMMANDS = [
+export const HELPED_COMMANDS = [
   'xl list -v',
   'xl list -l',
   'xl info',
@@ -68,24 +69,11 @@ export function describePrivileges(stage: () => Stage): void {
         },
         { timeoutMs, intervalMs: 1000 },
       );
-    const whole = (page: Exposition): boolean =>
-      [
-        'xen_domain_info',
-        'xen_domain_vcpus',
-        'xen_host_cpus',
-        'xen_domain_scheduler_weight',
-        'xen_domain_grant_frames',
-      ].every((name) => page.samples(name).length > 0) &&
-      page.samples('xen_backend_eoi_delay_seconds_total').length > 0;
-    const failing = (page: Exposition): string[] =>
-      page
-        .samples('xen_exporter_collector_success')
-        .flatMap(({ labels, value }) => (value === 0 ? [labels['collector']!] : []));
 
     describe('by trial', () => {
       test('root without a capability can read everything, another user none of it', { timeout: 600_000 }, async () => {
         const rows: string[] = [];
-        for (const command of [...COMMANDS, ...FILES.map((file) => `cat ${file}`)]) {
+        for (const command of [...HELPED_COMMANDS, ...FILES.map((file) => `cat ${file}`)]) {
           const answers = [await works(`${AS_HELPER} ${command}`), await works(`${AS_EXPORTER} ${command}`)];
           rows.push(`${command}: root without capabilities ${String(answers[0])}, user ${ID} ${String(answers[1])}`);
           expect.soft(answers, rows.at(-1)).toEqual([true, false]);
@@ -102,7 +90,7 @@ export function describePrivileges(stage: () => Stage): void {
         const needed = new Set<string>();
         for (const device of DEVICES) {
           if (!(await works(`[ -e /dev/xen/${device} ]`))) continue;
-          for (const command of COMMANDS) {
+          for (const command of HELPED_COMMANDS) {
             // In a mount namespace of its own the device is another one, which answers nothing.
             const hidden = `unshare -m sh -c 'mount --bind /dev/null /dev/xen/${device} && exec ${AS_HELPER} ${command}'`;
             if (await works(hidden)) continue;
@@ -117,7 +105,7 @@ export function describePrivileges(stage: () => Stage): void {
       test('which folders each command writes to: those of the unit, no other', { timeout: 600_000 }, async () => {
         const readOnly = (writable: string, command: string): string =>
           `unshare -m sh -c 'mkdir -p ${writable} && mount --bind ${writable} ${writable} && mount -o remount,bind,ro / && mount -o remount,bind,ro /run && exec ${AS_HELPER} ${command}'`;
-        for (const command of COMMANDS) {
+        for (const command of HELPED_COMMANDS) {
           const isEnough = await works(readOnly('/var/lib/xen', command));
           const withNothing = await works(readOnly('/mnt', command));
           process.stderr.write(
@@ -133,7 +121,7 @@ export function describePrivileges(stage: () => Stage): void {
       beforeAll(async () => {
         await stopExporter(dom0());
         await startExporter(dom0());
-        alone = seriesOf(await pageWith('everything, as root', whole));
+        alone = seriesOf(await pageWith('everything, as root', isWhole));
         await stopExporter(dom0());
         await startHelper();
         await startWithHelper();
@@ -145,7 +133,7 @@ export function describePrivileges(stage: () => Stage): void {
       }, 300_000);
 
       test('says all that root says', { timeout: 300_000 }, async () => {
-        const page = await pageWith('everything, by the helper', whole);
+        const page = await pageWith('everything, by the helper', isWhole);
         expect(seriesOf(page)).toEqual(alone);
         expect(failing(page)).toEqual([]);
         const memory = ['process_resident_memory_bytes', 'xen_exporter_helper_resident_memory_bytes'].map((name) =>
@@ -212,7 +200,7 @@ export function describePrivileges(stage: () => Stage): void {
       );
 
       test('a helper that is killed costs what needs it, and is welcome back', { timeout: 600_000 }, async () => {
-        await pageWith('everything', whole);
+        await pageWith('everything', isWhole);
         await stopProgram(dom0(), HELPER_PID_FILE, 'SIGKILL');
         const page = await pageWith('what needs it to fail', (each) =>
           ['domains', 'netback'].every((name) => failing(each).includes(name)),
@@ -221,7 +209,7 @@ export function describePrivileges(stage: () => Stage): void {
           expect(failing(page)).not.toContain(collector);
         }
         await startHelper();
-        await pageWith('the recovery', (each) => failing(each).length === 0 && whole(each), 300_000);
+        await pageWith('the recovery', isWhole, 300_000);
       });
     });
   });

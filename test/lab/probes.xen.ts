@@ -4,5 +4,5 @@ import { describeTrace } from './trace.ts';
 
 describe('Xen on processors that run in turn', () => {
   // A PVH guest does not boot there.
-  describeTrace(useStage('credit', { threads: 'single', guests: ['domu1', 'domu2'] }));
+  describeTrace(useStage({ scheduler: 'credit', threads: 'single', guests: ['domu1', 'domu2'] }));
 });

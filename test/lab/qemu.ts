@@ -12,6 +12,11 @@ export const SCHEDULER_NAMES = ['credit', 'credit2'] as const;
 
 export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
 
+/** What the first process of Dom0 and of every guest is: busybox boots faster, systemd runs units. */
+export const INIT_NAMES = ['busybox', 'systemd'] as const;
+
+export type InitName = (typeof INIT_NAMES)[number];
+
 /**
  * Whether emulated processors run at once, or in turn, which is slower. At once, QEMU before 8.1 may go on to run code that the kernel has
  * rewritten (fixed by its commit deba78709ae8): a kernel whose probes are set and taken away meets their breakpoints when they are long gone.
@@ -31,6 +36,7 @@ export interface QemuOptions {
   /** A short path for sockets, logs and the pid. */
   folder: string;
   scheduler: SchedulerName;
+  init: InitName;
   threads: Threads;
   /** Each is forwarded from a port of this machine's loopback. */
   endpoints: readonly Endpoint[];
@@ -108,10 +114,11 @@ export function isQemuOf(pid: number, folder: string): boolean {
   }
 }
 
-function qemuArguments({ image, folder, scheduler, threads, endpoints, xenArguments = '' }: QemuOptions): string[] {
+function qemuArguments(options: QemuOptions): string[] {
+  const { image, folder, scheduler, init, threads, endpoints, xenArguments = '' } = options;
   const forwards = endpoints.map(({ ip, port }) => `,hostfwd=tcp:127.0.0.1:0-${ip}:${port}`).join('');
   const memory = `dom0_mem=${DOM0_MEMORY_MIB}M,max:${DOM0_MEMORY_MIB}M dom0_max_vcpus=${DOM0_VCPUS}`;
-  const dom0 = 'console=hvc0 lab.role=dom0 lab.name=dom0 lab.ip=10.0.2.15 lab.disk=vda mitigations=off net.ifnames=0';
+  const dom0 = `console=hvc0 lab.role=dom0 lab.name=dom0 lab.ip=10.0.2.15 lab.disk=vda lab.init=${init} mitigations=off net.ifnames=0`;
   return [
     ...['-name', 'xen-lab', '-machine', 'q35', '-accel', `tcg,thread=${threads}`, '-cpu', PROCESSOR],
     ...['-smp', String(PHYSICAL_CPUS), '-m', String(MEMORY_MIB), '-nodefaults', '-display', 'none', '-no-reboot'],

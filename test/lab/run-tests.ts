@@ -14,10 +14,21 @@ if (isRunning && lab === undefined) {
   process.stderr.write('no lab runs: npm run lab:up\n');
   process.exit(1);
 }
-// The short form boots one host; a lab that is up has one scheduler.
-const schedulers = lab ? [lab.scheduler] : isFull ? SCHEDULER_NAMES : ['credit'];
-const hasProbes = isFull && (lab === undefined || lab.threads === 'single');
-const files = [...schedulers, ...(hasProbes ? ['probes'] : [])].map((name) => `test/lab/${name}.xen.ts`);
+// The short form boots one host; a lab that is up is one.
+const ofRunning = (running: Lab): string => {
+  if (running.init === 'systemd') return 'systemd';
+  return running.threads === 'single' ? 'probes' : running.scheduler;
+};
+const ofAll = isFull ? [...SCHEDULER_NAMES, 'probes', 'systemd'] : ['credit'];
+const hosts = lab ? [ofRunning(lab)] : ofAll;
+const files = hosts.map((host) => `test/lab/${host}.xen.ts`);
+
+if (hosts.includes('systemd')) {
+  const { status } = spawnSync('node', [join(import.meta.dirname, '../../packaging/make.ts'), 'deb'], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(1);
+}
 
 const config = join(import.meta.dirname, 'vitest.config.ts');
 const { status } = spawnSync('npx', ['vitest', 'run', '--config', config, ...files, ...rest], {

@@ -2,11 +2,11 @@ import { afterAll, beforeAll } from 'vitest';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
-import { GUEST_NAMES, Lab, USUAL_GUESTS, type GuestName } from './lab.ts';
-import type { SchedulerName, Threads } from './qemu.ts';
+import { Lab, type GuestName } from './lab.ts';
+import type { InitName, SchedulerName, Threads } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 
-const LIFETIME_SECONDS = 3600;
+const LIFETIME_SECONDS = 7200;
 const SCRAPE_INTERVAL_SECONDS = 5;
 const BOOT_TIMEOUT_MS = 1_200_000;
 
@@ -93,45 +93,48 @@ export class Stage {
 }
 
 /** What kind of lab the tests of a file need. */
-interface Kind {
+interface Wanted {
+  scheduler: SchedulerName;
+  guests: readonly GuestName[];
+  init?: InitName;
   threads?: Threads;
-  guests?: readonly GuestName[];
-  /** Run before the exporters are started. */
-  prepare?: (lab: Lab) => Promise<void>;
 }
 
-/** Boots a lab before the tests of this file and ends it after them; in between the function that it returns gives the stage. */
-export function useStage(
-  scheduler: SchedulerName,
-  { threads = 'multi', guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS, prepare = async () => {} }: Kind = {},
-): () => Stage {
-  let stage: Stage | undefined;
+/** Boots a lab before the tests of this file, or finds the one that is up, and ends it after them; in between the function that it returns gives it. */
+export function useLab(wanted: Wanted): () => Lab {
+  let lab: Lab | undefined;
   beforeAll(async () => {
-    const progress = (message: string): void => void process.stderr.write(`${scheduler}: ${message}\n`);
-    const lab =
-      runningLab(scheduler, threads) ??
-      (await Lab.boot({ scheduler, threads, guests, lifetimeSeconds: LIFETIME_SECONDS, progress }));
-    try {
-      stage = await Stage.set(lab, prepare);
-      progress('exporters and Prometheus run');
-    } catch (error) {
-      if (!isOnRunningLab) await lab[Symbol.asyncDispose]();
-      throw error;
-    }
+    const progress = progressOf(wanted.scheduler);
+    lab = runningLab(wanted) ?? (await Lab.boot({ ...wanted, lifetimeSeconds: LIFETIME_SECONDS, progress }));
   }, BOOT_TIMEOUT_MS);
   afterAll(async () => {
-    await stage?.prometheus[Symbol.asyncDispose]();
-    if (!isOnRunningLab) await stage?.lab[Symbol.asyncDispose]();
+    if (!isOnRunningLab) await lab?.[Symbol.asyncDispose]();
   });
+  return () => lab!;
+}
+
+/** As `useLab`, with a stage; `prepare` is run before its exporters are started. */
+export function useStage(wanted: Wanted, prepare: (lab: Lab) => Promise<void> = async () => {}): () => Stage {
+  const lab = useLab(wanted);
+  let stage: Stage | undefined;
+  beforeAll(async () => {
+    stage = await Stage.set(lab(), prepare);
+    progressOf(wanted.scheduler)('exporters and Prometheus run');
+  }, BOOT_TIMEOUT_MS);
+  afterAll(() => stage?.prometheus[Symbol.asyncDispose]());
   return () => stage!;
 }
 
-function runningLab(scheduler: SchedulerName, threads: Threads): Lab | undefined {
+const progressOf =
+  (scheduler: SchedulerName) =>
+  (message: string): void =>
+    void process.stderr.write(`${scheduler}: ${message}\n`);
+
+function runningLab({ scheduler, init = 'busybox', threads = 'multi' }: Wanted): Lab | undefined {
   if (!isOnRunningLab) return undefined;
   const lab = Lab.running();
-  // What can do with processors that run at once can do with ones that run in turn.
-  if (lab?.scheduler !== scheduler || (threads === 'single' && lab.threads !== threads)) {
-    const flags = `--scheduler=${scheduler} --threads=${threads}`;
+  if (lab?.scheduler !== scheduler || lab.init !== init || lab.threads !== threads) {
+    const flags = `--scheduler=${scheduler} --init=${init} --threads=${threads}`;
     throw new Error(`no lab of this kind runs: npm run lab:up -- ${flags}`);
   }
   return lab;

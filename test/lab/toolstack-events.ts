@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Exposition } from '../support/exposition.ts';
 import { until } from '../support/until.ts';
 import { EXPORTER_PID_FILE, metricsOf, startExporter, stopExporter } from './exporter.ts';
+import { failing } from './pages.ts';
 import { decreases, metricsAbout, Recorder } from './recorder.ts';
 import type { Stage } from './stage.ts';
 
@@ -23,11 +24,6 @@ const FROM_FILES = [
   'vbd',
 ];
 const XENSTORED = '$(cat /run/xen/xenstored.pid)';
-
-const failing = (page: Exposition): string[] =>
-  page
-    .samples('xen_exporter_collector_success')
-    .flatMap(({ labels, value }) => (value === 0 ? [labels['collector']!] : []));
 
 const domidOf = (page: Exposition, domain: string): string | undefined =>
   page.samples('xen_domain_info').find(({ labels }) => labels['domain'] === domain)?.labels['domid'];

@@ -65,6 +65,13 @@ describe('the units fit together, and the exporter', () => {
     expect(helper.get('RestrictAddressFamilies')).toEqual(['AF_UNIX']);
   });
 
+  test('each is started again however often it dies', () => {
+    for (const unit of [guest, web, helper]) {
+      expect(unit.get('Restart')).toEqual(['always']);
+      expect(unit.get('StartLimitIntervalSec')).toEqual(['0']);
+    }
+  });
+
   test('the only port is the default one', () => {
     const port = /\d+$/.exec(globalOptions['web.listen-address'].default[0]!)![0];
     for (const unit of [guest, web]) {

@@ -10,6 +10,7 @@ import { helpedCommands } from '../../../src/host/helper/helped-commands.ts';
 import { Helper } from '../../../src/host/helper/helper.ts';
 import { FrameReader, ProtocolError, type Frame } from '../../../src/host/helper/protocol.ts';
 import { fakeHost, TempTree } from '../../support/fake-host.ts';
+import { anyBytes } from '../../support/helper-requests.ts';
 import { recordingLog } from '../../support/recording-log.ts';
 import { until } from '../../support/until.ts';
 
@@ -242,7 +243,7 @@ describe('what is no request', () => {
 
   test('any bytes at all: refused, or a name of the list; nothing else of the machine is touched', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+      fc.asyncProperty(anyBytes, async (bytes) => {
         const [frame, ...others] = await answersTo(bytes, '\n');
         expect(others).toEqual([]);
         expect(frame?.type).toBe('refusal');

@@ -8,6 +8,7 @@ import { filesOf, helpedCommand, helpedFiles, helpedPrograms } from '../../../sr
 import { readText } from '../../formats/fixture.ts';
 import { createCollector, runBackground } from '../../support/collect.ts';
 import { TempTree } from '../../support/fake-host.ts';
+import { editedCommands, knownCommands } from '../../support/helper-requests.ts';
 import { hostOf, hosts } from '../../support/hosts.ts';
 import { toolstackOf } from '../../support/toolstack.ts';
 
@@ -45,25 +46,12 @@ test('whatever collectors run is on the list, as they write it; but ss, which ne
   expect(helpedPrograms.filter((program) => !programs.has(program))).toEqual(['ovs-appctl']);
 });
 
-const known = [
-  'xl list -v',
-  'xl list -l',
-  'xl info',
-  'xl vcpu-list',
-  'xl sched-credit2',
-  'ovs-appctl dpctl/show',
-  'lsevtchn 0',
-  'xentrace -X -D -T 1 /dev/null',
-  'xen-diag gnttab_query_size 7',
-  'xentrace -D -e 0x00021000 -T 3 /dev/stdout',
-];
-
 describe('nothing but the list', () => {
   test('a command is what its name says', () => {
-    const lines = known
+    const lines = knownCommands
       .map((line) => helpedCommand(line))
       .map((command) => [command?.program, ...command!.args].join(' '));
-    expect(lines).toEqual(known);
+    expect(lines).toEqual(knownCommands);
     expect(helpedCommand('xen-diag gnttab_query_size 7')?.name).toBe('xen-diag gnttab_query_size');
     expect(helpedCommand('xentrace -D -e 0x00021000 -T 3 /dev/stdout')?.streamsFor).toBe(3);
   });
@@ -103,14 +91,8 @@ describe('nothing but the list', () => {
   });
 
   test('a name with a letter more, less or other is another name, or none', () => {
-    const edited = fc
-      .tuple(fc.constantFrom(...known), fc.nat(), fc.nat(2), fc.string({ unit: 'binary', maxLength: 3 }))
-      .map(([line, at, length, text]) => {
-        const begin = at % (line.length + 1);
-        return line.slice(0, begin) + text + line.slice(begin + length);
-      });
     fc.assert(
-      fc.property(fc.oneof(edited, fc.string({ unit: 'binary' })), (request) => {
+      fc.property(fc.oneof(editedCommands, fc.string({ unit: 'binary' })), (request) => {
         const command = helpedCommand(request);
         if (command === undefined) return;
         // Only numbers make more names than are written down.
@@ -120,7 +102,7 @@ describe('nothing but the list', () => {
         );
         if (domid !== undefined) expect(Number(domid)).toBeLessThan(0x7ff0);
         else if (seconds !== undefined) expect(Number(seconds)).toBeLessThanOrEqual(300);
-        else expect(known.concat('xl sched-credit', 'xl cpupool-list', 'xl sched-rtds')).toContain(request);
+        else expect(knownCommands.concat('xl sched-credit', 'xl cpupool-list', 'xl sched-rtds')).toContain(request);
       }),
       { numRuns: 3000 },
     );

@@ -8,7 +8,7 @@ set -euo pipefail
 out=$1 node=$2; shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 suite=bookworm
-packages=(mount iproute2 bridge-utils ethtool procps python3-minimal kmod udev iputils-ping libstdc++6 openssh-server
+packages=(mount systemd iproute2 bridge-utils ethtool procps python3-minimal kmod udev iputils-ping libstdc++6 openssh-server
   nftables nginx-light apache2-utils netcat-openbsd curl busybox-static xen-utils-4.17 xen-utils-common xenstore-utils "$@")
 
 mkdir -p "$out"
@@ -82,12 +82,26 @@ make_initramfs() {
   (cd "$tree" && find . | cpio --quiet -o -H newc | zstd -q -3 -T0) >"$out/initrd.img"
 }
 
+# Where systemd is init, it starts what the tests install, and /lab/boot; what Debian's packages would have started, /lab/boot does.
+set_up_systemd() {
+  # Empty: every machine makes an identity of its own, and it is not its first boot, at which everything would be enabled again.
+  : >"$root/etc/machine-id"
+  rm -rf "$root"/etc/systemd/system/*.wants "$root"/etc/rc?.d
+  chroot "$root" systemctl --quiet enable lab.service
+  chroot "$root" systemctl --quiet set-default multi-user.target
+  # Nobody logs in at a console, devices are the kernel's and /lab/boot's, and caches of a system that lasts an hour are not worth their minute.
+  chroot "$root" systemctl --quiet mask getty.target timers.target systemd-{logind,update-utmp,update-utmp-runlevel}.service \
+    systemd-udevd.service systemd-udevd-{control,kernel}.socket systemd-udev-{trigger,settle}.service \
+    systemd-{hwdb-update,journal-catalog-update,update-done,random-seed,binfmt}.service proc-sys-fs-binfmt_misc.automount
+}
+
 finish_root() {
   cp -a --no-preserve=ownership "$here/overlay/." "$root"
   install -m755 "$node" "$root/usr/bin/node"
-  # busybox is init, and knows it by the name that it is called by.
+  # busybox is init, and knows it by the name that it is called by; initramfs-init puts systemd in its place where that is asked for.
   local name
   for name in init reboot poweroff halt; do ln -sf /bin/busybox "$root/sbin/$name"; done
+  set_up_systemd
   mkdir -p "$root/boot"
   cp "$out/vmlinuz" "$root/boot/vmlinuz-guest"
   cp "$out/initrd.img" "$root/boot/initrd-guest"
