@@ -26,6 +26,9 @@ const total = /^ {4}(Hits|Entries|Dropped): (\d+)$/;
 // A name of a program, which may be among the keys, can hold anything: the last "} hitcount:" is the kernel's.
 const row = /^\{ (.*) \} hitcount: +(\d+)((?: +\w+: +\d+)*) *$/;
 
+// The key `cpu`, which kernels before 5.15 know alone, is called common_cpu where later ones tell of the trigger, and cpu in its rows.
+const nameInRows = (key: string): string => (key === 'common_cpu' ? '(?:common_)?cpu' : key);
+
 const parseRow = (line: string, keys: readonly string[], keyTexts: RegExp): HistRow => {
   const [, keyText, hits, sums = ''] = row.exec(line) ?? [];
   const texts = keyText === undefined ? null : keyTexts.exec(keyText);
@@ -52,7 +55,7 @@ export const parseTraceHist = (text: string): HistTable[] => {
     const [, name, count] = total.exec(line) ?? [];
     if (keysText !== undefined) {
       keys = keysText.split(',').map((key) => key.replace(/\..*/, ''));
-      keyTexts = new RegExp(`^${keys.map((key) => `${key}: (.*)`).join(', ')}$`);
+      keyTexts = new RegExp(`^${keys.map((key) => `${nameInRows(key)}: (.*)`).join(', ')}$`);
       rows = [];
     } else if (name !== undefined) {
       totals.set(name, parseCounter(count!, name));

@@ -86,7 +86,7 @@ describe('what is written to tracefs', () => {
     expect(await watchOnce()).toEqual([]);
     const registers = process.arch === 'x64' ? ['%si', '%dx'] : ['$arg2', '$arg3'];
     const match = (event: string): string =>
-      `hist:keys=newsk:${event}_time_ns=common_timestamp-$${event}_time_at:size=4096:onmatch(xen_exporter.xen_exporter_${event}).xen_exporter_${event}_time($${event}_time_ns) if newsk != 0`;
+      `hist:keys=newsk:${event}_time_ns=common_timestamp-$${event}_time_at:size=4096:clock=mono:onmatch(xen_exporter.xen_exporter_${event}).xen_exporter_${event}_time($${event}_time_ns) if newsk != 0`;
     expect(tracefs.written).toEqual([
       `mkdir ${own}`,
       `instances/${own}/tracing_on= 0`,
@@ -97,10 +97,10 @@ describe('what is written to tracefs', () => {
       'synthetic_events: xen_exporter_queue_time u64 ns',
       'synthetic_events: xen_exporter_add_time u64 ns',
       `${events}/synthetic/xen_exporter_queue_time/trigger: hist:keys=ns.log2:vals=hitcount,ns:size=128`,
-      `${events}/xen_exporter/xen_exporter_queue/trigger: hist:keys=child:queue_time_at=common_timestamp:size=4096`,
+      `${events}/xen_exporter/xen_exporter_queue/trigger: hist:keys=child:queue_time_at=common_timestamp:size=4096:clock=mono`,
       `${events}/xen_exporter/xen_exporter_accept/trigger: ${match('queue')}`,
       `${events}/synthetic/xen_exporter_add_time/trigger: hist:keys=ns.log2:vals=hitcount,ns:size=128`,
-      `${events}/xen_exporter/xen_exporter_add/trigger: hist:keys=child:add_time_at=common_timestamp:size=4096`,
+      `${events}/xen_exporter/xen_exporter_add/trigger: hist:keys=child:add_time_at=common_timestamp:size=4096:clock=mono`,
       `${events}/xen_exporter/xen_exporter_accept/trigger: ${match('add')}`,
       `clear ${events}/xen_exporter/xen_exporter_accept`,
       `clear ${events}/synthetic/xen_exporter_add_time`,

@@ -38,6 +38,17 @@ test('several keys', () => {
   expect(table!.rows[2]).toEqual({ keys: ['8', '1'], hits: 760, sums: new Map() });
 });
 
+test('two triggers of an event, of which one calls the CPU by another name than its rows', () => {
+  const [byThread, byCpu] = parseTraceHist(readText('tracefs/dom0-copy-two-triggers.hist'));
+  expect(byThread!.rows.at(-1)).toEqual({
+    keys: ['vif1.0-q0-guest [       327]'],
+    hits: 967,
+    sums: new Map([['count', 1981]]),
+  });
+  expect(byCpu).toMatchObject({ keys: ['common_cpu', 'common_pid'], hits: 2908, dropped: 0 });
+  expect(byCpu!.rows[0]).toEqual({ keys: ['0', '268'], hits: 1, sums: new Map() });
+});
+
 test('a probe that was never hit', () => {
   expect(parseTraceHist(readText('tracefs/dom0-no-hits.hist'))).toEqual([
     { keys: ['common_cpu'], rows: [], hits: 0, dropped: 0 },

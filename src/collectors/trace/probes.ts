@@ -131,6 +131,9 @@ const followedCalls = 1024;
 const rows = 4096;
 const rowsOfPowers = 128;
 
+// The default, global, gives a CPU whose clock is behind the last time that any has given: many times would be 0.
+const clock = 'clock=mono';
+
 /** The name of an event as kprobe_profile shows it, which does not tell groups from each other. */
 export const eventName = (event: string): string => `${ours}_${event}`;
 
@@ -156,10 +159,13 @@ const delayTriggers = (delay: Delay): Trigger[] => {
   const filter = to.only === undefined ? '' : ` if ${to.only}`;
   return [
     { event: delayFolder(delay), command: `hist:keys=ns.log2:vals=hitcount,ns:size=${rowsOfPowers}` },
-    { event: probeFolder(from.event), command: `hist:keys=${from.keys}:${name}_at=common_timestamp:size=${rows}` },
+    {
+      event: probeFolder(from.event),
+      command: `hist:keys=${from.keys}:${name}_at=common_timestamp:size=${rows}:${clock}`,
+    },
     {
       event: probeFolder(to.event),
-      command: `hist:keys=${to.keys}:${name}_ns=common_timestamp-$${name}_at:size=${rows}:onmatch(${ours}.${eventName(from.event)}).${eventName(name)}($${name}_ns)${filter}`,
+      command: `hist:keys=${to.keys}:${name}_ns=common_timestamp-$${name}_at:size=${rows}:${clock}:onmatch(${ours}.${eventName(from.event)}).${eventName(name)}($${name}_ns)${filter}`,
     },
   ];
 };
