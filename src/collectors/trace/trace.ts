@@ -80,7 +80,7 @@ const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => true | string> => 
 /** Grant operations, events and waits for accept(), which no counter tells: from probes in the kernel, set now and then. */
 export const trace = defineCollector({
   name: 'trace',
-  help: 'An experiment that has panicked a Dom0, see docs/trace.md. Grant operations and their times, events sent through event channels, and the time that connections wait for accept(), from kprobes and hist triggers of the kernel.',
+  help: 'Grant operations and their times, events sent through event channels, and the time that connections wait for accept(), from kprobes and hist triggers of the kernel.',
   enabledByDefault: false,
   cadence: 'guarded',
   maxSeries: 20_000,
