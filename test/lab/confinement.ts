@@ -172,15 +172,20 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
     });
 
     test('can run every command of its list in its unit; which of them write to /var/lib/xen', LONG, async () => {
+      const writing: string[] = [];
       for (const command of HELPED_COMMANDS) {
-        const shell = `/bin/bash -o pipefail -c '${command} | cat >/dev/null'`;
+        // Where xl list -l cannot take its locks it says so, prints an empty list, and ends well.
+        const said = `said=$({ ${command} | cat >/dev/null; } 2>&1)`;
+        const shell = `/bin/bash -o pipefail -c '${said} && [[ $said != *error:* ]]'`;
         const asItIs = await dom0().asUnit(unit, shell);
         const readOnly = await dom0().asUnit(unit, shell, ['ReadWritePaths=']);
         tell(
           `dom0, ${unit}, ${command}: ${asItIs.isWell}; /var/lib/xen read-only: ${readOnly.isWell}${readOnly.said.map((line) => `\n  ${line}`).join('')}`,
         );
         expect.soft(asItIs.isWell, `${command}: ${asItIs.said.join('\n')}`).toBe(true);
+        if (!readOnly.isWell) writing.push(command);
       }
+      expect(writing).toEqual(['xl list -l']);
     });
 
     test(`refuses ${REQUESTS} requests that are none, and goes on`, LONG, async () => {

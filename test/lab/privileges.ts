@@ -105,14 +105,20 @@ export function describePrivileges(stage: () => Stage): void {
       test('which folders each command writes to: those of the unit, no other', { timeout: 600_000 }, async () => {
         const readOnly = (writable: string, command: string): string =>
           `unshare -m sh -c 'mkdir -p ${writable} && mount --bind ${writable} ${writable} && mount -o remount,bind,ro / && mount -o remount,bind,ro /run && exec ${AS_HELPER} ${command}'`;
+        // Where xl list -l cannot take its locks it says so, prints an empty list, and ends well.
+        const worksWell = (script: string) =>
+          works(`said=$({ ${script} >/dev/null; } 2>&1) && [[ $said != *error:* ]]`);
+        const writing: string[] = [];
         for (const command of HELPED_COMMANDS) {
-          const isEnough = await works(readOnly('/var/lib/xen', command));
-          const withNothing = await works(readOnly('/mnt', command));
+          const isEnough = await worksWell(readOnly('/var/lib/xen', command));
+          const withNothing = await worksWell(readOnly('/mnt', command));
+          if (!withNothing) writing.push(command);
           process.stderr.write(
             `${command}, all read-only: ${String(withNothing)}; /var/lib/xen writable: ${String(isEnough)}\n`,
           );
           expect.soft(isEnough, command).toBe(true);
         }
+        expect(writing).toEqual(['xl list -l']);
       });
     });
 

@@ -1,0 +1,184 @@
+// What the probes of the collector trace cost and show on real Xen: on the lab that `npm run lab:up` has booted. First what a hit costs, in Dom0:
+// the triggers of each kind at a system call that a loop makes. Then what armed probes cost the connections that a guest accepts, and what they
+// count meanwhile. Under emulation seconds are those of no real host: the ratios count.
+import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
+import { Lab } from '../test/lab/lab.ts';
+import type { Machine } from '../test/lab/machine.ts';
+import type { Exposition } from '../test/support/exposition.ts';
+import { until } from '../test/support/until.ts';
+import {
+  delayCommand,
+  delayFolder,
+  ours,
+  probeCommand,
+  probeFolder,
+  probeSets,
+  triggersOf,
+  type ProbeSet,
+} from '../src/collectors/trace/probes.ts';
+import { acceptRate } from './lab-load.ts';
+import { printRuns, quantile } from './support.ts';
+
+const ROUNDS = 3;
+const LOAD_SECONDS = 30;
+const CALLS = 50_000;
+const TRACEFS = '/sys/kernel/tracing';
+const SYSTEM_CALL = '__x64_sys_getppid';
+// The emulated processor takes long over little.
+const ALWAYS =
+  '--collector.trace --collector.trace.cpu-budget=0.5 --collector.trace.always --collector.trace.window=10';
+
+const running = Lab.running();
+if (running === undefined) throw new Error('no lab runs: npm run lab:up');
+const lab = running;
+const { dom0 } = lab;
+const server = lab.guest('domu1');
+
+/** The probes of a set with these events, and what is made of them, at another function. */
+const at = (name: string, set: ProbeSet, events: readonly string[]): ProbeSet => ({
+  ...set,
+  probes: set.probes.filter(({ event }) => events.includes(event)).map((probe) => ({ ...probe, function: name })),
+  counts: set.counts.filter(({ event }) => events.includes(event)),
+  delays: set.delays.filter(({ from, to }) => events.includes(from.event) && events.includes(to.event)),
+});
+
+/** The same with one key for all: no socket comes in and goes out of that function. */
+const withOneKey = (set: ProbeSet): ProbeSet => ({
+  ...set,
+  probes: set.probes.map((probe) => ({ ...probe, takes: probe.takes.map((take) => take.replace(/=[^:]+/, '=\\1')) })),
+});
+
+/** What a hit of each kind does. A system call has one argument; what the others take from is whatever is in their registers. */
+const kinds: Readonly<Record<string, ProbeSet>> = {
+  'an event sent: count by IRQ': at(SYSTEM_CALL, probeSets.events, ['send']),
+  'a late EOI: count by IRQ and flags': at(SYSTEM_CALL, probeSets.events, ['eoi']),
+  'a grant call: count by thread, entry, return, time': at(SYSTEM_CALL, probeSets.grants, ['copy', 'copy_return']),
+  'an accept: entry by socket, return, time': withOneKey(at(SYSTEM_CALL, probeSets.accept, ['queue', 'accept'])),
+};
+
+const INSTANCE = `${TRACEFS}/instances/bench`;
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+const arm = (set: ProbeSet): string =>
+  [
+    `mkdir ${INSTANCE}; echo 0 >${INSTANCE}/tracing_on`,
+    ...set.probes.map((probe) => `echo ${quoted(probeCommand(probe))} >>${TRACEFS}/kprobe_events`),
+    ...set.delays.map((delay) => `echo ${quoted(delayCommand(delay))} >>${TRACEFS}/synthetic_events`),
+    ...triggersOf(set).map(({ event, command }) => `echo ${quoted(command)} >>${INSTANCE}/events/${event}/trigger`),
+  ].join('\n');
+
+const disarm = (set: ProbeSet): string => {
+  const events = [
+    ...set.delays.flatMap((delay) => [delayFolder(delay), probeFolder(delay.to.event)]),
+    ...set.probes.map(({ event }) => probeFolder(event)),
+  ];
+  return [
+    ...events.map((event) => `: >${INSTANCE}/events/${event}/trigger`),
+    `rmdir ${INSTANCE}`,
+    ...set.delays.map(
+      (delay) => `echo ${quoted(`!${delayCommand(delay).split(' ')[0]}`)} >>${TRACEFS}/synthetic_events`,
+    ),
+    ...set.probes.map(({ event }) => `echo ${quoted(`-:${probeFolder(event)}`)} >>${TRACEFS}/kprobe_events`),
+  ].join('\n');
+};
+
+const LOOP = `python3 -c 'import os, time
+call = os.getppid
+begin = time.perf_counter()
+for _ in range(${CALLS}): call()
+print((time.perf_counter() - begin) / ${CALLS} * 1e9)'`;
+
+/** Nanoseconds that a call takes. */
+const timeCalls = async (): Promise<number> => Number(await dom0.run(LOOP, { timeoutMs: 300_000 }));
+
+const measureHits = async (): Promise<void> => {
+  for (const [kind, set] of Object.entries(kinds)) {
+    const without: number[] = [];
+    const armed: number[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      without.push(await timeCalls());
+      await dom0.run(`set -e\n${arm(set)}`);
+      try {
+        armed.push(await timeCalls());
+      } finally {
+        await dom0.run(disarm(set));
+      }
+    }
+    printRuns(`${kind}: a call without`, without, 'ns');
+    printRuns(`${kind}: a call with`, armed, 'ns');
+    const cost = quantile(armed, 0.5) - quantile(without, 0.5);
+    const ratio = quantile(armed, 0.5) / quantile(without, 0.5);
+    console.log(`  costs ${cost.toFixed(0)} ns, ratio ${ratio.toFixed(2)}`);
+  }
+};
+
+const startWith = async (flags: { dom0: string; server: string }): Promise<void> => {
+  for (const machine of [dom0, server]) await stopExporter(machine);
+  await startExporter(server, flags.server);
+  await startExporter(dom0, flags.dom0);
+  for (const [machine, given] of [[server, flags.server] as const, [dom0, flags.dom0] as const]) {
+    if (given !== '')
+      await until('the first window', () => hasWindow(machine), { timeoutMs: 300_000, intervalMs: 1000 });
+  }
+};
+
+const hasWindow = async (machine: Machine): Promise<boolean> =>
+  ((await metricsOf(machine, 60)).value('xen_exporter_probe_windows_total', { result: 'complete' }) ?? 0) > 0;
+
+const sumOf = (page: Exposition, metric: string, labels: Record<string, string> = {}): number =>
+  page
+    .samples(metric)
+    .filter((sample) => Object.entries(labels).every(([name, value]) => sample.labels[name] === value))
+    .reduce((sum, { value }) => sum + value, 0);
+
+/** What the probes in Dom0 and in the guest have counted since they were started, by armed second. */
+const report = (host: Exposition, guest: Exposition): void => {
+  const armed = (page: Exposition, probes: string): number =>
+    sumOf(page, 'xen_exporter_probe_armed_seconds_total', { probes });
+  const perSecond = (metric: string, probes: string, labels = {}): number =>
+    sumOf(host, metric, labels) / armed(host, probes);
+  const operations = (labels = {}): number => perSecond('xen_grant_operations_total', 'grants', labels);
+  const waits = sumOf(guest, 'xen_accept_wait_seconds_count');
+  console.log(
+    [
+      `  grant operations ${operations().toFixed(0)}/s, of them copies to domu1 ${operations({ domain: 'domu1' }).toFixed(0)}/s, maps ${operations({ operation: 'map' }).toFixed(0)}/s`,
+      `in grant calls ${(100 * perSecond('xen_grant_call_duration_seconds_sum', 'grants')).toFixed(2)} % of one CPU`,
+      `of which map and unmap ${(100 * (perSecond('xen_grant_call_duration_seconds_sum', 'grants', { operation: 'map' }) + perSecond('xen_grant_call_duration_seconds_sum', 'grants', { operation: 'unmap' }))).toFixed(2)} %`,
+      `events sent ${perSecond('xen_event_channel_sends_total', 'events').toFixed(0)}/s`,
+      `waits for accept() ${waits}, mean ${((1e3 * sumOf(guest, 'xen_accept_wait_seconds_sum')) / waits).toFixed(2)} ms`,
+      `hits of all probes ${sumOf(host, 'xen_exporter_probe_hits_total')} in Dom0, missed ${sumOf(host, 'xen_exporter_probe_missed_total')}`,
+    ].join('\n  '),
+  );
+};
+
+const measureAccepts = async (): Promise<void> => {
+  await server.run('pgrep -x nginx >/dev/null || nginx');
+  const settings = {
+    off: { dom0: '', server: '' },
+    'always on in Dom0': { dom0: ALWAYS, server: '' },
+    'always on in Dom0 and guest': { dom0: ALWAYS, server: ALWAYS },
+  } as const;
+  const names = Object.keys(settings) as (keyof typeof settings)[];
+  const accepts = new Map(names.map((name) => [name, [] as number[]]));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const name of names) {
+      await startWith(settings[name]);
+      accepts.get(name)!.push(await acceptRate(lab, server, LOAD_SECONDS, () => metricsOf(dom0, 60)));
+      console.error(`accepts, round ${round + 1} of ${ROUNDS}, probes ${name}`);
+      if (name === 'always on in Dom0 and guest') report(await metricsOf(dom0, 60), await metricsOf(server, 60));
+    }
+  }
+  const off = quantile(accepts.get('off')!, 0.5);
+  for (const [name, all] of accepts) {
+    printRuns(`connections that domu1 accepts per second, probes ${name}`, all, '');
+    console.log(`  ratio to off: ${(quantile(all, 0.5) / off).toFixed(3)}`);
+  }
+};
+
+// Whatever an exporter has armed would be measured too.
+await stopExporter(dom0);
+const left = await dom0.run(`grep ${ours}/ ${TRACEFS}/kprobe_events || :`);
+if (left !== '') throw new Error(`probes are left in Dom0: xen-exporter trace --cleanup there, first\n${left}`);
+
+await measureAccepts();
+await startWith({ dom0: '', server: '' });
