@@ -8,16 +8,15 @@ const begin = '<!-- Results: made by npm run docs. -->\n<!-- prettier-ignore-sta
 const end = '<!-- prettier-ignore-end -->';
 
 /** All that was recorded, by its name: scheduler and fault. */
-export const recordings = (): Map<string, RecordedFault> =>
-  new Map(
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.json.gz'))
-      .sort()
-      .map((name) => [
-        name.replace('.json.gz', ''),
-        JSON.parse(gunzipSync(readFileSync(new URL(name, folder))).toString()) as RecordedFault,
-      ]),
-  );
+export const recordings: ReadonlyMap<string, RecordedFault> = new Map(
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.json.gz'))
+    .sort()
+    .map((name) => [
+      name.replace('.json.gz', ''),
+      JSON.parse(gunzipSync(readFileSync(new URL(name, folder))).toString()) as RecordedFault,
+    ]),
+);
 
 const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 type Values = readonly (number | null)[];
@@ -126,7 +125,7 @@ const scoresWhenTold = (fault: RecordedFault): { cause: string; score: number }[
 
 /** What an alert, or the cause that a page named, was seen to do in the runs: a line of Markdown for each. */
 export const seenInRuns = (alert: string): string[] =>
-  [...recordings()]
+  [...recordings]
     .filter(
       ([, { expected, verdict }]) =>
         verdict.isRight && expected && [expected.alert, ...(expected.causes ?? [])].includes(alert),
@@ -164,7 +163,7 @@ ${moved(fault).join('\n')}`;
 export const withResults = (page: string): string => {
   const [before, after] = [page.indexOf(begin), page.indexOf(end)];
   if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the page`);
-  const all = [...recordings()];
+  const all = [...recordings];
   const table = `| Fault or load | Right | Told | after | Pages | Over after | False pages |
 | ------------- | ----- | ---- | ----: | ----: | ---------: | ----------: |
 ${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;

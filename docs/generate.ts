@@ -22,6 +22,6 @@ for (const alert of alerts) {
 const diagnosis = file('diagnosis.md');
 writeFileSync(diagnosis, withResults(readFileSync(diagnosis, 'utf8')));
 mkdirSync(file('diagnosis'), { recursive: true });
-for (const [name, fault] of recordings()) {
+for (const [name, fault] of recordings) {
   writeFileSync(file(`diagnosis/${name}.svg`), picture(fault.verdict.title, fault));
 }

@@ -1,15 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { recordings } from '../../docs/diagnosis.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { toolSays } from '../support/debian.ts';
 import { TIME_SCALE } from '../lab/chain.ts';
-import type { RecordedFault } from '../lab/recorded-fault.ts';
-
-/** Made by npm run lab:faults: what exporters on a real Xen served while things went wrong there. */
-const recordings = resolve(import.meta.dirname, '../fixtures/faults');
 
 let folder: string;
 beforeAll(() => {
@@ -28,55 +24,51 @@ const notation = (series: string, values: readonly (number | null)[]): string =>
     .join(' ');
 };
 
-test.each(readdirSync(recordings).filter((name) => name.endsWith('.json.gz')))(
-  '%s',
-  { timeout: 120_000 },
-  async (file) => {
-    const fault = JSON.parse(gunzipSync(readFileSync(join(recordings, file))).toString()) as RecordedFault;
-    const { intervalSeconds, slots, series, expected } = fault;
-    const { told: toldBy = NaN } = slots;
-    const at = (slot: number): string => `${Math.round(slot * intervalSeconds)}s`;
-    const isTrue = (slot: number, expr: string) => ({
-      eval_time: at(slot),
-      expr: `count(${expr}) > bool 0`,
-      exp_samples: [{ labels: '{}', value: 1 }],
-    });
-    const isNever = (slot: number, expr: string) => ({ eval_time: at(slot), expr, exp_samples: [] });
-    const during = Math.round((slots.undone - slots.injected) * intervalSeconds);
-    const pages = 'ALERTS{severity="critical",alertstate="firing"}';
-    const harmless = Array.from({ length: slots.injected - slots.begin }, (_, index) =>
-      isNever(slots.begin + index, pages),
-    );
-    const told = expected
-      ? [
-          isTrue(
-            slots.undone,
-            `count_over_time(ALERTS{alertname="${expected.alert}",domain="${expected.domain ?? ''}",alertstate="firing"}[${during}s])`,
-          ),
-          ...(expected.causes
-            ? [
-                // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
-                isTrue(
-                  toldBy + 1,
-                  `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{alertname="${expected.alert}"}) and {cause=~"${expected.causes.join('|')}"})[${2 * intervalSeconds}s:15s])`,
-                ),
-              ]
-            : []),
-        ]
-      : [];
-    const tests = [
-      {
-        interval: `${intervalSeconds}s`,
-        input_series: Object.entries(series).map(([name, values]) => ({
-          series: name,
-          values: notation(name, values),
-        })),
-        promql_expr_test: [...harmless, ...told],
-      },
-    ];
-    const path = join(folder, `${file}.yml`);
-    writeFileSync(path, JSON.stringify({ rule_files: ['rules.yml'], evaluation_interval: '15s', tests }));
-    const { stdout, stderr } = await toolSays('promtool', ['test', 'rules', path], folder);
-    expect(stdout + stderr).toContain('SUCCESS');
-  },
-);
+// Made by npm run lab:faults: what exporters on a real Xen served while things went wrong there.
+test.each([...recordings])('%s', { timeout: 120_000 }, async (name, fault) => {
+  const { intervalSeconds, slots, series, expected } = fault;
+  const { told: toldBy = NaN } = slots;
+  const at = (slot: number): string => `${Math.round(slot * intervalSeconds)}s`;
+  const isTrue = (slot: number, expr: string) => ({
+    eval_time: at(slot),
+    expr: `count(${expr}) > bool 0`,
+    exp_samples: [{ labels: '{}', value: 1 }],
+  });
+  const isNever = (slot: number, expr: string) => ({ eval_time: at(slot), expr, exp_samples: [] });
+  const during = Math.round((slots.undone - slots.injected) * intervalSeconds);
+  const pages = 'ALERTS{severity="critical",alertstate="firing"}';
+  const harmless = Array.from({ length: slots.injected - slots.begin }, (_, index) =>
+    isNever(slots.begin + index, pages),
+  );
+  const told = expected
+    ? [
+        isTrue(
+          slots.undone,
+          `count_over_time(ALERTS{alertname="${expected.alert}",domain="${expected.domain ?? ''}",alertstate="firing"}[${during}s])`,
+        ),
+        ...(expected.causes
+          ? [
+              // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
+              isTrue(
+                toldBy + 1,
+                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{alertname="${expected.alert}"}) and {cause=~"${expected.causes.join('|')}"})[${2 * intervalSeconds}s:15s])`,
+              ),
+            ]
+          : []),
+      ]
+    : [];
+  const tests = [
+    {
+      interval: `${intervalSeconds}s`,
+      input_series: Object.entries(series).map(([each, values]) => ({
+        series: each,
+        values: notation(each, values),
+      })),
+      promql_expr_test: [...harmless, ...told],
+    },
+  ];
+  const path = join(folder, `${name}.yml`);
+  writeFileSync(path, JSON.stringify({ rule_files: ['rules.yml'], evaluation_interval: '15s', tests }));
+  const { stdout, stderr } = await toolSays('promtool', ['test', 'rules', path], folder);
+  expect(stdout + stderr).toContain('SUCCESS');
+});
