@@ -29,7 +29,9 @@ const ALWAYS =
   '--collector.trace --collector.trace.cpu-budget=0.5 --collector.trace.always --collector.trace.window=10';
 
 const running = Lab.running();
-if (running === undefined) throw new Error('no lab runs: npm run lab:up');
+// Else its probes panic Dom0: docs/trace.md.
+if (running?.threads !== 'single')
+  throw new Error('no lab runs whose processors run in turn: npm run lab:up -- --threads=single --guests=domu1,domu2');
 const lab = running;
 const { dom0 } = lab;
 const server = lab.guest('domu1');
@@ -122,8 +124,11 @@ const startWith = async (flags: { dom0: string; server: string }): Promise<void>
   }
 };
 
+/** Under load a page takes its time. */
+const pageOf = (machine: Machine): Promise<Exposition> => metricsOf(machine, 60);
+
 const hasWindow = async (machine: Machine): Promise<boolean> =>
-  ((await metricsOf(machine, 60)).value('xen_exporter_probe_windows_total', { result: 'complete' }) ?? 0) > 0;
+  ((await pageOf(machine)).value('xen_exporter_probe_windows_total', { result: 'complete' }) ?? 0) > 0;
 
 const sumOf = (page: Exposition, metric: string, labels: Record<string, string> = {}): number =>
   page
@@ -163,9 +168,9 @@ const measureAccepts = async (): Promise<void> => {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const name of names) {
       await startWith(settings[name]);
-      accepts.get(name)!.push(await acceptRate(lab, server, LOAD_SECONDS, () => metricsOf(dom0, 60)));
+      accepts.get(name)!.push(await acceptRate(lab, server, LOAD_SECONDS, () => pageOf(dom0)));
       console.error(`accepts, round ${round + 1} of ${ROUNDS}, probes ${name}`);
-      if (name === 'always on in Dom0 and guest') report(await metricsOf(dom0, 60), await metricsOf(server, 60));
+      if (name === 'always on in Dom0 and guest') report(await pageOf(dom0), await pageOf(server));
     }
   }
   const off = quantile(accepts.get('off')!, 0.5);
