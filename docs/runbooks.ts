@@ -1,6 +1,5 @@
 import { degreesOf, type Alert, type Degree } from '../src/pack/alert.ts';
-import { defaultPackOptions, thresholdKey } from '../src/pack/pack.ts';
-import { Promql } from '../src/pack/promql.ts';
+import { defaultPackOptions, measureOf, thresholdKey } from '../src/pack/pack.ts';
 import { seenInRuns } from './diagnosis.ts';
 
 const begin = '<!-- Facts: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
@@ -14,7 +13,7 @@ const kinds = {
 
 const fires = (alert: Alert, degree?: Degree): string => {
   const { severity, threshold } = degree ?? alert;
-  const measured = (degree?.measure ?? alert.measure)(new Promql(defaultPackOptions.job));
+  const measured = measureOf(defaultPackOptions, alert, degree);
   const measure = degree?.only ? `(${measured}) ${degree.only}` : measured;
   return `- **${severity}** when this is over ${threshold.value} for ${alert.for} (\`--set=${thresholdKey(alert, degree)}=...\`). ${threshold.why}
 

@@ -30,6 +30,9 @@ export const hops = [
 /** Where on the way of a SYN it is. */
 export type Hop = (typeof hops)[number];
 
+/** PromQL of a value. `thresholdOf` knows the threshold of the alert with a name, as the user has it. */
+export type Measure = (p: Promql, thresholdOf: (name: string) => number) => string;
+
 /** What makes an alert fire with another severity than its own. */
 export interface Degree {
   severity: Severity;
@@ -37,7 +40,7 @@ export interface Degree {
   /** PromQL with which it fires only: the alert's measure goes before it. */
   only?: string;
   /** Another measure than the alert's. */
-  measure?: (p: Promql) => string;
+  measure?: Measure;
   /** Else that of the alert. */
   description?: string;
 }
@@ -56,7 +59,7 @@ export interface Alert {
   about: 'guest' | 'host' | 'exporter';
   threshold: Threshold;
   /** PromQL of the measured value wherever the alert makes sense; it fires where the value is above the threshold. */
-  measure: (p: Promql) => string;
+  measure: Measure;
   /** Metrics without any one of which it is blind; a histogram by its own name. */
   needs: readonly string[];
   for: string;

@@ -85,8 +85,7 @@ export const causesInGuest: readonly Alert[] = [
       value: 0.7,
       why: 'Of one vCPU, in interrupts of all vCPUs; that one vCPU handles all packets is the rule in idle guests and harms nobody.',
     },
-    measure: () =>
-      'uuid:xen_interrupt_cpu:rate5m and on (uuid) uuid:xen_packets_on_one_vcpu:ratio_rate5m > 0.9 and on (uuid) uuid:xen_vcpus:count > 1',
+    measure: () => 'uuid:xen_interrupt_cpu_on_one_vcpu:rate5m',
     needs: ['xen_cpu_seconds_total', 'xen_softnet_processed_packets_total'],
     for: '5m',
     summary: 'One vCPU of {{ $labels.domain }} handles all network interrupts, and has no more time',

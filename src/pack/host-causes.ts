@@ -97,8 +97,8 @@ export const causesOnHost: readonly Alert[] = [
     hop: 'netback',
     about: 'guest',
     threshold: { value: 0.8, why: 'Of one CPU, by one thread, which cannot use a second.' },
-    measure: () =>
-      `uuid:xen_netback_thread_cpu:ratio_rate5m unless on (uuid) ${ofHost('instance:xen_dom0_steal:ratio_rate5m > 0.2')}`,
+    measure: (_, thresholdOf) =>
+      `uuid:xen_netback_thread_cpu:ratio_rate5m unless on (uuid) ${ofHost(`instance:xen_dom0_steal:ratio_rate5m > ${thresholdOf('XenDom0Starved')}`)}`,
     needs: ['xen_netback_thread_cpu_seconds_total'],
     for: '10m',
     summary: 'A netback thread of {{ $labels.domain }} is at its limit',
@@ -125,9 +125,10 @@ export const causesOnHost: readonly Alert[] = [
     about: 'guest',
     threshold: {
       value: 0.2,
-      why: 'Share of the time without a free receive buffer, or with a full queue for the guest.',
+      why: 'Share of the time without a free receive buffer, or with a full queue for the guest. Not where one vCPU has all its interrupts and no more time, which is the cause of that.',
     },
-    measure: () => 'uuid:xen_guest_not_draining:ratio_rate5m',
+    measure: (_, thresholdOf) =>
+      `uuid:xen_guest_not_draining:ratio_rate5m unless on (uuid) uuid:xen_interrupt_cpu_on_one_vcpu:rate5m > ${thresholdOf('XenVifInterruptsOnOneVcpu')}`,
     needs: ['xen_netback_guest_queue_full_seconds_total'],
     for: '5m',
     summary: '{{ $labels.domain }} does not take its packets',
@@ -203,8 +204,8 @@ export const causesOnHost: readonly Alert[] = [
     about: 'guest',
     threshold: { value: 0.01, why: 'One packet in a hundred: TCP is far below its rate then.' },
     // What a guest does not take is dropped: then that is the cause.
-    measure: () =>
-      'uuid:xen_vif_lost_packets:ratio_rate5m unless on (uuid) uuid:xen_guest_not_draining:ratio_rate5m > 0.2',
+    measure: (_, thresholdOf) =>
+      `uuid:xen_vif_lost_packets:ratio_rate5m unless on (uuid) uuid:xen_guest_not_draining:ratio_rate5m > ${thresholdOf('XenGuestNotDraining')}`,
     needs: ['xen_vif_receive_packets_total', 'xen_vif_connected'],
     for: '5m',
     summary: 'Packets are lost on their way to {{ $labels.domain }}',

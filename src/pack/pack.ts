@@ -43,6 +43,17 @@ export interface RuleGroup {
 export const thresholdKey = ({ name }: Alert, degree?: Degree): string =>
   degree === undefined ? `${name}.threshold` : `${name}.${degree.severity}.threshold`;
 
+const thresholdOf = ({ thresholds }: PackOptions, alert: Alert, degree?: Degree): number =>
+  thresholds.get(thresholdKey(alert, degree)) ?? (degree ?? alert).threshold.value;
+
+/** PromQL of what an alert measures, or a degree of it. Throws where that needs the threshold of an alert that the pack has not. */
+export const measureOf = (options: PackOptions, alert: Alert, degree?: Degree): string =>
+  (degree?.measure ?? alert.measure)(new Promql(options.job), (name) => {
+    const other = alerts.find((each) => each.name === name);
+    if (other === undefined) throw new Error(`${alert.name}: no alert ${name}`);
+    return thresholdOf(options, other);
+  });
+
 const causes = alerts.filter(({ kind }) => kind === 'cause');
 
 /** The dashboard for an alert, asked to show what the alert is about. */
@@ -70,41 +81,37 @@ const commandOfCause = causes
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
   const p = new Promql(options.job);
-  const thresholdOf = (alert: Alert, degree?: Degree): number =>
-    options.thresholds.get(thresholdKey(alert, degree)) ?? (degree ?? alert).threshold.value;
-
   /** What it measures, where that is over its threshold. */
   const over = (alert: Alert, degree?: Degree): string => {
-    const threshold = thresholdOf(alert, degree);
+    const threshold = thresholdOf(options, alert, degree);
     const only = degree?.only ? ` ${degree.only}` : '';
     // A cause of a guest is measured once, for its score; unless that has other measures too.
     const isScore = !alert.also?.some(({ measure }) => measure);
     if (alert.kind === 'cause' && alert.about === 'guest' && isScore) {
-      const own = thresholdOf(alert);
+      const own = thresholdOf(options, alert);
       return `${scoreName}{cause="${alert.name}"} * ${own} > ${threshold}${only}`;
     }
-    return `(${(degree?.measure ?? alert.measure)(p)}) > ${threshold}${only}`;
+    return `(${measureOf(options, alert, degree)}) > ${threshold}${only}`;
   };
 
   /** A cause has a score for each measure of its own: a degree that differs in the threshold alone, or is for some guests only, adds nothing. */
   const scores = causes.flatMap((alert) => {
-    const scored = (measure: Alert['measure'], threshold: number, labels: Record<string, string>): string => {
-      const expr = measure(p);
-      const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${threshold} > ${leastScore}`;
-      return Object.entries({ cause: alert.name, hop: alert.hop, ...labels }).reduce(
+    const scored = (degree?: Degree): string => {
+      const expr = measureOf(options, alert, degree);
+      const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${thresholdOf(options, alert, degree)} > ${leastScore}`;
+      return Object.entries({
+        cause: alert.name,
+        hop: alert.hop,
+        ...(degree && { degree: degree.severity }),
+      }).reduce(
         (all, [label, value]) => `label_replace(${all}, "${label}", "${value}", "", "")`,
         `max by (uuid, netns) (${score})`,
       );
     };
     const { also = [] } = alert;
-    return [
-      scored(alert.measure, thresholdOf(alert), {}),
-      ...also
-        .filter(({ only }) => !only || only === whenClientsAreHarmed)
-        .flatMap((degree) =>
-          degree.measure ? [scored(degree.measure, thresholdOf(alert, degree), { degree: degree.severity })] : [],
-        ),
-    ];
+    return [undefined, ...also.filter(({ only, measure }) => measure && (!only || only === whenClientsAreHarmed))].map(
+      scored,
+    );
   });
   const score: RecordingRule = {
     record: scoreName,

@@ -120,6 +120,11 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       record: 'uuid:xen_packets_on_one_vcpu:ratio_rate5m',
       expr: ofGuest(`max ${perGuest} (${received}) / (sum ${perGuest} (${received}) > 0)`),
     },
+    {
+      // Of a guest that has more, but one vCPU handles all packets.
+      record: 'uuid:xen_interrupt_cpu_on_one_vcpu:rate5m',
+      expr: 'uuid:xen_interrupt_cpu:rate5m and on (uuid) uuid:xen_packets_on_one_vcpu:ratio_rate5m > 0.9 and on (uuid) uuid:xen_vcpus:count > 1',
+    },
   ];
 };
 

@@ -50,8 +50,8 @@ export const symptoms: readonly Alert[] = [
       value: 0.5,
       why: 'The public write-up of this problem measured accept() at less than half of the physical machine.',
     },
-    measure: () =>
-      `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0 or on (uuid) ${ofHost('instance:xen_uplink_lost_packets:ratio_rate5m > 0.01')})`,
+    measure: (_, thresholdOf) =>
+      `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0 or on (uuid) ${ofHost(`instance:xen_uplink_lost_packets:ratio_rate5m > ${thresholdOf('XenUplinkDropping')}`)})`,
     needs: ['xen_tcp_passive_opens_total'],
     // The mean over five minutes falls by half only if it is nothing for half of them.
     for: '1m',

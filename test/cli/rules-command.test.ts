@@ -25,6 +25,11 @@ test('another threshold changes the alert and the score of its cause', () => {
   expect(score.expr).toMatch(/\/ 0\.25 > 0\.5\), "cause", "XenVcpuStarved"/);
 });
 
+test('another threshold of a cause changes the symptom that asks for it', () => {
+  const collapse = alert('XenAcceptThroughputCollapse', '--set=XenUplinkDropping.threshold=0.03');
+  expect(collapse.expr).toContain('label_replace(instance:xen_uplink_lost_packets:ratio_rate5m > 0.03,');
+});
+
 test('another severity has a threshold of its own', () => {
   const all = groupsOf('--set=XenVifDropping.critical.threshold=0.07').flatMap(({ rules }) => rules);
   const dropping = all.filter((rule): rule is AlertingRule => 'alert' in rule && rule.alert === 'XenVifDropping');

@@ -31,7 +31,7 @@ export interface Verdict {
   title: string;
   /** The first of each alert, while the fault or the load was there. */
   told: Told[];
-  /** Whether the expected guest and cause were told and nobody else's page, and no page in the near miss or with the healthy load. */
+  /** Whether the expected was told, no page but of that guest and of that cause, and none in the near miss or with the healthy load. */
   isRight: boolean;
   /** Seconds for the rules until the expected was told. */
   toldAfterSeconds?: number;
@@ -91,7 +91,7 @@ export class Judge {
     const { injected, told, first, mitigation } = await this.#course(fault);
     const undone = mitigation?.at ?? Date.now();
     const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, injected));
-    const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
+    const causes = expected.causes ?? [expected.alert];
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
     return {
       name,
@@ -99,8 +99,7 @@ export class Judge {
       told,
       isRight:
         first !== undefined &&
-        hasCause &&
-        told.filter(isPage).every(({ domain }) => isOfVictim(domain)) &&
+        told.filter(isPage).every(({ domain, cause = '' }) => isOfVictim(domain) && causes.includes(cause)) &&
         falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
       pages: this.#notifications(injected, undone).filter(

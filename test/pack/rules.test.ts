@@ -256,6 +256,12 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     '2.5',
   ],
   [
+    'a guest without receive buffers, for the one vCPU that handles all packets has no more time',
+    { ...oneVcpu, ...oneBusyVcpu, ...ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 30 }) },
+    [{ alert: 'XenVifInterruptsOnOneVcpu', value: '91.67%' }],
+    '1.31',
+  ],
+  [
     'a rate limit',
     ofVif({ 'xen_netback_rate_limited_seconds_total{queue=""}': 30 }),
     [{ alert: 'XenNetbackRateLimited', value: '50%' }],

@@ -135,7 +135,7 @@ export interface Expected {
   severity: Severity;
   /** The label `domain`; undefined of what is about a host. */
   domain: string | undefined;
-  /** Of a page: any of these may be named as the strongest cause. */
+  /** Any of these may be named as the strongest cause by a page; without them, the alert itself. */
   causes?: readonly string[];
 }
 

@@ -10,7 +10,7 @@ export const packetStorm: Fault = {
   name: 'packet-storm',
   title: 'packets that come one by one, each with an interrupt',
   expected: { alert: 'XenEventChannelStorm', severity: 'warning', domain: NEIGHBOUR },
-  inject: (scene) => begin(scene, 55),
+  inject: (scene) => begin(scene, 80),
   nearMiss: (scene) => begin(scene, 6),
   /** Shed in Dom0, before it costs an event. */
   async mitigate(scene) {
