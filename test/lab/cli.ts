@@ -5,6 +5,7 @@ import { labImage } from './image.ts';
 import { GUEST_NAMES, Lab, USUAL_GUESTS, type GuestName } from './lab.ts';
 import { INIT_NAMES, SCHEDULER_NAMES, THREADS, type InitName, type SchedulerName, type Threads } from './qemu.ts';
 import { lacking } from './requirements.ts';
+import { tell } from './tell.ts';
 
 const USAGE = `usage: npm run lab -- COMMAND
   check                      what this machine lacks for the lab (exit status 1 if anything)
@@ -22,8 +23,6 @@ const USAGE = `usage: npm run lab -- COMMAND
 
 class UsageError extends Error {}
 
-const progress = (message: string): void => void process.stderr.write(`${message}\n`);
-
 function theLab(): Lab {
   const lab = Lab.running();
   if (lab === undefined) throw new Error('the lab does not run: npm run lab:up');
@@ -34,7 +33,7 @@ async function install(lab: Lab): Promise<void> {
   const archive = await packExporter();
   for (const machine of lab.machines) {
     await installExporter(machine, archive);
-    progress(`${machine.name.padEnd(6)} http://127.0.0.1:${machine.exporterPort}/`);
+    tell(`${machine.name.padEnd(6)} http://127.0.0.1:${machine.exporterPort}/`);
   }
 }
 
@@ -84,7 +83,7 @@ async function up(args: string[]): Promise<void> {
     lifetimeSeconds: hours * 3600,
     threads: values.threads as Threads,
     xenArguments: values.xen,
-    progress,
+    progress: tell,
   });
   await lab.publish();
   await install(lab);
@@ -94,7 +93,7 @@ async function run([command, ...args]: string[]): Promise<number> {
   switch (command) {
     case 'check': {
       const lacks = lacking();
-      for (const each of lacks) progress(`the lab needs ${each}`);
+      for (const each of lacks) tell(`the lab needs ${each}`);
       return lacks.length === 0 ? 0 : 1;
     }
     case 'build':
@@ -130,7 +129,7 @@ async function run([command, ...args]: string[]): Promise<number> {
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  progress((error as Error).message);
-  if (error instanceof UsageError) progress(USAGE);
+  tell((error as Error).message);
+  if (error instanceof UsageError) tell(USAGE);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

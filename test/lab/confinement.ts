@@ -7,6 +7,7 @@ import { anyBytes, editedCommands } from '../support/helper-requests.ts';
 import { until } from '../support/until.ts';
 import type { Installed } from './installed.ts';
 import { HELPED_COMMANDS, withItsLocks } from './privileges.ts';
+import { tell } from './tell.ts';
 
 const LONG = { timeout: 1_200_000 };
 const REQUESTS = 300;
@@ -32,8 +33,6 @@ const FOLDERS = [
   '/tmp',
   '/var/tmp',
 ];
-
-const tell = (what: string): void => void process.stderr.write(`${what}\n`);
 
 /** What the processes of the units can do on real Xen, and what they cannot, each tried. */
 export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Installed>): void {

@@ -11,6 +11,7 @@ import { metricsOf, stopExporter } from './exporter.ts';
 import { Installed } from './installed.ts';
 import type { Lab } from './lab.ts';
 import { failing, missing } from './pages.ts';
+import { tell } from './tell.ts';
 
 const MACHINES = ['dom0', 'domu1'] as const;
 const CYCLES = Number(process.env['XEN_LAB_CYCLES'] ?? 20);
@@ -24,8 +25,6 @@ const BEFORE = '/run/lab/files.before';
 // What dpkg, useradd, the journal and xl keep of their own.
 const OF_THE_SYSTEM =
   /^\/(var\/(lib\/(dpkg|xen)|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|etc\/\.pwd\.lock)/;
-
-const tell = (what: string): void => void process.stderr.write(`${what}\n`);
 
 /** The Debian package, as `npm run package -- deb` makes it, under systemd in Dom0 and in a guest: from its installation to its end. */
 export function describePackages(lab: () => Lab): void {

@@ -4,6 +4,7 @@ import { until } from '../support/until.ts';
 import { EXPORTER_PID_FILE, metricsOf, startExporter, startProgram, stopExporter, stopProgram } from './exporter.ts';
 import { failing, isWhole } from './pages.ts';
 import type { Stage } from './stage.ts';
+import { tell } from './tell.ts';
 
 const SOCKET = '/run/lab/helper/helper.sock';
 const HELPER_PID_FILE = '/run/lab/helper.pid';
@@ -87,7 +88,7 @@ export function describePrivileges(stage: () => Stage): void {
           rows.push(`cat ${file}: user ${ID} ${String(answer)}`);
           expect.soft(answer, rows.at(-1)).toBe(true);
         }
-        process.stderr.write(`${rows.join('\n')}\n`);
+        tell(rows.join('\n'));
       });
 
       test('which devices each command needs: those of the unit, no other', { timeout: 1_200_000 }, async () => {
@@ -99,7 +100,7 @@ export function describePrivileges(stage: () => Stage): void {
             const hidden = `unshare -m sh -c 'mount --bind /dev/null /dev/xen/${device} && exec ${AS_HELPER} ${command}'`;
             if (await works(hidden)) continue;
             needed.add(device);
-            process.stderr.write(`${command} needs /dev/xen/${device}\n`);
+            tell(`${command} needs /dev/xen/${device}`);
           }
         }
         expect(['privcmd', 'hypercall', 'evtchn', 'xenbus']).toEqual(expect.arrayContaining([...needed]));
@@ -114,9 +115,7 @@ export function describePrivileges(stage: () => Stage): void {
           const isEnough = await works(withItsLocks(readOnly('/var/lib/xen', command)));
           const withNothing = await works(withItsLocks(readOnly('/mnt', command)));
           if (!withNothing) writing.push(command);
-          process.stderr.write(
-            `${command}, all read-only: ${String(withNothing)}; /var/lib/xen writable: ${String(isEnough)}\n`,
-          );
+          tell(`${command}, all read-only: ${String(withNothing)}; /var/lib/xen writable: ${String(isEnough)}`);
           expect.soft(isEnough, command).toBe(true);
         }
         expect(writing).toEqual(['xl list -l']);
@@ -146,7 +145,7 @@ export function describePrivileges(stage: () => Stage): void {
         const memory = ['process_resident_memory_bytes', 'xen_exporter_helper_resident_memory_bytes'].map((name) =>
           Math.round(page.value(name)! / 2 ** 20),
         );
-        process.stderr.write(`resident: exporter ${memory[0]} MiB, helper ${memory[1]} MiB\n`);
+        tell(`resident: exporter ${memory[0]} MiB, helper ${memory[1]} MiB`);
       });
 
       test('has no privilege, and starts no program', async () => {
@@ -200,7 +199,7 @@ export function describePrivileges(stage: () => Stage): void {
           });
           // A xentrace that does not switch tracing on reads what Xen goes on to write: nothing.
           const bytes = await run('sleep 4; xentrace -X -T 1 /run/lab/left.xt; wc -c < /run/lab/left.xt');
-          process.stderr.write(`left of a window that was cut off: ${bytes.trim()} bytes\n`);
+          tell(`left of a window that was cut off: ${bytes.trim()} bytes`);
           expect(Number(bytes)).toBeLessThan(100_000);
           await startWithHelper();
         },

@@ -13,14 +13,13 @@ import { Judge, type Told, type Verdict } from './judge.ts';
 import { Lab } from './lab.ts';
 import { SCHEDULER_NAMES, type SchedulerName } from './qemu.ts';
 import { recordedFault } from './recorded-fault.ts';
+import { tell } from './tell.ts';
 
 const LIFETIME_SECONDS_PER_RUN = 3600;
 /** A page is to come so soon, by the clock of the rules. */
 const PAGE_SECONDS = 120;
 /** Connections a second that the victim's web server serves all the time. */
 const STEADY_RATE = 4;
-
-const progress = (message: string): void => void process.stderr.write(`${message}\n`);
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -41,7 +40,7 @@ const refused = [
   ...(Number.isInteger(runs) && runs > 0 ? [] : [`--runs=${values.runs}: a whole number of runs is expected`]),
 ];
 if (refused.length > 0) {
-  refused.forEach(progress);
+  refused.forEach(tell);
   process.exit(2);
 }
 const isAsked = ({ name }: { name: string }): boolean => names.length === 0 || names.includes(name);
@@ -66,7 +65,7 @@ const lab =
     scheduler: values.scheduler as SchedulerName,
     guests: ['domu1', 'domu2', 'pvh1'],
     lifetimeSeconds: (runs + 1) * LIFETIME_SECONDS_PER_RUN,
-    progress,
+    progress: tell,
   }));
 mkdirSync(values.out, { recursive: true });
 const rows = [['fault', 'verdict', 'told after s', 'pages', 'resolved after s', 'false pages', 'told']];
@@ -75,12 +74,12 @@ const failures: string[] = [];
 try {
   const scene = new Scene(lab);
   await using chain = await Chain.start(lab);
-  const judge = new Judge(chain, scene, progress);
+  const judge = new Judge(chain, scene, tell);
   const keep = async (verdict: Verdict, expected?: Expected): Promise<void> => {
     verdicts.push(verdict);
     const row = rowOf(verdict);
     rows.push(row);
-    progress(row.join(' | '));
+    tell(row.join(' | '));
     const recorded = await recordedFault(chain.prometheus, verdict, expected);
     const file = join(values.out, `${lab.scheduler}-${verdict.name}.json.gz`);
     writeFileSync(file, gzipSync(JSON.stringify(recorded), { level: 9 }));
@@ -91,14 +90,14 @@ try {
       await keep(await verdict(), expected);
     } catch (error) {
       failures.push(`${name}: ${(error as Error).message}`);
-      progress(failures.at(-1)!);
+      tell(failures.at(-1)!);
     }
   };
   const steady = new Scene(lab);
   await scene.victim.run('pgrep nginx >/dev/null || nginx');
   try {
     for (let run = 1; run <= runs; run += 1) {
-      progress(`run ${run} of ${runs}`);
+      tell(`run ${run} of ${runs}`);
       for (const load of healthyLoads.filter(isAsked)) await judged(load.name, () => judge.healthy(load));
       await steady.load('connections', 80, STEADY_RATE);
       for (const fault of faults.filter(isAsked)) {

@@ -5,6 +5,7 @@ import { compareWithXenalyze, intervalsOf, parseTrace } from '../support/xentrac
 import { metricsOf, startExporter, stopExporter } from './exporter.ts';
 import type { GuestName } from './lab.ts';
 import type { Stage } from './stage.ts';
+import { tell } from './tell.ts';
 
 const TRACE = '/run/lab/trace.xt';
 /** Of what xentrace is told in the fixtures too. */
@@ -132,7 +133,7 @@ export function describeRunStates(stage: () => Stage): void {
           // Some thirty looks at each vCPU.
           expect.soft(Math.abs(share - seen), rows.at(-1)).toBeLessThan(0.25);
         }
-        process.stderr.write(`${rows.join('\n')}\n`);
+        tell(rows.join('\n'));
         expect(seconds('domu1', 'runnable') / (2 * armed)).toBeGreaterThan(0.4);
         expect(seconds('pvh1', 'runnable') / armed).toBeLessThan(0.1);
 
@@ -141,8 +142,8 @@ export function describeRunStates(stage: () => Stage): void {
         expect(['short', 'refused', 'failed'].map((result) => windows(last, result))).toEqual([0, 0, 0]);
         const bytes = grown('xen_exporter_trace_bytes_total', {});
         const cpuSeconds = grown('xen_exporter_trace_cpu_seconds_total', {});
-        process.stderr.write(
-          `${(bytes / armed).toFixed(0)} bytes and ${((1e3 * cpuSeconds) / armed).toFixed(1)} ms of CPU time for each second that was traced\n`,
+        tell(
+          `${(bytes / armed).toFixed(0)} bytes and ${((1e3 * cpuSeconds) / armed).toFixed(1)} ms of CPU time for each second that was traced`,
         );
         expect(bytes).toBeGreaterThan(0);
       });

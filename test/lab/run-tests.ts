@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Lab } from './lab.ts';
 import { SCHEDULER_NAMES } from './qemu.ts';
+import { tell } from './tell.ts';
 
 const args = process.argv.slice(2);
 const isFull = args.includes('--all');
@@ -11,7 +12,7 @@ const rest = args.filter((arg) => !['--all', '--running'].includes(arg));
 
 const lab = isRunning ? Lab.running() : undefined;
 if (isRunning && lab === undefined) {
-  process.stderr.write('no lab runs: npm run lab:up\n');
+  tell('no lab runs: npm run lab:up');
   process.exit(1);
 }
 // The short form boots one host; a lab that is up is one.

@@ -5,6 +5,7 @@ import { installExporter, metricsOf, packExporter } from './exporter.ts';
 import { Lab, type GuestName } from './lab.ts';
 import type { InitName, SchedulerName, Threads } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
+import { tell } from './tell.ts';
 
 const LIFETIME_SECONDS = 7200;
 const SCRAPE_INTERVAL_SECONDS = 5;
@@ -128,7 +129,7 @@ export function useStage(wanted: Wanted, prepare: (lab: Lab) => Promise<void> = 
 const progressOf =
   (scheduler: SchedulerName) =>
   (message: string): void =>
-    void process.stderr.write(`${scheduler}: ${message}\n`);
+    tell(`${scheduler}: ${message}`);
 
 function runningLab({ scheduler, init = 'busybox', threads = 'multi' }: Wanted): Lab | undefined {
   if (!isOnRunningLab) return undefined;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import type { GuestName } from './lab.ts';
 import type { Stage } from './stage.ts';
+import { tell } from './tell.ts';
 
 const WINDOW_SECONDS = 60;
 const window = `[${WINDOW_SECONDS}s]`;
@@ -137,6 +138,6 @@ export function describeStorm(stage: () => Stage): void {
       return `${name.padEnd(58)}${columns(values)}`;
     });
     const title = `${''.padEnd(58)}${columns(['before', 'in storm', 'quiet guest'])}`;
-    process.stderr.write(`${[title, ...rows].join('\n')}\n`);
+    tell([title, ...rows].join('\n'));
   }
 }

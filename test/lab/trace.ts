@@ -4,6 +4,7 @@ import { until } from '../support/until.ts';
 import { EXPORTER_FOLDER, metricsOf, startExporter, stopExporter } from './exporter.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
+import { tell } from './tell.ts';
 
 const TRACEFS = '/sys/kernel/tracing';
 /** The emulated processor takes long over little. */
@@ -86,7 +87,6 @@ export function describeTrace(stage: () => Stage): void {
       /** A second of the time in which the probes of a set were armed. */
       const armedRate = (machine: 'dom0' | 'domu1', set: string, metric: string, labels = {}): number =>
         grown[machine](metric, labels) / grown[machine]('xen_exporter_probe_armed_seconds_total', { probes: set });
-      const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
       test('every window is complete, nothing is dropped, and hardly a hit is missed', () => {
         for (const machine of ['dom0', 'domu1'] as const) {
@@ -96,7 +96,7 @@ export function describeTrace(stage: () => Stage): void {
           expect(grown[machine]('xen_exporter_probe_dropped_total')).toBe(0);
           const hits = grown[machine]('xen_exporter_probe_hits_total');
           const missed = grown[machine]('xen_exporter_probe_missed_total');
-          say(
+          tell(
             `${machine}: ${hits} hits, ${missed} missed, ${grown[machine]('xen_exporter_probe_discarded_total')} times discarded, ` +
               `${grown[machine]('xen_exporter_probe_cpu_seconds_total').toFixed(2)} s of CPU time in ${seconds[machine].toFixed(0)} s`,
           );
@@ -111,7 +111,7 @@ export function describeTrace(stage: () => Stage): void {
           armedRate('dom0', 'grants', 'xen_grant_operations_total', { operation: 'copy', ...labels });
         const toGuest = copies({ domain: 'domu1' }) / slots({ domain: 'domu1', ring: 'rx' });
         const all = copies({}) / slots({});
-        say(
+        tell(
           `domu1: ${copies({ domain: 'domu1' }).toFixed(0)} copies/s of threads, ${toGuest.toFixed(2)} for each rx slot; all: ${copies({}).toFixed(0)}/s, ${all.toFixed(2)} for each slot; ` +
             `softirqs ${(copies({ domain: '' }) / copies({})).toFixed(2)}`,
         );
@@ -129,7 +129,7 @@ export function describeTrace(stage: () => Stage): void {
           (sum, mode) => sum + grown.dom0('xen_cpu_seconds_total', { mode }),
           0,
         );
-        say(
+        tell(
           `${timed} of ${calls} calls timed; in grant calls ${(100 * share).toFixed(2)} % of one CPU, ${((100 * share * seconds.dom0) / busy).toFixed(1)} % of the CPU time that Dom0 used`,
         );
         expect(timed / calls).toBeGreaterThan(0.95);
@@ -144,7 +144,7 @@ export function describeTrace(stage: () => Stage): void {
         });
         const interrupts = grown.domu1('xen_netfront_interrupts_total') / seconds.domu1;
         const packets = grown.domu1('xen_netfront_receive_packets_total') / seconds.domu1;
-        say(
+        tell(
           `domu1: ${sends.toFixed(0)} events/s sent, ${interrupts.toFixed(0)} interrupts/s seen, ${packets.toFixed(0)} packets/s received; to all guests ` +
             `${armedRate('dom0', 'events', 'xen_event_channel_sends_total').toFixed(0)}/s`,
         );
@@ -166,7 +166,7 @@ export function describeTrace(stage: () => Stage): void {
         const byLittle =
           grown.domu1('xen_listener_accept_queue_connection_seconds_total') /
           grown.domu1('xen_tcp_passive_opens_total');
-        say(
+        tell(
           `${opens} connections, hits ${hits.join(' and ')}; ${waits} waits, ${unmatched} unmatched; mean ${(1e3 * mean).toFixed(2)} ms, by the queue's integral ${(1e3 * byLittle).toFixed(2)} ms`,
         );
         expect(opens).toBeGreaterThan(100);
