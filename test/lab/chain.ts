@@ -15,7 +15,9 @@ export const SCRAPE_INTERVAL_SECONDS = 2;
 /** A quarter of a minute for the rules. */
 const EVALUATION_INTERVAL_SECONDS = 1;
 /** The rules see xl as often as they would if it were asked every half minute; 5 s would be four looks in a window. */
-const exporterFlags = '--toolstack.interval=2 "--toolstack.schedule=*/15 * * * * *"';
+const dom0Flags = '--toolstack.interval=2 "--toolstack.schedule=*/15 * * * * *"';
+/** Some ten samples in a minute of the rules: under emulation one costs 10 ms, and within the default budget there would be two. */
+const guestFlags = '--collector.listeners.sampler-cpu-budget=0.03';
 
 /** Milliseconds of the lab that are so many minutes for the rules. */
 export const minutes = (count: number): number => count * 60_000 * TIME_SCALE;
@@ -34,7 +36,9 @@ export class Chain implements AsyncDisposable {
 
   static async start(lab: Lab): Promise<Chain> {
     const archive = await packExporter();
-    for (const machine of lab.machines) await installExporter(machine, archive, exporterFlags);
+    for (const machine of lab.machines) {
+      await installExporter(machine, archive, machine === lab.dom0 ? dom0Flags : guestFlags);
+    }
     const folder = mkdtempSync(join(tmpdir(), 'chain-'));
     const rules = join(folder, 'rules.yml');
     writeFileSync(rules, scaledRuleFile(TIME_SCALE));

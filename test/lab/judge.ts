@@ -11,7 +11,7 @@ export interface Told {
   domain: string | undefined;
   /** Of a page: the strongest cause by its annotation. */
   cause: string | undefined;
-  /** Seconds for the rules since the fault was there. */
+  /** Seconds for the rules since the fault was as wrong as it gets; 0 where it was told on the way there. */
   afterSeconds: number;
 }
 
@@ -48,6 +48,8 @@ export interface Verdict {
 
 /** What came of a fault until it was undone. Times of Unix, in milliseconds. */
 interface Course {
+  /** When it began; what is told while it gets worse counts. */
+  begun: number;
   injected: number;
   told: Told[];
   /** Of them the expected. */
@@ -88,9 +90,9 @@ export class Judge {
     await this.#quiet();
     if (precondition !== undefined) await this.#answered(precondition);
 
-    const { injected, told, first, mitigation } = await this.#course(fault);
+    const { begun, injected, told, first, mitigation } = await this.#course(fault);
     const undone = mitigation?.at ?? Date.now();
-    const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, injected));
+    const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, begun));
     const causes = expected.causes ?? [expected.alert];
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
     return {
@@ -102,7 +104,7 @@ export class Judge {
         told.filter(isPage).every(({ domain, cause = '' }) => isOfVictim(domain) && causes.includes(cause)) &&
         falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
-      pages: this.#notifications(injected, undone).filter(
+      pages: this.#notifications(begun, undone).filter(
         (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
       ).length,
       isMitigated: mitigation !== undefined,
@@ -124,21 +126,22 @@ export class Judge {
     const isExpected = ({ alert, domain }: Told): boolean => alert === expected.alert && domain === expected.domain;
     this.#progress(`${name}: fault`);
     try {
+      const begun = Date.now();
       await fault.inject(this.#scene);
       const injected = Date.now();
-      await until('what is expected to be told', () => this.#told(injected).some(isExpected), {
+      await until('what is expected to be told', () => this.#told(begun, injected).some(isExpected), {
         timeoutMs: minutes(tellTimeoutMinutes),
         intervalMs: 100,
         // A verdict too.
       }).catch(() => {});
       await this.#wait(settleMinutes);
-      const told = this.#told(injected);
+      const told = this.#told(begun, injected);
       const first = told.find(isExpected);
-      if (first === undefined || mitigate === undefined) return { injected, told, first };
+      if (first === undefined || mitigate === undefined) return { begun, injected, told, first };
       this.#progress(`${name}: mitigation`);
       await mitigate(this.#scene);
       const at = Date.now();
-      return { injected, told, first, mitigation: { at, resolved: await this.#resolved(first, injected) } };
+      return { begun, injected, told, first, mitigation: { at, resolved: await this.#resolved(first, begun) } };
     } finally {
       this.#progress(`${name}: undo`);
       await this.#undo(fault);
@@ -222,8 +225,8 @@ export class Judge {
     );
   }
 
-  /** The first of each alert about each domain. */
-  #told(from: number): Told[] {
+  /** The first of each alert about each domain that was told since a time; `injected`: what its seconds are counted from. */
+  #told(from: number, injected = from): Told[] {
     const all = new Map<string, Told>();
     for (const { receiver, receivedAt, alerts } of this.#notifications(from)) {
       for (const { status, labels, annotations } of alerts) {
@@ -235,7 +238,7 @@ export class Judge {
           alert,
           domain,
           cause: annotations['cause'],
-          afterSeconds: seconds(receivedAt - from),
+          afterSeconds: Math.max(0, seconds(receivedAt - injected)),
         });
       }
     }
