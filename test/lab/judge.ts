@@ -95,6 +95,10 @@ export class Judge {
     const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, begun));
     const causes = expected.causes ?? [expected.alert];
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
+    const pages = this.#notifications(begun, undone).filter(
+      (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
+    );
+    if (pages.length > 1) this.#progress(`${name}: more than one notification: ${JSON.stringify(pages)}`);
     return {
       name,
       title,
@@ -104,9 +108,7 @@ export class Judge {
         told.filter(isPage).every(({ domain, cause = '' }) => isOfVictim(domain) && causes.includes(cause)) &&
         falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
-      pages: this.#notifications(begun, undone).filter(
-        (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
-      ).length,
+      pages: pages.length,
       isMitigated: mitigation !== undefined,
       ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, seconds(resolved - undone)) }),
       falsePages,

@@ -2,6 +2,9 @@ import { NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.
 
 const backlog = 64;
 
+/** Credit boosts whoever wakes; credit2 keeps to weights, and at 4096 the victim's exporter could not answer. Guests have 256. */
+const WEIGHTS = { credit: 4096, credit2: 768 } as const;
+
 const begin = async (scene: Scene): Promise<void> => {
   await scene.serve({ backlog, restMs: 3 });
   await scene.load('connections', SERVER_PORT, 50);
@@ -19,7 +22,7 @@ export const cpuHogs: Fault = {
   async inject(scene) {
     await begin(scene);
     for (const domain of [VICTIM, NEIGHBOUR]) await scene.pin(domain, '3');
-    await scene.schedule(NEIGHBOUR, '-w 4096');
+    await scene.schedule(NEIGHBOUR, `-w ${WEIGHTS[scene.lab.scheduler]}`);
     for (const guest of [scene.victim, scene.neighbour]) await scene.hog(guest);
     await scene.untilFull(backlog);
   },
@@ -27,7 +30,7 @@ export const cpuHogs: Fault = {
   /** Beside it, not upon it. */
   async nearMiss(scene) {
     await begin(scene);
-    await scene.pin(VICTIM, '2');
+    await scene.pin(VICTIM, '0-2');
     await scene.pin(NEIGHBOUR, '3');
     await scene.hog(scene.neighbour);
   },

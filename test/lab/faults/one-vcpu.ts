@@ -13,7 +13,7 @@ export const oneVcpu: Fault = {
   name: 'one-vcpu',
   title: 'all interrupts of the vif on one vCPU, which has no more time',
   expected: { alert: 'XenVifInterruptsOnOneVcpu', severity: 'warning', domain: VICTIM },
-  inject: (scene) => begin(scene, 350),
+  inject: (scene) => begin(scene, 300),
   nearMiss: (scene) => begin(scene, 16),
   /** One vCPU for each queue, and packets sorted among them. */
   async mitigate(scene) {
