@@ -93,6 +93,9 @@ try {
       failures.push(`${name}: ${(error as Error).message}`);
       tell(failures.at(-1)!);
     }
+    // After each, for whoever ends it before its time.
+    const result = { scheduler: lab.scheduler, verdicts, failures };
+    writeFileSync(join(values.out, 'verdicts.json'), `${JSON.stringify(result, null, 2)}\n`);
   };
   const steady = new Scene(lab);
   await scene.victim.run('pgrep nginx >/dev/null || nginx');
@@ -113,8 +116,6 @@ try {
 } finally {
   if (running === undefined) await lab[Symbol.asyncDispose]();
 }
-const result = { scheduler: lab.scheduler, verdicts, failures };
-writeFileSync(join(values.out, 'verdicts.json'), `${JSON.stringify(result, null, 2)}\n`);
 process.stdout.write(`${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n`);
 const count = (what: (verdict: Verdict) => boolean): number => verdicts.filter(what).length;
 const right = count(({ isRight }) => isRight);

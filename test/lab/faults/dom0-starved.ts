@@ -1,7 +1,7 @@
 import { NEIGHBOUR, type Fault, type Scene } from './fault.ts';
 
-/** Credit boosts whoever wakes; credit2 keeps to weights, and beside 1024 Dom0's exporter could not answer. Dom0 has 256. */
-const WEIGHTS = { credit: 1024, credit2: 256 } as const;
+/** Credit boosts whoever wakes; credit2 keeps to weights, and beside 256 Dom0's exporter could not answer. Dom0 has 256. */
+const WEIGHTS = { credit: 1024, credit2: 128 } as const;
 
 const begin = async (scene: Scene, weight: number): Promise<void> => {
   await scene.pin(NEIGHBOUR, '0,1');
