@@ -219,7 +219,7 @@ export const causesOnHost: readonly Alert[] = [
           why: 'One packet in twenty, toward a guest whose own exporter could not tell of the harm: nobody else would page.',
         },
         measure: () => 'uuid:xen_vif_lost_packets:ratio_rate5m',
-        only: 'unless on (uuid) instance:xen_guest_uuid:info',
+        only: 'unless on (uuid) uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - 120',
         description: `${percent} of the packets for ${guest} were dropped by its vif or the qdisc before it; no exporter in it tells of its clients.`,
       },
     ],

@@ -15,6 +15,11 @@ export class Promql {
     return `${name}{${[`job=~${JSON.stringify(this.#job)}`, ...matchers].join(',')}}`;
   }
 
+  /** The last value of a metric, also where scrapes have failed since: for as long as a rate can be had. */
+  lately(name: string, ...matchers: readonly string[]): string {
+    return `last_over_time(${this.metric(name, ...matchers)}[${window}])`;
+  }
+
   /** Growth of a counter per second, over the window. */
   rate(name: string, ...matchers: readonly string[]): string {
     return `rate(${this.metric(name, ...matchers)}[${window}])`;

@@ -13,18 +13,29 @@ const cpuTimes = 'instance_mode:xen_cpu_seconds:rate5m';
 export const cpuTime = (modes: string): string => `sum ${perGuest} (${cpuTimes}{${modes}})`;
 const wanted = 'mode!~"idle|iowait"';
 /** CPUs that an exporter's kernel has. */
-const cpuCount = (p: Promql): string => `count ${perGuest} (${p.metric('xen_cpu_seconds_total', 'mode="idle"')})`;
+const cpuCount = (p: Promql): string => `count ${perGuest} (${p.lately('xen_cpu_seconds_total', 'mode="idle"')})`;
 const daySeconds = 86_400;
+
+/**
+ * The uuid that an exporter says of itself, or of something, also while it cannot be scraped: who starves loses scrapes, and without a name its rates
+ * would go and come, and the waits of alerts begin anew.
+ */
+const uuidOf = (p: Promql, labels: string, ...[info, ...matchers]: [string, ...string[]]): string => {
+  const one = (infos: string): string => `topk by (${labels}) (1, max by (${labels}, uuid) (${infos}))`;
+  return `${one(p.metric(info, ...matchers))}
+  or
+(${one(p.lately(info, ...matchers))} and on (job, instance) ${p.metric('up')} == 0)`;
+};
 
 /** Who is who: joins what a guest says of itself with what its host says of it. */
 export const identityRules = (p: Promql): RecordingRule[] => [
   {
     record: 'instance:xen_guest_uuid:info',
-    expr: `topk by (job, instance) (1, max by (job, instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...realUuid)}))`,
+    expr: uuidOf(p, 'job, instance', 'xen_guest_info', 'role="guest"', ...realUuid),
   },
   {
     record: 'instance_domain:xen_domain_uuid:info',
-    expr: `topk by (job, instance, domain) (1, max by (job, instance, domain, uuid) (${p.metric('xen_domain_info', ...realUuid)}))`,
+    expr: uuidOf(p, 'job, instance, domain', 'xen_domain_info', ...realUuid),
   },
   {
     // A guest that migrates is on two hosts for a moment. It keeps its name while the exporter of its host is down or cannot ask xl, also over
@@ -50,7 +61,7 @@ label_replace(label_replace(max by (job, instance) (${p.metric('xen_guest_info',
   {
     // For a day.
     record: 'uuid:xen_guest_exporter:last_seen_timestamp_seconds',
-    expr: `0 * max by (uuid) (instance:xen_guest_uuid:info) + time()
+    expr: `0 * max by (uuid) (instance:xen_guest_uuid:info and on (job, instance) ${p.metric('up')} == 1) + time()
   or on (uuid)
 uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
   },
@@ -216,7 +227,7 @@ instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${d
 
 /** What all guests of a host share. */
 export const dom0Rules = (p: Promql): RecordingRule[] => {
-  const isDom0 = `and on (job, instance) ${p.metric('xen_guest_info', 'role="dom0"')}`;
+  const isDom0 = `and on (job, instance) ${p.lately('xen_guest_info', 'role="dom0"')}`;
   return [
     {
       record: 'instance:xen_dom0_steal:ratio_rate5m',
