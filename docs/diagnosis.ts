@@ -137,9 +137,11 @@ export const seenInRuns = (alert: string): string[] =>
         `${verdict.title}: ${expected!.alert === alert ? 'told' : `named by ${expected!.alert}, which was told`} ${verdict.toldAfterSeconds} s after`,
         ...(score === undefined ? [] : [`at ${score.toPrecision(2)} times the threshold`]),
       ].join(', ');
-      const end = verdict.isMitigated
-        ? `What the mitigation says ended it after ${verdict.resolvedAfterSeconds} s, with the load going on.`
-        : `It ended ${verdict.resolvedAfterSeconds} s after its fault.`;
+      // Told as over before the mitigation was done, it shows nothing of it.
+      const end =
+        verdict.isMitigated && verdict.resolvedAfterSeconds !== 0
+          ? `What the mitigation says ended it after ${verdict.resolvedAfterSeconds} s, with the load going on.`
+          : `It was over ${verdict.resolvedAfterSeconds} s after the end of its fault.`;
       return `- \`${name}\`, ${what}. ${end}`;
     });
 
