@@ -93,6 +93,7 @@ export class Judge {
     const { begun, injected, told, first, mitigation } = await this.#course(fault);
     const undone = mitigation?.at ?? Date.now();
     const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, begun));
+    const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
     const causes = expected.causes ?? [expected.alert];
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
     const pages = this.#notifications(begun, undone).filter(
@@ -105,6 +106,7 @@ export class Judge {
       told,
       isRight:
         first !== undefined &&
+        hasCause &&
         told.filter(isPage).every(({ domain, cause = '' }) => isOfVictim(domain) && causes.includes(cause)) &&
         falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
