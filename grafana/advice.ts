@@ -1,6 +1,7 @@
 // What the tuning table advises: each a query with the labels domain and host, what to say, and where the runbook is.
 import { chosen, labelled, onHost, rate, select } from './promql.ts';
-import { alertNamed, thresholdOf } from './thresholds.ts';
+import { alertNamed } from '../src/pack/alerts.ts';
+import { thresholdOf } from './thresholds.ts';
 
 interface Advice {
   says: string;

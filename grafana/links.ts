@@ -1,5 +1,5 @@
 import { dashboardUids, dashboardVariables } from '../src/pack/dashboards.ts';
-import { alertNamed } from './thresholds.ts';
+import { alertNamed } from '../src/pack/alerts.ts';
 
 const kept = '${__url_time_range}&var-datasource=${datasource}&${job:queryparam}';
 

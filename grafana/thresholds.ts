@@ -1,16 +1,10 @@
 // What the alerts of src/pack say, in the words of Grafana: a panel is coloured where an alert fires.
 import { ThresholdsConfigBuilder, ThresholdsMode, type Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
-import { degreesOf, hops, type Alert, type Hop, type Severity } from '../src/pack/alert.ts';
-import { alerts } from '../src/pack/alerts.ts';
+import { degreesOf, hops, type Hop, type Severity } from '../src/pack/alert.ts';
+import { alertNamed, alerts } from '../src/pack/alerts.ts';
 import { leastScore } from '../src/pack/pack.ts';
 
 export const colours = { fine: 'green', info: 'blue', warning: 'orange', critical: 'red' } as const;
-
-export const alertNamed = (name: string): Alert => {
-  const alert = alerts.find((each) => each.name === name);
-  if (!alert) throw new Error(`expected an alert of src/pack, found ${name}`);
-  return alert;
-};
 
 export const thresholdOf = (name: string): number => alertNamed(name).threshold.value;
 

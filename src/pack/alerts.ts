@@ -6,3 +6,10 @@ import { symptoms } from './symptoms.ts';
 
 /** The whole pack, in the order in which a person reads it. */
 export const alerts: readonly Alert[] = [...symptoms, ...causesInGuest, ...causesOnHost, ...meta];
+
+/** Throws where the pack has none of that name. */
+export const alertNamed = (name: string): Alert => {
+  const alert = alerts.find((each) => each.name === name);
+  if (!alert) throw new Error(`expected an alert of src/pack, found ${name}`);
+  return alert;
+};

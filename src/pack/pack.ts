@@ -1,5 +1,5 @@
 import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
-import { alerts } from './alerts.ts';
+import { alertNamed, alerts } from './alerts.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
 import type { RecordingRule } from './recording-rule.ts';
@@ -48,11 +48,7 @@ const thresholdOf = ({ thresholds }: PackOptions, alert: Alert, degree?: Degree)
 
 /** PromQL of what an alert measures, or a degree of it. Throws where that needs the threshold of an alert that the pack has not. */
 export const measureOf = (options: PackOptions, alert: Alert, degree?: Degree): string =>
-  (degree?.measure ?? alert.measure)(new Promql(options.job), (name) => {
-    const other = alerts.find((each) => each.name === name);
-    if (other === undefined) throw new Error(`${alert.name}: no alert ${name}`);
-    return thresholdOf(options, other);
-  });
+  (degree?.measure ?? alert.measure)(new Promql(options.job), (name) => thresholdOf(options, alertNamed(name)));
 
 const causes = alerts.filter(({ kind }) => kind === 'cause');
 
@@ -81,6 +77,7 @@ const commandOfCause = causes
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
   const p = new Promql(options.job);
+
   /** What it measures, where that is over its threshold. */
   const over = (alert: Alert, degree?: Degree): string => {
     const threshold = thresholdOf(options, alert, degree);

@@ -20,7 +20,7 @@ const daySeconds = 86_400;
  * The uuid that an exporter says of itself, or of something, also while it cannot be scraped: who starves loses scrapes, and without a name its rates
  * would go and come, and the waits of alerts begin anew.
  */
-const uuidOf = (p: Promql, labels: string, ...[info, ...matchers]: [string, ...string[]]): string => {
+const uuidOf = (p: Promql, labels: string, info: string, ...matchers: readonly string[]): string => {
   const one = (infos: string): string => `topk by (${labels}) (1, max by (${labels}, uuid) (${infos}))`;
   return `${one(p.metric(info, ...matchers))}
   or

@@ -1,5 +1,5 @@
 import type { Alert, Severity } from '../../src/pack/alert.ts';
-import { alerts } from '../../src/pack/alerts.ts';
+import { alertNamed, alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
@@ -137,8 +137,6 @@ const labelsOf = ({ about, kind, severity }: Alert, expected: Expected): Record<
   return { severity: expected.severity ?? severity, kind, ...identity, ...expected.labels };
 };
 
-const alertOf = (name: string): Alert => alerts.find((alert) => alert.name === name)!;
-
 /** Of the overflow that scenarios have: one attempt dropped for a hundred that are accepted. */
 const droppedPerAccept = '1%';
 
@@ -159,7 +157,7 @@ const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, 
     host: `xen-dom0?var-host=${labels['instance']}`,
     exporter: `xen-exporter?var-instance=${labels['instance']}`,
   };
-  const cause = expected.cause && alertOf(expected.cause.name);
+  const cause = expected.cause && alertNamed(expected.cause.name);
   const ofCause = cause
     ? ` Strongest cause: ${cause.name}, ${expected.cause!.times} times its threshold, ${runbookUrl}${cause.name}.md`
     : ' No hop of the accept path is over its threshold.';
