@@ -56,6 +56,9 @@ export class Chain implements AsyncDisposable {
           })),
         },
       ],
+      // Prometheus tells for a quarter of an hour that an alert is over (rules/alerting.go), which is hours for the rules: it would be told again with
+      // the next trouble of the guest. So late it tells once.
+      flags: ['--rules.alert.resend-delay=15m'],
       extraConfig: {
         rule_files: [rules],
         alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] },

@@ -19,6 +19,8 @@ export interface PrometheusOptions {
   evaluationIntervalSeconds?: number;
   /** More of the configuration file, such as rule_files with absolute paths. */
   extraConfig?: Readonly<Record<string, unknown>>;
+  /** More of the command line. */
+  flags?: readonly string[];
 }
 
 export interface QueryResult {
@@ -68,6 +70,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
           `--config.file=${configFile}`,
           `--storage.tsdb.path=${join(folder, 'data')}`,
           `--web.listen-address=${address}`,
+          ...(options.flags ?? []),
         ],
         { env, stdio: ['ignore', 'ignore', 'pipe'] },
       );

@@ -20,7 +20,11 @@ export const dom0Starved: Fault = {
     await scene.pin(NEIGHBOUR, '0');
   },
   nearMiss: (scene) => begin(scene, 64),
-  mitigate: (scene) => scene.pin(NEIGHBOUR, '2-3'),
+  /** Physical CPUs of its own: on one alone its vCPUs would wait for each other. */
+  async mitigate(scene) {
+    await scene.pin(NEIGHBOUR, '2-3');
+    await scene.pin('Domain-0', '0,1');
+  },
   async undo(scene) {
     await scene.pin('Domain-0', 'all');
     await scene.pin(NEIGHBOUR, 'all');

@@ -19,9 +19,12 @@ export const notDraining: Fault = {
   expected: { alert: 'XenGuestNotDraining', severity: 'warning', domain: VICTIM },
   inject: (scene) => begin(scene, 'chrt -f 50'),
   nearMiss: (scene) => begin(scene, 'nice -n 19'),
-  /** They go on, and after everything else. */
+  /** They go on, and after everything else; what does that must go before them, and get there past the packets. */
   async mitigate(scene) {
-    await scene.victim.run('for pid in $(pgrep -x busybox); do chrt -o -p 0 $pid; renice -n 19 -p $pid; done');
+    await scene.victim.run(
+      "exec chrt -f 60 sh -c 'for pid in $(pgrep -x busybox); do chrt -o -p 0 $pid; renice -n 19 -p $pid; done'",
+      { timeoutMs: 300_000 },
+    );
   },
   async undo(scene) {
     await scene.dom0.run(`ip neigh del ${scene.victim.ip} dev xenbr0 2>/dev/null || :`);

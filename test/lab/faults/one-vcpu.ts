@@ -2,7 +2,7 @@ import { VICTIM, type Fault, type Scene } from './fault.ts';
 
 const interrupts = "$(awk -F: '/vif0-q.-rx/ { print $1 + 0 }' /proc/interrupts)";
 /** Share of its time that the vCPU may keep: with none left nothing reaches the exporter, and nobody could tell. */
-const IDLE = 0.2;
+const IDLE = 0.1;
 const SENDERS = 40;
 
 /** All interrupts on vCPU 0, and packets that are dear there. */
@@ -11,11 +11,11 @@ const begin = async (scene: Scene): Promise<void> => {
   await scene.filter(scene.victim, 12_000);
 };
 
-/** Share of two seconds in which vCPU 0 was idle. */
+/** Share of four seconds, a minute of the rules, in which vCPU 0 was idle. */
 const idle = async (scene: Scene): Promise<number> => {
   const looks = await scene.victim
     .run(`look() { cut -d' ' -f1 /proc/uptime; awk '/^cpu0 / { print $5 / 100 }' /proc/stat; }
-    look; sleep 2; look`);
+    look; sleep 4; look`);
   const [from = NaN, idleFrom = NaN, to = NaN, idleTo = NaN] = looks.trim().split('\n').map(Number);
   return (idleTo - idleFrom) / (to - from);
 };
