@@ -63,7 +63,7 @@ export const picture = (title: string, fault: RecordedFault): string => {
     });
   const marks = (
     [
-      ['fault', slots.injected, '#c00'],
+      ['fault', slots.begun, '#c00'],
       ['told', slots.told, '#c00'],
       ['undone', slots.undone, '#080'],
     ] as const
@@ -107,7 +107,7 @@ const moved = ({ rows, slots }: RecordedFault): string[] =>
   Object.entries(rows)
     .filter(([series]) => !series.startsWith(scoreName) && !/:info|:count|timestamp|:min\{/.test(series))
     .map(([series, values]) => {
-      const before = values[Math.max(0, slots.injected - 1)] ?? 0;
+      const before = values[Math.max(0, slots.begun - 1)] ?? 0;
       const after = most(values, slots.injected, slots.undone ?? values.length);
       return { name: series.replace(/\{.*/, ''), before, after };
     })

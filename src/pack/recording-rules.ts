@@ -83,6 +83,16 @@ export const guestRules = (p: Promql): RecordingRule[] => {
   const received = p.rate('xen_softnet_processed_packets_total');
   return [
     ...namespaceRules(p),
+    {
+      // A mean over five minutes has fallen by half only when nothing came for half of them.
+      record: 'uuid:xen_accepts:rate2m',
+      expr: ofGuest(`sum ${perGuest} (rate(${p.metric('xen_tcp_passive_opens_total')}[2m]))`),
+    },
+    {
+      // The least mean of ten minutes: a burst of then is no collapse of now.
+      record: 'uuid:xen_accepts_an_hour_ago:min10m',
+      expr: 'min_over_time(uuid:xen_accepts:rate5m[10m] offset 1h)',
+    },
     { record: 'uuid:xen_syn_retransmits:rate5m', expr: ofGuest(summed('xen_tcp_syn_retransmits_total')) },
     {
       record: 'uuid:xen_vcpus:count',

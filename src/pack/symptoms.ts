@@ -1,6 +1,13 @@
 import { guest, guestCommand, inNamespace, percent, type Alert } from './alert.ts';
 import { ofHost } from './promql.ts';
 
+const overflow =
+  'uuid_netns:xen_accept_queue_full:ratio_rate5m and on (uuid, netns) uuid_netns:xen_listen_overflows:rate5m > 0';
+
+const before = 'uuid:xen_accepts_an_hour_ago:min10m';
+/** Connections a second that are evidence of loss: some are lost everywhere. */
+const lost = `0.1 * ${before}`;
+
 /** What clients feel. */
 export const symptoms: readonly Alert[] = [
   {
@@ -13,8 +20,7 @@ export const symptoms: readonly Alert[] = [
       value: 0.01,
       why: 'A queue that is full for 3 s of 5 min, with overflows: full alone harms nobody, and a burst of milliseconds is no page.',
     },
-    measure: () =>
-      'uuid_netns:xen_accept_queue_full:ratio_rate5m and on (uuid, netns) uuid_netns:xen_listen_overflows:rate5m > 0',
+    measure: () => overflow,
     needs: ['xen_listener_accept_queue_full_seconds_total', 'xen_tcp_listen_overflows_total'],
     for: '30s',
     keepFiringFor: '5m',
@@ -50,11 +56,11 @@ export const symptoms: readonly Alert[] = [
       value: 0.5,
       why: 'The public write-up of this problem measured accept() at less than half of the physical machine.',
     },
+    // Connections that are refused are missed among those that are accepted: one trouble, told once.
     measure: (_, thresholdOf) =>
-      `(1 - uuid:xen_accepts:rate5m / (uuid:xen_accepts:rate5m offset 1h > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1 or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > 0 or on (uuid) ${ofHost(`instance:xen_uplink_lost_packets:ratio_rate5m > ${thresholdOf('XenUplinkDropping')}`)})`,
+      `(1 - uuid:xen_accepts:rate2m / (${before} > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > ${lost} or on (uuid) uuid:xen_syn_retransmits:rate5m > ${lost} or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > ${thresholdOf('XenVifDropping')} or on (uuid) ${ofHost(`instance:xen_uplink_lost_packets:ratio_rate5m > ${thresholdOf('XenUplinkDropping')}`)}) unless on (uuid) (${overflow}) > ${thresholdOf('XenAcceptQueueOverflow')}`,
     needs: ['xen_tcp_passive_opens_total'],
-    // The mean over five minutes falls by half only if it is nothing for half of them.
-    for: '1m',
+    for: '30s',
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} accepts far fewer connections than an hour ago, and loses some',
     description: `{{ $labels.domain }} accepts ${percent} fewer connections than an hour ago, while connections or packets are lost: nobody asks for less, less gets through.`,

@@ -2,7 +2,7 @@ import type { Notification } from '../support/alertmanager.ts';
 import { scaledQuery } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
 import { minutes, TIME_SCALE, type Chain } from './chain.ts';
-import type { Fault, HealthyLoad, Scene } from './faults/fault.ts';
+import type { Expected, Fault, HealthyLoad, Scene } from './faults/fault.ts';
 
 /** An alert that a person was told of. */
 export interface Told {
@@ -19,6 +19,8 @@ export interface Told {
 export interface Times {
   /** Of the near miss, or of the healthy load. */
   begin: number;
+  /** Of the fault, which may be told while it gets worse. */
+  begun: number;
   injected: number;
   told?: number;
   undone: number;
@@ -31,7 +33,7 @@ export interface Verdict {
   title: string;
   /** The first of each alert, while the fault or the load was there. */
   told: Told[];
-  /** Whether the expected was told, no page but of that guest and of that cause, and none in the near miss or with the healthy load. */
+  /** Whether the expected was told, by its alert or by a page that names it, no page but of that guest and of that cause, and none in the near miss or with the healthy load. */
   isRight: boolean;
   /** Seconds for the rules until the expected was told. */
   toldAfterSeconds?: number;
@@ -68,6 +70,9 @@ const settleMinutes = 6;
 
 const isPage = ({ receiver }: { receiver: string }): boolean => receiver === 'page';
 
+/** What a page is to name as the strongest. */
+const causesOf = ({ causes, alert }: Expected): readonly string[] => causes ?? [alert];
+
 const seconds = (ms: number): number => Math.round(ms / 1000 / TIME_SCALE);
 
 export class Judge {
@@ -94,7 +99,7 @@ export class Judge {
     const undone = mitigation?.at ?? Date.now();
     const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, begun));
     const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
-    const causes = expected.causes ?? [expected.alert];
+    const causes = causesOf(expected);
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
     const pages = this.#notifications(begun, undone).filter(
       (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
@@ -116,6 +121,7 @@ export class Judge {
       falsePages,
       times: {
         begin: begin / 1000,
+        begun: begun / 1000,
         injected: injected / 1000,
         ...(first && { told: injected / 1000 + first.afterSeconds * TIME_SCALE }),
         undone: undone / 1000,
@@ -127,7 +133,10 @@ export class Judge {
   /** Does the fault until it is told, or would have been, ends it by its mitigation where there is one, and undoes it. */
   async #course(fault: Fault): Promise<Course> {
     const { name, expected, mitigate } = fault;
-    const isExpected = ({ alert, domain }: Told): boolean => alert === expected.alert && domain === expected.domain;
+    // A page that names the cause mutes the ticket of that cause.
+    const isExpected = (told: Told): boolean =>
+      told.domain === expected.domain &&
+      (told.alert === expected.alert || (isPage(told) && causesOf(expected).includes(told.cause ?? '')));
     this.#progress(`${name}: fault`);
     try {
       const begun = Date.now();
@@ -186,7 +195,13 @@ export class Judge {
       isRight: falsePages.length === 0,
       pages: falsePages.length,
       falsePages,
-      times: { begin: begin / 1000, injected: undone / 1000, undone: undone / 1000, end: Date.now() / 1000 },
+      times: {
+        begin: begin / 1000,
+        begun: undone / 1000,
+        injected: undone / 1000,
+        undone: undone / 1000,
+        end: Date.now() / 1000,
+      },
     };
   }
 
@@ -249,15 +264,15 @@ export class Judge {
     return [...all.values()];
   }
 
-  /** When it was told that the alert is over, if the last that was told of it since then is that. */
-  async #resolved({ alert, domain }: Told, from: number): Promise<number | undefined> {
+  /** When it was told that the alert, or all pages of the guest, are over, if the last that was told of it since then is that. */
+  async #resolved(first: Told, from: number): Promise<number | undefined> {
     const isIt = ({ labels }: Notification['alerts'][number]): boolean =>
-      labels['alertname'] === alert && labels['domain'] === domain;
+      labels['domain'] === first.domain && (isPage(first) || labels['alertname'] === first.alert);
     const find = (): Notification | undefined => {
       const last = this.#chain.alertmanager.notifications.findLast(
-        ({ receivedAt, alerts }) => receivedAt >= from && alerts.some(isIt),
+        ({ receiver, receivedAt, alerts }) => receiver === first.receiver && receivedAt >= from && alerts.some(isIt),
       );
-      return last?.alerts.find(isIt)?.status === 'resolved' ? last : undefined;
+      return last?.alerts.some((alert) => isIt(alert) && alert.status === 'firing') ? undefined : last;
     };
     const notification = await until('its end to be told', find, {
       timeoutMs: minutes(resolveTimeoutMinutes),

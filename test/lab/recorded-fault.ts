@@ -10,8 +10,8 @@ export interface RecordedFault {
   expected?: Expected;
   /** For the rules: their windows are as long as they are shipped. */
   intervalSeconds: number;
-  /** At which scrapes the near miss began, the fault was there, the expected was told, and the fault was undone. Before the first is history. */
-  slots: { begin: number; injected: number; told?: number; undone: number };
+  /** At which scrapes the near miss and the fault began, it was there, the expected was told, and it was undone. Before the first is history. */
+  slots: { begin: number; begun: number; injected: number; told?: number; undone: number };
   verdict: Omit<Verdict, 'times'>;
   /** Series by name and labels: a value for each scrape, null where there is none. */
   series: ValuesBySeries;
@@ -27,9 +27,9 @@ export async function recordedFault(
   { times, ...verdict }: Verdict,
   expected: Expected | undefined,
 ): Promise<RecordedFault> {
-  const { injected, told, undone, end } = times;
+  const { begun, injected, told, undone, end } = times;
   // What is held against an hour ago needs that hour.
-  const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - minutes(70) / 1000 : times.begin;
+  const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - minutes(80) / 1000 : times.begin;
   const metrics = new Set(JSON.stringify(rulePack(defaultPackOptions)).match(/\bxen_\w+(?=\{)/g));
   const slotOf = (time: number): number => Math.floor((time - begin) / SCRAPE_INTERVAL_SECONDS);
   const stored = async (selector: string): Promise<ValuesBySeries> => {
@@ -55,6 +55,7 @@ export async function recordedFault(
     intervalSeconds: SCRAPE_INTERVAL_SECONDS / TIME_SCALE,
     slots: {
       begin: slotOf(times.begin),
+      begun: slotOf(begun),
       injected: slotOf(injected),
       ...(told !== undefined && { told: slotOf(told) }),
       undone: slotOf(undone),

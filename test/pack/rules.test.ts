@@ -103,7 +103,7 @@ const connected = (values: string): Series => ({
   'xen_vif_connected{job="xen",instance="dom0:10911",domain="web",vif="0"}': values,
 });
 
-const collapseWithLoss = { ...collapse, ...ofGuest({ xen_tcp_syn_retransmits_total: 60 }) };
+const collapseWithLoss = { ...collapse, ...ofGuest({ xen_tcp_syn_retransmits_total: 1200 }) };
 const inInterrupts = ofGuest({
   'xen_cpu_seconds_total{cpu="0",mode="softirq"}': 25,
   'xen_cpu_seconds_total{cpu="0",mode="idle"}': 14,
@@ -135,6 +135,11 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     [{ alert: 'XenAcceptQueueNearlyFull', value: '50%' }],
   ],
   ['accepts that collapse, with loss', collapseWithLoss, [{ alert: 'XenAcceptThroughputCollapse', value: '90%' }]],
+  [
+    'accepts that collapse while a queue overflows: one trouble',
+    { ...overflow, ...collapseWithLoss, ...ofGuest({ xen_tcp_listen_overflows_total: 6 }) },
+    [{ alert: 'XenAcceptQueueOverflow', value: '50%' }],
+  ],
   [
     'a small backlog',
     ofListener({ xen_listener_accept_queue_limit: 20, xen_listener_accept_queue_full_seconds_total: 6 }),
@@ -354,6 +359,17 @@ const silent: [what: string, change: Series][] = [
     ofListener({ xen_listener_accept_queue_limit: 8, 'xen_listener_accept_queue_fill_ratio_bucket{le="0.75"}': 600 }),
   ],
   ['a nightly lull', collapse],
+  [
+    'a nightly lull, with such loss as there is everywhere',
+    { ...collapse, ...ofGuest({ xen_tcp_syn_retransmits_total: 60 }) },
+  ],
+  [
+    'as many accepts as ever, after a burst an hour ago',
+    {
+      'xen_tcp_passive_opens_total{job="xen",instance="web:10911"}': '0+600x31 18600+60000x1 139200+600x65',
+      ...ofGuest({ xen_tcp_syn_retransmits_total: 12_000 }),
+    },
+  ],
   [
     'grant operations that are many only because probes were armed for all of the minute',
     probed({ 'xen_grant_operations_total{operation="copy"}': 3_600_000 }, 'grants', 60),

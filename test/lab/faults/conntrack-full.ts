@@ -38,7 +38,7 @@ export const conntrackFull: Fault = {
     domain: VICTIM,
     causes: ['XenUplinkDropping'],
   },
-  precondition: 'uuid:xen_accepts:rate5m offset 1h > 1',
+  precondition: 'uuid:xen_accepts_an_hour_ago:min10m > 1',
   async inject(scene) {
     await scene.dom0.run(firewall);
     await hold(scene);
