@@ -152,7 +152,12 @@ export class Judge {
       const first = told.find(isExpected);
       if (first === undefined || mitigate === undefined) return { begun, injected, told, first };
       this.#progress(`${name}: mitigation`);
-      await mitigate(this.#scene);
+      // What cannot be mitigated is judged all the same.
+      const isMitigated = await mitigate(this.#scene).then(
+        () => true,
+        (error: Error) => this.#progress(`${name}: no mitigation: ${error.message}`),
+      );
+      if (!isMitigated) return { begun, injected, told, first };
       const at = Date.now();
       return { begun, injected, told, first, mitigation: { at, resolved: await this.#resolved(first, begun) } };
     } finally {
