@@ -28,7 +28,7 @@ export async function recordedFault(
   expected: Expected | undefined,
 ): Promise<RecordedFault> {
   const { begun, injected, told, undone, end } = times;
-  // What is held against an hour ago needs that hour.
+  // What is held against an hour ago needs that hour, and the windows before it.
   const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - minutes(80) / 1000 : times.begin;
   const metrics = new Set(JSON.stringify(rulePack(defaultPackOptions)).match(/\bxen_\w+(?=\{)/g));
   const slotOf = (time: number): number => Math.floor((time - begin) / SCRAPE_INTERVAL_SECONDS);

@@ -49,7 +49,7 @@ test.each([...recordings])('%s', { timeout: 120_000 }, async (name, fault) => {
               // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
               isTrue(
                 toldBy + 1,
-                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{kind="symptom"}) and {cause=~"${expected.causes.join('|')}"})[${2 * intervalSeconds}s:15s])`,
+                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{alertname="${expected.alert}"}) and {cause=~"${expected.causes.join('|')}"})[${2 * intervalSeconds}s:15s])`,
               ),
             ]
           : []),
