@@ -56,9 +56,14 @@ export class Scene {
 
   /** Another server in the place of the last. */
   async restart(server: Server): Promise<void> {
-    const index = this.#started.findIndex(({ pid }) => pid === this.#server);
-    for (const started of index < 0 ? [] : this.#started.splice(index, 1)) await kill(started);
+    await this.stop(this.#server);
     await this.serve(server);
+  }
+
+  /** Kills a started process and its children before the end of the fault. */
+  async stop(pid: string): Promise<void> {
+    const index = this.#started.findIndex((started) => started.pid === pid);
+    for (const started of index < 0 ? [] : this.#started.splice(index, 1)) await kill(started);
   }
 
   /** Waits until the server's accept queue is full, which refuses the next connection. */
@@ -68,14 +73,14 @@ export class Scene {
     );
   }
 
-  /** Load from Dom0 upon a guest, as /lab/load knows it. */
-  async load(
-    kind: 'connections' | 'syns' | 'packets',
+  /** Load from Dom0 upon a guest, as /lab/load knows it. Returns its pid. */
+  load(
+    kind: 'connections' | 'syns' | 'packets' | 'apart',
     port: number,
     perSecond: number,
     guest: Machine = this.victim,
-  ): Promise<void> {
-    await this.start(this.dom0, `exec /lab/load ${kind} ${guest.ip} ${port} ${perSecond}`);
+  ): Promise<string> {
+    return this.start(this.dom0, `exec /lab/load ${kind} ${guest.ip} ${port} ${perSecond}`);
   }
 
   /** Makes every packet that comes to a guest as dear as a long list of a firewall would: filters, none of which matches. 4095 go into one list. */

@@ -5,7 +5,9 @@ export const healthyLoads: readonly HealthyLoad[] = [
   {
     name: 'heavy',
     title: 'many connections, all served',
-    begin: (scene) => scene.load('connections', 80, 40),
+    async begin(scene) {
+      await scene.load('connections', 80, 40);
+    },
   },
   {
     name: 'batch',
