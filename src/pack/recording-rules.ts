@@ -123,10 +123,6 @@ export const guestRules = (p: Promql): RecordingRule[] => {
       record: 'uuid:xen_steal:ratio_rate5m',
       expr: 'uuid:xen_steal:rate5m / (uuid:xen_cpu_wanted:rate5m > 0)',
     },
-    {
-      record: 'uuid:xen_cpu_wanted:ratio_rate5m',
-      expr: 'uuid:xen_cpu_wanted:rate5m / uuid:xen_vcpus:count',
-    },
     { record: 'uuid:xen_netfront_interrupts:rate5m', expr: ofGuest(rxInterrupts) },
     {
       record: 'uuid:xen_netfront_interrupts_per_packet:ratio_rate5m',

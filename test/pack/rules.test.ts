@@ -404,6 +404,22 @@ const silent: [what: string, change: Series][] = [
       'xen_cpu_seconds_total{cpu="1",mode="idle"}': 58,
     }),
   ],
+  [
+    'a tenth of a CPU from a guest that wants little more',
+    {
+      ...ofGuest({
+        'xen_cpu_seconds_total{cpu="0",mode="user"}': 3.5,
+        'xen_cpu_seconds_total{cpu="1",mode="user"}': 3.5,
+        'xen_cpu_seconds_total{cpu="0",mode="softirq"}': 0,
+        'xen_cpu_seconds_total{cpu="1",mode="softirq"}': 0,
+        'xen_cpu_seconds_total{cpu="0",mode="steal"}': 3,
+        'xen_cpu_seconds_total{cpu="1",mode="steal"}': 3,
+        'xen_cpu_seconds_total{cpu="0",mode="idle"}': 53,
+        'xen_cpu_seconds_total{cpu="1",mode="idle"}': 53,
+      }),
+      ...ofDomain({ xen_domain_cpu_seconds_total: 10 }),
+    },
+  ],
   ['all interrupts on one vCPU that has time for them', oneVcpu],
   ['an interrupt for each packet, as idle guests have', interrupts(90_000)],
   ['time in interrupts that bring several packets each', inInterrupts],
