@@ -29,13 +29,12 @@ export const packetStorm: Fault = {
   /** What a packet costs changes by a half from one boot and minute to the next: more of them, until it is enough. */
   async inject(scene) {
     await begin(scene);
-    for (let perSecond = 32; ; perSecond *= 1.25) {
-      if (perSecond > MOST_PER_SECOND)
-        throw new Error(`${NEIGHBOUR} does ${MOST_PER_SECOND} packets a second with ease`);
+    for (let perSecond = 32; perSecond <= MOST_PER_SECOND; perSecond *= 1.25) {
       const pid = await load(scene, perSecond);
       if ((await interrupts(scene)) >= SHARE) return;
       await scene.stop(pid);
     }
+    throw new Error(`${NEIGHBOUR} does ${MOST_PER_SECOND} packets a second with ease`);
   },
   async nearMiss(scene) {
     await begin(scene);
