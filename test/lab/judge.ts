@@ -2,13 +2,11 @@ import type { Notification } from '../support/alertmanager.ts';
 import { scaledQuery } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
 import { minutes, TIME_SCALE, type Chain } from './chain.ts';
-import type { Expected, Fault, HealthyLoad, Scene } from './faults/fault.ts';
+import { causesOf, isTrueTicket, type Concern, type Fault, type HealthyLoad, type Scene } from './faults/fault.ts';
 
 /** An alert that a person was told of. */
-export interface Told {
+export interface Told extends Concern {
   receiver: string;
-  alert: string;
-  domain: string | undefined;
   /** Of a page: the strongest cause by its annotation. */
   cause: string | undefined;
   /** Seconds for the rules since the fault was as wrong as it gets; 0 where it was told on the way there. */
@@ -33,7 +31,7 @@ export interface Verdict {
   title: string;
   /** The first of each alert, while the fault or the load was there. */
   told: Told[];
-  /** Whether the expected was told, by its alert or by a page that names it, no page but of that guest and of that cause, and none in the near miss or with the healthy load. */
+  /** Whether the expected was told, by its alert or by a page that names it, no page but of that guest and of that cause, no ticket that is not true, and no page in the near miss; of a healthy load, whether nothing was told. */
   isRight: boolean;
   /** Seconds for the rules until the expected was told. */
   toldAfterSeconds?: number;
@@ -70,9 +68,6 @@ const settleMinutes = 6;
 
 const isPage = ({ receiver }: { receiver: string }): boolean => receiver === 'page';
 
-/** What a page is to name as the strongest. */
-const causesOf = ({ causes, alert }: Expected): readonly string[] => causes ?? [alert];
-
 const seconds = (ms: number): number => Math.round(ms / 1000 / TIME_SCALE);
 
 export class Judge {
@@ -101,6 +96,8 @@ export class Judge {
     const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
     const causes = causesOf(expected);
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
+    const isTrue = (each: Told): boolean =>
+      isPage(each) ? isOfVictim(each.domain) && causes.includes(each.cause ?? '') : isTrueTicket(expected, each);
     const pages = this.#notifications(begun, undone).filter(
       (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
     );
@@ -109,11 +106,7 @@ export class Judge {
       name,
       title,
       told,
-      isRight:
-        first !== undefined &&
-        hasCause &&
-        told.filter(isPage).every(({ domain, cause = '' }) => isOfVictim(domain) && causes.includes(cause)) &&
-        falsePages.length === 0,
+      isRight: first !== undefined && hasCause && told.every(isTrue) && falsePages.length === 0,
       ...(first && { toldAfterSeconds: first.afterSeconds }),
       pages: pages.length,
       isMitigated: mitigation !== undefined,
@@ -197,7 +190,7 @@ export class Judge {
       name: load.name,
       title: load.title,
       told,
-      isRight: falsePages.length === 0,
+      isRight: told.length === 0,
       pages: falsePages.length,
       falsePages,
       times: {

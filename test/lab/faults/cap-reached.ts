@@ -15,7 +15,7 @@ export const capReached: Fault = {
   title: 'a guest that reaches its cap while it accepts',
   expected: { alert: 'XenAcceptQueueOverflow', severity: 'critical', domain: VICTIM, causes: ['XenDomainCapReached'] },
   async inject(scene) {
-    await begin(scene, 60);
+    await begin(scene, 75);
     await scene.untilFull(backlog);
   },
   nearMiss: (scene) => begin(scene, 190),

@@ -37,6 +37,7 @@ export const conntrackFull: Fault = {
     severity: 'critical',
     domain: VICTIM,
     causes: ['XenUplinkDropping'],
+    besides: [{ alert: 'XenUplinkDropping', domain: undefined }],
   },
   precondition: 'uuid:xen_accepts_an_hour_ago:min10m > 1',
   async inject(scene) {

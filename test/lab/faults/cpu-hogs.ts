@@ -18,6 +18,11 @@ export const cpuHogs: Fault = {
     severity: 'critical',
     domain: VICTIM,
     causes: ['XenCreditExhaustion', 'XenVcpuStarved'],
+    /** It wants more than the CPU that it shares. */
+    besides: [
+      { alert: 'XenVcpuStarved', domain: NEIGHBOUR },
+      { alert: 'XenCreditExhaustion', domain: NEIGHBOUR },
+    ],
   },
   async inject(scene) {
     await begin(scene);

@@ -13,7 +13,16 @@ const begin = async (scene: Scene, weight: number): Promise<void> => {
 export const dom0Starved: Fault = {
   name: 'dom0-starved',
   title: 'vCPUs of Dom0 that wait for those of a guest',
-  expected: { alert: 'XenDom0Starved', severity: 'warning', domain: undefined },
+  expected: {
+    alert: 'XenDom0Starved',
+    severity: 'warning',
+    domain: undefined,
+    /** It wants more than the CPU that it shares. */
+    besides: [
+      { alert: 'XenVcpuStarved', domain: NEIGHBOUR },
+      { alert: 'XenCreditExhaustion', domain: NEIGHBOUR },
+    ],
+  },
   async inject(scene) {
     await begin(scene, WEIGHTS[scene.lab.scheduler]);
     await scene.pin('Domain-0', '0');

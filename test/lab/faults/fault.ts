@@ -134,15 +134,29 @@ const kill = async ({ machine, pid }: Started): Promise<void> => {
   await machine.run(`kill -KILL -- -${pid} 2>/dev/null; while kill -0 -- -${pid} 2>/dev/null; do sleep 0.1; done`);
 };
 
-/** What is to be told, and of whom. */
-export interface Expected {
+/** An alert about a domain. */
+export interface Concern {
   alert: string;
-  severity: Severity;
   /** The label `domain`; undefined of what is about a host. */
   domain: string | undefined;
+}
+
+/** What is to be told, and of whom. */
+export interface Expected extends Concern {
+  severity: Severity;
   /** Any of these may be named as the strongest cause by a page; without them, the alert itself. */
   causes?: readonly string[];
+  /** Tickets that are true beside it, such as those of a neighbour who is harmed too. */
+  besides?: readonly Concern[];
 }
+
+/** What a page may name as the strongest. */
+export const causesOf = ({ causes, alert }: Expected): readonly string[] => causes ?? [alert];
+
+/** Whether a ticket is true while the fault is there. */
+export const isTrueTicket = (expected: Expected, { alert, domain }: Concern): boolean =>
+  (domain === expected.domain && [expected.alert, ...causesOf(expected)].includes(alert)) ||
+  (expected.besides ?? []).some((concern) => concern.alert === alert && concern.domain === domain);
 
 /** Something that goes wrong on a host, and the same thing done so mildly that nobody is to be paged. */
 export interface Fault {

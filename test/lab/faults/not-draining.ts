@@ -16,7 +16,13 @@ const begin = async (scene: Scene, priority: string): Promise<void> => {
 export const notDraining: Fault = {
   name: 'not-draining',
   title: 'a guest too busy to give receive buffers',
-  expected: { alert: 'XenGuestNotDraining', severity: 'warning', domain: VICTIM },
+  /** Nor does its exporter answer. */
+  expected: {
+    alert: 'XenGuestNotDraining',
+    severity: 'warning',
+    domain: VICTIM,
+    besides: [{ alert: 'XenExporterDown', domain: VICTIM }],
+  },
   inject: (scene) => begin(scene, 'chrt -f 50'),
   nearMiss: (scene) => begin(scene, 'nice -n 19'),
   /** They go on, and after everything else; what does that must go before them, and get there past the packets. */

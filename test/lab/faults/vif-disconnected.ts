@@ -1,6 +1,6 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
-const signal = '/local/domain/$(xl domid domu1)/data/reconnect';
+const signal = `/local/domain/$(xl domid ${VICTIM})/data/reconnect`;
 const driver = '/sys/bus/xen/drivers/vif';
 
 const unbind = async (scene: Scene): Promise<void> => {
@@ -26,7 +26,13 @@ const bind = async (scene: Scene): Promise<void> => {
 export const vifDisconnected: Fault = {
   name: 'vif-disconnected',
   title: 'a frontend that disconnects its vif',
-  expected: { alert: 'XenVifDisconnected', severity: 'warning', domain: VICTIM },
+  /** Nor does its exporter answer. */
+  expected: {
+    alert: 'XenVifDisconnected',
+    severity: 'warning',
+    domain: VICTIM,
+    besides: [{ alert: 'XenExporterDown', domain: VICTIM }],
+  },
   inject: unbind,
   async nearMiss(scene) {
     await unbind(scene);
