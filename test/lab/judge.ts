@@ -2,7 +2,7 @@ import type { Notification } from '../support/alertmanager.ts';
 import { scaledQuery } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
 import { minutes, TIME_SCALE, type Chain } from './chain.ts';
-import { causesOf, isTrueTicket, type Concern, type Fault, type HealthyLoad, type Scene } from './faults/fault.ts';
+import { causesOf, trueTickets, type Concern, type Fault, type HealthyLoad, type Scene } from './faults/fault.ts';
 
 /** An alert that a person was told of. */
 export interface Told extends Concern {
@@ -97,7 +97,9 @@ export class Judge {
     const causes = causesOf(expected);
     const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
     const isTrue = (each: Told): boolean =>
-      isPage(each) ? isOfVictim(each.domain) && causes.includes(each.cause ?? '') : isTrueTicket(expected, each);
+      isPage(each)
+        ? isOfVictim(each.domain) && causes.includes(each.cause ?? '')
+        : trueTickets(expected).some(({ alert, domain }) => alert === each.alert && domain === each.domain);
     const pages = this.#notifications(begun, undone).filter(
       (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
     );

@@ -443,6 +443,14 @@ const silent: [what: string, change: Series][] = [
   ['a grant table with room', ofDomain({ xen_domain_grant_frames: 57 })],
   ['packets that the multicast filter keeps off', refused(450)],
   ['vCPUs that sometimes wait', ofDomain({ 'xen_domain_vcpu_observations_total{state="runnable"}': 4 })],
+  [
+    'a tenth of a CPU from a Dom0 that wants little more',
+    ofDom0({
+      'xen_cpu_seconds_total{cpu="0",mode="system"}': 10,
+      'xen_cpu_seconds_total{cpu="0",mode="steal"}': 6,
+      'xen_cpu_seconds_total{cpu="0",mode="idle"}': 44,
+    }),
+  ],
   ['a Dom0 that sometimes waits', ofDom0({ 'xen_cpu_seconds_total{cpu="0",mode="steal"}': 5 })],
   [
     'a paused guest',

@@ -3,7 +3,7 @@ import { VICTIM, type Fault, type Scene } from './fault.ts';
 const room = 40;
 const ampleRoom = 262_144;
 
-/** A firewall that follows the connections of the web server's clients. The lab itself goes past it. */
+/** A firewall that follows the connections of web servers' clients. The lab itself goes past it. */
 const firewall = `modprobe nf_conntrack
   nft -f - <<'END'
 table ip lab {
@@ -17,9 +17,11 @@ const makeRoom = async (scene: Scene, entries: number): Promise<void> => {
   await scene.dom0.run(`sysctl -q net.netfilter.nf_conntrack_max=${entries}`);
 };
 
-/** Connections that nobody closes: the kernel lets new ones take the places of closed ones, and not of these. */
+/** Connections to another guest, that nobody closes: the kernel lets new ones take the places of closed ones, and not of these. */
 const hold = async (scene: Scene): Promise<void> => {
-  const { ip } = scene.victim;
+  const { ip } = scene.neighbour;
+  await scene.start(scene.neighbour, 'exec nginx -g "daemon off;"');
+  await scene.neighbour.run('until ss -Hltn | grep -q ":80 "; do sleep 0.1; done');
   await scene.start(
     scene.dom0,
     `exec bash -c "for _ in {1..${room}}; do exec {held}<>/dev/tcp/${ip}/80; done; exec sleep infinity"`,

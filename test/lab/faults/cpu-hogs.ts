@@ -2,8 +2,8 @@ import { NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.
 
 const backlog = 64;
 
-/** Credit boosts whoever wakes; credit2 keeps to weights, and at 768 the victim's exporter could not answer. Guests have 256. */
-const WEIGHTS = { credit: 4096, credit2: 512 } as const;
+/** Credit boosts whoever wakes; credit2 keeps to weights, and at 512 the victim's exporter answered too few scrapes. Guests have 256. */
+const WEIGHTS = { credit: 4096, credit2: 384 } as const;
 
 const begin = async (scene: Scene): Promise<void> => {
   await scene.serve({ backlog, restMs: 3 });

@@ -153,10 +153,11 @@ export interface Expected extends Concern {
 /** What a page may name as the strongest. */
 export const causesOf = ({ causes, alert }: Expected): readonly string[] => causes ?? [alert];
 
-/** Whether a ticket is true while the fault is there. */
-export const isTrueTicket = (expected: Expected, { alert, domain }: Concern): boolean =>
-  (domain === expected.domain && [expected.alert, ...causesOf(expected)].includes(alert)) ||
-  (expected.besides ?? []).some((concern) => concern.alert === alert && concern.domain === domain);
+/** Tickets that are true while the fault is there: of what is expected, of its causes, and of what is true beside it. */
+export const trueTickets = (expected: Expected): Concern[] => [
+  ...[expected.alert, ...causesOf(expected)].map((alert) => ({ alert, domain: expected.domain })),
+  ...(expected.besides ?? []),
+];
 
 /** Something that goes wrong on a host, and the same thing done so mildly that nobody is to be paged. */
 export interface Fault {
