@@ -1,6 +1,6 @@
 import { degreesOf, type Alert, type Degree } from '../src/pack/alert.ts';
 import { defaultPackOptions, measureOf, thresholdKey } from '../src/pack/pack.ts';
-import { seenInRuns } from './diagnosis.ts';
+import { seenInRuns, withoutFault } from './diagnosis.ts';
 
 const begin = '<!-- Facts: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
 const end = '<!-- prettier-ignore-end -->';
@@ -25,12 +25,14 @@ const fires = (alert: Alert, degree?: Degree): string => {
 /** What the pack says of an alert, for its runbook, and what the lab has shown of it. */
 const facts = (alert: Alert): string => {
   const seen = seenInRuns(alert.name);
+  const why = withoutFault.get(alert.name);
   return [
     `${kinds[alert.kind]}. Hop: ${alert.hop}.`,
     degreesOf(alert)
       .map((degree) => fires(alert, degree))
       .join('\n'),
     ...(seen.length > 0 ? [`On real Xen ([docs/diagnosis.md](../docs/diagnosis.md)):`, seen.join('\n')] : []),
+    ...(why === undefined ? [] : [`Not done on real Xen: ${why}.`]),
   ].join('\n\n');
 };
 

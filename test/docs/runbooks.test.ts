@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { seenInRuns, withoutFault } from '../../docs/diagnosis.ts';
 import { commandsOf, queriesOf, withFacts } from '../../docs/runbooks.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
@@ -43,6 +44,10 @@ describe.each(alerts.map((alert) => [alert.name, alert] as const))('%s', (name, 
     expect([...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual(sections);
     expect(page.slice(page.indexOf('## Diagnosis'), page.indexOf('## Mitigation'))).toContain('Look-alikes:');
     expect(page).toContain('**The trade-off:**');
+  });
+
+  test('was told on real Xen, or it says why not', () => {
+    expect(seenInRuns(name).length > 0).toBe(!withoutFault.has(name));
   });
 
   test('has the command that its notification says', () => {

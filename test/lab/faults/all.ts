@@ -9,19 +9,23 @@ import { hungXenstored } from './hung-xenstored.ts';
 import { notDraining } from './not-draining.ts';
 import { oneVcpu } from './one-vcpu.ts';
 import { packetStorm } from './packet-storm.ts';
+import { queueNearlyFull } from './queue-nearly-full.ts';
 import { rateLimit } from './rate-limit.ts';
 import { smallBacklog } from './small-backlog.ts';
 import { stalledServer } from './stalled-server.ts';
 import { synFlood } from './syn-flood.ts';
 import { vifDisconnected } from './vif-disconnected.ts';
+import { vifShaped } from './vif-shaped.ts';
 
 /** In the order in which they are done. */
 export const faults: readonly Fault[] = [
   smallBacklog,
+  queueNearlyFull,
   stalledServer,
   cpuHogs,
   capReached,
   rateLimit,
+  vifShaped,
   conntrackFull,
   synFlood,
   packetStorm,
