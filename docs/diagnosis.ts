@@ -193,7 +193,9 @@ export const withResults = (page: string): string => {
   const table = `| Fault or load | Right | Told | after | Pages | Over after | False pages |
 | ------------- | ----- | ---- | ----: | ----: | ---------: | ----------: |
 ${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;
-  const none = [...withoutFault].map(([alert, why]) => `- [${alert}](../runbooks/${alert}.md): ${why}.`);
   const sections = all.filter(([, { expected }]) => expected).map(([name, fault]) => section(name, fault));
-  return `${page.slice(0, before + begin.length)}\n\n${[table, ...sections, `### No fault raises\n\n${none.join('\n')}`].join('\n\n')}\n\n${page.slice(after)}`;
+  const unseen = `### No fault raises
+
+${[...withoutFault].map(([alert, why]) => `- [${alert}](../runbooks/${alert}.md): ${why}.`).join('\n')}`;
+  return `${page.slice(0, before + begin.length)}\n\n${[table, ...sections, unseen].join('\n\n')}\n\n${page.slice(after)}`;
 };

@@ -1,4 +1,4 @@
-import { guest, guestCommand, hasCap, inNamespace, percent, type Alert } from './alert.ts';
+import { guest, guestCommand, hasCap, inNamespace, isTaken, percent, type Alert } from './alert.ts';
 
 /** Hops at their limit, in the guest. */
 export const causesInGuest: readonly Alert[] = [
@@ -68,9 +68,7 @@ export const causesInGuest: readonly Alert[] = [
       value: 0.3,
       why: 'Of the time that the guest wants to run; in the lab a storm on a shared CPU takes 0.6, idle guests see 0.01.',
     },
-    // A nearly idle guest's share is of little, and of less where Xen does not say what interrupts its ticks have missed: while xl hung, the lab saw
-    // 0.12 of a CPU taken from a guest as 0.4 of what it wanted.
-    measure: () => `uuid:xen_steal:ratio_rate5m and on (uuid) uuid:xen_steal:rate5m > 0.15 unless ${hasCap}`,
+    measure: () => `uuid:xen_steal:ratio_rate5m and on (uuid) ${isTaken('uuid:xen_steal:rate5m')} unless ${hasCap}`,
     needs: ['xen_cpu_seconds_total'],
     for: '5m',
     summary: 'The vCPUs of {{ $labels.domain }} wait for a physical CPU',

@@ -1,4 +1,4 @@
-import { hasCap, guest, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
+import { hasCap, guest, isTaken, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
 import { ofHost } from './promql.ts';
 
 /** Hops at their limit, on the host. */
@@ -66,9 +66,8 @@ export const causesOnHost: readonly Alert[] = [
     hop: 'Dom0 vCPU',
     about: 'host',
     threshold: { value: 0.2, why: 'Of the time that Dom0 wants to run: netback of every guest waits as long.' },
-    // A nearly idle Dom0's share is of little: while xl hung, the lab saw 0.09 of a CPU as a third of what Dom0 wanted.
     measure: () =>
-      'instance:xen_dom0_steal:ratio_rate5m and on (job, instance) instance_mode:xen_cpu_seconds:rate5m{mode="steal"} > 0.15',
+      `instance:xen_dom0_steal:ratio_rate5m and on (job, instance) ${isTaken('instance_mode:xen_cpu_seconds:rate5m{mode="steal"}')}`,
     needs: ['xen_cpu_seconds_total'],
     for: '10m',
     summary: 'Dom0 of {{ $labels.host }} waits for physical CPUs, and all its guests with it',

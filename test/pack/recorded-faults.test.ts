@@ -6,7 +6,7 @@ import { recordings } from '../../docs/diagnosis.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { toolSays } from '../support/debian.ts';
 import { TIME_SCALE } from '../lab/chain.ts';
-import { trueTickets, type Expected } from '../lab/faults/fault.ts';
+import { trueTickets, type Concern, type Expected } from '../lab/faults/fault.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -26,6 +26,7 @@ const notation = (series: string, values: readonly (number | null)[]): string =>
 };
 
 const firing = (selector: string): string => `ALERTS{alertstate="firing",${selector}}`;
+const alert = ({ alert: name, domain = '' }: Concern): string => firing(`alertname="${name}",domain="${domain}"`);
 const pages = firing('severity="critical"');
 
 /** What is not to be told while the fault is there: pages of others, and tickets that are not true and that no page of their guest mutes (alertmanager/alertmanager.yml). */
@@ -35,10 +36,7 @@ const untrue = (expected: Expected | undefined): string[] => {
   const tickets = `(${firing('severity="warning",kind!~"cause|symptom"')} or (${muted} unless on (host, domain) ${firing('severity="critical",kind="symptom"')}))`;
   return [
     severity === 'critical' ? firing(`severity="critical",domain!="${domain}"`) : pages,
-    (expected ? trueTickets(expected) : []).reduce(
-      (expr, concern) => `${expr} unless ${firing(`alertname="${concern.alert}",domain="${concern.domain ?? ''}"`)}`,
-      tickets,
-    ),
+    (expected ? trueTickets(expected) : []).reduce((expr, concern) => `${expr} unless ${alert(concern)}`, tickets),
   ];
 };
 
@@ -56,16 +54,14 @@ test.each([...recordings])('%s', { timeout: 120_000 }, async (name, fault) => {
   const during = Math.round((slots.undone - slots.injected) * intervalSeconds);
   const slotsBetween = (from: number, to: number): number[] =>
     Array.from({ length: to - from }, (_, index) => from + index);
-  const harmless = slotsBetween(slots.begin, slots.begun).map((slot) => isNever(slot, pages));
-  const nothingElse = slotsBetween(expected ? slots.begun : slots.begin, slots.undone).flatMap((slot) =>
-    untrue(expected).map((expr) => isNever(slot, expr)),
-  );
+  // A healthy load has no near miss before it.
+  const from = expected ? slots.begun : slots.begin;
+  const harmless = slotsBetween(slots.begin, from).map((slot) => isNever(slot, pages));
+  const wrong = untrue(expected);
+  const nothingElse = slotsBetween(from, slots.undone).flatMap((slot) => wrong.map((expr) => isNever(slot, expr)));
   const told = expected
     ? [
-        isTrue(
-          slots.undone,
-          `count_over_time(ALERTS{alertname="${expected.alert}",domain="${expected.domain ?? ''}",alertstate="firing"}[${during}s])`,
-        ),
+        isTrue(slots.undone, `count_over_time(${alert(expected)}[${during}s])`),
         ...(expected.causes
           ? [
               // The replay has what was scraped at whole intervals: it is told an interval earlier or later.

@@ -1,4 +1,4 @@
-import { NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
+import { NEIGHBOUR, neighbourStarves, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
 const backlog = 64;
 
@@ -18,11 +18,7 @@ export const cpuHogs: Fault = {
     severity: 'critical',
     domain: VICTIM,
     causes: ['XenCreditExhaustion', 'XenVcpuStarved'],
-    /** It wants more than the CPU that it shares. */
-    besides: [
-      { alert: 'XenVcpuStarved', domain: NEIGHBOUR },
-      { alert: 'XenCreditExhaustion', domain: NEIGHBOUR },
-    ],
+    besides: neighbourStarves,
   },
   async inject(scene) {
     await begin(scene);

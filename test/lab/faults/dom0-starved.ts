@@ -1,4 +1,4 @@
-import { NEIGHBOUR, type Fault, type Scene } from './fault.ts';
+import { NEIGHBOUR, neighbourStarves, type Fault, type Scene } from './fault.ts';
 
 /** Credit boosts whoever wakes; credit2 keeps to weights, and beside 256 Dom0's exporter could not answer. Dom0 has 256. */
 const WEIGHTS = { credit: 1024, credit2: 128 } as const;
@@ -17,11 +17,7 @@ export const dom0Starved: Fault = {
     alert: 'XenDom0Starved',
     severity: 'warning',
     domain: undefined,
-    /** It wants more than the CPU that it shares. */
-    besides: [
-      { alert: 'XenVcpuStarved', domain: NEIGHBOUR },
-      { alert: 'XenCreditExhaustion', domain: NEIGHBOUR },
-    ],
+    besides: neighbourStarves,
   },
   async inject(scene) {
     await begin(scene, WEIGHTS[scene.lab.scheduler]);

@@ -141,6 +141,12 @@ export interface Concern {
   domain: string | undefined;
 }
 
+/** Of a neighbour that wants more than the CPU that it shares. */
+export const neighbourStarves: readonly Concern[] = [
+  { alert: 'XenVcpuStarved', domain: NEIGHBOUR },
+  { alert: 'XenCreditExhaustion', domain: NEIGHBOUR },
+];
+
 /** What is to be told, and of whom. */
 export interface Expected extends Concern {
   severity: Severity;
