@@ -1,8 +1,9 @@
 import type { Notification } from '../support/alertmanager.ts';
 import { scaledQuery } from '../support/time-scale.ts';
 import { until } from '../support/until.ts';
-import { minutes, TIME_SCALE, type Chain } from './chain.ts';
+import type { Chain } from './chain.ts';
 import { causesOf, trueTickets, type Concern, type Fault, type HealthyLoad, type Scene } from './faults/fault.ts';
+import type { RuleClock } from './rule-clock.ts';
 
 /** An alert that a person was told of. */
 export interface Told extends Concern {
@@ -68,15 +69,15 @@ const settleMinutes = 6;
 
 const isPage = ({ receiver }: { receiver: string }): boolean => receiver === 'page';
 
-const seconds = (ms: number): number => Math.round(ms / 1000 / TIME_SCALE);
-
 export class Judge {
   readonly #chain: Chain;
+  readonly #clock: RuleClock;
   readonly #scene: Scene;
   readonly #progress: (message: string) => void;
 
   constructor(chain: Chain, scene: Scene, progress: (message: string) => void) {
     this.#chain = chain;
+    this.#clock = chain.clock;
     this.#scene = scene;
     this.#progress = progress;
   }
@@ -112,13 +113,13 @@ export class Judge {
       ...(first && { toldAfterSeconds: first.afterSeconds }),
       pages: pages.length,
       isMitigated: mitigation !== undefined,
-      ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, seconds(resolved - undone)) }),
+      ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, this.#clock.seconds(resolved - undone)) }),
       falsePages,
       times: {
         begin: begin / 1000,
         begun: begun / 1000,
         injected: injected / 1000,
-        ...(first && { told: injected / 1000 + first.afterSeconds * TIME_SCALE }),
+        ...(first && { told: injected / 1000 + first.afterSeconds * this.#clock.scale }),
         undone: undone / 1000,
         end: Date.now() / 1000,
       },
@@ -138,7 +139,7 @@ export class Judge {
       await fault.inject(this.#scene);
       const injected = Date.now();
       await until('what is expected to be told', () => this.#told(begun, injected).some(isExpected), {
-        timeoutMs: minutes(tellTimeoutMinutes),
+        timeoutMs: this.#clock.minutes(tellTimeoutMinutes),
         intervalMs: 100,
         // A verdict too.
       }).catch(() => {});
@@ -210,7 +211,7 @@ export class Judge {
     const left = async (): Promise<string[]> =>
       (await this.#chain.prometheus.query('ALERTS{severity!="info"}')).map(({ metric }) => JSON.stringify(metric));
     await until('all alerts to end', async () => (await left()).length === 0, {
-      timeoutMs: minutes(resolveTimeoutMinutes),
+      timeoutMs: this.#clock.minutes(resolveTimeoutMinutes),
       intervalMs: 500,
     }).catch(async (error: Error) => {
       throw new Error(`${error.message}: ${(await left()).join()}`, { cause: error });
@@ -218,17 +219,21 @@ export class Judge {
   }
 
   async #answered(query: string): Promise<void> {
-    await until(query, async () => (await this.#chain.prometheus.query(scaledQuery(query, TIME_SCALE))).length > 0, {
-      timeoutMs: minutes(historyTimeoutMinutes),
-      intervalMs: 500,
-    });
+    await until(
+      query,
+      async () => (await this.#chain.prometheus.query(scaledQuery(query, this.#clock.scale))).length > 0,
+      {
+        timeoutMs: this.#clock.minutes(historyTimeoutMinutes),
+        intervalMs: 500,
+      },
+    );
   }
 
   /** So many minutes for the rules, by what Prometheus has evaluated. */
   async #wait(count: number): Promise<void> {
-    const end = Date.now() + minutes(count);
+    const end = Date.now() + this.#clock.minutes(count);
     await until('time to pass', async () => (await this.#chain.prometheus.query('time()'))[0]!.value * 1000 > end, {
-      timeoutMs: minutes(count) + 30_000,
+      timeoutMs: this.#clock.minutes(count) + 30_000,
       intervalMs: 500,
     });
   }
@@ -257,7 +262,7 @@ export class Judge {
           alert,
           domain,
           cause: annotations['cause'],
-          afterSeconds: Math.max(0, seconds(receivedAt - injected)),
+          afterSeconds: Math.max(0, this.#clock.seconds(receivedAt - injected)),
         });
       }
     }
@@ -275,7 +280,7 @@ export class Judge {
       return last?.alerts.some((alert) => isIt(alert) && alert.status === 'firing') ? undefined : last;
     };
     const notification = await until('its end to be told', find, {
-      timeoutMs: minutes(resolveTimeoutMinutes),
+      timeoutMs: this.#clock.minutes(resolveTimeoutMinutes),
       intervalMs: 200,
     }).catch(() => undefined);
     return notification?.receivedAt;

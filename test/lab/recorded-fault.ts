@@ -1,8 +1,8 @@
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
-import type { Prometheus } from '../support/prometheus.ts';
-import { minutes, SCRAPE_INTERVAL_SECONDS, TIME_SCALE } from './chain.ts';
+import type { Chain } from './chain.ts';
 import { NEIGHBOUR, VICTIM, type Expected } from './faults/fault.ts';
 import type { Verdict } from './judge.ts';
+import { SCRAPE_INTERVAL_SECONDS, type Speed } from './rule-clock.ts';
 
 /** What exporters served during a near miss and the fault, or during a healthy load. */
 export interface RecordedFault {
@@ -10,6 +10,8 @@ export interface RecordedFault {
   expected?: Expected;
   /** For the rules: their windows are as long as they are shipped. */
   intervalSeconds: number;
+  /** How many times as fast as the lab's the rules' clock went. */
+  speed: Speed;
   /** At which scrapes the near miss and the fault began, it was there, the expected was told, and it was undone. Before the first is history. */
   slots: { begin: number; begun: number; injected: number; told?: number; undone: number };
   verdict: Omit<Verdict, 'times'>;
@@ -23,15 +25,15 @@ type ValuesBySeries = Record<string, (number | null)[]>;
 
 /** All that the rules ask for, scrape by scrape. */
 export async function recordedFault(
-  prometheus: Prometheus,
+  { prometheus, clock }: Chain,
   { times, ...verdict }: Verdict,
   expected: Expected | undefined,
 ): Promise<RecordedFault> {
   const { begun, injected, told, undone, end } = times;
   // What is held against an hour ago needs that hour, and the windows before it.
-  const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - minutes(80) / 1000 : times.begin;
+  const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - clock.minutes(80) / 1000 : times.begin;
   const metrics = new Set(JSON.stringify(rulePack(defaultPackOptions)).match(/\bxen_\w+(?=\{)/g));
-  const slotOf = (time: number): number => Math.floor((time - begin) / SCRAPE_INTERVAL_SECONDS);
+  const slotOf = (time: number): number => Math.floor((time - begin) / clock.scrapeIntervalSeconds);
   const stored = async (selector: string): Promise<ValuesBySeries> => {
     const series: ValuesBySeries = {};
     for (const { labels, samples } of await prometheus.samples(`${selector}[${Math.ceil(end - begin)}s]`, end)) {
@@ -52,7 +54,8 @@ export async function recordedFault(
   };
   return {
     ...(expected && { expected }),
-    intervalSeconds: SCRAPE_INTERVAL_SECONDS / TIME_SCALE,
+    intervalSeconds: SCRAPE_INTERVAL_SECONDS,
+    speed: clock.speed,
     slots: {
       begin: slotOf(times.begin),
       begun: slotOf(begun),

@@ -1,4 +1,4 @@
-// npm run lab:faults -- [--scheduler=credit|credit2] [--runs=N] [--out=FOLDER] [NAME...]
+// npm run lab:faults -- [--scheduler=credit|credit2] [--runs=N] [--speed=15|5|3|1] [--out=FOLDER] [NAME...]
 // Does faults on one boot of Xen, or on the lab that is up, and says what the rules told of each.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,9 +13,10 @@ import { Judge, type Told, type Verdict } from './judge.ts';
 import { Lab } from './lab.ts';
 import { SCHEDULER_NAMES, type SchedulerName } from './qemu.ts';
 import { recordedFault } from './recorded-fault.ts';
+import { RuleClock, SPEEDS } from './rule-clock.ts';
 import { tell } from './tell.ts';
 
-const LIFETIME_SECONDS_PER_RUN = 3600;
+const LIFETIME_SECONDS_PER_RUN_OF_RULES = 15 * 3600;
 /** A page is to come so soon, by the clock of the rules. */
 const PAGE_SECONDS = 120;
 /** Connections a second that the victim's web server serves all the time. */
@@ -26,10 +27,12 @@ const { values, positionals: names } = parseArgs({
   options: {
     scheduler: { type: 'string', default: 'credit' },
     runs: { type: 'string', default: '1' },
+    speed: { type: 'string', default: String(SPEEDS[0]) },
     out: { type: 'string', default: join(CACHE, 'faults') },
   },
 });
 const runs = Number(values.runs);
+const speed = SPEEDS.find((each) => String(each) === values.speed);
 const all = [...healthyLoads, ...faults];
 const unknown = names.filter((name) => !all.some((each) => each.name === name));
 const refused = [
@@ -37,12 +40,14 @@ const refused = [
   ...(SCHEDULER_NAMES.includes(values.scheduler as SchedulerName)
     ? []
     : [`no scheduler ${values.scheduler}; there are: ${SCHEDULER_NAMES.join()}`]),
+  ...(speed === undefined ? [`no speed ${values.speed}; there are: ${SPEEDS.join()}`] : []),
   ...(Number.isInteger(runs) && runs > 0 ? [] : [`--runs=${values.runs}: a whole number of runs is expected`]),
 ];
-if (refused.length > 0) {
+if (refused.length > 0 || speed === undefined) {
   refused.forEach(tell);
   process.exit(2);
 }
+const clock = new RuleClock(speed);
 const isAsked = ({ name }: { name: string }): boolean => names.length === 0 || names.includes(name);
 
 const said = ({ alert, domain, cause, afterSeconds }: Told): string =>
@@ -65,7 +70,7 @@ const lab =
     scheduler: values.scheduler as SchedulerName,
     // All that faults need: a PVH guest more now and then resets itself under emulation, which would be told.
     guests: [VICTIM, NEIGHBOUR],
-    lifetimeSeconds: (runs + 1) * LIFETIME_SECONDS_PER_RUN,
+    lifetimeSeconds: ((runs + 1) * LIFETIME_SECONDS_PER_RUN_OF_RULES) / clock.speed,
     progress: tell,
   }));
 mkdirSync(values.out, { recursive: true });
@@ -74,14 +79,14 @@ const verdicts: Verdict[] = [];
 const failures: string[] = [];
 try {
   const scene = new Scene(lab);
-  await using chain = await Chain.start(lab);
+  await using chain = await Chain.start(lab, clock);
   const judge = new Judge(chain, scene, tell);
   const keep = async (verdict: Verdict, expected?: Expected): Promise<void> => {
     verdicts.push(verdict);
     const row = rowOf(verdict);
     rows.push(row);
     tell(row.join(' | '));
-    const recorded = await recordedFault(chain.prometheus, verdict, expected);
+    const recorded = await recordedFault(chain, verdict, expected);
     const file = join(values.out, `${lab.scheduler}-${verdict.name}.json.gz`);
     writeFileSync(file, gzipSync(JSON.stringify(recorded), { level: 9 }));
   };
@@ -94,7 +99,7 @@ try {
       tell(failures.at(-1)!);
     }
     // After each, for whoever ends it before its time.
-    const result = { scheduler: lab.scheduler, verdicts, failures };
+    const result = { scheduler: lab.scheduler, speed: clock.speed, verdicts, failures };
     writeFileSync(join(values.out, 'verdicts.json'), `${JSON.stringify(result, null, 2)}\n`);
   };
   const steady = new Scene(lab);

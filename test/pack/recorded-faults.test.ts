@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { recordings } from '../../docs/diagnosis.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { toolSays } from '../support/debian.ts';
-import { TIME_SCALE } from '../lab/chain.ts';
 import { trueTickets, type Concern, type Expected } from '../lab/faults/fault.ts';
 
 let folder: string;
@@ -16,8 +15,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A series' values in promtool's notation; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
-const notation = (series: string, values: readonly (number | null)[]): string => {
-  const factor = /^\w+_(total|count|sum|bucket)\{/.test(series) ? 1 / TIME_SCALE : 1;
+const notation = (series: string, values: readonly (number | null)[], speed: number): string => {
+  const factor = /^\w+_(total|count|sum|bucket)\{/.test(series) ? speed : 1;
   return values
     .map((value, index) =>
       value === null ? (index > 0 && values[index - 1] !== null ? 'stale' : '_') : value * factor,
@@ -42,7 +41,7 @@ const untrue = (expected: Expected | undefined): string[] => {
 
 // Made by npm run lab:faults: what exporters on a real Xen served while things went wrong there.
 test.each([...recordings])('%s', { timeout: 120_000 }, async (name, fault) => {
-  const { intervalSeconds, slots, series, expected } = fault;
+  const { intervalSeconds, speed, slots, series, expected } = fault;
   const { told: toldBy = NaN } = slots;
   const at = (slot: number): string => `${Math.round(slot * intervalSeconds)}s`;
   const isTrue = (slot: number, expr: string) => ({
@@ -78,7 +77,7 @@ test.each([...recordings])('%s', { timeout: 120_000 }, async (name, fault) => {
       interval: `${intervalSeconds}s`,
       input_series: Object.entries(series).map(([each, values]) => ({
         series: each,
-        values: notation(each, values),
+        values: notation(each, values, speed),
       })),
       promql_expr_test: [...harmless, ...nothingElse, ...told],
     },

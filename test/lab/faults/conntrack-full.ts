@@ -20,6 +20,8 @@ const makeRoom = async (scene: Scene, entries: number): Promise<void> => {
 /** Connections to another guest, that nobody closes: the kernel lets new ones take the places of closed ones, and not of these. */
 const hold = async (scene: Scene): Promise<void> => {
   const { ip } = scene.neighbour;
+  // Without a word of theirs nginx would close them after a minute.
+  await scene.neighbour.run('echo "client_header_timeout 1d;" >/etc/nginx/conf.d/hold.conf');
   await scene.start(scene.neighbour, 'exec nginx -g "daemon off;"');
   await scene.neighbour.run('until ss -Hltn | grep -q ":80 "; do sleep 0.1; done');
   await scene.start(
