@@ -16,10 +16,10 @@ const inNamespaceAndGuest = (hop: string, expr: string, operator: 'max' | 'min' 
  */
 export const namespaceRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string): string => `sum ${perNamespace} (${p.rate(name)})`;
-  const dequeued = p.metric('xen_listener_accept_queue_dequeued_total');
-  const hasDequeued = `(${dequeued} - ${dequeued} offset 1m)`;
+  const dequeued = 'xen_listener_accept_queue_dequeued_total';
+  const hasDequeued = `(${p.held(dequeued)} - ${p.held(dequeued, { ago: 'offset 1m' })})`;
   const isFull = `${p.rate('xen_listener_accept_queue_full_seconds_total')} > 0.01`;
-  const limit = p.metric('xen_listener_accept_queue_limit');
+  const limit = p.held('xen_listener_accept_queue_limit');
   const samples = p.rate('xen_listener_accept_queue_fill_ratio_count');
   const atMostThreeQuarters = p.rate('xen_listener_accept_queue_fill_ratio_bucket', 'le="0.75"');
   return [

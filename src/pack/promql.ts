@@ -20,6 +20,17 @@ export class Promql {
     return `last_over_time(${this.metric(name, ...matchers)}[${window}])`;
   }
 
+  /**
+   * The value of a metric; while its exporter does not answer, its last. Who starves loses scrapes, and without a value the waits of alerts would
+   * begin anew. `ago` is a modifier such as `offset 1m`.
+   */
+  held(name: string, { matchers = [], ago = '' }: { matchers?: readonly string[]; ago?: string } = {}): string {
+    const at = (selector: string): string => [selector, ago].filter(Boolean).join(' ');
+    const metric = this.metric(name, ...matchers);
+    const isDown = `${at(this.metric('up'))} == 0`;
+    return `(${at(metric)} or last_over_time(${at(`${metric}[${window}]`)}) and on (job, instance) ${isDown})`;
+  }
+
   /** Growth of a counter per second, over the window. */
   rate(name: string, ...matchers: readonly string[]): string {
     return `rate(${this.metric(name, ...matchers)}[${window}])`;

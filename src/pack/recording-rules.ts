@@ -16,16 +16,9 @@ const wanted = 'mode!~"idle|iowait"';
 const cpuCount = (p: Promql): string => `count ${perGuest} (${p.lately('xen_cpu_seconds_total', 'mode="idle"')})`;
 const daySeconds = 86_400;
 
-/**
- * The uuid that an exporter says of itself, or of something, also while it cannot be scraped: who starves loses scrapes, and without a name its rates
- * would go and come, and the waits of alerts begin anew.
- */
-const uuidOf = (p: Promql, labels: string, info: string, ...matchers: readonly string[]): string => {
-  const one = (infos: string): string => `topk by (${labels}) (1, max by (${labels}, uuid) (${infos}))`;
-  return `${one(p.metric(info, ...matchers))}
-  or
-(${one(p.lately(info, ...matchers))} and on (job, instance) ${p.metric('up')} == 0)`;
-};
+/** The uuid that an exporter says of itself, or of something. */
+const uuidOf = (p: Promql, labels: string, info: string, ...matchers: readonly string[]): string =>
+  `topk by (${labels}) (1, max by (${labels}, uuid) (${p.held(info, { matchers })}))`;
 
 /** Who is who: joins what a guest says of itself with what its host says of it. */
 export const identityRules = (p: Promql): RecordingRule[] => [
@@ -174,7 +167,7 @@ export const hostRules = (p: Promql): RecordingRule[] => {
     ]),
     {
       record: 'uuid:xen_domain_cap:cpus',
-      expr: ofDomain(`max ${perDomain} (${p.metric('xen_domain_scheduler_cap_cpus')})`),
+      expr: ofDomain(`max ${perDomain} (${p.held('xen_domain_scheduler_cap_cpus')})`),
     },
     {
       record: 'uuid:xen_domain_cap_used:ratio_rate5m',
@@ -200,13 +193,13 @@ export const hostRules = (p: Promql): RecordingRule[] => {
     })),
     {
       record: 'uuid:xen_guest_not_draining:ratio_rate5m',
-      expr: `(uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m or uuid:xen_netback_guest_queue_full:ratio_rate5m) unless on (uuid) ${ofDomain(`${p.metric('xen_domain_state', 'state="paused"')} == 1`)}`,
+      expr: `(uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m or uuid:xen_netback_guest_queue_full:ratio_rate5m) unless on (uuid) ${ofDomain(`${p.held('xen_domain_state', { matchers: ['state="paused"'] })} == 1`)}`,
     },
     { record: 'uuid:xen_netback_slots:rate5m', expr: ofDomain(summed('xen_netback_ring_consumed_slots_total')) },
     {
       record: 'uuid:xen_grant_frames:ratio',
       expr: ofDomain(
-        `max ${perDomain} (${p.metric('xen_domain_grant_frames')} / ${p.metric('xen_domain_grant_frames_limit')})`,
+        `max ${perDomain} (${p.held('xen_domain_grant_frames')} / ${p.held('xen_domain_grant_frames_limit')})`,
       ),
     },
     {
@@ -219,13 +212,13 @@ instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${d
     {
       record: 'uuid:xen_vif_disconnected:bool',
       expr: ofDomain(
-        `max ${perDomain} ((1 - ${p.metric('xen_vif_connected')}) and on (job, instance, domain, vif) instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds) unless on (job, instance, domain) ${p.metric('xen_domain_state', 'state="paused"')} == 1`,
+        `max ${perDomain} ((1 - ${p.held('xen_vif_connected')}) and on (job, instance, domain, vif) instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds) unless on (job, instance, domain) ${p.held('xen_domain_state', { matchers: ['state="paused"'] })} == 1`,
       ),
     },
     {
       record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
       expr: ofDomain(
-        `max ${perDomain} (sum ${perVif} (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (sum ${perVif} (${p.rate('xen_vif_receive_packets_total')}) > 0) and on (job, instance, domain, vif) ${p.metric('xen_vif_connected')} == 1)`,
+        `max ${perDomain} (sum ${perVif} (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (sum ${perVif} (${p.rate('xen_vif_receive_packets_total')}) > 0) and on (job, instance, domain, vif) ${p.held('xen_vif_connected')} == 1)`,
       ),
     },
   ];
