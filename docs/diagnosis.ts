@@ -116,14 +116,14 @@ ${[...levels, ...ticks, ...marks, ...lines].filter(Boolean).join('\n')}
 
 const seconds = (value: number | undefined): string => (value === undefined ? 'never' : `${value} s`);
 
-const tableRow = (name: string, { verdict, expected }: RecordedFault): string => {
+const tableRow = (name: string, { verdict, expected, speed }: RecordedFault): string => {
   const told = verdict.told
     .map(({ alert, domain, cause }) => `${alert} (${[domain, cause].filter(Boolean).join(': ') || 'host'})`)
     .join(', ');
   const cells = expected
     ? [seconds(verdict.toldAfterSeconds), String(verdict.pages), seconds(verdict.resolvedAfterSeconds)]
     : ['', String(verdict.falsePages.length), ''];
-  return `| \`${name}\` | ${verdict.isRight ? 'yes' : '**no**'} | ${told || 'nothing'} | ${cells.join(' | ')} | ${verdict.falsePages.length} |`;
+  return `| \`${name}\` | ${speed}× | ${verdict.isRight ? 'yes' : '**no**'} | ${told || 'nothing'} | ${cells.join(' | ')} | ${verdict.falsePages.length} |`;
 };
 
 /** The rows of a guest that a fault moved most, from its near miss to what it came to. */
@@ -190,8 +190,8 @@ export const withResults = (page: string): string => {
   const [before, after] = [page.indexOf(begin), page.indexOf(end)];
   if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the page`);
   const all = [...recordings];
-  const table = `| Fault or load | Right | Told | after | Pages | Over after | False pages |
-| ------------- | ----- | ---- | ----: | ----: | ---------: | ----------: |
+  const table = `| Fault or load | Clock | Right | Told | after | Pages | Over after | False pages |
+| ------------- | ----: | ----- | ---- | ----: | ----: | ---------: | ----------: |
 ${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;
   const sections = all.filter(([, { expected }]) => expected).map(([name, fault]) => section(name, fault));
   const unseen = `### No fault raises
