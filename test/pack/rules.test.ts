@@ -811,6 +811,22 @@ describe('who is who', () => {
     expect(await verdict('down', [promtoolTest(all, expected)])).toContain('SUCCESS');
   });
 
+  test('a host that starves, and loses scrapes for that', async () => {
+    const isLost = (minute: number): boolean => minute % 3 === 0;
+    const minutes = Array.from({ length: 100 }, (_, minute) => minute);
+    const lossy = Object.fromEntries(
+      Object.entries({ ...sound, ...starvedDom0 })
+        .filter(([name]) => name.includes('instance="dom0:10911"'))
+        .map(([name, value]) => {
+          if (name.startsWith('up{')) return [name, minutes.map((minute) => (isLost(minute) ? 0 : 1)).join(' ')];
+          const at = (minute: number): number => Number(value) * (isCounter(name) ? minute : 1);
+          return [name, minutes.map((minute) => (isLost(minute) ? 'stale' : at(minute))).join(' ')];
+        }),
+    );
+    const expected = [{ alert: 'XenDom0Starved', value: '50%' }];
+    expect(await verdict('lossy', [promtoolTest({ ...sound, ...lossy }, expected)])).toContain('SUCCESS');
+  });
+
   test('collectors that are missing cost only the alerts that need them', async () => {
     const left = Object.entries({ ...sound, ...overflow, ...contention }).filter(
       ([name]) => !/^xen_(netback|backend|netfront|uplink|conntrack)_/.test(name),
