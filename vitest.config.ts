@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { SummaryReporter } from './test/support/summary-reporter.ts';
+import { SummaryReporter } from './tools/lib/summary-reporter.ts';
 
 export default defineConfig({
   test: {

@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startDaemon, type Daemon } from '../test/support/daemon.ts';
-import { basicAuth } from '../test/support/web-client.ts';
+import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';
+import { basicAuth } from '../tools/lib/web-client.ts';
 import { Connection, cpuSecondsOf, memoryOf, printTable, prometheusHeaders, quantile } from './support.ts';
 
 const { values: flags } = parseArgs({

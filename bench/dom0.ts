@@ -8,8 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startDaemon, type Daemon } from '../test/support/daemon.ts';
-import { until } from '../test/support/until.ts';
+import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';
+import { until } from '../tools/lib/until.ts';
 import { GeneratedHost } from './generated-host.ts';
 import { Connection, memoryOf, printTable, prometheusHeaders, quantile } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Lab } from '../test/lab/lab.ts';
-import type { Machine } from '../test/lab/machine.ts';
+import type { Lab } from '../lab/harness/lab.ts';
+import type { Machine } from '../lab/harness/machine.ts';
 
 const CLIENTS = 8;
 /** Beyond which the clients end by themselves, should nobody end them. */

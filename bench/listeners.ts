@@ -7,10 +7,10 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
-import { startDaemon } from '../test/support/daemon.ts';
-import { debianTool } from '../test/support/debian.ts';
-import { keepEstablished } from '../test/support/tcp-clients.ts';
-import { TcpServer } from '../test/support/tcp-server.ts';
+import { startDaemon } from '../tools/lib/daemon.ts';
+import { debianTool } from '../tools/lib/debian.ts';
+import { keepEstablished } from '../tools/lib/tcp-clients.ts';
+import { TcpServer } from '../tools/lib/tcp-server.ts';
 import { AcceptQueues } from '../src/collectors/listeners/accept-queues.ts';
 import { netlinkSource } from '../src/collectors/listeners/netlink-source.ts';
 import { procSource } from '../src/collectors/listeners/proc-source.ts';

@@ -9,13 +9,13 @@ import { readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { listeners } from '../src/collectors/listeners/listeners.ts';
-import { NetworkNamespaces } from '../src/collectors/namespaces/network-namespaces.ts';
+import { NetworkNamespaces } from '../src/sources/namespaces/network-namespaces.ts';
 import { tcp } from '../src/collectors/tcp.ts';
 import { livePaths, localHost } from '../src/host/local-host.ts';
-import { collectFamilies, createCollector } from '../test/support/collect.ts';
-import { startDaemon } from '../test/support/daemon.ts';
-import { TcpServer } from '../test/support/tcp-server.ts';
-import { until } from '../test/support/until.ts';
+import { collectFamilies, createCollector } from '../tools/lib/collect.ts';
+import { startDaemon } from '../tools/lib/daemon.ts';
+import { TcpServer } from '../tools/lib/tcp-server.ts';
+import { until } from '../tools/lib/until.ts';
 import { printTable, samplerOf, timesOf } from './support.ts';
 
 const { values: flags } = parseArgs({

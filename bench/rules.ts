@@ -6,11 +6,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultPackOptions, rulePack } from '../src/pack/pack.ts';
-import { startPrometheus } from '../test/support/prometheus.ts';
-import { until } from '../test/support/until.ts';
+import { startPrometheus } from '../tools/lib/prometheus.ts';
+import { until } from '../tools/lib/until.ts';
+import { project } from '../tools/lib/project.ts';
 
 const { values } = parseArgs({
   options: {
@@ -37,7 +38,7 @@ const groups = rulePack(defaultPackOptions);
 const used = new Set(JSON.stringify(groups).match(/\bxen_\w+/g));
 
 const linesOf = (page: string): Line[] =>
-  readFileSync(resolve(import.meta.dirname, `../test/fixtures/golden/${page}.prom`), 'utf8')
+  readFileSync(join(project, `test/fixtures/golden/${page}.prom`), 'utf8')
     .split('\n')
     .flatMap((line) => {
       const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];

@@ -1,10 +1,10 @@
 // What the collector runstate shows and costs on real Xen: on the lab that `npm run lab:up -- --scheduler=credit` has booted. First the waits of
 // domu1 in the storm at three timeslices (with another scheduler only as it is), then what tracing costs the connections that a guest accepts.
 // Under emulation seconds are those of no real host: the ratios count. Names of parts choose these: waits, accepts.
-import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
-import { Lab } from '../test/lab/lab.ts';
-import type { Exposition } from '../test/support/exposition.ts';
-import { until } from '../test/support/until.ts';
+import { metricsOf, startExporter, stopExporter } from '../lab/harness/exporter.ts';
+import { Lab } from '../lab/harness/lab.ts';
+import type { Exposition } from '../tools/lib/exposition.ts';
+import { until } from '../tools/lib/until.ts';
 import { acceptRate } from './lab-load.ts';
 import { printRuns, quantile } from './support.ts';
 

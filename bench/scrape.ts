@@ -9,9 +9,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { exitOf } from '../test/support/child.ts';
-import { startDaemon } from '../test/support/daemon.ts';
-import { debianTool } from '../test/support/debian.ts';
+import { exitOf } from '../tools/lib/child.ts';
+import { startDaemon } from '../tools/lib/daemon.ts';
+import { debianTool } from '../tools/lib/debian.ts';
 import {
   Connection,
   cpuSecondsOf,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
-import type { Daemon } from '../test/support/daemon.ts';
+import type { Daemon } from '../tools/lib/daemon.ts';
 
 /** The headers of a scrape by Prometheus 2.42. */
 export const prometheusHeaders = {

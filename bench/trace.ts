@@ -1,11 +1,11 @@
 // What the probes of the collector trace cost and show on real Xen: on the lab that `npm run lab:up` has booted. First what a hit costs, in Dom0:
 // the triggers of each kind at a system call that a loop makes. Then what armed probes cost the connections that a guest accepts, and what they
 // count meanwhile. Under emulation seconds are those of no real host: the ratios count.
-import { metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
-import { Lab } from '../test/lab/lab.ts';
-import type { Machine } from '../test/lab/machine.ts';
-import type { Exposition } from '../test/support/exposition.ts';
-import { until } from '../test/support/until.ts';
+import { metricsOf, startExporter, stopExporter } from '../lab/harness/exporter.ts';
+import { Lab } from '../lab/harness/lab.ts';
+import type { Machine } from '../lab/harness/machine.ts';
+import type { Exposition } from '../tools/lib/exposition.ts';
+import { until } from '../tools/lib/until.ts';
 import {
   delayCommand,
   delayFolder,
@@ -15,7 +15,7 @@ import {
   probeSets,
   triggersOf,
   type ProbeSet,
-} from '../src/collectors/trace/probes.ts';
+} from '../src/collectors/probes/probe-sets.ts';
 import { acceptRate } from './lab-load.ts';
 import { printRuns, quantile } from './support.ts';
 

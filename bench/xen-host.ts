@@ -1,8 +1,8 @@
 // What the exporter costs a Dom0 of real Xen, and what its guests notice: on the lab that `npm run lab:up` has booted, with and without the
 // exporter in Dom0, turn by turn. Under emulation seconds are those of no real host: the ratios count.
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXPORTER_PID_FILE, metricsOf, startExporter, stopExporter } from '../test/lab/exporter.ts';
-import { Lab } from '../test/lab/lab.ts';
+import { EXPORTER_PID_FILE, metricsOf, startExporter, stopExporter } from '../lab/harness/exporter.ts';
+import { Lab } from '../lab/harness/lab.ts';
 import { passiveOpensOf, underLoad } from './lab-load.ts';
 import { quantile } from './support.ts';
 

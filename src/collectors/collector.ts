@@ -2,9 +2,10 @@ import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
-import type { NetworkNamespaces } from './namespaces/network-namespaces.ts';
-import type { Options, OptionValues } from './option.ts';
-import type { Toolstack } from './toolstack/toolstack.ts';
+import type { BackgroundTask } from '../sources/background-task.ts';
+import type { NetworkNamespaces } from '../sources/namespaces/network-namespaces.ts';
+import type { Options, OptionValues } from '../config/option.ts';
+import type { Toolstack } from '../sources/toolstack/toolstack.ts';
 
 /**
  * When a collector reads the machine. `live`: during the scrape (files and netlink, a few milliseconds). `guarded`: by commands that cost a
@@ -69,15 +70,6 @@ export interface SamplerTask {
   /** Share of one core that the samples may cost. */
   readonly cpuBudget: number;
   sample(): void;
-}
-
-/** A slow reading of the machine, taken again and again, never twice at once. The same object may serve several collectors. */
-export interface BackgroundTask {
-  /** Seconds between the end of one run and the start of the next; or a cron pattern, and once at the start. */
-  readonly every: { readonly seconds: number } | { readonly cron: string };
-  run(): Promise<void>;
-  /** Takes a function that has the task run now, or once more where it is running. */
-  onStart?(runNow: () => void): void;
 }
 
 /** A definition whose options keep their types. */

@@ -3,7 +3,7 @@ import { Accumulator, growthForwardOnly } from '../metrics/accumulator.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { needs, parsed } from './parsed.ts';
+import { needs, parsed } from '../sources/parsed.ts';
 
 // The kernel prints CPU times in units of USER_HZ, which is 100 on every architecture that Xen runs on.
 const ticksPerSecond = 100;

@@ -4,10 +4,10 @@ import { growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { BackgroundReading } from './background-reading.ts';
+import { BackgroundReading } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { domainLabels } from './toolstack/domain-directory.ts';
-import type { Xl } from './toolstack/toolstack.ts';
+import { domainLabels } from '../sources/toolstack/domain-directory.ts';
+import type { Xl } from '../sources/toolstack/toolstack.ts';
 
 const xlList = 'Source: xl list -v (domctl getdomaininfo; formats of Xen 4.17)';
 const xlVcpuList = 'Source: xl vcpu-list (domctl getvcpuinfo; formats of Xen 4.17)';

@@ -2,9 +2,9 @@ import { parseGnttabQuerySize } from '../formats/xen-diag.ts';
 import { parseXlList } from '../formats/xl-list.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
-import { BackgroundReading, readCommand } from './background-reading.ts';
+import { BackgroundReading, readCommand } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { domainLabels } from './toolstack/domain-directory.ts';
+import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 
 const source = 'Source: xen-diag gnttab_query_size (Xen 4.10 and later)';
 const domainLabel = ['domain'] as const;

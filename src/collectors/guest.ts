@@ -3,8 +3,8 @@ import type { Host } from '../host/host.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { parsedIfAny } from './parsed.ts';
-import { isControlDomain, needsXen } from './xen.ts';
+import { parsedIfAny } from '../sources/parsed.ts';
+import { isControlDomain, needsXen } from '../sources/xen.ts';
 
 const info = gauge(
   'xen_guest_info',

@@ -15,10 +15,10 @@ import {
   type NetbackQueue,
   type NetfrontQueue,
   type NetworkDevices,
-} from './event-source.ts';
-import { naming, needs } from './parsed.ts';
-import { queuesOption } from './queues-option.ts';
-import { needsXen } from './xen.ts';
+} from '../sources/event-source.ts';
+import { naming, needs } from '../sources/parsed.ts';
+import { queuesOption } from '../config/queues-option.ts';
+import { needsXen } from '../sources/xen.ts';
 
 const metrics = {
   netfront: counter(

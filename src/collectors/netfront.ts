@@ -3,9 +3,9 @@ import { Accumulator, growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { parsed } from './parsed.ts';
-import { rootQdiscOf, rootQdiscs } from './qdiscs.ts';
-import { needsXen, netfrontDevices } from './xen.ts';
+import { parsed } from '../sources/parsed.ts';
+import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
+import { needsXen, netfrontDevices } from '../sources/xen.ts';
 
 const netDev = 'Source: /proc/net/dev';
 const vifLabel = ['vif'] as const;

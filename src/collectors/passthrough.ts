@@ -3,9 +3,9 @@ import { parsePciAssignableList } from '../formats/xl-pci-assignable-list.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
-import { BackgroundReading } from './background-reading.ts';
+import { BackgroundReading } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { parsedIfAny } from './parsed.ts';
+import { parsedIfAny } from '../sources/parsed.ts';
 
 const pciDevices = 'bus/pci/devices';
 

@@ -1,7 +1,7 @@
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { domainLabels } from './toolstack/domain-directory.ts';
+import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 
 const poolLabel = ['pool'] as const;
 const domainLabel = ['domain'] as const;

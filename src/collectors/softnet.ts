@@ -3,7 +3,7 @@ import { Accumulator, growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { needs, parsed } from './parsed.ts';
+import { needs, parsed } from '../sources/parsed.ts';
 
 const file = 'net/softnet_stat';
 

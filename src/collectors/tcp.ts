@@ -5,8 +5,8 @@ import { counter, gauge } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import type { NetworkNamespace } from './namespaces/network-namespace.ts';
-import { needs, parsed, parsedIfAny } from './parsed.ts';
+import type { NetworkNamespace } from '../sources/namespaces/network-namespace.ts';
+import { needs, parsed, parsedIfAny } from '../sources/parsed.ts';
 
 const tcpExt = 'Source: TcpExt of /proc/net/netstat';
 

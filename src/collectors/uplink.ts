@@ -7,9 +7,9 @@ import { counter, gauge } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { BackgroundReading, readCommand } from './background-reading.ts';
+import { BackgroundReading, readCommand } from '../sources/background-reading.ts';
 import { defineCollector } from './collector.ts';
-import { parsedHotIfAny } from './parsed.ts';
+import { parsedHotIfAny } from '../sources/parsed.ts';
 
 const deviceLabel = ['device'] as const;
 const statistics = 'Source: /sys/class/net/DEVICE/statistics';

@@ -3,9 +3,9 @@ import { growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, type Descriptor } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { backendDevices, needsBackends } from './backend-devices.ts';
+import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsedHotIfAny } from './parsed.ts';
+import { parsedHotIfAny } from '../sources/parsed.ts';
 
 const vbdLabels = ['domain', 'device'] as const;
 const bytesPerSector = 512;

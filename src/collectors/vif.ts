@@ -5,10 +5,10 @@ import { growthOfU32, growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { needsVifs, vifDevices, type VifDevice } from './backend-devices.ts';
+import { needsVifs, vifDevices, type VifDevice } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsed } from './parsed.ts';
-import { rootQdiscOf, rootQdiscs } from './qdiscs.ts';
+import { parsed } from '../sources/parsed.ts';
+import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 
 const netDev = 'Source: /proc/net/dev of the backend (checked with Linux 6.1)';
 const vifLabels = ['domain', 'vif'] as const;

@@ -3,9 +3,9 @@ import type { FileTree } from '../host/file-tree.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
-import { naming, needs } from './parsed.ts';
-import { domainLabels } from './toolstack/domain-directory.ts';
-import type { Toolstack } from './toolstack/toolstack.ts';
+import { naming, needs } from '../sources/parsed.ts';
+import { domainLabels } from '../sources/toolstack/domain-directory.ts';
+import type { Toolstack } from '../sources/toolstack/toolstack.ts';
 
 const file = 'xcp-rrdd-cpu';
 // The file is as long as a host with as many VMs as xapi supports would need, some 20 MiB; only its beginning is used (rrdp_cpu.ml).

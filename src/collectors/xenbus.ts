@@ -4,10 +4,10 @@ import { growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { backendDevices, needsBackends } from './backend-devices.ts';
+import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { KernelHz } from './kernel-hz.ts';
-import { parsedHotIfAny } from './parsed.ts';
+import { KernelHz } from '../sources/kernel-hz.ts';
+import { parsedHotIfAny } from '../sources/parsed.ts';
 
 // Those whose drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
 const classes = ['vif', 'vbd'];

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { KeptFiles } from './kept-files.ts';
+import { KeptFiles } from './open-file-cache.ts';
 
 /** A file or folder that could not be read. `code` is errno's name (`ENOENT`); `EREFUSED` where we refused to read on, `EHELPER` where no helper answers. */
 export class FileError extends Error {

@@ -3,7 +3,7 @@ import { systemClock } from './clock.ts';
 import { findProgram, localCommands } from './commands.ts';
 import { FileTree } from './file-tree.ts';
 import type { Host } from './host.ts';
-import { KeptFiles } from './kept-files.ts';
+import { KeptFiles } from './open-file-cache.ts';
 import { noNetlink, openNetlink, type Netlink } from './netlink.ts';
 import { readMaxDescriptors } from './own-process.ts';
 import { localTracefs } from './tracefs.ts';

@@ -1,5 +1,5 @@
 import { EAGAIN, loadLibc, SOCK_CLOEXEC, socketCalls, type SocketCalls } from './libc.ts';
-import { namespaceDoor, type NamespaceDoor } from './namespace-door.ts';
+import { namespaceDoor, type NamespaceDoor } from './enter-namespace.ts';
 import { NetlinkUnavailable } from './netlink-error.ts';
 
 export { NamespaceRefused, NetlinkUnavailable } from './netlink-error.ts';

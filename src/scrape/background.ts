@@ -1,5 +1,5 @@
 import { schedule } from 'node-cron';
-import type { BackgroundTask } from '../collectors/collector.ts';
+import type { BackgroundTask } from '../sources/background-task.ts';
 import type { Clock } from '../host/clock.ts';
 
 /** How a background task fares. */

@@ -5,7 +5,7 @@ import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import type { Background } from './background.ts';
 import { startSampler, type RunningSampler } from './sampler.ts';
-import { self } from './self.ts';
+import { self } from './exporter-metrics.ts';
 
 /** A collector's state as the landing page shows it. */
 export interface CollectorStatus {

@@ -1,7 +1,7 @@
 import type { Families } from '../metrics/families.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import { LabelSets } from '../metrics/labels.ts';
-import { self } from './self.ts';
+import { self } from './exporter-metrics.ts';
 
 const bounds = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1.0', '2.5', '5.0', '10.0', '+Inf'] as const;
 

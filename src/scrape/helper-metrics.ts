@@ -1,7 +1,7 @@
 import type { HelperLink } from '../host/helper/helper-link.ts';
 import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
-import { self } from './self.ts';
+import { self } from './exporter-metrics.ts';
 
 /** How the helper fares. */
 export class HelperMetrics {

@@ -8,7 +8,7 @@ import type { Background } from './background.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
 import { GzipPage, PlainPage } from './page.ts';
 import { addProcess } from './process-metrics.ts';
-import { self } from './self.ts';
+import { self } from './exporter-metrics.ts';
 
 export interface ScrapeRequest {
   /** Collectors to run; all enabled ones where absent. */

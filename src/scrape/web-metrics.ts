@@ -1,6 +1,6 @@
 import type { Families } from '../metrics/families.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
-import { self } from './self.ts';
+import { self } from './exporter-metrics.ts';
 
 /** Why a connection or a request was turned away. */
 export const refusals = [

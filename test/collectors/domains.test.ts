@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { domains } from '../../src/collectors/domains.ts';
 import type { Collector } from '../../src/collectors/collector.ts';
 import type { Command, Commands } from '../../src/host/commands.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import { hostOf } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { hostOf } from '../../tools/lib/hosts.ts';
 
 /** A host with what xl says of an HVM guest at some moment of its life; `change` alters what a command prints. */
 const hostAt = (moment: string, change: (name: string, stdout: string) => string = (_name, stdout) => stdout) => {

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
-import { collectText, createCollector, runBackground } from '../support/collect.ts';
-import type { copiedHost } from '../support/copied-host.ts';
-import { parseExposition, type Exposition } from '../support/exposition.ts';
-import { guestHost, guests, type Guest } from '../support/guests.ts';
-import { hostOf, hosts, type HostName } from '../support/hosts.ts';
-import { toolstackOf } from '../support/toolstack.ts';
+import { collectText, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import type { copiedHost } from '../../tools/lib/copied-host.ts';
+import { parseExposition, type Exposition } from '../../tools/lib/exposition.ts';
+import { guestHost, guests, type Guest } from '../../tools/lib/guests.ts';
+import { hostOf, hosts, type HostName } from '../../tools/lib/hosts.ts';
+import { toolstackOf } from '../../tools/lib/toolstack.ts';
 
 /** Everything that the collectors give on a machine, after a round of background work and two samples half a second apart. */
 const expositionOf = async (machine: ReturnType<typeof copiedHost>): Promise<string> => {

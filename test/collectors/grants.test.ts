@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { grants } from '../../src/collectors/grants.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import { fakeHost, type TempTree } from '../support/fake-host.ts';
-import { copyOfHost, hostOf, hostRoot } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost, hostOf, hostRoot } from '../../tools/lib/hosts.ts';
 
 let tree: TempTree;
 let host: ReturnType<typeof copyOfHost>['host'];

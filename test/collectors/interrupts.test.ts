@@ -1,10 +1,10 @@
 import { beforeEach, afterEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
-import { eventSource, netbackQueue, netfrontQueue } from '../../src/collectors/event-source.ts';
+import { eventSource, netbackQueue, netfrontQueue } from '../../src/sources/event-source.ts';
 import { interrupts } from '../../src/collectors/interrupts.ts';
 import type { Host } from '../../src/host/host.ts';
-import { collect, createCollector } from '../support/collect.ts';
-import { fakeHost, TempTree } from '../support/fake-host.ts';
+import { collect, createCollector } from '../../tools/lib/collect.ts';
+import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 
 let tree: TempTree;
 let host: Host;

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { listeners } from '../../src/collectors/listeners/listeners.ts';
 import { Services } from '../../src/collectors/listeners/services.ts';
 import { FileTree } from '../../src/host/file-tree.ts';
-import { collect, createCollector } from '../support/collect.ts';
-import { fakeClock, TempTree } from '../support/fake-host.ts';
-import { guestHost } from '../support/guests.ts';
+import { collect, createCollector } from '../../tools/lib/collect.ts';
+import { fakeClock, TempTree } from '../../tools/lib/fake-host.ts';
+import { guestHost } from '../../tools/lib/guests.ts';
 
 test('SYN queues: a connection belongs to the listener of its address, else to the wildcard of its family', async () => {
   const host = guestHost('pv-netlink-storm');

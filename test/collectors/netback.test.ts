@@ -5,10 +5,10 @@ import type { Collector } from '../../src/collectors/collector.ts';
 import { netback } from '../../src/collectors/netback/netback.ts';
 import { FileError } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, collectFamilies, createCollector, runBackground } from '../support/collect.ts';
-import type { TempTree } from '../support/fake-host.ts';
-import { copyOfHost } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, collectFamilies, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
 
 const ring = readText('hosts/credit-storm/sys/kernel/debug/xen-netback/vif1.0/io_ring_q0');
 const vif = { domain: 'domu1', vif: '0' };

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { netfront } from '../../src/collectors/netfront.ts';
-import { collect, createCollector } from '../support/collect.ts';
-import { fakeHost, replayNetlink, TempTree } from '../support/fake-host.ts';
-import { guestHost, guestRoot } from '../support/guests.ts';
+import { collect, createCollector } from '../../tools/lib/collect.ts';
+import { fakeHost, replayNetlink, TempTree } from '../../tools/lib/fake-host.ts';
+import { guestHost, guestRoot } from '../../tools/lib/guests.ts';
 
 const netDev = (
   packets: number,

@@ -1,10 +1,10 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { passthrough } from '../../src/collectors/passthrough.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import { fakeHost, type TempTree } from '../support/fake-host.ts';
-import { copyOfHost, hostRoot } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost, hostRoot } from '../../tools/lib/hosts.ts';
 
 // No host with SR-IOV could be had: the tree is built as the kernel's Documentation/ABI/testing/sysfs-bus-pci describes it. A physical function
 // has sriov_totalvfs, and a link virtfnN to each virtual function that is switched on, which links back by physfn.

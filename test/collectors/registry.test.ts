@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
-import { selfMetrics } from '../../src/scrape/self.ts';
-import { collectFamilies, createCollector, runBackground } from '../support/collect.ts';
-import { guestHost, guests } from '../support/guests.ts';
-import { hostOf, hosts } from '../support/hosts.ts';
-import { toolstackOf } from '../support/toolstack.ts';
+import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
+import { collectFamilies, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { guestHost, guests } from '../../tools/lib/guests.ts';
+import { hostOf, hosts } from '../../tools/lib/hosts.ts';
+import { toolstackOf } from '../../tools/lib/toolstack.ts';
 
 const everyMetric = [...registry.flatMap(({ metrics }) => metrics), ...selfMetrics];
 

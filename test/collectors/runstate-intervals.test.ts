@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ParseError } from '../../src/formats/parse-error.ts';
 import { runStates } from '../../src/formats/xentrace.ts';
-import { readBytes, readText } from '../formats/fixture.ts';
+import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import {
   captures,
   changeRecord,
@@ -12,7 +12,7 @@ import {
   lostRecord,
   parseTrace,
   record,
-} from '../support/xentrace.ts';
+} from '../../tools/lib/xentrace.ts';
 
 const domu1: [number, number] = [1, 0];
 const domu2: [number, number] = [2, 0];

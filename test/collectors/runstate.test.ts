@@ -3,11 +3,11 @@ import { basename } from 'node:path';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { runstate } from '../../src/collectors/runstate/runstate.ts';
 import { CommandError, type Command, type Commands } from '../../src/host/commands.ts';
-import { readBytes, readText } from '../formats/fixture.ts';
-import { collect, collectText, createCollector, runBackground } from '../support/collect.ts';
-import { fakeHost, type TempTree } from '../support/fake-host.ts';
-import { copyOfHost, hostOf, hostRoot } from '../support/hosts.ts';
-import { changeRecord, chunk, lostRecord } from '../support/xentrace.ts';
+import { readBytes, readText } from '../../tools/lib/fixture.ts';
+import { collect, collectText, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost, hostOf, hostRoot } from '../../tools/lib/hosts.ts';
+import { changeRecord, chunk, lostRecord } from '../../tools/lib/xentrace.ts';
 
 const eventChannels = readText('xl/credit-storm.lsevtchn-0');
 const storm = readBytes('xentrace/credit-storm.xt');

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { scheduler } from '../../src/collectors/scheduler.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import type { TempTree } from '../support/fake-host.ts';
-import { copyOfHost } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
 
 const list = readText('hosts/credit-storm/commands/xl list -v');
 

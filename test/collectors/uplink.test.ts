@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { uplink } from '../../src/collectors/uplink.ts';
 import { CommandError, type Command } from '../../src/host/commands.ts';
 import type { Host } from '../../src/host/host.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import { fakeHost, TempTree } from '../support/fake-host.ts';
-import { guestRoot } from '../support/guests.ts';
-import { copyOfHost } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
+import { guestRoot } from '../../tools/lib/guests.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
 
 let tree: TempTree;
 let host: ReturnType<typeof copyOfHost>['host'];

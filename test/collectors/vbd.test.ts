@@ -2,9 +2,9 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { vbd } from '../../src/collectors/vbd.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import type { TempTree } from '../support/fake-host.ts';
-import { copyOfHost } from '../support/hosts.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
 
 const statistics = 'sys/bus/xen-backend/devices/vbd-1-51712/statistics';
 const domu1 = { domain: 'domu1', device: '51712' };

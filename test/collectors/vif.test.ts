@@ -5,10 +5,10 @@ import type { Collector } from '../../src/collectors/collector.ts';
 import { vif } from '../../src/collectors/vif.ts';
 import { FileError } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import { replayNetlink, type TempTree } from '../support/fake-host.ts';
-import { copyOfHost, hostRoot } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { replayNetlink, type TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost, hostRoot } from '../../tools/lib/hosts.ts';
 
 const domu1 = { domain: 'domu1', vif: '0' };
 const netDev = readText('hosts/credit-storm/proc/net/dev');

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import { xcpRrdd } from '../../src/collectors/xcp-rrdd.ts';
 import { FileError, FileTree } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
-import { type Datasource, type Deviations, xcpRrddFile } from '../formats/xcp-rrdd-file.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import type { Exposition } from '../support/exposition.ts';
-import { fakeHost, TempTree } from '../support/fake-host.ts';
-import { hostOf } from '../support/hosts.ts';
+import { type Datasource, type Deviations, xcpRrddFile } from '../../tools/lib/xcp-rrdd-file.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import type { Exposition } from '../../tools/lib/exposition.ts';
+import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
+import { hostOf } from '../../tools/lib/hosts.ts';
 
 // domu1 and domu2 of test/fixtures/hosts/credit-storm, and one that is not there.
 const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';

@@ -2,10 +2,10 @@ import { renameSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { xenbus } from '../../src/collectors/xenbus.ts';
-import { readText } from '../formats/fixture.ts';
-import { collect, createCollector, runBackground } from '../support/collect.ts';
-import type { TempTree } from '../support/fake-host.ts';
-import { copyOfHost, hostOf } from '../support/hosts.ts';
+import { readText } from '../../tools/lib/fixture.ts';
+import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost, hostOf } from '../../tools/lib/hosts.ts';
 
 const devices = 'sys/bus/xen-backend/devices';
 const domu1 = { domain: 'domu1', class: 'vif', device: '0' };

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { startDaemon, type Daemon } from '../support/daemon.ts';
-import { debianTool } from '../support/debian.ts';
-import type { Exposition } from '../support/exposition.ts';
-import { connectMany, connectSteadily } from '../support/tcp-clients.ts';
-import { TcpServer } from '../support/tcp-server.ts';
-import { until } from '../support/until.ts';
+import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { debianTool } from '../../tools/lib/debian.ts';
+import type { Exposition } from '../../tools/lib/exposition.ts';
+import { connectMany, connectSteadily } from '../../tools/lib/tcp-clients.ts';
+import { TcpServer } from '../../tools/lib/tcp-server.ts';
+import { until } from '../../tools/lib/until.ts';
 
 const run = promisify(execFile);
 

@@ -1,10 +1,11 @@
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alerts } from '../../src/pack/alerts.ts';
-import { startAlertmanager, type Alertmanager } from '../support/alertmanager.ts';
-import { until } from '../support/until.ts';
+import { startAlertmanager, type Alertmanager } from '../../tools/lib/alertmanager.ts';
+import { until } from '../../tools/lib/until.ts';
+import { project } from '../../tools/lib/project.ts';
 
-const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+const config = join(project, 'alertmanager/alertmanager.yml');
 
 /** An alert of the pack as Prometheus sends it. */
 const firing = (alertname: string, labels: Record<string, string>) => {

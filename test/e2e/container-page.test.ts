@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { startDaemon } from '../support/daemon.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { guestRoot } from '../support/guests.ts';
-import { startPrometheus } from '../support/prometheus.ts';
+import { startDaemon } from '../../tools/lib/daemon.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { guestRoot } from '../../tools/lib/guests.ts';
+import { startPrometheus } from '../../tools/lib/prometheus.ts';
 import { NamedNamespace, noNamespaces } from '../support/real-namespaces.ts';
-import { scaledRuleFile } from '../support/time-scale.ts';
-import { until } from '../support/until.ts';
+import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
+import { until } from '../../tools/lib/until.ts';
 
 const reason = noNamespaces();
 beforeEach(({ skip }) => skip(reason !== undefined, reason));

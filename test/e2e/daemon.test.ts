@@ -1,14 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync, rmSync, truncateSync } from 'node:fs';
 import { connect } from 'node:net';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startDaemon, type Daemon } from '../support/daemon.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { guestRoot } from '../support/guests.ts';
-import { until } from '../support/until.ts';
+import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { guestRoot } from '../../tools/lib/guests.ts';
+import { until } from '../../tools/lib/until.ts';
+import { project } from '../../tools/lib/project.ts';
 
-const main = resolve(import.meta.dirname, '../../dist/main.js');
+const main = join(project, 'dist/main.js');
 
 let tree: TempTree;
 beforeEach(() => {

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dashboards } from '../../grafana/dashboards.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { Fleet } from '../support/fleet.ts';
+import { dashboards } from '../../tools/dashboards/dashboards.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { Fleet } from '../../tools/lib/fleet.ts';
 import {
   annotationQueries,
   choiceOf,
@@ -19,10 +19,10 @@ import {
   variableQuery,
   variablesOf,
   type Choice,
-} from '../support/grafana.ts';
-import { startPrometheus, type Prometheus, type QueryResult } from '../support/prometheus.ts';
-import { scaledRuleFile } from '../support/time-scale.ts';
-import { until } from '../support/until.ts';
+} from '../../tools/lib/grafana.ts';
+import { startPrometheus, type Prometheus, type QueryResult } from '../../tools/lib/prometheus.ts';
+import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
+import { until } from '../../tools/lib/until.ts';
 
 /** Five minutes are ten seconds. */
 const timeScale = 1 / 30;

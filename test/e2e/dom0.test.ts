@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { exitOf, stderrOf } from '../support/child.ts';
-import { listeningPort, startDaemon, type Daemon } from '../support/daemon.ts';
-import { parseExposition, type Exposition } from '../support/exposition.ts';
-import type { TempTree } from '../support/fake-host.ts';
-import { copyOfHost } from '../support/hosts.ts';
-import { until } from '../support/until.ts';
+import { exitOf, stderrOf } from '../../tools/lib/child.ts';
+import { listeningPort, startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { parseExposition, type Exposition } from '../../tools/lib/exposition.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
+import { until } from '../../tools/lib/until.ts';
 
 let tree: TempTree;
 beforeEach(() => {

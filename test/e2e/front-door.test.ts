@@ -1,19 +1,20 @@
 import { hashSync } from 'bcrypt';
 import { spawnSync } from 'node:child_process';
 import { request } from 'node:https';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memoryOf } from '../../bench/support.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
-import { startDaemon, type Daemon } from '../support/daemon.ts';
-import { parseExposition } from '../support/exposition.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
-import { until } from '../support/until.ts';
-import { ask, basicAuth, RawClient } from '../support/web-client.ts';
+import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { parseExposition } from '../../tools/lib/exposition.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts';
+import { until } from '../../tools/lib/until.ts';
+import { ask, basicAuth, RawClient } from '../../tools/lib/web-client.ts';
+import { project } from '../../tools/lib/project.ts';
 
-const main = resolve(import.meta.dirname, '../../dist/main.js');
+const main = join(project, 'dist/main.js');
 const tree = new TempTree();
 let ca: CertificateAuthority;
 beforeAll(async () => {

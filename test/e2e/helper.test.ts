@@ -1,11 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startDaemon, type Daemon, type DaemonOptions, type ProcessUser } from '../support/daemon.ts';
-import type { Exposition } from '../support/exposition.ts';
-import type { TempTree } from '../support/fake-host.ts';
+import { startDaemon, type Daemon, type DaemonOptions, type ProcessUser } from '../../tools/lib/daemon.ts';
+import type { Exposition } from '../../tools/lib/exposition.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { startHelper, type HelperProcess } from '../support/helper.ts';
-import { copyOfHost } from '../support/hosts.ts';
-import { until } from '../support/until.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
+import { until } from '../../tools/lib/until.ts';
 
 let tree: TempTree;
 let socket: string;

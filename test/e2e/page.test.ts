@@ -1,18 +1,19 @@
 import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
-import { startAlertmanager } from '../support/alertmanager.ts';
-import { startDaemon } from '../support/daemon.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { startPrometheus } from '../support/prometheus.ts';
-import { StormReplay } from '../support/storm-replay.ts';
-import { scaledRuleFile } from '../support/time-scale.ts';
-import { until } from '../support/until.ts';
+import { startAlertmanager } from '../../tools/lib/alertmanager.ts';
+import { startDaemon } from '../../tools/lib/daemon.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { startPrometheus } from '../../tools/lib/prometheus.ts';
+import { StormReplay } from '../../tools/lib/storm-replay.ts';
+import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
+import { until } from '../../tools/lib/until.ts';
+import { project } from '../../tools/lib/project.ts';
 
 /** Five minutes are ten seconds. */
 const timeScale = 1 / 30;
-const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+const config = join(project, 'alertmanager/alertmanager.yml');
 
 test('a storm on a captured host and guest: one page names guest and cause, and is resolved when it ends', async () => {
   using folder = new TempTree();

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startDaemon, type Daemon } from '../support/daemon.ts';
-import { hostRoot } from '../support/hosts.ts';
-import { promtoolCheckMetrics, startPrometheus, type Prometheus } from '../support/prometheus.ts';
-import { until } from '../support/until.ts';
+import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { hostRoot } from '../../tools/lib/hosts.ts';
+import { promtoolCheckMetrics, startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts';
+import { until } from '../../tools/lib/until.ts';
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0';
 

@@ -1,11 +1,11 @@
 import { chmodSync, copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startDaemon, type Daemon } from '../support/daemon.ts';
-import type { TempTree } from '../support/fake-host.ts';
-import { copyOfHost } from '../support/hosts.ts';
-import { promtoolCheckMetrics } from '../support/prometheus.ts';
-import { until } from '../support/until.ts';
+import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { copyOfHost } from '../../tools/lib/hosts.ts';
+import { promtoolCheckMetrics } from '../../tools/lib/prometheus.ts';
+import { until } from '../../tools/lib/until.ts';
 
 const fixtures = resolve(import.meta.dirname, '../fixtures');
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseFeatures } from '../../src/formats/hypervisor.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test.each([

@@ -8,7 +8,7 @@ import {
 } from '../../src/formats/inet-diag.ts';
 import type { ListenerSocket } from '../../src/formats/listener-socket.ts';
 import { parseSs } from '../../src/formats/ss.ts';
-import { readBytes, readText } from './fixture.ts';
+import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import { attribute, dump, message, words } from './netlink-message.ts';
 import { thrownBy } from './thrown-by.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseCounter, parseInteger } from '../../src/formats/integer.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test('reads files of one number', () => {

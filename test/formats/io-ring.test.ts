@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseIoRing, ringDistance } from '../../src/formats/io-ring.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 
 const capture = readText('hosts/credit-storm/sys/kernel/debug/xen-netback/vif1.0/io_ring_q1');
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseKprobeProfile } from '../../src/formats/kprobe-profile.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test('hits and misses of the probes of a Dom0 in a storm', () => {

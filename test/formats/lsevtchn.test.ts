@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseVirqs, traceBufferVirq } from '../../src/formats/lsevtchn.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const capture = readText('xl/credit-storm.lsevtchn-0');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { NetlinkError, parseDump } from '../../src/formats/netlink.ts';
-import { readBytes } from './fixture.ts';
+import { readBytes } from '../../tools/lib/fixture.ts';
 import { dump, message, words } from './netlink-message.ts';
 import { thrownBy } from './thrown-by.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { outputLines } from '../../src/formats/output-lines.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const pools = readText('xl/credit-two-pools.xl-cpupool-list');

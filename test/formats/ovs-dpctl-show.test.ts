@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseDpctlShow } from '../../src/formats/ovs-dpctl-show.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const capture = readText('xl/ovs-appctl-dpctl-show');

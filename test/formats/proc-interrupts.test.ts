@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ParseError } from '../../src/formats/parse-error.ts';
 import { parseInterrupts } from '../../src/formats/proc-interrupts.ts';
-import { guestRoot, type Guest } from '../support/guests.ts';
+import { guestRoot, type Guest } from '../../tools/lib/guests.ts';
 
 const rowsOf = (bytes: Uint8Array) => {
   const rows: unknown[][] = [];

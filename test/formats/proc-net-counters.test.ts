@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseNetCounters } from '../../src/formats/proc-net-counters.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const nonZero = (counters: Map<string, number>): Record<string, number> =>

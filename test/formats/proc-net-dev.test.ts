@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type NetDevice, parseNetDev } from '../../src/formats/proc-net-dev.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const quiet: NetDevice = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseSoftnetStat } from '../../src/formats/proc-net-softnet-stat.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test('reads the vCPUs of a guest: all packets come in on the first', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseConntrackStat } from '../../src/formats/proc-net-stat-nf-conntrack.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const capture = readText('xl/proc-net-stat-nf_conntrack');

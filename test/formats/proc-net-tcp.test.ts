@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { hasNonListenRow, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const storm = readText('guests/pv-netlink-storm/proc/net/tcp');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseTcpInUse } from '../../src/formats/proc-net-sockstat.ts';
 import { parsePidCgroup } from '../../src/formats/proc-pid-cgroup.ts';
 import { parseNamespaceMounts } from '../../src/formats/proc-pid-mountinfo.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 
 test('cgroups: one line for each hierarchy, version 2 without controllers', () => {
   const scope = '/system.slice/docker-c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeebeef.scope';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parsePidSchedstat } from '../../src/formats/proc-pid-schedstat.ts';
 import { parsePidStat, parseProcessIdentity } from '../../src/formats/proc-pid-stat.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 
 test('a kernel thread of netback', () => {
   expect(parsePidStat(readText('hosts/credit-storm/proc/400/stat'))).toEqual({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { cpuModes, parseProcStat } from '../../src/formats/proc-stat.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test('reads the vCPUs of a PV guest whose host has not enough CPU for it', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { hasJiffies, parseTimerList } from '../../src/formats/proc-timer-list.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 
 const capture = readText('linux-6.18/proc-timer_list-head');
 

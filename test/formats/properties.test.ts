@@ -24,8 +24,8 @@ import { parseXlList } from '../../src/formats/xl-list.ts';
 import { parsePciAssignableList } from '../../src/formats/xl-pci-assignable-list.ts';
 import { parseXlSched } from '../../src/formats/xl-sched.ts';
 import { parseXlVcpuList } from '../../src/formats/xl-vcpu-list.ts';
-import { parseTrace } from '../support/xentrace.ts';
-import { readBytes, readText } from './fixture.ts';
+import { parseTrace } from '../../tools/lib/xentrace.ts';
+import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import { attribute, dump, message, words } from './netlink-message.ts';
 
 const guest = (path: string): Uint8Array => readBytes(`guests/pv-storm/${path}`);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isRootQdisc, parseQdiscs, type Qdisc, qdiscRequest } from '../../src/formats/rtnetlink-qdisc.ts';
-import { readBytes, readText } from './fixture.ts';
+import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import { attribute, dump, message, words } from './netlink-message.ts';
 import { thrownBy } from './thrown-by.ts';
 

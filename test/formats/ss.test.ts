@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseSs } from '../../src/formats/ss.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const everyKind = [

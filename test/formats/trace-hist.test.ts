@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { log2Of, parseTraceHist } from '../../src/formats/trace-hist.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const copies = readText('tracefs/dom0-copies-by-cpu.hist');

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ParseError } from '../../src/formats/parse-error.ts';
 import { parseXcpRrdd, xcpRrddBytes } from '../../src/formats/xcp-rrdd.ts';
 import { thrownBy } from './thrown-by.ts';
-import { type Datasource, metadataOf, timestampOf, xcpRrddFile } from './xcp-rrdd-file.ts';
+import { type Datasource, metadataOf, timestampOf, xcpRrddFile } from '../../tools/lib/xcp-rrdd-file.ts';
 
 const vm1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const vm2 = '0641086c-26b3-4a6e-bcab-8d87f07e9f27';

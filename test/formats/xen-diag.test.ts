@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseGnttabQuerySize } from '../../src/formats/xen-diag.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const capture = readText('xl/credit-netlink-storm.xen-diag-gnttab-query-size-1');

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ParseError } from '../../src/formats/parse-error.ts';
 import { runStates, XentraceParser } from '../../src/formats/xentrace.ts';
-import { captures, changeRecord, chunk, lostRecord, parseTrace, record } from '../support/xentrace.ts';
-import { readBytes } from './fixture.ts';
+import { captures, changeRecord, chunk, lostRecord, parseTrace, record } from '../../tools/lib/xentrace.ts';
+import { readBytes } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const capture = (name: string): Uint8Array => readBytes(`xentrace/${name}.xt`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseXlCpupoolList } from '../../src/formats/xl-cpupool-list.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test('reads the cpupool that every host has', () => {

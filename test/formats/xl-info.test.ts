@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseXlInfo } from '../../src/formats/xl-info.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const mebibyte = 1024 ** 2;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseXlListLong } from '../../src/formats/xl-list-long.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const gibibyte = 1024 ** 3;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseXlList, type XlDomain } from '../../src/formats/xl-list.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const gibibyte = 1024 ** 3;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parsePciAssignableList } from '../../src/formats/xl-pci-assignable-list.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const capture = readText('xl/credit.xl-pci-assignable-list');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseXlSched, type XlSchedDomain } from '../../src/formats/xl-sched.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const names = ['Domain-0', 'domu1', 'domu2', 'pvh1'];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseXlVcpuList, type XlVcpu, type XlVcpuState } from '../../src/formats/xl-vcpu-list.ts';
-import { readText } from './fixture.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 const row = (

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { CommandError, findProgram, localCommands, type Commands } from '../../src/host/commands.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { until } from '../support/until.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { until } from '../../tools/lib/until.ts';
 
 let tree: TempTree;
 let commands: Commands;

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FileTree } from '../../src/host/file-tree.ts';
-import { TempTree } from '../support/fake-host.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
 
 let tree: TempTree;
 let files: FileTree;

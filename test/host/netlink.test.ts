@@ -6,7 +6,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { listenRequest, parseInetDiag } from '../../src/formats/inet-diag.ts';
 import { noNetlink, openNetlink, NetlinkUnavailable } from '../../src/host/netlink.ts';
 import { noNamespaces, startServerAlone } from '../support/real-namespaces.ts';
-import { TcpServer } from '../support/tcp-server.ts';
+import { TcpServer } from '../../tools/lib/tcp-server.ts';
+import { project } from '../../tools/lib/project.ts';
 
 test('the kernel lists a listener that was just made', async () => {
   await using server = await TcpServer.start();
@@ -80,7 +81,7 @@ describe('another network namespace', () => {
       import { spawn } from 'node:child_process';
       import { once } from 'node:events';
       import { readlinkSync, statSync } from 'node:fs';
-      import { openNetlink } from ${JSON.stringify(join(import.meta.dirname, '../../src/host/netlink.ts'))};
+      import { openNetlink } from ${JSON.stringify(join(project, 'src/host/netlink.ts'))};
       const home = readlinkSync('/proc/thread-self/ns/net');
       const child = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
       await once(child.stdout, 'data');

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { serviceManager } from '../../src/host/service-manager.ts';
 import { Datagrams } from '../support/datagrams.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { until } from '../support/until.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { until } from '../../tools/lib/until.ts';
 
 test('without one nobody is told', async () => {
   const manager = serviceManager({});

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseExposition } from '../support/exposition.ts';
-import { decreases, metricsAbout } from './recorder.ts';
+import { parseExposition } from '../../tools/lib/exposition.ts';
+import { decreases, metricsAbout } from '../../lab/tests/recorder.ts';
 
 const page = (events: number | undefined, slots: number, count = 1) =>
   parseExposition(`# TYPE xen_events_total counter

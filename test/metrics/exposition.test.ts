@@ -3,8 +3,8 @@ import { counter, gauge, histogram } from '../../src/metrics/descriptor.ts';
 import { contentTypes } from '../../src/metrics/exposition.ts';
 import { Families } from '../../src/metrics/families.ts';
 import { labelValue } from '../../src/metrics/labels.ts';
-import { encoded } from '../support/collect.ts';
-import { promtoolCheckMetrics } from '../support/prometheus.ts';
+import { encoded } from '../../tools/lib/collect.ts';
+import { promtoolCheckMetrics } from '../../tools/lib/prometheus.ts';
 
 const families = () => {
   const out = new Families();

@@ -1,9 +1,10 @@
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { alerts } from '../../src/pack/alerts.ts';
-import { toolSays } from '../support/debian.ts';
+import { toolSays } from '../../tools/lib/debian.ts';
+import { project } from '../../tools/lib/project.ts';
 
-const config = resolve(import.meta.dirname, '../../alertmanager/alertmanager.yml');
+const config = join(project, 'alertmanager/alertmanager.yml');
 
 const amtool = async (...args: string[]): Promise<string> => (await toolSays('amtool', args)).stdout;
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { recordings } from '../../docs/diagnosis.ts';
+import { recordings } from '../../tools/docs/diagnosis.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
-import { toolSays } from '../support/debian.ts';
-import { trueTickets, type Concern, type Expected } from '../lab/faults/fault.ts';
+import { toolSays } from '../../tools/lib/debian.ts';
+import { trueTickets, type Concern, type Expected } from '../../lab/faults/fault.ts';
 
 let folder: string;
 beforeAll(() => {

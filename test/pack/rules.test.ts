@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { degreesOf, whenClientsAreHarmed } from '../../src/pack/alert.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
-import { toolSays } from '../support/debian.ts';
+import { toolSays } from '../../tools/lib/debian.ts';
 import { exportedMetrics, metricsIn } from '../support/promql.ts';
 import {
   isCounter,

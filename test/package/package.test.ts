@@ -4,13 +4,13 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, wri
 import { basename, join } from 'node:path';
 import { hashSync } from 'bcrypt';
 import { describe, expect, test } from 'vitest';
-import { makeProgram } from '../../packaging/program.ts';
-import { addOnFiles, machine, project } from '../../packaging/project.ts';
-import { version } from '../../src/version.ts';
-import { commandOutput } from '../support/command.ts';
-import { startDaemon, type DaemonOptions } from '../support/daemon.ts';
-import { TempTree } from '../support/fake-host.ts';
-import { inRoot, made, makeSystemWithoutLibraries, unpackTarball } from './support.ts';
+import { makeProgram } from '../../tools/package/program.ts';
+import { addOnFiles, machine, project } from '../../tools/lib/project.ts';
+import { version } from '../../src/config/version.ts';
+import { commandOutput } from '../../tools/lib/command.ts';
+import { startDaemon, type DaemonOptions } from '../../tools/lib/daemon.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { inRoot, made, makeSystemWithoutLibraries, unpackTarball } from '../../tools/lib/packages.ts';
 
 const sha256Of = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 
@@ -64,7 +64,7 @@ describe('the binary alone', () => {
 
   test('has the rules', async () => {
     expect(await commandOutput(made.binary, ['rules'])).toBe(
-      await commandOutput(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), 'rules']),
+      await commandOutput(process.execPath, [join(project, 'src/main.ts'), 'rules']),
     );
   });
 

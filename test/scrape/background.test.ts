@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { BackgroundTask } from '../../src/collectors/collector.ts';
+import type { BackgroundTask } from '../../src/sources/background-task.ts';
 import { Background } from '../../src/scrape/background.ts';
-import { fakeClock } from '../support/fake-host.ts';
+import { fakeClock } from '../../tools/lib/fake-host.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest';
 import { Families } from '../../src/metrics/families.ts';
 import { Background } from '../../src/scrape/background.ts';
-import { selfMetrics } from '../../src/scrape/self.ts';
+import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { fakeCollector, fakeMetric, fakeRun } from '../support/fake-collector.ts';
-import { fakeHost } from '../support/fake-host.ts';
-import { recordingLog } from '../support/recording-log.ts';
+import { fakeHost } from '../../tools/lib/fake-host.ts';
+import { recordingLog } from '../../tools/lib/recording-log.ts';
 import type { CollectorRun } from '../../src/scrape/collector-run.ts';
 
 const collectOnce = (run: CollectorRun, own = new Families()) => run.collect(Infinity, own, () => undefined);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandOutput } from './command.ts';
-import { debianTool } from './debian.ts';
+import { commandOutput } from '../../tools/lib/command.ts';
+import { debianTool } from '../../tools/lib/debian.ts';
 
 /** A certificate and its key, in files. */
 export interface Certificate {

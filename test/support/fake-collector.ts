@@ -7,10 +7,10 @@ import { ownProcess } from '../../src/host/own-process.ts';
 import { Background } from '../../src/scrape/background.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
-import { fakeHost } from './fake-host.ts';
-import { namespacesOf } from './namespaces.ts';
-import { recordingLog } from './recording-log.ts';
-import { toolstackOf } from './toolstack.ts';
+import { fakeHost } from '../../tools/lib/fake-host.ts';
+import { namespacesOf } from '../../tools/lib/namespaces.ts';
+import { recordingLog } from '../../tools/lib/recording-log.ts';
+import { toolstackOf } from '../../tools/lib/toolstack.ts';
 
 export const fakeMetric = (name: string) => gauge(`xen_${name}`, `What ${name} gives.`);
 

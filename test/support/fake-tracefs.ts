@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FileError, FileTree } from '../../src/host/file-tree.ts';
 import type { Tracefs } from '../../src/host/tracefs.ts';
-import type { TempTree } from './fake-host.ts';
+import type { TempTree } from '../../tools/lib/fake-host.ts';
 
 /** What a hist trigger has counted. */
 export interface TableContent {

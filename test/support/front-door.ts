@@ -5,11 +5,11 @@ import { createApp } from '../../src/web/app.ts';
 import { WebConfigFile } from '../../src/web/config/web-config-file.ts';
 import type { ConnectionLimits } from '../../src/web/connections.ts';
 import { CurrentConfig } from '../../src/web/current-config.ts';
-import { guard } from '../../src/web/guard.ts';
+import { guard } from '../../src/web/access.ts';
 import { Passwords } from '../../src/web/passwords.ts';
 import { FrontDoor, type Handlers, type ListenAddress } from '../../src/web/server.ts';
 import { fakeCollector, fakeScraper } from './fake-collector.ts';
-import { recordingLog } from './recording-log.ts';
+import { recordingLog } from '../../tools/lib/recording-log.ts';
 
 export interface Door extends AsyncDisposable {
   port: number;

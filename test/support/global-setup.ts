@@ -1,4 +1,4 @@
-import { prepareTools } from './debian.ts';
+import { prepareTools } from '../../tools/lib/debian.ts';
 
 /** Fetches the real tools once, before any test and outside any test's time limit. */
 export default async function setup(): Promise<void> {

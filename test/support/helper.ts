@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
-import { exitOf, stderrOf, type Exit } from './child.ts';
-import type { DaemonOptions } from './daemon.ts';
-import { until } from './until.ts';
+import { join } from 'node:path';
+import { exitOf, stderrOf, type Exit } from '../../tools/lib/child.ts';
+import type { DaemonOptions } from '../../tools/lib/daemon.ts';
+import { until } from '../../tools/lib/until.ts';
+import { project } from '../../tools/lib/project.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
+const MAIN = join(project, 'dist/main.js');
 
 export interface HelperProcess extends AsyncDisposable {
   pid: number;

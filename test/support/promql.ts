@@ -1,6 +1,6 @@
 import { parser } from '@prometheus-io/lezer-promql';
 import { registry } from '../../src/collectors/registry.ts';
-import { selfMetrics } from '../../src/scrape/self.ts';
+import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
 
 /** Names of the metrics that an expression selects. Throws where it is no PromQL. */
 export const metricsIn = (expr: string): string[] => {

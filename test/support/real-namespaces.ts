@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { commandOutput } from './command.ts';
-import { debianTool, type ToolName } from './debian.ts';
-import { TcpServer } from './tcp-server.ts';
+import { commandOutput } from '../../tools/lib/command.ts';
+import { debianTool, type ToolName } from '../../tools/lib/debian.ts';
+import { TcpServer } from '../../tools/lib/tcp-server.ts';
 
 /** Why this machine cannot make network namespaces, for tests that are then left out; undefined where it can. */
 export const noNamespaces = (): string | undefined => {

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { globalOptions } from '../../src/cli/flags.ts';
-import { toolSays } from '../support/debian.ts';
+import { globalOptions } from '../../src/config/flags.ts';
+import { toolSays } from '../../tools/lib/debian.ts';
+import { project } from '../../tools/lib/project.ts';
 
-const folder = resolve(import.meta.dirname, '../../systemd');
+const folder = join(project, 'systemd');
 const units = ['xen-exporter', 'xen-exporter-dom0', 'xen-exporter-helper'] as const;
 type Unit = (typeof units)[number];
 

@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
 import { Families } from '../../src/metrics/families.ts';
-import { self } from '../../src/scrape/self.ts';
+import { self } from '../../src/scrape/exporter-metrics.ts';
 import { WebMetrics } from '../../src/scrape/web-metrics.ts';
-import { parseExposition } from '../support/exposition.ts';
+import { parseExposition } from '../../tools/lib/exposition.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
-import { recordingLog } from '../support/recording-log.ts';
+import { recordingLog } from '../../tools/lib/recording-log.ts';
 
 const definitions = [
   fakeCollector('cpu'),

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { isAllowed, subjectNames } from '../../src/web/client-certificates.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
-import { TempTree } from '../support/fake-host.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
 
 test('the names in a certificate as Node prints it', async () => {
   using tree = new TempTree();

@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import type { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { clientKey, type ConnectionLimits } from '../../src/web/connections.ts';
 import type { Handlers } from '../../src/web/server.ts';
-import { TempTree } from '../support/fake-host.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
 import { startDoor } from '../support/front-door.ts';
-import { until } from '../support/until.ts';
-import { ask, RawClient } from '../support/web-client.ts';
+import { until } from '../../tools/lib/until.ts';
+import { ask, RawClient } from '../../tools/lib/web-client.ts';
 
 const get = 'GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n';
 

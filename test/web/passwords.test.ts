@@ -1,8 +1,8 @@
 import { hashSync } from 'bcrypt';
 import { describe, expect, test } from 'vitest';
-import { basicCredentials } from '../../src/web/guard.ts';
+import { basicCredentials } from '../../src/web/access.ts';
 import { matches, Passwords, type Verdict } from '../../src/web/passwords.ts';
-import { until } from '../support/until.ts';
+import { until } from '../../tools/lib/until.ts';
 
 const hash = hashSync('secret', 4);
 const as = (version: string) => hash.replace('$2b$', version);

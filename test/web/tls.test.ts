@@ -5,10 +5,10 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateAuthority, type Certificate } from '../support/certificates.ts';
-import { TempTree } from '../support/fake-host.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
 import { startDoor } from '../support/front-door.ts';
-import { until } from '../support/until.ts';
-import { ask, askByHttp2, basicAuth, RawClient } from '../support/web-client.ts';
+import { until } from '../../tools/lib/until.ts';
+import { ask, askByHttp2, basicAuth, RawClient } from '../../tools/lib/web-client.ts';
 
 const tree = new TempTree();
 let ca: CertificateAuthority;

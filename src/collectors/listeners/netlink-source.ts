@@ -1,7 +1,7 @@
 import { listenRequest, parseInetDiag, parseSynRecv, synRecvRequest } from '../../formats/inet-diag.ts';
 import type { Host } from '../../host/host.ts';
 import type { EnteredNamespace } from '../../host/netlink.ts';
-import { completeDump } from '../complete-dump.ts';
+import { completeDump } from '../../sources/complete-dump.ts';
 import type { ListenerSource } from './source.ts';
 
 const listenRequests = [listenRequest('ipv4'), listenRequest('ipv6')];

@@ -4,8 +4,8 @@ import { hasNonListenRow, parseProcNetTcp } from '../../formats/proc-net-tcp.ts'
 import { parseSs, type SsListener } from '../../formats/ss.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
-import { BackgroundReading, readCommand } from '../background-reading.ts';
-import { naming } from '../parsed.ts';
+import { BackgroundReading, readCommand } from '../../sources/background-reading.ts';
+import { naming } from '../../sources/parsed.ts';
 import { addressKey } from './address-key.ts';
 import type { ListenerSource } from './source.ts';
 

@@ -3,7 +3,7 @@ import type { IpFamily } from '../../formats/ip-address.ts';
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Host } from '../../host/host.ts';
 import type { EnteredNamespace } from '../../host/netlink.ts';
-import type { BackgroundTask } from '../collector.ts';
+import type { BackgroundTask } from '../../sources/background-task.ts';
 
 /** Where the listening sockets are read from. */
 export interface ListenerSource {

@@ -5,7 +5,7 @@ import { growthOfU64 } from '../../metrics/accumulator.ts';
 import type { Families } from '../../metrics/families.ts';
 import { LabelSets, type Labels } from '../../metrics/labels.ts';
 import { SummedCounter } from '../../metrics/summed-counter.ts';
-import { parsedHotIfAny } from '../parsed.ts';
+import { parsedHotIfAny } from '../../sources/parsed.ts';
 import { metrics, threadLabels, type vifLabels } from './metrics.ts';
 import { queueName, type ThreadName, type Threads } from './threads.ts';
 import type { VifQueues } from './rings.ts';

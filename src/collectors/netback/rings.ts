@@ -1,7 +1,7 @@
 import { parseIoRing, ringDistance, type IoRingFile } from '../../formats/io-ring.ts';
 import { isForbidden, isMissing, type FileTree } from '../../host/file-tree.ts';
-import { vifDevices, type VifDevice } from '../backend-devices.ts';
-import { parsedHotIfAny } from '../parsed.ts';
+import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
+import { parsedHotIfAny } from '../../sources/parsed.ts';
 
 const folder = 'xen-netback';
 

@@ -1,7 +1,7 @@
 import { parsePidStat } from '../../formats/proc-pid-stat.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Clock } from '../../host/clock.ts';
-import { parsed } from '../parsed.ts';
+import { parsed } from '../../sources/parsed.ts';
 
 /** The kernel threads of a queue. */
 export type ThreadName = 'guest-rx' | 'dealloc';

@@ -1,5 +1,5 @@
 import { runStates, type RunState } from '../../formats/xentrace.ts';
-import type { Segment, TraceWindow } from './trace-window.ts';
+import type { Segment, TraceWindow } from '../../sources/xentrace/trace-window.ts';
 
 /** Time that a vCPU spent in a run state, in one piece. */
 export interface Interval {

@@ -1,14 +1,15 @@
 import { runStates } from '../../formats/xentrace.ts';
 import { LabelSets, noLabels } from '../../metrics/labels.ts';
-import { absentCollector, defineCollector, type BackgroundTask } from '../collector.ts';
-import { numberOption } from '../option.ts';
-import { domainLabels } from '../toolstack/domain-directory.ts';
+import { absentCollector, defineCollector } from '../collector.ts';
+import type { BackgroundTask } from '../../sources/background-task.ts';
+import { numberOption } from '../../config/option.ts';
+import { domainLabels } from '../../sources/toolstack/domain-directory.ts';
 import { parseXlInfo } from '../../formats/xl-info.ts';
-import { NamedTotals } from '../named-totals.ts';
-import { CannotTrace, pauseSeconds, windowOptions } from '../windows.ts';
+import { NamedTotals } from '../../metrics/named-totals.ts';
+import { CannotTrace, pauseSeconds, windowOptions } from '../../sources/windows.ts';
 import type { RunStateTotals } from './domain-totals.ts';
 import { metrics, windowResults, type WindowResult } from './metrics.ts';
-import { AnotherTracer, Tracer, type TraceCost } from './tracer.ts';
+import { AnotherTracer, Tracer, type TraceCost } from '../../sources/xentrace/tracer.ts';
 
 const options = {
   ...windowOptions(3),

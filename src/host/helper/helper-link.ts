@@ -1,5 +1,5 @@
 import type { Log } from '../log.ts';
-import { converse } from './conversation.ts';
+import { converse } from './client.ts';
 import { answerIn, type HelperStatus } from './protocol.ts';
 import { helpedPrograms, statusRequest } from './requests.ts';
 

@@ -5,12 +5,12 @@ import { registry } from '../../../src/collectors/registry.ts';
 import type { Commands } from '../../../src/host/commands.ts';
 import { FileTree } from '../../../src/host/file-tree.ts';
 import { filesOf, helpedCommand, helpedFiles, helpedPrograms } from '../../../src/host/helper/requests.ts';
-import { readText } from '../../formats/fixture.ts';
-import { createCollector, runBackground } from '../../support/collect.ts';
-import { TempTree } from '../../support/fake-host.ts';
-import { editedCommands, knownCommands } from '../../support/helper-requests.ts';
-import { hostOf, hosts } from '../../support/hosts.ts';
-import { toolstackOf } from '../../support/toolstack.ts';
+import { readText } from '../../../tools/lib/fixture.ts';
+import { createCollector, runBackground } from '../../../tools/lib/collect.ts';
+import { TempTree } from '../../../tools/lib/fake-host.ts';
+import { editedCommands, knownCommands } from '../../../tools/lib/helper-requests.ts';
+import { hostOf, hosts } from '../../../tools/lib/hosts.ts';
+import { toolstackOf } from '../../../tools/lib/toolstack.ts';
 
 /** The command lines that all collectors together run on a recorded host. */
 const linesOn = async (host: (typeof hosts)[number]): Promise<string[]> => {

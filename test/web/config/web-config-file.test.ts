@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../../../src/config/usage-error.ts';
 import { openDoor, WebConfigFile } from '../../../src/web/config/web-config-file.ts';
 import { CertificateAuthority, type Certificate } from '../../support/certificates.ts';
-import { TempTree } from '../../support/fake-host.ts';
-import { promtoolCheckWebConfig } from '../../support/prometheus.ts';
+import { TempTree } from '../../../tools/lib/fake-host.ts';
+import { promtoolCheckWebConfig } from '../../../tools/lib/prometheus.ts';
 
 const tree = new TempTree();
 let server: Certificate;

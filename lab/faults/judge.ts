@@ -1,0 +1,288 @@
+import type { Notification } from '../../tools/lib/alertmanager.ts';
+import { scaledQuery } from '../../tools/lib/time-scale.ts';
+import { until } from '../../tools/lib/until.ts';
+import type { Chain } from './chain.ts';
+import { causesOf, trueTickets, type Concern, type Fault, type HealthyLoad, type Scene } from './fault.ts';
+import type { RuleClock } from './rule-clock.ts';
+
+/** An alert that a person was told of. */
+export interface Told extends Concern {
+  receiver: string;
+  /** Of a page: the strongest cause by its annotation. */
+  cause: string | undefined;
+  /** Seconds for the rules since the fault was as wrong as it gets; 0 where it was told on the way there. */
+  afterSeconds: number;
+}
+
+/** Times of Unix, in seconds. */
+export interface Times {
+  /** Of the near miss, or of the healthy load. */
+  begin: number;
+  /** Of the fault, which may be told while it gets worse. */
+  begun: number;
+  injected: number;
+  told?: number;
+  undone: number;
+  end: number;
+}
+
+/** What came of a fault, or of a healthy load. */
+export interface Verdict {
+  name: string;
+  title: string;
+  /** The first of each alert, while the fault or the load was there. */
+  told: Told[];
+  /** Whether the expected was told, by its alert or by a page that names it, no page but of that guest and of that cause, no ticket that is not true, and no page in the near miss; of a healthy load, whether nothing was told. */
+  isRight: boolean;
+  /** Seconds for the rules until the expected was told. */
+  toldAfterSeconds?: number;
+  /** Pages sent of the expected guest: one for one trouble. */
+  pages: number;
+  /** Whether the fault was ended by what a runbook says, with the load going on. */
+  isMitigated?: boolean;
+  /** Seconds for the rules from its mitigation, or from the end of the fault, until it was told that it is over; 0 where it had been before. */
+  resolvedAfterSeconds?: number;
+  /** Pages in the near miss, or with the healthy load. */
+  falsePages: Told[];
+  times: Times;
+}
+
+/** What came of a fault until it was undone. Times of Unix, in milliseconds. */
+interface Course {
+  /** When it began; what is told while it gets worse counts. */
+  begun: number;
+  injected: number;
+  told: Told[];
+  /** Of them the expected. */
+  first: Told | undefined;
+  mitigation?: { at: number; resolved: number | undefined };
+}
+
+// Windows and waits of symptoms are over by then.
+const healthyMinutes = 15;
+const nearMissMinutes = 11;
+const tellTimeoutMinutes = 25;
+const resolveTimeoutMinutes = 40;
+const historyTimeoutMinutes = 90;
+/** Time for Alertmanager to send a second notification, if it had one to send. */
+const settleMinutes = 6;
+
+const isPage = ({ receiver }: { receiver: string }): boolean => receiver === 'page';
+
+export class Judge {
+  readonly #chain: Chain;
+  readonly #clock: RuleClock;
+  readonly #scene: Scene;
+  readonly #progress: (message: string) => void;
+
+  constructor(chain: Chain, scene: Scene, progress: (message: string) => void) {
+    this.#chain = chain;
+    this.#clock = chain.clock;
+    this.#scene = scene;
+    this.#progress = progress;
+  }
+
+  /** Does the near miss, then the fault, and waits for what is told. */
+  async fault(fault: Fault): Promise<Verdict> {
+    const { name, title, expected, precondition } = fault;
+    await this.#quiet();
+    const begin = Date.now();
+    const falsePages = await this.#nearMiss(fault);
+    await this.#quiet();
+    if (precondition !== undefined) await this.#answered(precondition);
+
+    const { begun, injected, told, first, mitigation } = await this.#course(fault);
+    const undone = mitigation?.at ?? Date.now();
+    const resolved = mitigation ? mitigation.resolved : first && (await this.#resolved(first, begun));
+    const hasCause = expected.causes === undefined || expected.causes.includes(first?.cause ?? '');
+    const causes = causesOf(expected);
+    const isOfVictim = (domain: string | undefined): boolean => domain === expected.domain;
+    const isTrue = (each: Told): boolean =>
+      isPage(each)
+        ? isOfVictim(each.domain) && causes.includes(each.cause ?? '')
+        : trueTickets(expected).some(({ alert, domain }) => alert === each.alert && domain === each.domain);
+    const pages = this.#notifications(begun, undone).filter(
+      (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
+    );
+    if (pages.length > 1) this.#progress(`${name}: more than one notification: ${JSON.stringify(pages)}`);
+    return {
+      name,
+      title,
+      told,
+      isRight: first !== undefined && hasCause && told.every(isTrue) && falsePages.length === 0,
+      ...(first && { toldAfterSeconds: first.afterSeconds }),
+      pages: pages.length,
+      isMitigated: mitigation !== undefined,
+      ...(resolved !== undefined && { resolvedAfterSeconds: Math.max(0, this.#clock.seconds(resolved - undone)) }),
+      falsePages,
+      times: {
+        begin: begin / 1000,
+        begun: begun / 1000,
+        injected: injected / 1000,
+        ...(first && { told: injected / 1000 + first.afterSeconds * this.#clock.scale }),
+        undone: undone / 1000,
+        end: Date.now() / 1000,
+      },
+    };
+  }
+
+  /** Does the fault until it is told, or would have been, ends it by its mitigation where there is one, and undoes it. */
+  async #course(fault: Fault): Promise<Course> {
+    const { name, expected, mitigate } = fault;
+    // A page that names the cause mutes the ticket of that cause.
+    const isExpected = (told: Told): boolean =>
+      told.domain === expected.domain &&
+      (told.alert === expected.alert || (isPage(told) && causesOf(expected).includes(told.cause ?? '')));
+    this.#progress(`${name}: fault`);
+    try {
+      const begun = Date.now();
+      await fault.inject(this.#scene);
+      const injected = Date.now();
+      await until('what is expected to be told', () => this.#told(begun, injected).some(isExpected), {
+        timeoutMs: this.#clock.minutes(tellTimeoutMinutes),
+        intervalMs: 100,
+        // A verdict too.
+      }).catch(() => {});
+      await this.#wait(settleMinutes);
+      const told = this.#told(begun, injected);
+      const first = told.find(isExpected);
+      if (first === undefined || mitigate === undefined) return { begun, injected, told, first };
+      this.#progress(`${name}: mitigation`);
+      // What cannot be mitigated is judged all the same.
+      const isMitigated = await mitigate(this.#scene).then(
+        () => true,
+        (error: Error) => this.#progress(`${name}: no mitigation: ${error.message}`),
+      );
+      if (!isMitigated) return { begun, injected, told, first };
+      const at = Date.now();
+      return { begun, injected, told, first, mitigation: { at, resolved: await this.#resolved(first, begun) } };
+    } finally {
+      this.#progress(`${name}: undo`);
+      await this.#undo(fault);
+    }
+  }
+
+  /** The pages that it brings. */
+  async #nearMiss(fault: Fault): Promise<Told[]> {
+    this.#progress(`${fault.name}: near miss`);
+    const begin = Date.now();
+    try {
+      await fault.nearMiss(this.#scene);
+      await this.#wait(nearMissMinutes);
+      return this.#told(begin).filter(isPage);
+    } finally {
+      await this.#undo(fault);
+    }
+  }
+
+  async healthy(load: HealthyLoad): Promise<Verdict> {
+    await this.#quiet();
+    this.#progress(load.name);
+    const begin = Date.now();
+    let undone: number;
+    try {
+      await load.begin(this.#scene);
+      await this.#wait(healthyMinutes);
+      undone = Date.now();
+    } finally {
+      await this.#undo(load);
+    }
+    const told = this.#told(begin);
+    const falsePages = told.filter(isPage);
+    return {
+      name: load.name,
+      title: load.title,
+      told,
+      isRight: told.length === 0,
+      pages: falsePages.length,
+      falsePages,
+      times: {
+        begin: begin / 1000,
+        begun: undone / 1000,
+        injected: undone / 1000,
+        undone: undone / 1000,
+        end: Date.now() / 1000,
+      },
+    };
+  }
+
+  /** Until no alert of the last trouble is left. */
+  async #quiet(): Promise<void> {
+    const left = async (): Promise<string[]> =>
+      (await this.#chain.prometheus.query('ALERTS{severity!="info"}')).map(({ metric }) => JSON.stringify(metric));
+    await until('all alerts to end', async () => (await left()).length === 0, {
+      timeoutMs: this.#clock.minutes(resolveTimeoutMinutes),
+      intervalMs: 500,
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}: ${(await left()).join()}`, { cause: error });
+    });
+  }
+
+  async #answered(query: string): Promise<void> {
+    await until(
+      query,
+      async () => (await this.#chain.prometheus.query(scaledQuery(query, this.#clock.scale))).length > 0,
+      {
+        timeoutMs: this.#clock.minutes(historyTimeoutMinutes),
+        intervalMs: 500,
+      },
+    );
+  }
+
+  /** So many minutes for the rules, by what Prometheus has evaluated. */
+  async #wait(count: number): Promise<void> {
+    const end = Date.now() + this.#clock.minutes(count);
+    await until('time to pass', async () => (await this.#chain.prometheus.query('time()'))[0]!.value * 1000 > end, {
+      timeoutMs: this.#clock.minutes(count) + 30_000,
+      intervalMs: 500,
+    });
+  }
+
+  async #undo({ undo }: { undo?(scene: Scene): Promise<void> }): Promise<void> {
+    await this.#scene.clear();
+    await undo?.(this.#scene);
+  }
+
+  #notifications(from: number, to = Infinity): Notification[] {
+    return this.#chain.alertmanager.notifications.filter(
+      ({ status, receivedAt }) => status === 'firing' && receivedAt >= from && receivedAt <= to,
+    );
+  }
+
+  /** The first of each alert about each domain that was told since a time; `injected`: what its seconds are counted from. */
+  #told(from: number, injected = from): Told[] {
+    const all = new Map<string, Told>();
+    for (const { receiver, receivedAt, alerts } of this.#notifications(from)) {
+      for (const { status, labels, annotations } of alerts) {
+        const { alertname: alert = '', domain } = labels;
+        const key = [receiver, alert, domain].join();
+        if (status !== 'firing' || all.has(key)) continue;
+        all.set(key, {
+          receiver,
+          alert,
+          domain,
+          cause: annotations['cause'],
+          afterSeconds: Math.max(0, this.#clock.seconds(receivedAt - injected)),
+        });
+      }
+    }
+    return [...all.values()];
+  }
+
+  /** When it was told that the alert, or all pages of the guest, are over, if the last that was told of it since then is that. */
+  async #resolved(first: Told, from: number): Promise<number | undefined> {
+    const isIt = ({ labels }: Notification['alerts'][number]): boolean =>
+      labels['domain'] === first.domain && (isPage(first) || labels['alertname'] === first.alert);
+    const find = (): Notification | undefined => {
+      const last = this.#chain.alertmanager.notifications.findLast(
+        ({ receiver, receivedAt, alerts }) => receiver === first.receiver && receivedAt >= from && alerts.some(isIt),
+      );
+      return last?.alerts.some((alert) => isIt(alert) && alert.status === 'firing') ? undefined : last;
+    };
+    const notification = await until('its end to be told', find, {
+      timeoutMs: this.#clock.minutes(resolveTimeoutMinutes),
+      intervalMs: 200,
+    }).catch(() => undefined);
+    return notification?.receivedAt;
+  }
+}

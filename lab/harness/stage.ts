@@ -1,0 +1,142 @@
+import { afterAll, beforeAll } from 'vitest';
+import { startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts';
+import { until } from '../../tools/lib/until.ts';
+import { installExporter, metricsOf, packExporter } from './exporter.ts';
+import { Lab, type GuestName } from './lab.ts';
+import type { InitName, SchedulerName, Threads } from './qemu.ts';
+import { Snapshot } from './snapshot.ts';
+import { tell } from './tell.ts';
+
+const LIFETIME_SECONDS = 7200;
+const SCRAPE_INTERVAL_SECONDS = 5;
+const BOOT_TIMEOUT_MS = 1_200_000;
+
+/** The full form of the tests: a guest with a device model too, and the faults. */
+export const isFullForm = process.env['XEN_LAB_FULL'] === '1';
+
+/** The tests are to use the lab that a contributor has up. */
+const isOnRunningLab = process.env['XEN_LAB_RUNNING'] === '1';
+
+/** A lab with an exporter in each machine, and a Prometheus outside that scrapes them with the label `machine`. */
+export class Stage {
+  readonly lab: Lab;
+  readonly prometheus: Prometheus;
+
+  private constructor(lab: Lab, prometheus: Prometheus) {
+    this.lab = lab;
+    this.prometheus = prometheus;
+  }
+
+  /** `prepare` is run before the exporters are started. */
+  static async set(lab: Lab, prepare: (lab: Lab) => Promise<void>): Promise<Stage> {
+    await prepare(lab);
+    const archive = await packExporter();
+    // One after another: on two cores they would be slower together.
+    for (const machine of lab.machines) await installExporter(machine, archive);
+    const prometheus = await startPrometheus({
+      scrapeIntervalSeconds: SCRAPE_INTERVAL_SECONDS,
+      scrapeConfigs: [
+        {
+          job_name: 'xen',
+          static_configs: lab.machines.map(({ name, exporterPort }) => ({
+            targets: [`127.0.0.1:${exporterPort}`],
+            labels: { machine: name },
+          })),
+        },
+      ],
+    });
+    return new Stage(lab, prometheus);
+  }
+
+  /** The value of an instant vector with one series; undefined where it has none. */
+  async number(promql: string): Promise<number | undefined> {
+    const results = await this.prometheus.query(promql);
+    if (results.length > 1) throw new Error(`${promql} has ${results.length} series`);
+    return results[0]?.value;
+  }
+
+  /** Waits until Prometheus has scraped every machine for so long from now on. */
+  async scrapedFor(seconds: number): Promise<void> {
+    const begin = Date.now() / 1000;
+    // The rate over a window needs samples from its beginning to its end.
+    const all = `count(timestamp(up) >= ${begin + seconds}) == ${this.lab.machines.length}`;
+    await until(`${seconds} s of scrapes`, async () => (await this.prometheus.query(all)).length > 0, {
+      timeoutMs: (seconds + 60) * 1000,
+      intervalMs: 500,
+    });
+  }
+
+  /**
+   * Reads the host's own tools, waits until Prometheus has scraped every machine and what Dom0's exporter reads of xl in the background is
+   * newer than that, and reads the tools again: whatever only grows must lie between.
+   */
+  async sandwich<T>(read: () => Promise<T>): Promise<{ before: T; scraped: Snapshot; after: T }> {
+    const before = await read();
+    const clock = Date.now() / 1000;
+    const page = await metricsOf(this.lab.dom0);
+    const isNewer = ['xl list -v', 'xl vcpu-list'].map((command) => {
+      const runs = page.value('xen_exporter_command_duration_seconds_count', { command }) ?? 0;
+      // The next to end may have begun before the tools were read.
+      return `xen_exporter_command_duration_seconds_count{machine="dom0",command="${command}"} >= ${runs + 2}`;
+    });
+    const isScraped = `count(timestamp(up) > ${clock}) == ${this.lab.machines.length}`;
+    await until(
+      'scrapes and readings of xl that are newer than those of the tools',
+      async () => {
+        const answers = await Promise.all([isScraped, ...isNewer].map((condition) => this.prometheus.query(condition)));
+        return answers.every((answer) => answer.length > 0);
+      },
+      { timeoutMs: 180_000, intervalMs: 200 },
+    );
+    const scraped = new Snapshot(await this.prometheus.query('{machine!=""}'));
+    return { before, scraped, after: await read() };
+  }
+}
+
+/** What kind of lab the tests of a file need. */
+interface Wanted {
+  scheduler: SchedulerName;
+  guests: readonly GuestName[];
+  init?: InitName;
+  threads?: Threads;
+}
+
+/** Boots a lab before the tests of this file, or finds the one that is up, and ends it after them; in between the function that it returns gives it. */
+export function useLab(wanted: Wanted): () => Lab {
+  let lab: Lab | undefined;
+  beforeAll(async () => {
+    const progress = progressOf(wanted.scheduler);
+    lab = runningLab(wanted) ?? (await Lab.boot({ ...wanted, lifetimeSeconds: LIFETIME_SECONDS, progress }));
+  }, BOOT_TIMEOUT_MS);
+  afterAll(async () => {
+    if (!isOnRunningLab) await lab?.[Symbol.asyncDispose]();
+  });
+  return () => lab!;
+}
+
+/** As `useLab`, with a stage; `prepare` is run before its exporters are started. */
+export function useStage(wanted: Wanted, prepare: (lab: Lab) => Promise<void> = async () => {}): () => Stage {
+  const lab = useLab(wanted);
+  let stage: Stage | undefined;
+  beforeAll(async () => {
+    stage = await Stage.set(lab(), prepare);
+    progressOf(wanted.scheduler)('exporters and Prometheus run');
+  }, BOOT_TIMEOUT_MS);
+  afterAll(() => stage?.prometheus[Symbol.asyncDispose]());
+  return () => stage!;
+}
+
+const progressOf =
+  (scheduler: SchedulerName) =>
+  (message: string): void =>
+    tell(`${scheduler}: ${message}`);
+
+function runningLab({ scheduler, init = 'busybox', threads = 'multi' }: Wanted): Lab | undefined {
+  if (!isOnRunningLab) return undefined;
+  const lab = Lab.running();
+  if (lab?.scheduler !== scheduler || lab.init !== init || lab.threads !== threads) {
+    const flags = `--scheduler=${scheduler} --init=${init} --threads=${threads}`;
+    throw new Error(`no lab of this kind runs: npm run lab:up -- ${flags}`);
+  }
+  return lab;
+}

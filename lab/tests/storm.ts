@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import { until } from '../../tools/lib/until.ts';
+import type { GuestName } from '../harness/lab.ts';
+import type { Stage } from '../harness/stage.ts';
+import { tell } from '../harness/tell.ts';
+
+const WINDOW_SECONDS = 60;
+const window = `[${WINDOW_SECONDS}s]`;
+
+const VICTIM = 'domu1';
+/** Neither attacked nor busy, and not pinned. */
+const QUIET = 'pvh1';
+
+interface Symptom {
+  /** PromQL of one number about a guest, over the window. */
+  of: (guest: GuestName) => string;
+  /** What it must be in the victim during the storm: at least so much ... */
+  atLeast: number;
+  /** ... and at least so many times as much as before it. */
+  timesIdle: number;
+  /** What it may be in the quiet guest during the storm: a share of what the victim has. */
+  quietShare: number;
+}
+
+/** Of the server under attack; not of the one that sleeps with a full queue. */
+const listeners = (guest: GuestName): string => `{machine="${guest}",port!="9000"}`;
+const observations = (guest: GuestName, more = ''): string =>
+  `sum(rate(xen_domain_vcpu_observations_total{domain="${guest}"${more}}${window}))`;
+
+/** What a storm does to a guest, hop by hop, from its accept queue back to the CPUs of the host. */
+const SYMPTOMS: Record<string, Symptom> = {
+  'share of time with a full accept queue': {
+    of: (guest) => `max(rate(xen_listener_accept_queue_full_seconds_total${listeners(guest)}${window}))`,
+    atLeast: 0.3,
+    timesIdle: 10,
+    quietShare: 0.01,
+  },
+  'mean length of the accept queue': {
+    of: (guest) => `max(rate(xen_listener_accept_queue_connection_seconds_total${listeners(guest)}${window}))`,
+    atLeast: 4,
+    timesIdle: 10,
+    quietShare: 0.05,
+  },
+  'drops by listeners, per second': {
+    of: (guest) => `sum(rate(xen_listener_drops_total${listeners(guest)}${window}))`,
+    atLeast: 10,
+    timesIdle: 10,
+    quietShare: 0.01,
+  },
+  'CPUs stolen': {
+    of: (guest) => `sum(rate(xen_cpu_seconds_total{machine="${guest}",mode="steal"}${window}))`,
+    atLeast: 0.5,
+    timesIdle: 10,
+    quietShare: 0.2,
+  },
+  'share of observations in which its vCPUs wait for a CPU': {
+    of: (guest) => `${observations(guest, ',state="runnable"')} / ${observations(guest)}`,
+    atLeast: 0.4,
+    timesIdle: 4,
+    quietShare: 0.3,
+  },
+  'CPU time of its netback threads, per second': {
+    of: (guest) => `sum(rate(xen_netback_cpu_seconds_total{domain="${guest}"}${window}))`,
+    atLeast: 0.01,
+    timesIdle: 5,
+    quietShare: 0.3,
+  },
+  'time that they wait for a CPU of Dom0, per second': {
+    of: (guest) => `sum(rate(xen_netback_thread_runqueue_wait_seconds_total{domain="${guest}"}${window}))`,
+    atLeast: 0.01,
+    timesIdle: 5,
+    // The clients are processes of Dom0 and keep its CPUs busy: every thread there waits longer.
+    quietShare: 0.6,
+  },
+  'slots that netback consumes, per second': {
+    of: (guest) => `sum(rate(xen_netback_ring_consumed_slots_total{domain="${guest}"}${window}))`,
+    atLeast: 100,
+    timesIdle: 10,
+    quietShare: 0.1,
+  },
+  'receive interrupts of netfront, per second': {
+    of: (guest) => `sum(rate(xen_netfront_interrupts_total{machine="${guest}",ring="rx"}${window}))`,
+    atLeast: 20,
+    timesIdle: 10,
+    quietShare: 0.1,
+  },
+};
+
+/** The metrics of an attacked guest move, and those of a quiet one do not. */
+export function describeStorm(stage: () => Stage): void {
+  type Answers = Record<string, number>;
+  const ask = async (guest: GuestName): Promise<Answers> => {
+    const all = Object.entries(SYMPTOMS).map(
+      async ([name, { of }]) => [name, await stage().number(of(guest))] as const,
+    );
+    return Object.fromEntries((await Promise.all(all)).map(([name, value]) => [name, value ?? NaN]));
+  };
+
+  describe('a storm of connections against a small slow server in domu1, whose vCPUs share one CPU with busy ones', () => {
+    test('moves every metric of the hops that suffer, and none of a quiet guest', { timeout: 900_000 }, async () => {
+      const { dom0 } = stage().lab;
+      await stage().scrapedFor(WINDOW_SECONDS);
+      const before = await ask(VICTIM);
+      const unmoved = (storm: Answers): string[] =>
+        Object.entries(SYMPTOMS).flatMap(([name, { atLeast, timesIdle }]) => {
+          const value = storm[name]!;
+          return value >= atLeast && value >= before[name]! * timesIdle
+            ? []
+            : [`${name}: ${before[name]}, then ${value}`];
+        });
+
+      await dom0.run('/lab/storm start');
+      let storm: Answers;
+      let quiet: Answers;
+      try {
+        await until('the metrics to move', async () => unmoved(await ask(VICTIM)).length === 0, {
+          timeoutMs: 300_000,
+          intervalMs: 2000,
+          // What has not moved by then is asserted below.
+        }).catch(() => {});
+        [storm, quiet] = await Promise.all([ask(VICTIM), ask(QUIET)]);
+      } finally {
+        await dom0.run('/lab/storm stop');
+      }
+      report(before, storm, quiet);
+      expect(unmoved(storm)).toEqual([]);
+      const moved = Object.entries(SYMPTOMS).flatMap(([name, { quietShare }]) =>
+        quiet[name]! <= storm[name]! * quietShare ? [] : [`${name}: ${quiet[name]}, of the victim ${storm[name]}`],
+      );
+      expect(moved).toEqual([]);
+    });
+  });
+
+  function report(before: Answers, storm: Answers, quiet: Answers): void {
+    const columns = (values: readonly string[]) => values.map((value) => value.padStart(12)).join('');
+    const rows = Object.keys(SYMPTOMS).map((name) => {
+      const values = [before, storm, quiet].map((answers) => answers[name]!.toPrecision(3));
+      return `${name.padEnd(58)}${columns(values)}`;
+    });
+    const title = `${''.padEnd(58)}${columns(['before', 'in storm', 'quiet guest'])}`;
+    tell([title, ...rows].join('\n'));
+  }
+}

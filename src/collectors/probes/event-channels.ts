@@ -1,0 +1,46 @@
+import { parseInterrupts, type InterruptRow } from '../../formats/proc-interrupts.ts';
+import type { Host } from '../../host/host.ts';
+import {
+  eventSource,
+  interruptsFile,
+  maxInterruptsBytes,
+  netbackQueue,
+  netfrontQueue,
+  networkDevices,
+  type EventSource,
+  type NetworkDevices,
+} from '../../sources/event-source.ts';
+import { naming } from '../../sources/parsed.ts';
+
+/** What an event channel of this kernel is for. */
+export interface EventChannel {
+  readonly source: EventSource;
+  /** Of the guest, where it is a vif's. */
+  readonly domid: number | undefined;
+  /** Empty where it is no network device's. */
+  readonly vif: string;
+  readonly queue: string;
+}
+
+const channelOf = ({ kind, action }: InterruptRow, devices: NetworkDevices): EventChannel => {
+  const source = eventSource(kind, action, devices);
+  const netback = source === 'netback' ? netbackQueue(action, devices) : undefined;
+  const netfront = source === 'netfront' ? netfrontQueue(action, devices) : undefined;
+  return {
+    source,
+    domid: netback?.vif.domid,
+    vif: netback?.vif.device ?? netfront?.vif ?? '',
+    queue: netback?.queue ?? netfront?.queue ?? '',
+  };
+};
+
+/** The event channels of this kernel, by their IRQ. Throws FileError or ParseError. */
+export const eventChannels = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>): Map<string, EventChannel> => {
+  const devices = networkDevices(sysfs);
+  const channels = new Map<string, EventChannel>();
+  const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);
+  naming(procfs.path(interruptsFile), () =>
+    parseInterrupts(bytes, (row) => channels.set(row.label, channelOf(row, devices))),
+  );
+  return channels;
+};

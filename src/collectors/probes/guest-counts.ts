@@ -1,0 +1,49 @@
+import type { Descriptor } from '../../metrics/descriptor.ts';
+import type { Families } from '../../metrics/families.ts';
+import { LabelSets } from '../../metrics/labels.ts';
+import type { Totals } from '../../metrics/named-totals.ts';
+
+/** A metric whose first label is `domain`. */
+type GuestMetric = Descriptor;
+
+const separator = '\0';
+
+/** Counts on behalf of one domain, by metric and by its labels behind `domain`. */
+export class GuestCounts implements Totals {
+  readonly #counts = new Map<GuestMetric, Map<string, number>>();
+
+  /** `values`: of the labels behind `domain`. */
+  add(metric: GuestMetric, values: readonly string[], count: number): void {
+    let counts = this.#counts.get(metric);
+    if (!counts) this.#counts.set(metric, (counts = new Map()));
+    const key = values.join(separator);
+    counts.set(key, (counts.get(key) ?? 0) + count);
+  }
+
+  addAll(other: GuestCounts): void {
+    for (const { metric, values, count } of other.all()) this.add(metric, values, count);
+  }
+
+  *all(): Iterable<{ metric: GuestMetric; values: string[]; count: number }> {
+    for (const [metric, counts] of this.#counts) {
+      for (const [key, count] of counts) yield { metric, values: key.split(separator), count };
+    }
+  }
+}
+
+/** Gives counts as samples. */
+export class GuestCountSamples {
+  readonly #labels = new Map<GuestMetric, LabelSets<string>>();
+
+  add(out: Families, domain: string, counts: GuestCounts): void {
+    for (const { metric, values, count } of counts.all()) {
+      let labels = this.#labels.get(metric);
+      if (!labels) this.#labels.set(metric, (labels = new LabelSets(metric.labels)));
+      out.add(metric, labels.get(domain, ...values), count);
+    }
+  }
+
+  sweep(): void {
+    for (const labels of this.#labels.values()) labels.sweep();
+  }
+}

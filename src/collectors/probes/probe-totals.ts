@@ -1,0 +1,179 @@
+import { log2Of, type HistTable } from '../../formats/trace-hist.ts';
+import type { Host } from '../../host/host.ts';
+import type { Families } from '../../metrics/families.ts';
+import { Histogram } from '../../metrics/histogram.ts';
+import { LabelSets, noLabels } from '../../metrics/labels.ts';
+import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
+import { NamedTotals } from '../../metrics/named-totals.ts';
+import { eventChannels } from './event-channels.ts';
+import type { Growth } from './reading-delta.ts';
+import { GuestCounts, GuestCountSamples } from './guest-counts.ts';
+import { callBounds, metrics, waitBounds } from './metrics.ts';
+import { delayFolder, grantOperations, probeFolder, probeSets, type ProbeSetName } from './probe-sets.ts';
+
+/** What TCP itself counted in the same time, in this network namespace. */
+export interface TcpGrowth {
+  readonly passiveOpens: number;
+  /** Of those, the ones made by SYN cookies and by Fast Open. */
+  readonly anotherWay: number;
+}
+
+/** What one set has counted in all windows. */
+class SetTotals {
+  armedSeconds = 0;
+  dropped = 0;
+  discarded = 0;
+  readonly probes = new Map<string, { hits: number; missed: number }>();
+}
+
+const spurious = 1;
+const firstNegative = 64;
+
+const hitsOf = (tables: readonly HistTable[]): number => tables.reduce((sum, { hits }) => sum + hits, 0);
+
+/** What the probes have counted since the exporter was started. */
+export class ProbeTotals {
+  readonly #isEach: boolean;
+  readonly #sets = new Map<ProbeSetName, SetTotals>();
+  readonly #guests = new NamedTotals<GuestCounts>();
+  /** What no guest could be named for. */
+  readonly #nobodys = new GuestCounts();
+  readonly #calls = new Map(grantOperations.map((operation) => [operation, new Histogram(callBounds)]));
+  readonly #waits = new Histogram(waitBounds);
+  #unmatched = 0;
+  #passiveOpens = 0;
+  readonly #samples = new GuestCountSamples();
+  readonly #callLabels = new LabelSets(metrics.callDuration.labels);
+  readonly #setLabels = new LabelSets(metrics.armedSeconds.labels);
+  readonly #probeLabels = new LabelSets(metrics.hits.labels);
+
+  /** `isEach`: whether series are for each queue. */
+  constructor(isEach: boolean) {
+    this.#isEach = isEach;
+  }
+
+  /** Adds what the sets counted in a window. Throws FileError or ParseError. */
+  add(host: Pick<Host, 'procfs' | 'sysfs'>, growths: ReadonlyMap<ProbeSetName, Growth>, tcp: TcpGrowth): void {
+    const guests = new Map<number, GuestCounts>();
+    const countsOf = (domid: number | undefined): GuestCounts => {
+      if (domid === undefined) return this.#nobodys;
+      let counts = guests.get(domid);
+      if (!counts) guests.set(domid, (counts = new GuestCounts()));
+      return counts;
+    };
+    const vifs = vifDevices(host.sysfs);
+    const channels = growths.has('events') ? eventChannels(host) : new Map();
+    for (const [name, growth] of growths) {
+      this.#addSet(name, growth);
+      if (name === 'grants') this.#addGrants(growth, vifs, countsOf);
+      if (name === 'events') this.#addEvents(growth, channels, countsOf);
+      if (name === 'accept') this.#addAccepts(growth, tcp);
+    }
+    this.#guests.add(guests);
+  }
+
+  #of(name: ProbeSetName): SetTotals {
+    let totals = this.#sets.get(name);
+    if (!totals) this.#sets.set(name, (totals = new SetTotals()));
+    return totals;
+  }
+
+  #addSet(name: ProbeSetName, { seconds, tables, probes }: Growth): void {
+    const totals = this.#of(name);
+    totals.armedSeconds += seconds;
+    for (const { dropped } of [...tables.values()].flat()) totals.dropped += dropped;
+    for (const [event, { hits, missed }] of probes) {
+      const known = totals.probes.get(event) ?? { hits: 0, missed: 0 };
+      totals.probes.set(event, { hits: known.hits + hits, missed: known.missed + missed });
+    }
+  }
+
+  #addGrants(
+    { tables }: Growth,
+    vifs: readonly VifDevice[],
+    countsOf: (domid: number | undefined) => GuestCounts,
+  ): void {
+    for (const operation of grantOperations) {
+      const byThread = tables.get(probeFolder(operation))?.[0];
+      for (const { keys, hits, sums } of byThread?.rows ?? []) {
+        const counts = countsOf(vifOfThread(keys[0]!, vifs)?.domid);
+        counts.add(metrics.calls, [operation], hits);
+        counts.add(metrics.operations, [operation], sums.get('count') ?? 0);
+      }
+    }
+    for (const [i, delay] of probeSets.grants.delays.entries()) {
+      this.#observe('grants', tables.get(delayFolder(delay)), this.#calls.get(grantOperations[i]!)!);
+    }
+  }
+
+  #addEvents(
+    { tables }: Growth,
+    channels: ReturnType<typeof eventChannels>,
+    countsOf: (domid: number | undefined) => GuestCounts,
+  ): void {
+    const add = (event: string, metric: typeof metrics.sends | typeof metrics.lateEois): void => {
+      for (const { keys, hits } of tables.get(probeFolder(event))?.[0]?.rows ?? []) {
+        const [irq = '', flags] = keys;
+        const { source, domid, vif, queue } = channels.get(irq) ?? { source: 'other', vif: '', queue: '' };
+        const result = flags === undefined ? [] : [(Number(flags) & spurious) === 0 ? 'work' : 'spurious'];
+        countsOf(domid).add(metric, [source, vif, this.#isEach ? queue : '', ...result], hits);
+      }
+    };
+    add('send', metrics.sends);
+    add('eoi', metrics.lateEois);
+  }
+
+  #addAccepts({ tables, probes }: Growth, { passiveOpens, anotherWay }: TcpGrowth): void {
+    const [queue, add] = probeSets.accept.delays.map((delay) => tables.get(delayFolder(delay)) ?? []);
+    const hits = (event: string): number => probes.get(event)?.hits ?? 0;
+    // Where the second function is not part of the first, all come through it: each would count twice.
+    const allAreAdded = hits('add') >= hits('queue') && hits('add') > 2 * anotherWay;
+    const counted = allAreAdded ? [add!] : [queue!, add!];
+    for (const each of counted) this.#observe('accept', each, this.#waits);
+    const accepted = tables.get(probeFolder('accept'))?.[0];
+    const returned = (accepted?.hits ?? 0) + (accepted?.dropped ?? 0);
+    this.#unmatched += Math.max(0, returned - hitsOf(counted.flat()));
+    this.#passiveOpens += passiveOpens;
+  }
+
+  /** Powers of two, which are bounds of the histogram or below the first of them. */
+  #observe(set: ProbeSetName, tables: readonly HistTable[] | undefined, histogram: Histogram): void {
+    for (const { keys, hits, sums } of tables?.[0]?.rows ?? []) {
+      const exponent = log2Of(keys[0]!);
+      if (exponent >= firstNegative) this.#of(set).discarded += hits;
+      else histogram.observeAll(2 ** exponent / 1e9, hits, (sums.get('ns') ?? 0) / 1e9);
+    }
+  }
+
+  /** `names`: of the guests that there are now, by domid. */
+  flush(out: Families, names: ReadonlyMap<number, string>): void {
+    this.#samples.add(out, '', this.#nobodys);
+    for (const [domain, counts] of this.#guests.of(names)) this.#samples.add(out, domain, counts);
+    if (this.#sets.has('grants')) {
+      for (const [operation, histogram] of this.#calls) {
+        out.addHistogram(metrics.callDuration, this.#callLabels.get(operation), histogram.read());
+      }
+    }
+    if (this.#sets.has('accept')) {
+      out.addHistogram(metrics.acceptWait, noLabels, this.#waits.read());
+      out.add(metrics.unmatched, noLabels, this.#unmatched);
+      out.add(metrics.passiveOpens, noLabels, this.#passiveOpens);
+    }
+    for (const [name, { armedSeconds, dropped, discarded, probes }] of this.#sets) {
+      const labels = this.#setLabels.get(name);
+      out.add(metrics.armedSeconds, labels, armedSeconds);
+      out.add(metrics.dropped, labels, dropped);
+      out.add(metrics.discarded, labels, discarded);
+      for (const { event, function: watched, at } of probeSets[name].probes) {
+        const counts = probes.get(event);
+        out.add(metrics.hits, this.#probeLabels.get(name, watched, at), counts?.hits);
+        out.add(metrics.missed, this.#probeLabels.get(name, watched, at), counts?.missed);
+      }
+    }
+    for (const labels of [this.#samples, this.#callLabels, this.#setLabels, this.#probeLabels]) labels.sweep();
+  }
+}
+
+/** Whose thread it is: `vif1.0-q0-guest [ 322]`. Names are cut to 15 characters; where even the queue is cut off, nobody knows. */
+const vifOfThread = (thread: string, vifs: readonly VifDevice[]): VifDevice | undefined =>
+  vifs.find(({ netDevice }) => netDevice !== undefined && thread.startsWith(`${netDevice}-q`));

@@ -1,0 +1,187 @@
+import { parseKprobeProfile, type ProbeCounts } from '../../formats/kprobe-profile.ts';
+import { parseTraceHist, type HistTable } from '../../formats/trace-hist.ts';
+import { FileError, isForbidden } from '../../host/file-tree.ts';
+import type { Host } from '../../host/host.ts';
+import { naming } from '../../sources/parsed.ts';
+import { CannotTrace } from '../../sources/windows.ts';
+import {
+  delayCommand,
+  delayFolder,
+  eventName,
+  isNeeded,
+  probeCommand,
+  probeFolder,
+  triggersOf,
+  type Probe,
+  type ProbeSet,
+  type ProbeSetName,
+} from './probe-sets.ts';
+import { clearInstance, makeInstance, ownInstance, removeRemains } from './leftovers.ts';
+
+/** What the tables of a set held at a moment. */
+export interface Reading {
+  /** Monotonic seconds. */
+  readonly at: number;
+  /** By the event's folder, in the order of its triggers. */
+  readonly tables: ReadonlyMap<string, readonly HistTable[]>;
+  /** By event. */
+  readonly probes: ReadonlyMap<string, ProbeCounts>;
+}
+
+/** The kernel does not take a command, for a reason that will not pass. */
+const isRefusal = (error: unknown): error is FileError =>
+  error instanceof FileError && ['EINVAL', 'ENOENT', 'EADDRNOTAVAIL', 'EOPNOTSUPP', 'EILSEQ'].includes(error.code);
+
+type ProbeHost = Pick<Host, 'procfs' | 'tracefs' | 'clock'>;
+
+/** The probes of this process in the kernel: made once, armed for a window, and all gone in the end. */
+export class ProbeSession {
+  readonly #host: ProbeHost;
+  readonly #sets: readonly ProbeSet[];
+  readonly #unusable = new Map<ProbeSetName, string>();
+  /** Probes that are there for what comes another way, and which this kernel does not let us have. */
+  readonly #missing = new Set<Probe>();
+  /** Of this process, once there may be something of it. */
+  #instance: string | undefined;
+  #isSetUp = false;
+
+  constructor(host: ProbeHost, sets: readonly ProbeSet[]) {
+    this.#host = host;
+    this.#sets = sets;
+  }
+
+  /** The sets that this kernel lets us have, as far as is known. */
+  get usable(): ProbeSet[] {
+    return this.#sets.filter(({ name }) => !this.#unusable.has(name));
+  }
+
+  /** Why not, by set. */
+  get unusable(): ReadonlyMap<ProbeSetName, string> {
+    return this.#unusable;
+  }
+
+  giveUp(set: ProbeSetName, why: string): void {
+    this.#unusable.set(set, why);
+  }
+
+  /** The set without the probes that this kernel does not let us have. */
+  #possible({ name, probes, counts, delays }: ProbeSet): ProbeSet {
+    const missing = new Set([...this.#missing].map(({ event }) => event));
+    return {
+      name,
+      probes: probes.filter(({ event }) => !missing.has(event)),
+      counts: counts.filter(({ event }) => !missing.has(event)),
+      delays: delays.filter(({ from, to }) => !missing.has(from.event) && !missing.has(to.event)),
+    };
+  }
+
+  /**
+   * Makes instance, probes and synthetic events, where they are not there yet, in place of all that a process before has left behind. Rejects with
+   * CannotTrace, AnotherExporter or FileError.
+   */
+  async setUp(): Promise<void> {
+    if (this.#isSetUp) return;
+    const own = ownInstance(this.#host.procfs);
+    try {
+      await removeRemains(this.#host, own);
+      this.#instance = own;
+      await makeInstance(this.#host, own);
+      for (const set of this.usable) await this.#make(set);
+      this.#isSetUp = true;
+    } catch (error) {
+      // What cannot be taken away now is so at the next attempt, or in the end.
+      await this.tearDown().catch(() => {});
+      throw isForbidden(error) ? new CannotTrace(forbidden(error as Error), { cause: error }) : error;
+    }
+  }
+
+  async #make(set: ProbeSet): Promise<void> {
+    const { tracefs } = this.#host;
+    for (const probe of set.probes) {
+      try {
+        await tracefs.append('kprobe_events', probeCommand(probe));
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        if (isNeeded(probe)) return this.giveUp(set.name, `${probe.function} cannot be probed (${error.code})`);
+        this.#missing.add(probe);
+      }
+    }
+    for (const delay of this.#possible(set).delays) await tracefs.append('synthetic_events', delayCommand(delay));
+  }
+
+  /** From now on these sets count. One that the kernel does not take is unusable. Rejects with FileError. */
+  async arm(sets: readonly ProbeSet[]): Promise<void> {
+    for (const set of sets) {
+      for (const { event, command } of triggersOf(this.#possible(set))) {
+        const file = this.#file(event, 'trigger');
+        try {
+          await this.#host.tracefs.append(file, command);
+        } catch (error) {
+          if (!isRefusal(error) || error.code === 'ENOENT') throw error;
+          this.giveUp(set.name, `the kernel refuses "${command}" for ${event} (${await this.#complaint(error)})`);
+          break;
+        }
+      }
+    }
+  }
+
+  /** What the kernel says of the command that it refused last. */
+  async #complaint(error: FileError): Promise<string> {
+    const log = await this.#host.tracefs.read(`instances/${this.#instance}/error_log`).catch(() => '');
+    return [...log.matchAll(/error: (.*)/g)].at(-1)?.[1] ?? error.code;
+  }
+
+  /** What these sets have counted since they were armed. Rejects with FileError or ParseError. */
+  async read(sets: readonly ProbeSet[]): Promise<Map<ProbeSetName, Reading>> {
+    const readings = new Map<ProbeSetName, Reading>();
+    const profile = await this.profile();
+    for (const set of sets) {
+      const at = this.#host.clock.monotonicSeconds();
+      const { probes, counts, delays } = this.#possible(set);
+      const tables = new Map<string, HistTable[]>();
+      const folders = [
+        // What has come out of the delays before what has gone in.
+        ...delays.map(delayFolder),
+        ...[...counts.map(({ event }) => event), ...delays.flatMap(({ from, to }) => [from.event, to.event])].map(
+          probeFolder,
+        ),
+      ];
+      for (const folder of new Set(folders)) tables.set(folder, await this.#parsed(folder));
+      const own = probes.map(({ event }) => [event, profile.get(eventName(event)) ?? { hits: 0, missed: 0 }] as const);
+      readings.set(set.name, { at, tables, probes: new Map(own) });
+    }
+    return readings;
+  }
+
+  async #parsed(folder: string): Promise<HistTable[]> {
+    const file = this.#file(folder, 'hist');
+    const text = await this.#host.tracefs.read(file);
+    return naming(this.#host.tracefs.files.path(file), () => parseTraceHist(text));
+  }
+
+  /** How often the probes of everybody were hit, by the name of their events. Rejects with FileError or ParseError. */
+  async profile(): Promise<Map<string, ProbeCounts>> {
+    const text = await this.#host.tracefs.read('kprobe_profile');
+    return naming(this.#host.tracefs.files.path('kprobe_profile'), () => parseKprobeProfile(text));
+  }
+
+  /** Nothing is watched any longer. Rejects with FileError. */
+  async disarm(): Promise<void> {
+    if (this.#instance !== undefined) await clearInstance(this.#host.tracefs, this.#instance);
+  }
+
+  /** All is as it was before. Rejects with FileError. */
+  async tearDown(): Promise<void> {
+    this.#isSetUp = false;
+    if (this.#instance === undefined) return;
+    await removeRemains(this.#host, this.#instance);
+    this.#instance = undefined;
+  }
+
+  #file(event: string, name: string): string {
+    return `instances/${this.#instance}/events/${event}/${name}`;
+  }
+}
+
+const forbidden = ({ message }: Error): string =>
+  `only root can set probes, and no one where the kernel is locked down for confidentiality (${message})`;

@@ -1,0 +1,74 @@
+import { CommandError, type Command, type CommandOutput, type Commands } from '../commands.ts';
+import { converse, type Conversation } from './client.ts';
+import { answerIn, type CommandAnswer } from './protocol.ts';
+
+/**
+ * The commands of a helper, which has the paths of their programs and the deadlines. `has` tells which programs there are; `observe` is told how
+ * long each process ran, in seconds.
+ */
+export const helpedCommands = ({
+  socket,
+  has,
+  observe = () => {},
+}: {
+  socket: string;
+  has: (program: string) => boolean;
+  observe?: ((name: string, seconds: number) => void) | undefined;
+}): Commands => {
+  const underWay = new Set<Conversation>();
+  let isClosed = false;
+
+  const ask = async (
+    { name, file, args, maxBytes, signal }: Command,
+    take: (bytes: Uint8Array) => boolean,
+  ): Promise<string> => {
+    const line = [file, ...args].join(' ');
+    if (isClosed) throw new CommandError(`${line}: stopping`);
+    let bytes = 0;
+    let refusal: string | undefined;
+    const refuse = (why: string): void => {
+      refusal = why;
+      conversation.enough();
+    };
+    const conversation = converse(socket, line, (output) => {
+      if (refusal !== undefined) return;
+      bytes += output.length;
+      if (bytes > maxBytes) return refuse(`more than ${maxBytes} bytes of output`);
+      try {
+        if (!take(output)) conversation.enough();
+      } catch (error) {
+        refuse((error as Error).message);
+      }
+    });
+    underWay.add(conversation);
+    signal?.addEventListener('abort', conversation.enough);
+    try {
+      const { error, seconds, complaint } = await conversation.last
+        .then(answerIn<CommandAnswer>)
+        .catch((cause: Error) => {
+          throw new CommandError(`${line}: the helper does not answer: ${cause.message}`, { cause });
+        });
+      if (seconds !== undefined) observe(name, seconds);
+      if (refusal !== undefined) throw new CommandError(`${line}: ${refusal}`);
+      if (error !== undefined) throw new CommandError(error);
+      return complaint;
+    } finally {
+      signal?.removeEventListener('abort', conversation.enough);
+      underWay.delete(conversation);
+    }
+  };
+
+  return {
+    run: async (command): Promise<CommandOutput> => {
+      const output: Uint8Array[] = [];
+      const complaint = await ask(command, (bytes) => output.push(bytes) > 0);
+      return { stdout: Buffer.concat(output).toString('utf8'), complaint };
+    },
+    stream: async (command, take) => void (await ask(command, take)),
+    find: (name) => (has(name) ? name : undefined),
+    close: () => {
+      isClosed = true;
+      for (const conversation of underWay) conversation.abandon();
+    },
+  };
+};

@@ -1,0 +1,76 @@
+import { createTask } from 'node-cron';
+import type { Clock } from '../host/clock.ts';
+import type { CommandOutput, Command, Commands } from '../host/commands.ts';
+import type { BackgroundTask } from './background-task.ts';
+
+const periodsUntilStale = 3;
+
+const periodSeconds = (every: BackgroundTask['every']): number => {
+  if ('seconds' in every) return every.seconds;
+  const task = createTask(every.cron, () => {});
+  const [first, second] = task.getNextRuns(2);
+  void task.destroy();
+  return first && second ? (second.getTime() - first.getTime()) / 1e3 : 0;
+};
+
+/** A slow reading of the machine: taken in the background, kept while it is fresh, shared by the collectors that want it. */
+export class BackgroundReading<Reading> implements BackgroundTask {
+  readonly every: BackgroundTask['every'];
+  readonly #clock: Clock;
+  readonly #read: () => Promise<Reading>;
+  readonly #freshSeconds: number;
+  #last: { reading: Reading; at: number } | undefined;
+  #runNow: (() => void) | undefined;
+
+  constructor(spec: { every: BackgroundTask['every']; clock: Clock; read: () => Promise<Reading> }) {
+    this.every = spec.every;
+    this.#clock = spec.clock;
+    this.#read = spec.read;
+    this.#freshSeconds = periodsUntilStale * periodSeconds(spec.every);
+  }
+
+  async run(): Promise<void> {
+    const reading = await this.#read();
+    this.#last = { reading, at: this.#clock.monotonicSeconds() };
+  }
+
+  onStart(runNow: () => void): void {
+    this.#runNow = runNow;
+  }
+
+  /** Has it taken now, without waiting for it. */
+  refresh(): void {
+    this.#runNow?.();
+  }
+
+  /** The last good reading; undefined before the first, and when it is three periods old. */
+  get fresh(): Reading | undefined {
+    if (this.#last === undefined) return undefined;
+    return this.#clock.monotonicSeconds() - this.#last.at > this.#freshSeconds ? undefined : this.#last.reading;
+  }
+
+  /** The last good reading, however old it is. */
+  get last(): Reading | undefined {
+    return this.#last?.reading;
+  }
+}
+
+/**
+ * Runs a command and parses what it prints. An error of the parser names the command and its first complaint: xl ends with exit status 0 after
+ * many a failure.
+ */
+export const readCommand = async <Reading>(
+  commands: Commands,
+  command: Command,
+  parse: (stdout: string) => Reading,
+): Promise<Reading> => {
+  const { stdout, complaint }: CommandOutput = await commands.run(command);
+  try {
+    return parse(stdout);
+  } catch (error) {
+    const said = complaint === '' ? '' : ` (it said: ${complaint})`;
+    throw new Error(`${[command.file, ...command.args].join(' ')}: ${(error as Error).message}${said}`, {
+      cause: error,
+    });
+  }
+};

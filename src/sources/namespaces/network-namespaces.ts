@@ -1,0 +1,132 @@
+import { FileError } from '../../host/file-tree.ts';
+import type { Host } from '../../host/host.ts';
+import type { BackgroundTask } from '../background-task.ts';
+import { cheapestFirst, findNamespaces, type FoundNamespace } from './discovery.ts';
+import { NamespaceNames } from './names.ts';
+import { NetworkNamespace, type NamespaceState } from './network-namespace.ts';
+
+/** Which network namespaces to read. */
+export interface NamespaceSettings {
+  /** Our own alone, or all in which there is a process. */
+  readonly scope: 'self' | 'all';
+  /** Between two looks at which there are. */
+  readonly intervalSeconds: number;
+  /** Others than ours to read at most. */
+  readonly most: number;
+}
+
+// A namespace may lose all the processes that we know of many times a second and have others.
+const leastSecondsBetweenLooks = 1;
+
+/**
+ * The other network namespaces of this machine, shared by the collectors whose numbers belong to one. Found by the processes in them: one that
+ * comes is found within an interval, one whose last process has gone is closed when it is read next, at the latest after an interval.
+ */
+export class NetworkNamespaces {
+  /** What keeps the list current; empty where only ours is read. */
+  readonly background: readonly BackgroundTask[];
+  readonly #host: Host;
+  readonly #most: number;
+  readonly #names: NamespaceNames;
+  readonly #known = new Map<string, NetworkNamespace>();
+  #beyondMost = 0;
+  #lookedAt = -Infinity;
+  #lookNow: (() => void) | undefined;
+
+  constructor(host: Host, { scope, intervalSeconds, most }: NamespaceSettings) {
+    this.#host = host;
+    this.#most = most;
+    this.#names = new NamespaceNames(host.procfs);
+    this.background =
+      scope === 'self'
+        ? []
+        : [
+            {
+              every: { seconds: intervalSeconds },
+              run: () => this.#look(),
+              onStart: (runNow) => (this.#lookNow = runNow),
+            },
+          ];
+  }
+
+  /** Whether others than ours are looked for at all. */
+  get areWanted(): boolean {
+    return this.background.length > 0;
+  }
+
+  /** Those that are known. */
+  get others(): NetworkNamespace[] {
+    return [...this.#known.values()];
+  }
+
+  /** How many there are in each state, without ours. */
+  count(): Record<NamespaceState, number> {
+    const counts = { read: 0, unread: this.#beyondMost, refused: 0 };
+    for (const { state } of this.#known.values()) counts[state] += 1;
+    return counts;
+  }
+
+  /** Which are not read and why, in words; undefined where all are. */
+  lacks(): string | undefined {
+    const { read, unread, refused } = this.count();
+    if (unread + refused === 0) return undefined;
+    const reasons = new Set(this.others.flatMap(({ failure }) => failure ?? []));
+    const [reason] = reasons;
+    return [
+      `the listeners of ${unread + refused} of ${read + unread + refused} other network namespaces`,
+      ...(refused > 0 ? ['which needs CAP_SYS_ADMIN and CAP_SYS_PTRACE'] : []),
+      ...(this.#beyondMost > 0 ? [`at most ${this.#most} are read`] : []),
+      ...(reason === undefined ? [] : [reason]),
+    ].join('; ');
+  }
+
+  /** Closes all. */
+  close(): void {
+    for (const namespace of this.#known.values()) namespace.close();
+  }
+
+  async #look(): Promise<void> {
+    const { procfs, clock } = this.#host;
+    const found = await findNamespaces(procfs);
+    const isFew = found.length <= this.#most;
+    const isRead = ({ id }: FoundNamespace): boolean => this.#known.has(id);
+    const chosen = isFew ? found : (await cheapestFirst(procfs, found, isRead)).slice(0, this.#most);
+    this.#forgetAllBut(new Set(chosen.map(({ id }) => id)));
+    if (chosen.some(({ id }) => !this.#known.has(id))) this.#names.refresh();
+    for (const each of chosen) this.#watch(each);
+    this.#beyondMost = found.length - chosen.length;
+    this.#lookedAt = clock.monotonicSeconds();
+  }
+
+  #forgetAllBut(ids: ReadonlySet<string>): void {
+    for (const [id, namespace] of this.#known) {
+      if (ids.has(id)) continue;
+      namespace.close();
+      this.#names.release(namespace.name);
+      this.#known.delete(id);
+    }
+  }
+
+  #watch(found: FoundNamespace): void {
+    const namespace = this.#known.get(found.id) ?? this.#begin(found);
+    namespace?.update(found.pids, this.#host);
+  }
+
+  /** Undefined where its process has gone before we could name it. */
+  #begin(found: FoundNamespace): NetworkNamespace | undefined {
+    const { procfs } = this.#host;
+    try {
+      const name = this.#names.take(found.id, found.inode, found.pids[0]!);
+      const namespace = new NetworkNamespace(name, found, procfs, found.pids, () => this.#lookSoon());
+      this.#known.set(found.id, namespace);
+      return namespace;
+    } catch (error) {
+      if (error instanceof FileError) return undefined;
+      throw error;
+    }
+  }
+
+  #lookSoon(): void {
+    if (this.#host.clock.monotonicSeconds() - this.#lookedAt >= leastSecondsBetweenLooks) this.#lookNow?.();
+  }
+}

@@ -1,0 +1,180 @@
+import { setImmediate } from 'node:timers/promises';
+import { parseVirqs, traceBufferVirq } from '../../formats/lsevtchn.ts';
+import { runStateEvents, XentraceParser } from '../../formats/xentrace.ts';
+import type { Host } from '../../host/host.ts';
+import { readCommand } from '../background-reading.ts';
+import { naming } from '../parsed.ts';
+import type { Toolstack } from '../toolstack/toolstack.ts';
+import { CannotTrace } from '../windows.ts';
+import { RunStateTotals } from '../../collectors/runstate/domain-totals.ts';
+import { foldIntervals } from '../../collectors/runstate/intervals.ts';
+import { TraceWindow } from './trace-window.ts';
+
+/** Another program traces. It was left alone. */
+export class AnotherTracer extends Error {
+  override readonly name = 'AnotherTracer';
+}
+
+/** What a window may cost. */
+export interface TraceLimits {
+  readonly windowSeconds: number;
+  readonly maxBytes: number;
+  /** CPU time of this process while the trace comes in. */
+  readonly maxCpuSeconds: number;
+}
+
+/** What was read, however it ended. */
+export interface TraceCost {
+  bytes: number;
+  cpuSeconds: number;
+}
+
+/** What a window showed. */
+export interface TracedWindow {
+  /** A limit was reached before the window was over. */
+  readonly isShort: boolean;
+  /** Of which the trace told everything. */
+  readonly seconds: number;
+  readonly lostRecords: number;
+  readonly mismatches: number;
+  /** By domid. */
+  readonly domains: ReadonlyMap<number, RunStateTotals>;
+}
+
+// What xentrace may write after it was asked to end: the rest of all CPUs' buffers.
+const restBytes = 32 << 20;
+const turnOffSeconds = 1;
+
+/** Runs xentrace for a window at a time. It is the only user of Xen's trace buffer, or none. */
+export class Tracer {
+  readonly #host: Pick<Host, 'commands' | 'clock'>;
+  readonly #toolstack: Toolstack;
+  readonly #programs: { readonly xentrace: string; readonly lsevtchn: string };
+  readonly #limits: TraceLimits;
+
+  constructor(spec: {
+    host: Pick<Host, 'commands' | 'clock'>;
+    toolstack: Toolstack;
+    programs: { xentrace: string; lsevtchn: string };
+    limits: TraceLimits;
+  }) {
+    this.#host = spec.host;
+    this.#toolstack = spec.toolstack;
+    this.#programs = spec.programs;
+    this.#limits = spec.limits;
+  }
+
+  /**
+   * Traces a window and adds to `cost` what that took, also where it fails. `hertz`: of the time-stamp counter. Rejects with AnotherTracer,
+   * CannotTrace, CommandError or ParseError; tracing is off then, but where another program wants it on.
+   */
+  async trace(hertz: number, cost: TraceCost): Promise<TracedWindow> {
+    await this.#checkNobodyTraces();
+    const window = new TraceWindow();
+    const parser = new XentraceParser(window);
+    const isShort = await this.#read(parser, cost);
+    return { isShort, ...(await this.#fold(window, parser, hertz, cost)) };
+  }
+
+  /** A second xentrace would fail too, but change the first one's event mask before. */
+  async #checkNobodyTraces(): Promise<void> {
+    const { lsevtchn } = this.#programs;
+    const command = this.#toolstack.command('lsevtchn', lsevtchn, ['0']);
+    const virqs = await readCommand(this.#host.commands, command, parseVirqs).catch(explain);
+    if (!virqs.includes(traceBufferVirq)) return;
+    throw new AnotherTracer(`another program is tracing (Dom0 has bound virtual IRQ ${traceBufferVirq})`);
+  }
+
+  /** Whether a limit cut it short. */
+  async #read(parser: XentraceParser, cost: TraceCost): Promise<boolean> {
+    const { commands, clock } = this.#host;
+    const { windowSeconds, maxBytes, maxCpuSeconds } = this.#limits;
+    const mask = `0x${runStateEvents.toString(16).padStart(8, '0')}`;
+    const args = ['-D', '-e', mask, '-T', String(windowSeconds), '/dev/stdout'];
+    const command = this.#toolstack.command('xentrace', this.#programs.xentrace, args);
+    const limited = {
+      ...command,
+      timeoutSeconds: windowSeconds + command.timeoutSeconds,
+      maxBytes: maxBytes + restBytes,
+    };
+    let bytes = 0;
+    let cpuSeconds = 0;
+    let isShort = false;
+    try {
+      await commands.stream(limited, (piece) => {
+        const begin = clock.cpuSeconds();
+        bytes += piece.length;
+        parser.push(piece);
+        cpuSeconds += clock.cpuSeconds() - begin;
+        isShort ||= bytes > maxBytes || cpuSeconds > maxCpuSeconds;
+        return !isShort;
+      });
+      naming([command.file, ...args].join(' '), () => parser.end());
+      return isShort;
+    } catch (error) {
+      return await this.#afterFailure(error as Error);
+    } finally {
+      cost.bytes += bytes;
+      cost.cpuSeconds += cpuSeconds;
+    }
+  }
+
+  /** A xentrace that was killed, or could not write, has left tracing on: another one, which does not trace, turns it off as it ends. */
+  async #afterFailure(error: Error): Promise<never> {
+    const why = explained(error);
+    if (why !== error) throw why;
+    const args = ['-X', '-D', '-T', String(turnOffSeconds), '/dev/null'];
+    const command = this.#toolstack.command('xentrace -X', this.#programs.xentrace, args);
+    await this.#host.commands.run(command).catch((failure: Error) => {
+      throw new Error(`${error.message}; and tracing could not be turned off: ${failure.message}`, { cause: failure });
+    });
+    throw error;
+  }
+
+  async #fold(
+    window: TraceWindow,
+    parser: XentraceParser,
+    hertz: number,
+    cost: TraceCost,
+  ): Promise<Omit<TracedWindow, 'isShort'>> {
+    const { clock } = this.#host;
+    const domains = new Map<number, RunStateTotals>();
+    const fold = foldIntervals(window, parser.span ?? { begin: 0, end: 0 }, (interval) => {
+      let totals = domains.get(interval.domid);
+      if (!totals) domains.set(interval.domid, (totals = new RunStateTotals()));
+      totals.add(interval, hertz);
+    });
+    for (;;) {
+      const begin = clock.cpuSeconds();
+      const step = fold.next();
+      cost.cpuSeconds += clock.cpuSeconds() - begin;
+      if (step.done) {
+        const { cycles, mismatches } = step.value;
+        return { seconds: cycles / hertz, lostRecords: window.lostRecords, mismatches, domains };
+      }
+      await setImmediate();
+    }
+  }
+}
+
+/** What an error of xentrace or lsevtchn means for us, or the error itself. Their words are those of strerror(3). */
+const explained = (error: Error): Error => {
+  const { message } = error;
+  if (/Permission denied|Operation not permitted/.test(message)) {
+    return new CannotTrace(`only root can read Xen's trace buffer (${message})`, { cause: error });
+  }
+  if (/Function not implemented/.test(message)) {
+    return new CannotTrace(`this Xen is built without a trace buffer (${message})`, { cause: error });
+  }
+  // Between our look and its start.
+  if (/VIRQ.*File exists/.test(message)) {
+    return new AnotherTracer(`another program has begun to trace, and has our event mask now (${message})`, {
+      cause: error,
+    });
+  }
+  return error;
+};
+
+const explain = (error: Error): never => {
+  throw explained(error);
+};

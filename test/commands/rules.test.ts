@@ -1,0 +1,76 @@
+import { load } from 'js-yaml';
+import { expect, test } from 'vitest';
+import { rulesCommand, rulesUsage } from '../../src/commands/rules.ts';
+import { UsageError } from '../../src/config/usage-error.ts';
+import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
+
+const groupsOf = (...args: string[]): RuleGroup[] => (load(rulesCommand(args)) as { groups: RuleGroup[] }).groups;
+const alert = (name: string, ...args: string[]): AlertingRule =>
+  groupsOf(...args)
+    .flatMap(({ rules }) => rules)
+    .find((rule): rule is AlertingRule => 'alert' in rule && rule.alert === name)!;
+
+test('every selector takes the job that is given', () => {
+  const text = rulesCommand(['--job=xen-.*|dom0']);
+  expect(text).toContain('xen_tcp_passive_opens_total{job=~"xen-.*|dom0"}');
+  expect(text).not.toContain('job=~"xen"');
+});
+
+test('another threshold changes the alert and the score of its cause', () => {
+  const set = '--set=XenVcpuStarved.threshold=0.25';
+  expect(alert('XenVcpuStarved', set).expr).toContain('> 0.25) * on (uuid)');
+  const score = groupsOf(set)
+    .flatMap(({ rules }) => rules)
+    .find((rule) => 'record' in rule && rule.record.startsWith('uuid_cause:'))!;
+  expect(score.expr).toMatch(/\/ 0\.25 > 0\.5\), "cause", "XenVcpuStarved"/);
+});
+
+test('another threshold of a cause changes the symptom that asks for it', () => {
+  const collapse = alert('XenAcceptThroughputCollapse', '--set=XenUplinkDropping.threshold=0.03');
+  expect(collapse.expr).toContain('label_replace(instance:xen_uplink_lost_packets:ratio_rate5m > 0.03,');
+});
+
+test('another severity has a threshold of its own', () => {
+  const all = groupsOf('--set=XenVifDropping.critical.threshold=0.07').flatMap(({ rules }) => rules);
+  const dropping = all.filter((rule): rule is AlertingRule => 'alert' in rule && rule.alert === 'XenVifDropping');
+  expect(dropping.map(({ labels, expr }) => [labels.severity, / > (0\.0[17])\b/.exec(expr)?.[1]])).toEqual([
+    ['warning', '0.01'],
+    ['critical', '0.07'],
+  ]);
+});
+
+test('dashboards are where Grafana is', () => {
+  const { annotations } = alert('XenDom0Starved', '--grafana-url=http://grafana');
+  expect(annotations['dashboard_url']).toBe('http://grafana/d/xen-dom0?var-host={{ $labels.instance }}');
+});
+
+test('links go where the runbooks are', () => {
+  for (const url of ['http://wiki/xen', 'http://wiki/xen/']) {
+    const { annotations } = alert('XenAcceptQueueOverflow', `--runbook-url=${url}`);
+    expect(annotations['runbook_url']).toBe('http://wiki/xen/XenAcceptQueueOverflow.md');
+    expect(annotations['description']).toContain('http://wiki/xen/{{ .Labels.cause }}.md');
+  }
+});
+
+test('a manifest of the Prometheus Operator has the same groups', () => {
+  const manifest = load(rulesCommand(['--format=operator'])) as { kind: string; spec: { groups: RuleGroup[] } };
+  expect(manifest.kind).toBe('PrometheusRule');
+  expect(manifest.spec.groups).toEqual(groupsOf());
+});
+
+test('help', () => {
+  expect(rulesCommand(['--help'])).toBe(rulesUsage);
+});
+
+test.each([
+  ['--set=XenVcpuStarved=1', 'expected ALERT.threshold=NUMBER'],
+  ['--set=XenVifDropping.info.threshold=1', 'expected XenVifDropping.threshold or XenVifDropping.critical.threshold'],
+  ['--set=XenNone.threshold=1', 'there is no alert XenNone'],
+  ['--set=XenVcpuStarved.threshold=much', 'expected a number above 0, found much'],
+  ['--set=XenVcpuStarved.threshold=0', 'expected a number above 0, found 0'],
+  ['--format=json', 'expected prometheus or operator'],
+  ['--nothing', "Unknown option '--nothing'"],
+])('%s is refused', (arg, message) => {
+  expect(() => rulesCommand([arg])).toThrow(UsageError);
+  expect(() => rulesCommand([arg])).toThrow(message);
+});

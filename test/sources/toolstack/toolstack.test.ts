@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { BackgroundReading } from '../../../src/sources/background-reading.ts';
+import { DomainDirectory, domainLabels } from '../../../src/sources/toolstack/domain-directory.ts';
+import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
+import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
+import type { Command } from '../../../src/host/commands.ts';
+import { readText } from '../../../tools/lib/fixture.ts';
+import { fakeClock, fakeHost, TempTree } from '../../../tools/lib/fake-host.ts';
+import { hostOf, hostRoot } from '../../../tools/lib/hosts.ts';
+import { toolstackOf } from '../../../tools/lib/toolstack.ts';
+
+const template = parseXlList(readText('hosts/credit-storm/commands/xl list -v'))[1]!;
+const domain = (domid: number, name: string | undefined): XlDomain => ({ ...template, domid, name });
+
+describe('labels of domains', () => {
+  test('one label never stands for two, and a domain without a name has none', () => {
+    const domains = [domain(0, 'dom0'), domain(3, 'web'), domain(4, undefined), domain(5, 'web'), domain(6, 'db')];
+    expect([...domainLabels(domains)]).toEqual([
+      [0, 'dom0'],
+      [3, 'web'],
+      [5, 'domid:5'],
+      [6, 'db'],
+    ]);
+  });
+});
+
+describe('whose a device is', () => {
+  const directoryOf = (...lists: XlDomain[][]) => {
+    const list = new BackgroundReading<readonly XlDomain[]>({
+      every: { seconds: 5 },
+      clock: fakeClock(),
+      read: () => (lists.length === 0 ? Promise.reject(new Error('xl hangs')) : Promise.resolve(lists.shift()!)),
+    });
+    let asked = 0;
+    list.onStart(() => (asked += 1));
+    return { list, directory: new DomainDirectory(list), asked: () => asked };
+  };
+
+  test('names come with the list; an unknown domid has a new list read at once, but once only', async () => {
+    const { list, directory, asked } = directoryOf([domain(7, 'web')], [domain(7, 'web'), domain(9, 'db')]);
+    expect(directory.ownerOf(7)).toBeUndefined();
+    await list.run();
+    expect(directory.ownerOf(7)).toEqual({ label: 'web', isStub: false });
+    const before = asked();
+    expect([directory.ownerOf(9), directory.ownerOf(9), asked()]).toEqual([undefined, undefined, before + 1]);
+    await list.run();
+    expect(directory.ownerOf(9)).toEqual({ label: 'db', isStub: false });
+  });
+
+  test('a domain that is no longer listed owns nothing, whatever devices remain', async () => {
+    const { list, directory } = directoryOf([domain(7, 'web')], [domain(8, 'web')]);
+    await list.run();
+    await list.run();
+    expect([directory.ownerOf(7), directory.ownerOf(8)]).toEqual([undefined, { label: 'web', isStub: false }]);
+  });
+
+  test('a domain that is there but has no name yet waits, without a new list each time', async () => {
+    const { list, directory, asked } = directoryOf([domain(7, undefined)]);
+    await list.run();
+    expect([directory.ownerOf(7), asked()]).toEqual([undefined, 0]);
+  });
+
+  test('while xl does not answer the names of before serve', async () => {
+    const { list, directory } = directoryOf([domain(7, 'web')]);
+    await list.run();
+    await expect(list.run()).rejects.toThrow('xl hangs');
+    expect(directory.ownerOf(7)).toEqual({ label: 'web', isStub: false });
+  });
+
+  test("a stub domain's devices are its guest's; a guest that is only called so keeps its own", async () => {
+    const { list, directory } = directoryOf([domain(7, 'win'), domain(8, 'win-dm'), domain(9, 'other-dm')]);
+    await list.run();
+    expect(directory.ownerOf(8)).toEqual({ label: 'win', isStub: true });
+    expect(directory.ownerOf(9)).toEqual({ label: 'other-dm', isStub: false });
+  });
+
+  test('a driver domain cannot read names: domids serve', () => {
+    expect(new DomainDirectory(undefined).ownerOf(7)).toEqual({ label: 'domid:7', isStub: false });
+  });
+});
+
+describe('where xl can be asked', () => {
+  test('Dom0 with an xl', () => {
+    expect(typeof toolstackOf(hostOf('credit-storm')).xl).toBe('object');
+  });
+
+  test('Dom0 without: says what is missing, and goes by domids', () => {
+    const host = fakeHost(hostRoot('credit-storm'));
+    expect(toolstackOf(host).xl).toBe('there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.xl)');
+    expect(toolstackOf(host).directory.ownerOf(1)).toEqual({ label: 'domid:1', isStub: false });
+  });
+
+  test('another domain with an xl, such as a driver domain: xl is not asked', () => {
+    using tree = new TempTree().write({ 'sys/hypervisor/type': 'xen\n', 'proc/xen/capabilities': '' });
+    const host = fakeHost(tree.root, { commands: { find: () => '/usr/sbin/xl' } });
+    expect(toolstackOf(host).xl).toBe('only Dom0 can ask the toolstack, and this is not Dom0');
+  });
+});
+
+describe('readings', () => {
+  test('go stale after three periods', async () => {
+    const clock = fakeClock();
+    const reading = new BackgroundReading({ every: { seconds: 5 }, clock, read: () => Promise.resolve('ok') });
+    expect(reading.fresh).toBeUndefined();
+    await reading.run();
+    clock.advance(15);
+    expect(reading.fresh).toBe('ok');
+    clock.advance(0.1);
+    expect([reading.fresh, reading.last]).toEqual([undefined, 'ok']);
+  });
+
+  test('those with a cron pattern too: three of its periods', async () => {
+    const clock = fakeClock();
+    const reading = new BackgroundReading({ every: { cron: '*/5 * * * *' }, clock, read: () => Promise.resolve('ok') });
+    await reading.run();
+    clock.advance(900);
+    expect(reading.fresh).toBe('ok');
+    clock.advance(1);
+    expect(reading.fresh).toBeUndefined();
+  });
+
+  test('an exit status of 0 proves nothing: the error names the command, what was wrong, and what it complained of', async () => {
+    const host = hostOf('credit2-storm');
+    const run = (command: Command) =>
+      Promise.resolve({ stdout: '', complaint: `libxl: error: of ${command.args.join(' ')}` });
+    const { xl } = toolstackOf({ ...host, commands: { ...host.commands, run } });
+    if (typeof xl === 'string') throw new Error(xl);
+    await expect(xl.domains.run()).rejects.toThrow(
+      `${hostRoot('credit2-storm')}/bin/xl list -v: expected lines that all end in a newline, found no output (it said: libxl: error: of list -v)`,
+    );
+  });
+
+  test('a domain that the inventory does not know has it read at once, until it is in it', async () => {
+    const host = hostOf('credit-storm');
+    const newcomer = (text: string): string => text.replace(/^pvh1( +)3 /m, 'late$1 9 ');
+    let isLate = false;
+    const run = async (command: Command) => {
+      const output = await host.commands.run(command);
+      return isLate && command.name === 'xl list -v' ? { ...output, stdout: newcomer(output.stdout) } : output;
+    };
+    const { xl } = toolstackOf({ ...host, commands: { ...host.commands, run } });
+    if (typeof xl === 'string') throw new Error(xl);
+    const asked = { configs: 0, cpupools: 0 };
+    xl.configs.onStart(() => (asked.configs += 1));
+    xl.cpupools.onStart(() => (asked.cpupools += 1));
+    await xl.domains.run();
+    expect(asked).toEqual({ configs: 0, cpupools: 0 });
+    await xl.configs.run();
+    await xl.domains.run();
+    expect(asked).toEqual({ configs: 0, cpupools: 0 });
+    isLate = true;
+    await xl.domains.run();
+    expect(xl.domains.fresh?.map(({ domid }) => domid)).toEqual([0, 1, 2, 9]);
+    expect(asked).toEqual({ configs: 1, cpupools: 1 });
+    for (let tries = 0; tries < 20; tries += 1) await xl.domains.run();
+    expect(asked).toEqual({ configs: 10, cpupools: 10 });
+  });
+});
+
+test('schedulers: xl is asked only for those that a cpupool has', async () => {
+  const host = hostOf('credit-storm');
+  const commands: string[] = [];
+  const run = (command: Command) => {
+    commands.push(command.name);
+    return host.commands.run(command);
+  };
+  const { xl } = new Toolstack(
+    { ...host, commands: { ...host.commands, run } },
+    { intervalSeconds: 5, schedule: '*/5 * * * *', timeoutSeconds: 10 },
+  );
+  if (typeof xl === 'string') throw new Error(xl);
+  await xl.cpupools.run();
+  expect(commands).toEqual(['xl cpupool-list', 'xl sched-credit']);
+});

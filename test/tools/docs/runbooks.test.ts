@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { seenInRuns, withoutFault } from '../../../tools/docs/diagnosis.ts';
+import { commandsOf, queriesOf, withFacts } from '../../../tools/docs/runbooks.ts';
+import { alerts } from '../../../src/pack/alerts.ts';
+import { defaultPackOptions, rulePack } from '../../../src/pack/pack.ts';
+import { exportedMetrics, metricsIn } from '../../support/promql.ts';
+import { project } from '../../../tools/lib/project.ts';
+
+const folder = join(project, 'runbooks');
+const read = (name: string): string => readFileSync(resolve(folder, name), 'utf8');
+const sections = ['Meaning', 'Impact', 'Diagnosis', 'Mitigation', 'Prevention'];
+const places = ['', 'credit', 'credit2', 'rtds', 'hardware', 'systemd', 'containers'];
+
+test('every alert has its runbook, and every runbook its alert', () => {
+  const pages = alerts.map(({ name }) => `${name}.md`);
+  expect(readdirSync(folder).sort()).toEqual([...pages, 'README.md'].sort());
+});
+
+test('the index leads to every page', () => {
+  const index = read('README.md');
+  expect(alerts.filter(({ name }) => !index.includes(`(${name}.md)`)).map(({ name }) => name)).toEqual([]);
+});
+
+test.each(readdirSync(folder))('links of %s lead somewhere', (name) => {
+  const targets = [...read(name).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target]) => target!);
+  const local = targets.filter((target) => !target.startsWith('https://'));
+  expect(local.filter((target) => !readdirSync(folder).includes(target) && !target.startsWith('../'))).toEqual([]);
+});
+
+const known = new Set([
+  ...exportedMetrics,
+  ...rulePack(defaultPackOptions).flatMap(({ rules }) =>
+    rules.flatMap((rule) => ('record' in rule ? [rule.record] : [])),
+  ),
+]);
+
+describe.each(alerts.map((alert) => [alert.name, alert] as const))('%s', (name, alert) => {
+  const page = read(`${name}.md`);
+
+  test('has its title, its facts as npm run docs writes them, and all sections', () => {
+    expect(page).toBe(withFacts(page, alert));
+    expect(page.startsWith(`# ${name}\n`)).toBe(true);
+    expect([...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual(sections);
+    expect(page.slice(page.indexOf('## Diagnosis'), page.indexOf('## Mitigation'))).toContain('Look-alikes:');
+    expect(page).toContain('**The trade-off:**');
+  });
+
+  test('was told on real Xen, or it says why not', () => {
+    expect(seenInRuns(name).length > 0).toBe(!withoutFault.has(name));
+  });
+
+  test('has the command that its notification says', () => {
+    const [, command = ''] = /^(?:(?:dom0|guest)# )?(.*)$/.exec(alert.command)!;
+    const typed = command
+      .replace(/\{\{ with \$labels\.netns \}\}.*\{\{ end \}\}/, '')
+      .replaceAll('{{ $labels.domain }}', 'domu1')
+      .replaceAll('{{ $labels.instance }}', 'localhost:10911');
+    expect(commandsOf(page).map((each) => each.command)).toContain(typed);
+  });
+
+  test('has commands and queries that can be checked', () => {
+    const commands = commandsOf(page);
+    // Whatever looks like a command is one.
+    expect(commands).toHaveLength([...page.matchAll(/^ *(?:dom0|guest)# /gm)].length);
+    for (const { only, command } of commands) {
+      expect(places).toContain(only);
+      expect(command).not.toMatch(/Domain0|debug-keys|<\w+>|\.\.\.|…/);
+    }
+    const metrics = queriesOf(page).flatMap(metricsIn);
+    expect(metrics.filter((metric) => !known.has(metric))).toEqual([]);
+  });
+});

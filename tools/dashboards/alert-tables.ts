@@ -1,0 +1,74 @@
+import { leastScore, scoreName } from '../../src/pack/pack.ts';
+import { table, type PlacedPanel } from './panels.ts';
+import { toGuest, toRunbook } from './links.ts';
+import { named, select } from './promql.ts';
+import { scoreLimits } from './thresholds.ts';
+
+const severities = {
+  critical: { text: 'critical', color: 'red' },
+  warning: { text: 'warning', color: 'orange' },
+  info: { text: 'info', color: 'blue' },
+};
+
+/** Alerts that fire, with these matchers. */
+export const firing = (...matchers: readonly string[]): string =>
+  select('ALERTS', 'alertstate="firing"', 'alertname=~"Xen.*"', ...matchers);
+
+const labels = 'alertname, severity, kind, domain, netns, host';
+
+/** Alerts that fire now, of these matchers. */
+export const alertTable = (width: number, height: number, ...matchers: readonly string[]): PlacedPanel =>
+  table({
+    title: 'Alerts that fire',
+    description:
+      'Symptoms are harm that clients feel, causes a hop at its limit. The name leads to the runbook. For is the time since it was first noticed.',
+    width,
+    height,
+    labels: [
+      { label: 'alertname', name: 'Alert', link: toRunbook, width: 200 },
+      { label: 'severity', name: 'Severity', words: severities, width: 70 },
+      { label: 'kind', name: 'Kind', width: 75 },
+      { label: 'domain', name: 'Guest', width: 90 },
+      { label: 'netns', name: 'Namespace', width: 90 },
+      { label: 'host', name: 'Host' },
+    ],
+    values: [
+      {
+        expr: `time() - max by (${labels}) (${select('ALERTS_FOR_STATE', ...matchers)}) and max by (${labels}) (${firing(...matchers)})`,
+        name: 'For',
+        unit: 's',
+        decimals: 0,
+        width: 75,
+      },
+    ],
+    sortBy: 'Severity',
+    isAlphabetical: true,
+    noValue: 'No alert fires.',
+  });
+
+/** What is over half of its threshold now. */
+export const causeTable = (width: number, height: number): PlacedPanel =>
+  table({
+    title: 'Causes',
+    description: `Hops that are over ${leastScore} of the threshold of their alert, and their score, which is how many times the threshold they are: at 1 the alert fires. The name leads to the runbook.`,
+    width,
+    height,
+    labels: [
+      { label: 'domain', name: 'Guest', link: toGuest, width: 100 },
+      { label: 'netns', name: 'Namespace', width: 90 },
+      { label: 'host', name: 'Host' },
+      { label: 'hop', name: 'Hop', width: 100 },
+      { label: 'cause', name: 'Cause', link: toRunbook, width: 215 },
+    ],
+    hidden: ['uuid'],
+    values: [
+      {
+        expr: `max by (uuid, domain, netns, host, hop, cause) (${named(select(scoreName, 'uuid=~"$guest"'))})`,
+        name: 'Score',
+        decimals: 1,
+        limits: scoreLimits(),
+      },
+    ],
+    sortBy: 'Score',
+    noValue: 'No hop is near its limit.',
+  });

@@ -1,0 +1,566 @@
+import { dashboardUids } from '../../src/pack/dashboards.ts';
+import { scoreName } from '../../src/pack/pack.ts';
+import { alertTable, causeTable } from './alert-tables.ts';
+import { dashboard, type Board, type Section } from './board.ts';
+import { graph, heatmap, lanes, stat, table, type PlacedPanel } from './panels.ts';
+import { chosen, labelled, ofDomain, ofGuest, rate, recorded, select } from './promql.ts';
+import { hopsWithCause, limitsOf, limitsOfDegree, scoreLimits, steps } from './thresholds.ts';
+import { guestVariables } from './variables.ts';
+
+const record = (name: string): string => recorded(`uuid:xen_${name}`);
+/** A row of each network namespace of the guest; the label netns is absent for its own. */
+const inNamespace = (name: string): string => recorded(`uuid_netns:xen_${name}`);
+/** Growth of a counter of the guest's own exporter, by these labels. */
+const inGuest = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
+  ofGuest(rate(`xen_${name}`, chosen.guest, ...matchers), ...labels);
+/** Growth of a counter that the host has of the guest, by these labels. */
+const onHost = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
+  ofDomain(rate(`xen_${name}`, chosen.domain, ...matchers), ...labels);
+
+const identity = select('uuid:xen_guest_identity:info', chosen.uuid);
+
+const summary: Section = {
+  panels: [
+    stat({
+      title: 'Accepts',
+      description: 'Connections that entered an accept queue, a second.',
+      unit: 'cps',
+      decimals: 1,
+      width: 4,
+      query: [record('accepts:rate5m'), '{{domain}}'],
+    }),
+    stat({
+      title: 'Drops per accept',
+      description: 'Attempts that met a full accept queue, over connections accepted: a refused client tries again.',
+      unit: 'percentunit',
+      decimals: 1,
+      width: 4,
+      limits: steps([1e-9, 'red']),
+      query: [record('listen_overflows_per_accept:ratio_rate5m'), '{{domain}}'],
+    }),
+    stat({
+      title: 'Accept queue full',
+      description: 'Share of time in which the fullest accept queue was full. XenAcceptQueueOverflow fires on it.',
+      unit: 'percentunit',
+      decimals: 1,
+      width: 4,
+      limits: limitsOf('XenAcceptQueueOverflow'),
+      query: [record('accept_queue_full:ratio_rate5m'), '{{domain}}'],
+    }),
+    stat({
+      title: 'Wait in the accept queue',
+      description:
+        'Mean time between the end of the handshake and accept(), over all listeners of a network namespace (Little’s law).',
+      unit: 's',
+      decimals: 1,
+      width: 4,
+      query: [record('accept_wait_seconds:mean5m'), '{{domain}}'],
+    }),
+    stat({
+      title: 'SYNs sent again',
+      description: 'SYNs and SYN-ACKs sent again, a second: connections that somebody had to wait for.',
+      unit: 'cps',
+      decimals: 2,
+      width: 4,
+      query: [record('syn_retransmits:rate5m'), '{{domain}}'],
+    }),
+    stat({
+      title: 'Guest and host',
+      description: 'Where the guest runs, by the address of the exporter there.',
+      unit: 'short',
+      width: 4,
+      isName: true,
+      query: [`max by (domain, host) (${identity})`, '{{domain}} on {{host}}'],
+    }),
+    lanes({
+      title: 'The hop that collapses',
+      description:
+        'The way of a SYN from top to bottom. A hop is yellow from half of the threshold of its alert on, and red where the alert fires; of several guests the worst.',
+      unit: 'short',
+      width: 24,
+      limits: scoreLimits(),
+      words: { '0': { text: 'far from its limit' } },
+      queries: hopsWithCause.map((hop) => [
+        `max(${select(scoreName, chosen.uuid, `hop="${hop}"`)} or 0 * ${identity})`,
+        hop,
+      ]),
+    }),
+    causeTable(12, 7),
+    alertTable(12, 7, 'uuid=~"$guest"'),
+  ],
+};
+
+const lostOnHost = [
+  labelled(`sum(${rate('xen_uplink_receive_missed_total', chosen.hostOfGuest)})`, 'where', 'network cards'),
+  labelled(`sum(${rate('xen_conntrack_drops_total', chosen.hostOfGuest)})`, 'where', 'connection tracking'),
+  labelled(`sum(${rate('xen_ovs_lost_packets_total', chosen.hostOfGuest)})`, 'where', 'Open vSwitch'),
+].join(' or ');
+
+const uplink: Section = {
+  title: '1  Network card and bridge of the host',
+  panels: [
+    graph({
+      title: 'Lost before the bridge',
+      description: 'Packets of all guests of the host that were lost before any guest could have taken them.',
+      unit: 'pps',
+      width: 12,
+      queries: [[lostOnHost, '{{where}}']],
+    }),
+    graph({
+      title: 'Packets to the guest',
+      description: 'What the host sent on the vifs, and what the guest received: where they differ packets are lost.',
+      unit: 'pps',
+      width: 12,
+      queries: [
+        [onHost('vif_receive_packets_total'), '{{domain}}: host sent'],
+        [inGuest('netfront_receive_packets_total'), '{{domain}}: guest received'],
+      ],
+    }),
+  ],
+};
+
+const vif: Section = {
+  title: '2  vif queue',
+  panels: [
+    graph({
+      title: 'Share of packets lost',
+      description:
+        'Of the packets toward the guest, what its vif and the qdisc before it dropped. The lines are where XenVifDropping fires.',
+      unit: 'percentunit',
+      width: 12,
+      limits: limitsOf('XenVifDropping'),
+      queries: [[record('vif_lost_packets:ratio_rate5m'), '{{domain}}']],
+    }),
+    graph({
+      title: 'Packets lost, by reason',
+      description:
+        'Refused: netback’s queue for the guest was full, or the guest was not connected. Expired: they waited too long for receive buffers. Qdisc: dropped before netback.',
+      unit: 'pps',
+      width: 12,
+      queries: [
+        [
+          `${onHost('vif_receive_dropped_packets_total', ['reason'])} or ${labelled(onHost('vif_qdisc_drops_total'), 'reason', 'qdisc')}`,
+          '{{domain}}: {{reason}}',
+        ],
+      ],
+    }),
+  ],
+};
+
+const netback: Section = {
+  title: '3  netback: ring and thread',
+  panels: [
+    graph({
+      title: 'Share of time that the ring or the queue stands still',
+      description:
+        'Sampled in Dom0, of the worst queue. The line is where XenGuestNotDraining fires; a rate limit has a lower one, see XenNetbackRateLimited.',
+      unit: 'percentunit',
+      width: 8,
+      limits: limitsOf('XenGuestNotDraining'),
+      queries: [
+        [record('netback_rx_empty:ratio_rate5m'), '{{domain}}: no receive buffer'],
+        [record('netback_guest_queue_full:ratio_rate5m'), '{{domain}}: queue for the guest full'],
+        [record('netback_tx_waiting:ratio_rate5m'), '{{domain}}: sent packets wait'],
+        [record('netback_rate_limited:ratio_rate5m'), '{{domain}}: rate limited'],
+      ],
+    }),
+    graph({
+      title: 'netback thread',
+      description:
+        'Of one CPU: what the busiest thread of the guest uses, and what it waits for a CPU of Dom0. The line is where XenNetbackSaturated fires.',
+      unit: 'percentunit',
+      width: 8,
+      limits: limitsOf('XenNetbackSaturated'),
+      queries: [
+        [record('netback_thread_cpu:ratio_rate5m'), '{{domain}}: runs'],
+        [record('netback_runqueue_wait:ratio_rate5m'), '{{domain}}: waits'],
+      ],
+    }),
+    graph({
+      title: 'Ring slots',
+      description:
+        'Slots that netback takes, each about one grant copy: tx packets from the guest, rx to it. XenGrantOperationsHigh fires on the sum.',
+      unit: 'ops',
+      width: 8,
+      limits: limitsOf('XenGrantOperationsHigh'),
+      queries: [[onHost('netback_ring_consumed_slots_total', ['ring']), '{{domain}}: {{ring}}']],
+    }),
+  ],
+};
+
+const events: Section = {
+  title: '4  Event channel',
+  panels: [
+    graph({
+      title: 'Events',
+      description:
+        'Both ways: those that Dom0 handled for all devices of the guest, and interrupts of its network devices. The line is where XenEventChannelStorm speaks of Dom0.',
+      unit: 'cps',
+      width: 8,
+      limits: limitsOfDegree('XenEventChannelStorm', 'info'),
+      queries: [
+        [onHost('backend_events_total'), '{{domain}}: guest to Dom0'],
+        [inGuest('netfront_interrupts_total', ['ring']), '{{domain}}: Dom0 to guest, {{ring}}'],
+      ],
+    }),
+    graph({
+      title: 'Interrupts for each packet received',
+      description: 'Near 1 each packet costs an interrupt of its own: harmless while idle, a storm when busy.',
+      unit: 'short',
+      decimals: 2,
+      width: 8,
+      queries: [[record('netfront_interrupts_per_packet:ratio_rate5m'), '{{domain}}']],
+    }),
+    graph({
+      title: 'Time of vCPUs in interrupts',
+      description: 'Share of the time of all vCPUs. The line is where XenEventChannelStorm fires.',
+      unit: 'percentunit',
+      width: 8,
+      limits: limitsOf('XenEventChannelStorm'),
+      queries: [[record('interrupt_time:ratio_rate5m'), '{{domain}}']],
+    }),
+  ],
+};
+
+const vcpu: Section = {
+  title: '5  vCPU',
+  panels: [
+    graph({
+      title: 'Waiting for a physical CPU',
+      description:
+        'As the guest sees it: steal over the time that it wants to run; the line is where XenVcpuStarved fires. As Xen sees it: share of looks at its vCPUs that could run and did not (XenCreditExhaustion).',
+      unit: 'percentunit',
+      width: 8,
+      limits: limitsOf('XenVcpuStarved'),
+      queries: [
+        [record('steal:ratio_rate5m'), '{{domain}}: steal'],
+        [record('vcpu_runnable:ratio_rate5m'), '{{domain}}: runnable'],
+      ],
+    }),
+    graph({
+      title: 'What vCPUs were seen doing',
+      description: 'Share of looks from the host: running, blocked, or runnable, which is waiting for a CPU.',
+      unit: 'percentunit',
+      max: 1,
+      stacked: true,
+      width: 8,
+      queries: [
+        [
+          `${onHost('domain_vcpu_observations_total', ['state'])} / on (uuid) group_left () sum by (uuid) (${onHost('domain_vcpu_observations_total')})`,
+          '{{domain}}: {{state}}',
+        ],
+      ],
+    }),
+    graph({
+      title: 'CPU time of the guest',
+      description: 'In CPUs, by mode; without idle.',
+      unit: 'short',
+      decimals: 2,
+      stacked: true,
+      width: 8,
+      queries: [[inGuest('cpu_seconds_total', ['mode'], 'mode!~"idle|iowait"'), '{{domain}}: {{mode}}']],
+    }),
+  ],
+};
+
+const netfront: Section = {
+  title: '6  netfront',
+  panels: [
+    graph({
+      title: 'Time in interrupts',
+      description:
+        'Of all vCPUs, in the time of one: what Xen saw the guest run beyond its tasks, or what its kernel says if that is more. The line is where XenVifInterruptsOnOneVcpu fires, if the interrupts of its vifs come to one vCPU.',
+      unit: 'percentunit',
+      width: 8,
+      limits: limitsOf('XenVifInterruptsOnOneVcpu'),
+      queries: [[record('interrupt_cpu:rate5m'), '{{domain}}']],
+    }),
+    graph({
+      title: 'Network events by vCPU',
+      description: 'Event channel interrupts of network devices that each vCPU of the guest handles.',
+      unit: 'cps',
+      width: 8,
+      queries: [[inGuest('cpu_events_total', ['cpu'], 'source="netfront"'), '{{domain}}: vCPU {{cpu}}']],
+    }),
+    graph({
+      title: 'Dropped or put off in the guest',
+      description:
+        'Packets that the guest’s kernel dropped before TCP, and times that a vCPU left packets for later because its budget was used up.',
+      unit: 'cps',
+      width: 8,
+      queries: [
+        [inGuest('softnet_dropped_packets_total'), '{{domain}}: backlog full'],
+        [inGuest('softnet_times_squeezed_total'), '{{domain}}: budget used up'],
+        [inGuest('netfront_receive_dropped_packets_total'), '{{domain}}: netfront dropped'],
+      ],
+    }),
+  ],
+};
+
+const listenerTable = (): PlacedPanel => {
+  const listener = ['netns', 'address', 'port'] as const;
+  const now = (name: string): string => ofGuest(select(`xen_listener_${name}`, chosen.guest), ...listener);
+  const growth = (name: string): string => inGuest(`listener_${name}`, listener);
+  return table({
+    title: 'Listeners',
+    description:
+      'Every listening socket, of containers and other network namespaces too where the exporter reads those: connections that wait for accept() now, the limit of the queue, how full its fullest socket is, the share of time that it was full, what was dropped and what left the queue (a lower bound of accepts).',
+    width: 24,
+    height: 8,
+    labels: [
+      { label: 'domain', name: 'Guest', width: 120 },
+      { label: 'host', name: 'Host', width: 150 },
+      { label: 'netns', name: 'Namespace', width: 150 },
+      { label: 'address', name: 'Address', width: 150 },
+      { label: 'port', name: 'Port', width: 80 },
+    ],
+    hidden: ['uuid'],
+    values: [
+      { name: 'Waiting', expr: now('accept_queue_length'), decimals: 0 },
+      { name: 'Limit', expr: now('accept_queue_limit'), decimals: 0 },
+      { name: 'Sockets', expr: now('sockets'), decimals: 0 },
+      { name: 'Fill', expr: now('accept_queue_max_fill_ratio'), unit: 'percentunit', decimals: 0 },
+      {
+        name: 'Full',
+        expr: growth('accept_queue_full_seconds_total'),
+        unit: 'percentunit',
+        decimals: 1,
+        limits: limitsOf('XenAcceptQueueOverflow'),
+      },
+      { name: 'Dropped', expr: growth('drops_total'), unit: 'cps', decimals: 1 },
+      { name: 'Left the queue', expr: growth('accept_queue_dequeued_total'), unit: 'cps', decimals: 1 },
+    ],
+    sortBy: 'Full',
+  });
+};
+
+const synQueue: Section = {
+  title: '7  SYN queue',
+  panels: [
+    graph({
+      title: 'SYN queue overflows',
+      description:
+        'SYNs that met a full SYN queue, dropped or answered with a cookie. The line is where XenSynQueueOverflow fires; while an accept queue is full, that is the cause.',
+      unit: 'cps',
+      width: 8,
+      limits: limitsOf('XenSynQueueOverflow'),
+      queries: [[record('syn_queue_overflows:rate5m'), '{{domain}}']],
+    }),
+    graph({
+      title: 'SYN cookies',
+      description: 'Sent, come back valid, and come back invalid.',
+      unit: 'cps',
+      width: 8,
+      queries: [
+        [inGuest('tcp_syncookies_sent_total'), '{{domain}}: sent'],
+        [inGuest('tcp_syncookies_received_total'), '{{domain}}: valid'],
+        [inGuest('tcp_syncookies_failed_total'), '{{domain}}: invalid'],
+      ],
+    }),
+    graph({
+      title: 'Sent again and reset',
+      description: 'SYNs and SYN-ACKs sent again, and resets of connections in the handshake.',
+      unit: 'cps',
+      width: 8,
+      queries: [
+        [inGuest('tcp_syn_retransmits_total'), '{{domain}}: sent again'],
+        [inGuest('tcp_embryonic_resets_total'), '{{domain}}: reset'],
+      ],
+    }),
+  ],
+};
+
+const acceptQueue: Section = {
+  title: '8  Accept queue',
+  panels: [
+    graph({
+      title: 'Mean length and limit',
+      description:
+        'Connections that wait for accept(), over all listeners, by integral of the samples: no burst is missed. The limit is that of the listener that is fullest.',
+      unit: 'short',
+      decimals: 1,
+      width: 8,
+      height: 8,
+      queries: [
+        [inGuest('listener_accept_queue_connection_seconds_total'), '{{domain}}: mean length'],
+        [
+          ofGuest(
+            `min by (job, instance) (${select('xen_listener_accept_queue_limit', chosen.guest)} and on (job, instance, netns, address, port, family) topk by (job, instance) (1, ${select('xen_listener_accept_queue_max_fill_ratio', chosen.guest)}))`,
+          ),
+          '{{domain}}: limit of the fullest',
+        ],
+      ],
+    }),
+    graph({
+      title: 'Share of time full',
+      description: 'Of the worst listener of each network namespace. The line is where XenAcceptQueueOverflow fires.',
+      unit: 'percentunit',
+      width: 8,
+      height: 8,
+      limits: limitsOf('XenAcceptQueueOverflow'),
+      queries: [
+        [inNamespace('accept_queue_full:ratio_rate5m'), '{{domain}} {{netns}}: full'],
+        [inNamespace('accept_queue_above_three_quarters:ratio_rate5m'), '{{domain}} {{netns}}: above three quarters'],
+      ],
+    }),
+    heatmap({
+      title: 'Fill of the accept queues',
+      description:
+        'How often the sampler saw the fullest socket of each listener how full: bursts between two scrapes are here. Empty queues are left out.',
+      unit: 'cps',
+      width: 8,
+      expr: `sum by (le) (${ofGuest(rate('xen_listener_accept_queue_fill_ratio_bucket', chosen.guest), 'le')}) - on () group_left () sum(${ofGuest(rate('xen_listener_accept_queue_fill_ratio_bucket', chosen.guest, 'le="0.0"'))})`,
+    }),
+    listenerTable(),
+  ],
+};
+
+const accept: Section = {
+  title: '9  accept()',
+  panels: [
+    graph({
+      title: 'Accepts and refused attempts',
+      description: 'Connections that entered an accept queue, and attempts that met a full one.',
+      unit: 'cps',
+      width: 12,
+      queries: [
+        [inNamespace('accepts:rate5m'), '{{domain}} {{netns}}: accepts'],
+        [inNamespace('listen_overflows:rate5m'), '{{domain}} {{netns}}: met a full queue'],
+      ],
+    }),
+    graph({
+      title: 'Wait in the accept queue',
+      description:
+        'Mean time between the end of the handshake and accept(), over all listeners of a network namespace (Little’s law).',
+      unit: 's',
+      width: 12,
+      queries: [[inNamespace('accept_wait_seconds:mean5m'), '{{domain}} {{netns}}']],
+    }),
+  ],
+};
+
+const netlinkOnly: Section = {
+  title: 'SYN queue length and qdiscs: where the exporter can use netlink',
+  collapsed: true,
+  panels: [
+    graph({
+      title: 'SYN queue length',
+      description:
+        'Connections in the handshake, of all listeners. Needs netlink (koffi and the kernel’s tcp_diag); absent where listeners are read from /proc.',
+      unit: 'short',
+      width: 8,
+      queries: [[ofGuest(select('xen_listener_syn_queue_length', chosen.guest)), '{{domain}}']],
+    }),
+    graph({
+      title: 'Packets that wait in qdiscs',
+      description:
+        'Toward the guest, before netback (host), and from it, before netfront (guest). Needs netlink in Dom0 and in the guest.',
+      unit: 'short',
+      width: 8,
+      queries: [
+        [ofDomain(select('xen_vif_qdisc_backlog_packets', chosen.domain)), '{{domain}}: to the guest'],
+        [ofGuest(select('xen_netfront_qdisc_backlog_packets', chosen.guest)), '{{domain}}: from the guest'],
+      ],
+    }),
+    graph({
+      title: 'Packets that qdiscs dropped',
+      description: 'Which no counter of the network devices shows. Needs netlink in Dom0 and in the guest.',
+      unit: 'pps',
+      width: 8,
+      queries: [
+        [onHost('vif_qdisc_drops_total'), '{{domain}}: to the guest'],
+        [inGuest('netfront_qdisc_drops_total'), '{{domain}}: from the guest'],
+      ],
+    }),
+  ],
+};
+
+const runStates: Section = {
+  title: 'Run states: where the collector runstate is on, and on XCP-ng and XenServer',
+  collapsed: true,
+  panels: [
+    graph({
+      title: 'How long vCPUs wait for a CPU',
+      description:
+        'Wake delay: from the interrupt that wakes a vCPU until it runs. Preempted wait: from the end of its turn until the next. Needs --collector.runstate in Dom0.',
+      unit: 's',
+      width: 12,
+      queries: [
+        [recorded('uuid:xen_wake_delay_seconds:mean_rate5m'), '{{domain}}: wake delay, mean'],
+        [recorded('uuid:xen_wake_delay_seconds:p99_rate5m'), '{{domain}}: wake delay, 99 %'],
+        [recorded('uuid:xen_preempted_wait_seconds:mean_rate5m'), '{{domain}}: preempted wait, mean'],
+        [recorded('uuid:xen_preempted_wait_seconds:p99_rate5m'), '{{domain}}: preempted wait, 99 %'],
+      ],
+    }),
+    graph({
+      title: 'Time in each run state',
+      description:
+        'Share of time that the guest’s vCPUs ran, were blocked or waited for a CPU, from the collector xcp-rrdd: XCP-ng 8.3 and recent XenServer only.',
+      unit: 'percentunit',
+      max: 1,
+      stacked: true,
+      width: 12,
+      queries: [[onHost('xapi_domain_runstate_seconds_total', ['state']), '{{domain}}: {{state}}']],
+    }),
+  ],
+};
+
+const probes: Section = {
+  title: 'Probes: where the collector trace is on',
+  collapsed: true,
+  panels: [
+    graph({
+      title: 'Waits for accept()',
+      description:
+        'From entering the accept queue to accept(), of half and of 99 % of the connections. Needs the collector trace in the guest.',
+      unit: 's',
+      width: 8,
+      queries: [
+        [record('accept_wait_seconds:p50_rate5m'), '{{domain}}: half'],
+        [record('accept_wait_seconds:p99_rate5m'), '{{domain}}: 99 %'],
+      ],
+    }),
+    graph({
+      title: 'Grant operations of its threads',
+      description:
+        'Copies to the guest, and unmaps of its pages, a second. XenGrantOperationsHigh fires on them where they are more than slots. Needs the collector trace in Dom0.',
+      unit: 'ops',
+      width: 8,
+      limits: limitsOf('XenGrantOperationsHigh'),
+      queries: [[record('grant_operations:rate5m'), '{{domain}}']],
+    }),
+    graph({
+      title: 'Events sent to the guest',
+      description: 'By the drivers of Dom0, also where one was pending. Needs the collector trace in Dom0.',
+      unit: 'cps',
+      width: 8,
+      limits: limitsOfDegree('XenEventChannelStorm', 'info'),
+      queries: [[record('event_channel_sends:rate5m'), '{{domain}}']],
+    }),
+  ],
+};
+
+const board: Board = {
+  uid: dashboardUids.guest,
+  title: 'Xen / Guest accept path',
+  description: 'The way of a SYN to a guest, hop by hop, as the host and the guest see it on one time axis.',
+  variables: guestVariables(),
+  alertsMarked: chosen.uuid,
+  sections: [
+    summary,
+    uplink,
+    vif,
+    netback,
+    events,
+    vcpu,
+    netfront,
+    synQueue,
+    acceptQueue,
+    accept,
+    netlinkOnly,
+    runStates,
+    probes,
+  ],
+};
+
+export const guest = dashboard(board);

@@ -1,0 +1,201 @@
+// What the runs of npm run lab:faults recorded, as the docs show it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
+
+const folder = new URL('../../lab/recordings/', import.meta.url);
+const begin = '<!-- Results: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
+const end = '<!-- prettier-ignore-end -->';
+
+/** All that was recorded, by its name: scheduler and fault. */
+export const recordings: ReadonlyMap<string, RecordedFault> = new Map(
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.json.gz'))
+    .sort()
+    .map((name) => [
+      name.replace('.json.gz', ''),
+      JSON.parse(gunzipSync(readFileSync(new URL(name, folder))).toString()) as RecordedFault,
+    ]),
+);
+
+/** Alerts that no fault of the lab raises, and why; their rules are judged by unit tests alone. */
+export const withoutFault: ReadonlyMap<string, string> = new Map([
+  [
+    'XenGrantOperationsHigh',
+    'its threshold is an absolute rate: emulation makes some 500 slots a second where the alert asks for 500 000 operations',
+  ],
+  [
+    'XenNetbackSaturated',
+    'an emulated guest refuses connections long before: in no run had a netback thread more than 0.12 of a CPU',
+  ],
+  [
+    'XenSpuriousEvents',
+    "it takes a frontend that sends events for nothing, several in a row, which the lab's guests do not",
+  ],
+  [
+    'XenGrantFramesNearLimit',
+    'a guest that nears its limit must be booted with a lower one, and what ends that is a boot with a higher one',
+  ],
+  [
+    'XenGuestExporterMissing',
+    'it is of guests that Prometheus no longer asks; one that does not answer is `XenExporterDown`',
+  ],
+]);
+
+const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
+type Values = readonly (number | null)[];
+
+/** The greatest of these scrapes. */
+const most = (values: Values, from: number, to: number): number =>
+  Math.max(0, ...values.slice(from, to + 1).map((value) => value ?? 0));
+
+const scoresOf = ({ rows }: RecordedFault): [cause: string, values: Values][] =>
+  Object.entries(rows).flatMap(([series, values]): [string, Values][] => {
+    const [, cause] = new RegExp(`^${scoreName}\\{.*cause="(\\w+)"`).exec(series) ?? [];
+    return cause === undefined ? [] : [[cause, values]];
+  });
+
+const plot = { width: 760, height: 240, left: 40, right: 220, top: 24, bottom: 28 };
+const scoreRange = [0.5, 100] as const;
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f7f7f', '#8c564b'];
+
+/** A picture of every cause's score through near miss, fault and recovery; minutes as the rules see them. */
+export const picture = (title: string, fault: RecordedFault): string => {
+  const { intervalSeconds, slots } = fault;
+  const length = Math.max(...Object.values(fault.rows).map((values) => values.length));
+  const inner = { width: plot.width - plot.left - plot.right, height: plot.height - plot.top - plot.bottom };
+  const x = (slot: number): number => plot.left + (slot / (length - 1)) * inner.width;
+  const y = (score: number): number => {
+    const [low, high] = scoreRange.map(Math.log) as [number, number];
+    const share = (Math.log(Math.min(Math.max(score, scoreRange[0]), scoreRange[1])) - low) / (high - low);
+    return plot.top + (1 - share) * inner.height;
+  };
+  const at = (value: number): string => value.toFixed(1);
+  const lines = scoresOf(fault)
+    .map(([cause, values]) => ({ cause, values, peak: most(values, 0, length) }))
+    .toSorted((a, b) => b.peak - a.peak)
+    .slice(0, colours.length)
+    .map(({ cause, values, peak }, index) => {
+      const path = values
+        .map((value, slot) =>
+          value === null ? '' : `${(values[slot - 1] ?? null) === null ? 'M' : 'L'}${at(x(slot))} ${at(y(value))}`,
+        )
+        .join('');
+      const row = plot.top + 12 + index * 16;
+      return `<path d="${path}" fill="none" stroke="${colours[index]}" stroke-width="2"/>
+<text x="${plot.width - plot.right + 12}" y="${row}" fill="${colours[index]}">${cause} ${peak.toPrecision(2)}</text>`;
+    });
+  const marks = (
+    [
+      ['fault', slots.begun, '#c00'],
+      ['told', slots.told, '#c00'],
+      ['undone', slots.undone, '#080'],
+    ] as const
+  ).map(([name, slot, colour], index) =>
+    slot === undefined
+      ? ''
+      : `<path d="M${at(x(slot))} ${plot.top}V${plot.height - plot.bottom}" stroke="${colour}" stroke-dasharray="${index === 1 ? '2 3' : '6 3'}"/>
+<text x="${at(x(slot))}" y="${plot.top - 6}" text-anchor="middle" fill="${colour}">${name}</text>`,
+  );
+  const minutes = ((length - 1) * intervalSeconds) / 60;
+  const ticks = Array.from({ length: Math.floor(minutes / 10) + 1 }, (_, index) => {
+    const slot = (index * 600) / intervalSeconds;
+    return `<text x="${at(x(slot))}" y="${plot.height - 10}" text-anchor="middle">${index * 10} min</text>`;
+  });
+  const levels = [1, 10, 100].map(
+    (score) =>
+      `<path d="M${plot.left} ${at(y(score))}h${inner.width}" stroke="#8888" ${score === 1 ? '' : 'stroke-dasharray="1 4"'}/><text x="${plot.left - 6}" y="${at(y(score) + 4)}" text-anchor="end">${score}</text>`,
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${plot.width} ${plot.height}" font-family="sans-serif" font-size="11">
+<title>${title}</title>
+<rect width="100%" height="100%" fill="#fff"/>
+${[...levels, ...ticks, ...marks, ...lines].filter(Boolean).join('\n')}
+</svg>
+`;
+};
+
+const seconds = (value: number | undefined): string => (value === undefined ? 'never' : `${value} s`);
+
+const tableRow = (name: string, { verdict, expected, speed }: RecordedFault): string => {
+  const told = verdict.told
+    .map(({ alert, domain, cause }) => `${alert} (${[domain, cause].filter(Boolean).join(': ') || 'host'})`)
+    .join(', ');
+  const cells = expected
+    ? [seconds(verdict.toldAfterSeconds), String(verdict.pages), seconds(verdict.resolvedAfterSeconds)]
+    : ['', String(verdict.falsePages.length), ''];
+  return `| \`${name}\` | ${speed}× | ${verdict.isRight ? 'yes' : '**no**'} | ${told || 'nothing'} | ${cells.join(' | ')} | ${verdict.falsePages.length} |`;
+};
+
+/** The rows of a guest that a fault moved most, from its near miss to what it came to. */
+const moved = ({ rows, slots }: RecordedFault): string[] =>
+  Object.entries(rows)
+    .filter(([series]) => !series.startsWith(scoreName) && !/:info|:count|timestamp|:min\{/.test(series))
+    .map(([series, values]) => {
+      const before = values[Math.max(0, slots.begun - 1)] ?? 0;
+      const after = most(values, slots.injected, slots.undone ?? values.length);
+      return { name: series.replace(/\{.*/, ''), before, after };
+    })
+    .filter(({ before, after }) => after > 0.01 && after > 2 * before)
+    .toSorted((a, b) => b.after / (b.before + 0.01) - a.after / (a.before + 0.01))
+    .slice(0, 8)
+    .map(({ name, before, after }) => `| \`${name}\` | ${before.toPrecision(2)} | ${after.toPrecision(2)} |`);
+
+/** Of each cause when the expected alert was told, the strongest first. */
+const scoresWhenTold = (fault: RecordedFault): { cause: string; score: number }[] =>
+  scoresOf(fault)
+    .map(([cause, values]) => ({ cause, score: values[fault.slots.told ?? -1] ?? 0 }))
+    .filter(({ score }) => score > 0)
+    .toSorted((a, b) => b.score - a.score);
+
+/** What an alert, or the cause that a page named, was seen to do in the runs: a line of Markdown for each. */
+export const seenInRuns = (alert: string): string[] =>
+  [...recordings]
+    .filter(
+      ([, { expected, verdict }]) =>
+        verdict.isRight && expected && [expected.alert, ...(expected.causes ?? [])].includes(alert),
+    )
+    .map(([name, fault]) => {
+      const { verdict, expected } = fault;
+      const score = scoresWhenTold(fault).find(({ cause }) => cause === alert)?.score;
+      const what = [
+        `${verdict.title}: ${expected!.alert === alert ? 'told' : `named by ${expected!.alert}, which was told`} ${verdict.toldAfterSeconds} s after`,
+        ...(score === undefined ? [] : [`at ${score.toPrecision(2)} times the threshold`]),
+      ].join(', ');
+      // Told as over before the mitigation was done, it shows nothing of it.
+      const end =
+        verdict.isMitigated && verdict.resolvedAfterSeconds !== 0
+          ? `What the mitigation says ended it after ${verdict.resolvedAfterSeconds} s, with the load going on.`
+          : `It was over ${verdict.resolvedAfterSeconds} s after the end of its fault.`;
+      return `- \`${name}\`, ${what}. ${end}`;
+    });
+
+const section = (name: string, fault: RecordedFault): string => {
+  const { verdict, expected } = fault;
+  const causes = scoresWhenTold(fault).map(
+    ({ cause, score }) => `[${cause}](../runbooks/${cause}.md) ${score.toPrecision(3)}`,
+  );
+  return `### ${name}: ${verdict.title}
+
+Expected: ${expected!.alert}${expected!.causes ? `, by ${expected!.causes.join(' or ')}` : ''}. Told: ${seconds(verdict.toldAfterSeconds)} after the fault. Causes then, times their thresholds: ${causes.join(', ') || 'none'}.
+
+![Scores of all causes](diagnosis/${name}.svg)
+
+| Row | before | in the fault |
+| --- | -----: | -----------: |
+${moved(fault).join('\n')}`;
+};
+
+/** The page with the results of the last runs made anew. Throws where it has no place for them. */
+export const withResults = (page: string): string => {
+  const [before, after] = [page.indexOf(begin), page.indexOf(end)];
+  if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the page`);
+  const all = [...recordings];
+  const table = `| Fault or load | Clock | Right | Told | after | Pages | Over after | False pages |
+| ------------- | ----: | ----- | ---- | ----: | ----: | ---------: | ----------: |
+${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;
+  const sections = all.filter(([, { expected }]) => expected).map(([name, fault]) => section(name, fault));
+  const unseen = `### No fault raises
+
+${[...withoutFault].map(([alert, why]) => `- [${alert}](../runbooks/${alert}.md): ${why}.`).join('\n')}`;
+  return `${page.slice(0, before + begin.length)}\n\n${[table, ...sections, unseen].join('\n\n')}\n\n${page.slice(after)}`;
+};

@@ -1,0 +1,27 @@
+// npm run docs: writes what the docs, the rules and the dashboards take from the code.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dashboardFiles } from '../dashboards/dashboards.ts';
+import { rulesCommand } from '../../src/commands/rules.ts';
+import { alerts } from '../../src/pack/alerts.ts';
+import { picture, recordings, withResults } from './diagnosis.ts';
+import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
+import { withFacts } from './runbooks.ts';
+
+const file = (name: string): URL => new URL(`../../${name}`, import.meta.url);
+
+writeFileSync(file('docs/metrics.md'), metricsReference());
+writeFileSync(file('README.md'), withFlagTable(readFileSync(file('README.md'), 'utf8')));
+writeFileSync(file('docs/security.md'), withTlsNames(readFileSync(file('docs/security.md'), 'utf8')));
+for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`rules/${name}`), rulesCommand(args));
+for (const [name, text] of Object.entries(dashboardFiles)) writeFileSync(file(`grafana/dashboards/${name}`), text);
+for (const alert of alerts) {
+  const page = file(`runbooks/${alert.name}.md`);
+  writeFileSync(page, withFacts(readFileSync(page, 'utf8'), alert));
+}
+
+const diagnosis = file('docs/diagnosis.md');
+writeFileSync(diagnosis, withResults(readFileSync(diagnosis, 'utf8')));
+mkdirSync(file('docs/diagnosis'), { recursive: true });
+for (const [name, fault] of recordings) {
+  writeFileSync(file(`docs/diagnosis/${name}.svg`), picture(fault.verdict.title, fault));
+}

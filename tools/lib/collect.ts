@@ -1,0 +1,55 @@
+import type { Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
+import type { BackgroundTask } from '../../src/sources/background-task.ts';
+import type { NetworkNamespaces } from '../../src/sources/namespaces/network-namespaces.ts';
+import type { Toolstack } from '../../src/sources/toolstack/toolstack.ts';
+import type { Host } from '../../src/host/host.ts';
+import { encode, type ExpositionFormat } from '../../src/metrics/exposition.ts';
+import { Families, type Family } from '../../src/metrics/families.ts';
+import { namespacesOf } from './namespaces.ts';
+import { parseExposition, type Exposition } from './exposition.ts';
+import { recordingLog } from './recording-log.ts';
+import { toolstackOf } from './toolstack.ts';
+
+/** A collector at work on a host, set up with its defaults but for `options`. Those that are to share a toolstack are given one. */
+export const createCollector = (
+  { create, options: specs }: CollectorDefinition,
+  host: Host,
+  options: Readonly<Record<string, unknown>> = {},
+  toolstack: Toolstack = toolstackOf(host),
+  namespaces: NetworkNamespaces = namespacesOf(host),
+): Collector => {
+  const defaults = Object.fromEntries(Object.entries(specs).map(([name, option]) => [name, option.default]));
+  return create({ options: { ...defaults, ...options }, host, log: recordingLog(), toolstack, namespaces });
+};
+
+/** Runs every background task of these collectors once, those that others profit from first; returns the errors of those that failed. */
+export const runBackground = async (collectors: readonly Collector[]): Promise<Error[]> => {
+  const tasks = new Set<BackgroundTask>([
+    ...collectors.flatMap(({ profitsFrom = [] }) => profitsFrom),
+    ...collectors.flatMap(({ background = [] }) => background),
+  ]);
+  const errors: Error[] = [];
+  for (const task of tasks) await task.run().catch((error: unknown) => errors.push(error as Error));
+  return errors;
+};
+
+/** What a collector gives now. Throws what it throws. */
+export const collectFamilies = (collector: Collector, host: Host): Family[] => {
+  const out = new Families();
+  for (const _ of collector.collect({ host, out }) ?? []);
+  return out.list();
+};
+
+/** A whole page. */
+export const encoded = async (families: Iterable<Family>, format: ExpositionFormat): Promise<string> => {
+  let page = '';
+  for await (const piece of encode(families, format)) page += piece;
+  return page;
+};
+
+/** As text. */
+export const collectText = (collector: Collector, host: Host): Promise<string> =>
+  encoded(collectFamilies(collector, host), 'text');
+
+export const collect = async (collector: Collector, host: Host): Promise<Exposition> =>
+  parseExposition(await collectText(collector, host));

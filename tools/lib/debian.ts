@@ -1,0 +1,207 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findProgram } from '../../src/host/commands.ts';
+import { commandOutput } from './command.ts';
+import { withDirectoryLock } from './directory-lock.ts';
+import { project } from './project.ts';
+
+const CACHE = join(project, '.cache/debian');
+const COMMAND_TIMEOUT_MS = 300_000;
+
+export interface Tool {
+  path: string;
+  env: NodeJS.ProcessEnv;
+}
+
+export interface ToolAnswer {
+  stdout: string;
+  stderr: string;
+}
+
+interface ToolPackages {
+  packages: readonly string[];
+  path: string;
+  /** Folders of libraries below those of Debian. */
+  libraries?: readonly string[];
+}
+/** Everything that `ldd` names of ss and ip on Debian 12 but libc6, so that nothing depends on what else a machine happens to have. */
+const IPROUTE = [
+  'iproute2',
+  'libbsd0',
+  'libbpf1',
+  'libcap2',
+  'libcom-err2',
+  'libelf1',
+  'libgssapi-krb5-2',
+  'libk5crypto3',
+  'libkeyutils1',
+  'libkrb5-3',
+  'libkrb5support0',
+  'libmd0',
+  'libmnl0',
+  'libpcre2-8-0',
+  'libselinux1',
+  'libtirpc3',
+  'zlib1g',
+] as const;
+
+/** Packages that hold each tool and what it loads, and its path inside them. */
+const TOOLS = {
+  prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus' },
+  promtool: { packages: ['prometheus'], path: 'usr/bin/promtool' },
+  alertmanager: { packages: ['prometheus-alertmanager'], path: 'usr/bin/prometheus-alertmanager' },
+  amtool: { packages: ['prometheus-alertmanager'], path: 'usr/bin/amtool' },
+  'prometheus-node-exporter': { packages: ['prometheus-node-exporter'], path: 'usr/bin/prometheus-node-exporter' },
+  ss: { packages: IPROUTE, path: 'bin/ss' },
+  ip: { packages: IPROUTE, path: 'bin/ip' },
+  openssl: { packages: ['openssl', 'libssl3'], path: 'usr/bin/openssl' },
+  // As for ss; its own library is in a folder of its own.
+  'systemd-analyze': {
+    packages: [
+      'systemd',
+      'libsystemd-shared',
+      'libsystemd0',
+      'libacl1',
+      'libapparmor1',
+      'libaudit1',
+      'libblkid1',
+      'libcap-ng0',
+      'libcap2',
+      'libcrypt1',
+      'libgcrypt20',
+      'libgpg-error0',
+      'libip4tc2',
+      'libkmod2',
+      'liblz4-1',
+      'liblzma5',
+      'libmount1',
+      'libpam0g',
+      'libpcre2-8-0',
+      'libseccomp2',
+      'libselinux1',
+      'libssl3',
+      'libzstd1',
+    ],
+    path: 'usr/bin/systemd-analyze',
+    libraries: ['systemd'],
+  },
+} as const satisfies Record<string, ToolPackages>;
+
+export type ToolName = keyof typeof TOOLS;
+
+/** What every Debian may have already, and what is then used. */
+const COMMON: readonly ToolName[] = ['ss', 'ip', 'openssl', 'systemd-analyze'];
+
+const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
+
+/** A tool ready to run: a common one from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
+export async function debianTool(name: ToolName): Promise<Tool> {
+  const onPath = onPathOf(name);
+  return onPath === undefined ? unpackedTool(name) : { path: onPath, env: process.env };
+}
+
+/** What a tool says, on either stream, whatever its exit status. */
+export async function toolSays(name: ToolName, args: readonly string[], cwd?: string): Promise<ToolAnswer> {
+  const { path, env } = await debianTool(name);
+  return new Promise((done) => {
+    execFile(path, args, { env, cwd, maxBuffer: 16 << 20 }, (_error, stdout, stderr) => done({ stdout, stderr }));
+  });
+}
+
+/** Unpacks all of these tools with one download. */
+export async function prepareTools(names: readonly ToolName[]): Promise<void> {
+  const packages = new Set<string>();
+  for (const name of names) {
+    if (onPathOf(name) !== undefined) continue;
+    TOOLS[name].packages.forEach((each) => packages.add(each));
+  }
+  await debianRoot([...packages]);
+}
+
+/** The tool as its Debian package has it, whatever is installed; its libraries come from the unpacked packages too. */
+export async function unpackedTool(name: ToolName): Promise<Tool> {
+  const { packages, path, libraries: own = [] }: ToolPackages = TOOLS[name];
+  const root = await debianRoot(packages);
+  const folders = await libraryFolders(root);
+  const libraries = [...folders, ...folders.flatMap((folder) => own.map((each) => join(folder, each)))];
+  return {
+    path: join(root, path),
+    env: libraries.length === 0 ? process.env : { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
+  };
+}
+
+/**
+ * Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. What must not lie beside the
+ * tools has a folder of another `name`.
+ */
+export async function debianRoot(packages: readonly string[], name = 'root'): Promise<string> {
+  const root = join(CACHE, name);
+  const stamps = join(CACHE, 'unpacked', name);
+  const missing = () => packages.filter((each) => !existsSync(join(stamps, each)));
+  if (missing().length > 0) {
+    await mkdir(stamps, { recursive: true });
+    await withDirectoryLock(join(CACHE, 'lock'), 2 * COMMAND_TIMEOUT_MS, async () => {
+      const wanted = missing();
+      if (wanted.length > 0) await unpack(wanted, root, stamps);
+    });
+  }
+  return root;
+}
+
+async function unpack(packages: readonly string[], root: string, stamps: string): Promise<void> {
+  const downloads = join(CACHE, `download-${randomUUID()}`);
+  await mkdir(downloads, { recursive: true });
+  await mkdir(root, { recursive: true });
+  try {
+    await download(packages, downloads);
+    const files = await readdir(downloads);
+    for (const name of packages) {
+      const file = files.find((each) => each.startsWith(`${name}_`) && each.endsWith('.deb'));
+      if (file === undefined)
+        throw new Error(`apt-get download ${name} left no ${name}_*.deb, but: ${files.join(' ')}`);
+      await run('dpkg', ['-x', join(downloads, file), root], downloads);
+      // Written last: a package without it is unpacked again.
+      await writeFile(join(stamps, name), `${file}\n`);
+    }
+  } finally {
+    await rm(downloads, { recursive: true, force: true });
+  }
+}
+
+/** Downloads with the machine's package lists or, where those are missing or too old, with private ones. */
+async function download(packages: readonly string[], folder: string): Promise<void> {
+  // Root's downloads are else written by the user _apt, who may not be able to reach the project folder.
+  const asRoot = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
+  try {
+    await run('apt-get', [...asRoot, 'download', ...packages], folder);
+  } catch (firstError) {
+    const lists = join(CACHE, 'apt/lists');
+    const cache = join(CACHE, 'apt/cache');
+    await mkdir(join(lists, 'partial'), { recursive: true });
+    await mkdir(join(cache, 'archives/partial'), { recursive: true });
+    const privately = [...asRoot, '-o', `Dir::State::lists=${lists}/`, '-o', `Dir::Cache=${cache}/`];
+    try {
+      await run('apt-get', [...privately, 'update'], folder);
+      await run('apt-get', [...privately, 'download', ...packages], folder);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\nbefore that: ${(firstError as Error).message}`, { cause: error });
+    }
+  }
+}
+
+async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
+  await commandOutput(command, args, { cwd, env: { ...process.env, LC_ALL: 'C' }, timeoutMs: COMMAND_TIMEOUT_MS });
+}
+
+async function libraryFolders(root: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const parent of [join(root, 'lib'), join(root, 'usr/lib')]) {
+    if (!existsSync(parent)) continue;
+    const names = await readdir(parent);
+    folders.push(...names.filter((name) => name.includes('-linux-gnu')).map((name) => join(parent, name)));
+  }
+  return folders;
+}

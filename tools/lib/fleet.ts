@@ -1,0 +1,120 @@
+import { copyFileSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
+import { xcpRrddFile } from './xcp-rrdd-file.ts';
+import { readText } from './fixture.ts';
+import { startDaemon, type Daemon } from './daemon.ts';
+import type { TempTree } from './fake-host.ts';
+import { guestRoot } from './guests.ts';
+import { hostRoot } from './hosts.ts';
+import { StormReplay } from './storm-replay.ts';
+
+const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
+
+/** What no captured host has, in the form in which kernel and tools print it. */
+const addToDom0 = (tree: TempTree): void => {
+  const grants = hostRoot('credit-netlink-storm');
+  mkdirSync(tree.path('commands'), { recursive: true });
+  for (const domid of [0, 1]) {
+    const command = `commands/xen-diag gnttab_query_size ${domid}`;
+    copyFileSync(`${grants}/${command}`, tree.path(command));
+  }
+  tree.write({
+    // domu1 has a cap of one CPU and a half.
+    'commands/xl sched-credit': readText('hosts/credit-storm/commands/xl sched-credit').replace(
+      /^(domu1 .*) 0$/m,
+      '$1 150',
+    ),
+    // The firewall of another captured Dom0.
+    'proc/net/stat/nf_conntrack': readText('xl/proc-net-stat-nf_conntrack'),
+    'proc/sys/net/netfilter/nf_conntrack_count': '65530\n',
+    'proc/sys/net/netfilter/nf_conntrack_max': '65536\n',
+    // A network card with four virtual functions, as Documentation/ABI/testing/sysfs-bus-pci has it.
+    'sys/devices/pci0000:00/0000:00:1f.0/sriov_totalvfs': '4\n',
+  });
+  mkdirSync(tree.path('sys/bus/pci/devices'), { recursive: true });
+  symlinkSync('../../../devices/pci0000:00/0000:00:1f.0', tree.path('sys/bus/pci/devices/0000:00:1f.0'));
+};
+
+/** Files that say what time it is: a kernel's clock and jiffies at 250 Hz, and the run states of domu1 as XCP-ng has them. */
+const timely = (): Record<string, string | Uint8Array> => {
+  const now = process.hrtime.bigint();
+  const seconds = Number(now) / 1e9;
+  const shares = { runstate_fullrun: 0.3, runstate_full_contention: 0.5, runstate_blocked: 0.2 };
+  return {
+    'proc/timer_list': readText('linux-6.18/proc-timer_list-head')
+      .replace(/^now at \d+/m, `now at ${now}`)
+      .replace(/^jiffies: \d+/m, `jiffies: ${now / 4_000_000n}`),
+    'dev/shm/metrics/xcp-rrdd-cpu': xcpRrddFile(
+      Date.now() / 1000,
+      Object.entries(shares).map(([name, share]) => ({ name, owner: `vm ${domu1}`, value: share * seconds })),
+    ),
+  };
+};
+
+/** Writes files so that nobody reads half of one. */
+const replace = (tree: TempTree, files: Readonly<Record<string, string | Uint8Array>>): void => {
+  for (const [name, content] of Object.entries(files)) {
+    tree.write({ [`${name}.new`]: content });
+    renameSync(tree.path(`${name}.new`), tree.path(name));
+  }
+};
+
+/**
+ * Exporters of four hosts and three guests: a Dom0 and a guest of it that go from idle into the storm, another guest of it, Dom0s with other
+ * schedulers, and this very machine in the clothes of a guest, for what only a live kernel says by netlink.
+ */
+export class Fleet implements AsyncDisposable {
+  readonly replay = new StormReplay();
+  readonly #daemons: Daemon[] = [];
+  #clock: NodeJS.Timeout | undefined;
+
+  /** Addresses to scrape. */
+  get targets(): string[] {
+    return this.#daemons.map(({ port }) => `127.0.0.1:${port}`);
+  }
+
+  /** Address of the Dom0 in which the storm is. */
+  get dom0(): string {
+    return this.targets[0]!;
+  }
+
+  static async start(): Promise<Fleet> {
+    const fleet = new Fleet();
+    try {
+      await fleet.#start();
+      return fleet;
+    } catch (error) {
+      await fleet[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { dom0, guest } = this.replay.flags;
+    const { dom0: tree } = this.replay.trees;
+    addToDom0(tree);
+    replace(tree, timely());
+    this.#clock = setInterval(() => replace(tree, timely()), 100);
+    const diag = `--path.xen-diag=${tree.path('bin/xen-diag')}`;
+    const rrd = `--path.rrd-metrics=${tree.path('dev/shm/metrics')}`;
+    const copied = (root: string): string[] => [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`];
+    const host = (name: 'credit2-storm' | 'rtds-storm'): string[] => [
+      ...copied(hostRoot(name)),
+      `--path.xl=${hostRoot(name)}/bin/xl`,
+    ];
+    for (const args of [
+      [...dom0, diag, rrd],
+      guest,
+      copied(guestRoot('pvh-storm')),
+      host('credit2-storm'),
+      host('rtds-storm'),
+      [`--path.sysfs=${guestRoot('hvm-idle')}/sys`],
+    ])
+      this.#daemons.push(await startDaemon({ args }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#clock);
+    await Promise.all(this.#daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+    this.replay[Symbol.dispose]();
+  }
+}

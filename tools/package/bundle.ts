@@ -1,0 +1,71 @@
+import { build, type Plugin } from 'esbuild';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
+import { version } from '../../src/config/version.ts';
+import { addOnFiles, project } from '../lib/project.ts';
+
+/** A module of which the bundle has this text instead. */
+const exchanged = (name: string, filter: RegExp, contents: () => string): Plugin => ({
+  name,
+  setup: ({ onLoad }) =>
+    onLoad({ filter }, () => ({ contents: contents(), loader: 'js', resolveDir: import.meta.dirname })),
+});
+
+/** The text of a module that loads an add-on with `load()` and exports it as `exports` says; nothing is decompressed before it is needed. */
+const addOnModule = (name: string, file: string, exports: string): string => `
+  const { loadAddOn } = require('./native/add-on.ts');
+  const sha256 = '${createHash('sha256').update(readFileSync(file)).digest('hex')}';
+  const load = () => loadAddOn({ name: '${name}', sha256, compressed: () => require('compressed:${relative(project, file)}') });
+  ${exports};`;
+
+/** `compressed:FILE`, the file's bytes by brotli; the bundle names the file, so it is a path in the project. */
+const compressedFiles: Plugin = {
+  name: 'compressed files',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^compressed:/ }, ({ path }) => ({
+      path: path.replace('compressed:', ''),
+      namespace: 'compressed',
+    }));
+    onLoad({ filter: /./, namespace: 'compressed' }, ({ path }) => ({
+      contents: brotliCompressSync(readFileSync(join(project, path))),
+      loader: 'binary',
+    }));
+  },
+};
+
+/**
+ * Writes all of the exporter as one CommonJS file, the form that a single executable takes, with the add-ons inside. Returns the packages of npm's
+ * that are in it.
+ */
+export const writeBundle = async (outfile: string): Promise<string[]> => {
+  const { metafile } = await build({
+    entryPoints: [join(project, 'src/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    // node-cron and koffi ask for the URL of their module.
+    define: { 'import.meta.url': 'urlOfBundle' },
+    banner: { js: `const urlOfBundle = require('node:url').pathToFileURL(__filename).href;` },
+    logLevel: 'warning',
+    metafile: true,
+    absWorkingDir: project,
+    plugins: [
+      compressedFiles,
+      exchanged('version', /\/src\/config\/version\.ts$/, () => `export const version = ${JSON.stringify(version)};`),
+      exchanged('koffi', /\/koffi\/src\/koffi\/src\/static\.js$/, () =>
+        addOnModule('koffi', addOnFiles.koffi, 'export const loadStatic = load'),
+      ),
+      exchanged('bcrypt', /\/node-gyp-build\/index\.js$/, () =>
+        addOnModule('bcrypt', addOnFiles.bcrypt, 'module.exports = load'),
+      ),
+    ],
+  });
+  const packages = Object.keys(metafile.inputs).map(
+    (path) => /node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
+  );
+  return [...new Set(packages)].filter((path) => path !== undefined).sort();
+};

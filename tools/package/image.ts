@@ -1,0 +1,18 @@
+import { join } from 'node:path';
+import { ownLibraries } from './libraries.ts';
+import { installProgram, type Program } from './program.ts';
+import { project } from '../lib/project.ts';
+import { Tree } from './tree.ts';
+
+/** Fills `folder` with all files of the container's image: the program, loader and libraries where it looks for them, and nothing else. */
+export const fillImage = async (program: Program, folder: string): Promise<string> => {
+  const tree = new Tree(folder);
+  installProgram(tree, program);
+  const libraries = await ownLibraries();
+  for (const { path, file } of libraries.files) tree.copy(file, path, 0o755);
+  const documents = 'usr/share/doc/xen-exporter';
+  tree.copy(join(project, 'LICENSE'), `${documents}/LICENSE`);
+  tree.write(`${documents}/THIRD-PARTY-LICENSES`, program.licences);
+  tree.write(`${documents}/LIBRARY-LICENSES`, libraries.licences);
+  return folder;
+};

@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import { writeBinary } from './binary.ts';
+import { writeBundle } from './bundle.ts';
+import { thirdPartyLicences } from './licences.ts';
+import { addOnFiles, machine } from '../lib/project.ts';
+import type { Tree } from './tree.ts';
+
+/** The exporter as one executable. */
+export interface Program {
+  readonly binary: string;
+  /** Of all that is in it. */
+  readonly licences: string;
+}
+
+/** Makes the executable `xen-exporter-linux-ARCHITECTURE` in `folder`, of a bundle that it leaves in `workFolder`. */
+export const makeProgram = async (folder: string, workFolder: string): Promise<Program> => {
+  const binary = join(folder, `xen-exporter-linux-${machine.architecture}`);
+  const bundle = join(workFolder, 'xen-exporter.cjs');
+  const licences = thirdPartyLicences(await writeBundle(bundle));
+  await writeBinary(bundle, binary);
+  return { binary, licences };
+};
+
+/** Puts the executable and, beside it, its add-ons into a folder of a package. */
+export const putProgram = (tree: Tree, { binary }: Program, folder: string): void => {
+  tree.copy(binary, `${folder}/xen-exporter`, 0o755);
+  for (const [name, file] of Object.entries(addOnFiles)) tree.copy(file, `${folder}/addons/${name}.node`);
+};
+
+/** The same where packages have it, with the name by which it is started. */
+export const installProgram = (tree: Tree, program: Program): void => {
+  putProgram(tree, program, 'usr/lib/xen-exporter');
+  tree.link('../lib/xen-exporter/xen-exporter', 'usr/bin/xen-exporter');
+};

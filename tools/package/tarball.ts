@@ -1,0 +1,33 @@
+import { basename, join } from 'node:path';
+import { version } from '../../src/config/version.ts';
+import { commandOutput } from '../lib/command.ts';
+import { ownLibraries } from './libraries.ts';
+import { machine, project } from '../lib/project.ts';
+import { dropIns, ownFile, sourceDate, Tree, unitFiles } from './tree.ts';
+import { putProgram, type Program } from './program.ts';
+
+/**
+ * Writes the tarball into `folder`, filled in `workFolder`, and returns its path: the program with its installer, and with loader and libraries of
+ * its own for systems whose C library is older than 2.28.
+ */
+export const writeTarball = async (program: Program, folder: string, workFolder: string): Promise<string> => {
+  const name = `xen-exporter-${version}-linux-${machine.architecture}`;
+  const tree = new Tree(join(workFolder, name));
+  const libraries = await ownLibraries();
+  putProgram(tree, program, 'lib');
+  for (const { path, file } of libraries.files) tree.copy(file, `lib/${basename(path)}`, 0o755);
+  tree.copy(ownFile('launcher.sh'), 'lib/xen-exporter.sh', 0o755);
+  tree.link('lib/xen-exporter.sh', 'xen-exporter');
+  tree.copy(ownFile('install.sh'), 'install.sh', 0o755);
+  tree.copy(ownFile('system.sh'), 'system.sh');
+  tree.copy(ownFile('default'), 'default');
+  for (const unit of [...unitFiles(), ...dropIns()]) tree.copy(unit.path, `systemd/${unit.name}`);
+  for (const file of ['LICENSE', 'CHANGELOG.md', 'docs/install.md']) tree.copy(join(project, file), basename(file));
+  tree.write('THIRD-PARTY-LICENSES', program.licences);
+  tree.write('LIBRARY-LICENSES', libraries.licences);
+  const tarball = join(folder, `${name}.tar.gz`);
+  const reproducible = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${sourceDate()}`];
+  const gzip = '--use-compress-program=gzip -n';
+  await commandOutput('tar', [...reproducible, gzip, '-C', workFolder, '-cf', tarball, name]);
+  return tarball;
+};

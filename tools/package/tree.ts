@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { project } from '../lib/project.ts';
+
+/** A folder that is filled for a package: its files belong to everybody's reading and nobody's writing but the owner's. */
+export class Tree {
+  readonly root: string;
+
+  /** Empties the folder. */
+  constructor(root: string) {
+    this.root = root;
+    rmSync(root, { recursive: true, force: true });
+    this.#makeFolder(root);
+  }
+
+  /** Folders above a file are made with it. */
+  write(path: string, content: string | Uint8Array, mode: 0o644 | 0o755 = 0o644): void {
+    const file = this.#place(path);
+    writeFileSync(file, content);
+    chmodSync(file, mode);
+  }
+
+  copy(from: string, path: string, mode: 0o644 | 0o755 = 0o644): void {
+    const file = this.#place(path);
+    copyFileSync(realpathSync(from), file);
+    chmodSync(file, mode);
+  }
+
+  link(target: string, path: string): void {
+    symlinkSync(target, this.#place(path));
+  }
+
+  #place(path: string): string {
+    const file = join(this.root, path);
+    this.#makeFolder(dirname(file));
+    return file;
+  }
+
+  #makeFolder(path: string): void {
+    if (existsSync(path)) return;
+    this.#makeFolder(dirname(path));
+    mkdirSync(path);
+    chmodSync(path, 0o755);
+  }
+}
+
+const systemdFiles = (kind: string): { name: string; path: string }[] => {
+  const folder = join(project, 'systemd');
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(kind))
+    .map((name) => ({ name, path: join(folder, name) }));
+};
+
+/** The systemd units, with their paths. */
+export const unitFiles = (): { name: string; path: string }[] => systemdFiles('.service');
+
+/** What may be put beside units, likewise. */
+export const dropIns = (): { name: string; path: string }[] => systemdFiles('.conf');
+
+/** A file of packaging/. */
+export const ownFile = (name: string): string => join(project, 'packaging', name);
+export const ownText = (name: string): string => readFileSync(ownFile(name), 'utf8');
+
+/**
+ * Seconds since 1970 that every file of a package has, so that two builds have the same bytes: SOURCE_DATE_EPOCH, or the time of the last commit,
+ * or, in a copy without history, the first day of 2026.
+ */
+export const sourceDate = (): number => {
+  const { SOURCE_DATE_EPOCH } = process.env;
+  if (SOURCE_DATE_EPOCH !== undefined) return Number(SOURCE_DATE_EPOCH);
+  try {
+    const seconds = execFileSync('git', ['log', '-1', '--format=%ct'], {
+      cwd: project,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return Number(seconds.toString());
+  } catch {
+    return Date.UTC(2026, 0, 1) / 1e3;
+  }
+};
