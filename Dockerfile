@@ -9,6 +9,6 @@ FROM scratch
 COPY --from=build /xen-exporter/dist/package/image/ /
 ENV MALLOC_ARENA_MAX=1
 USER 65534:65534
-EXPOSE 10911
+EXPOSE 28697
 HEALTHCHECK --interval=30s --timeout=10s CMD ["/usr/bin/xen-exporter", "health"]
 ENTRYPOINT ["/usr/bin/xen-exporter"]

@@ -24,7 +24,7 @@ const seriesOf = (page: string): number =>
 
 /** The daemon, once its background work has given it all that there is. */
 const startOn = async (host: GeneratedHost, queues: 'vif' | 'each'): Promise<Daemon> => {
-  const args = [...host.flags, `--collector.netback.queues=${queues}`, `--collector.interrupts.queues=${queues}`];
+  const args = [...host.flags, `--collector.queues=${queues}`];
   const daemon = await startDaemon({ args });
   await until(
     'everything to be there',

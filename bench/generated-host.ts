@@ -248,8 +248,7 @@ export class GeneratedHost {
     return [
       `--path.procfs=${join(this.root, 'proc')}`,
       `--path.sysfs=${join(this.root, 'sys')}`,
-      `--path.xl=${join(this.root, 'bin/xl')}`,
-      `--path.xen-diag=${join(this.root, 'bin/xen-diag')}`,
+      `--path.tools=${join(this.root, 'bin')}`,
     ];
   }
 }

@@ -1,3 +1,4 @@
+import { createCollector } from '../tools/lib/collect.ts';
 // Whether a large host's /proc/interrupts holds anybody up: 256 CPUs and 2 000 rows of event channels, mostly zeros, in a made-up tree.
 // The collector alone in this process, then the daemon: scraped in a loop while a second connection asks it again and again whether it is well.
 //
@@ -12,10 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startDaemon } from '../tools/lib/daemon.ts';
 import { interrupts } from '../src/collectors/interrupts.ts';
-import { NetworkNamespaces } from '../src/sources/namespaces/network-namespaces.ts';
-import { Toolstack } from '../src/sources/toolstack/toolstack.ts';
 import { localHost } from '../src/host/local-host.ts';
-import { createLog } from '../src/host/log.ts';
 import { encode } from '../src/metrics/exposition.ts';
 import { Families } from '../src/metrics/families.ts';
 import { Connection, printTable, prometheusHeaders, quantile } from './support.ts';
@@ -71,10 +69,7 @@ const writeTree = async (root: string): Promise<void> => {
 /** Times of the collector's readings, of the encoding of what they give, and the longest delay of this process's event loop meanwhile. */
 const measureInProcess = async (root: string) => {
   const host = await localHost({ procfs: join(root, 'proc'), sysfs: join(root, 'sys') });
-  const log = createLog({ level: 'error', format: 'logfmt', write: () => {} });
-  const toolstack = new Toolstack(host, { intervalSeconds: 5, schedule: '*/5 * * * *', timeoutSeconds: 10 });
-  const namespaces = new NetworkNamespaces(host, { scope: 'self', intervalSeconds: 5, most: 0 });
-  const collector = interrupts.create({ options: { queues: 'vif' }, host, log, toolstack, namespaces });
+  const collector = createCollector(interrupts, host);
   const collecting: number[] = [];
   const encoding: number[] = [];
   const loop = monitorEventLoopDelay({ resolution: 1 });

@@ -79,7 +79,7 @@ const measureParts = async () => {
   const look = (): Promise<void> => namespaces.background[0]!.run();
   await look();
   const [queues, counters] = [listeners, tcp].map((definition) =>
-    createCollector(definition, host, {}, undefined, namespaces),
+    createCollector(definition, host, {}, { namespaces }),
   );
   const ways = {
     sample: () => queues!.sampler!.sample(),
@@ -101,7 +101,7 @@ const measureParts = async () => {
 /** Samples a second, and the share of a core that they take, in percent. */
 const measureSampler = async () => {
   await using daemon = await startDaemon({
-    args: ['--collector.listeners.namespaces=all', '--collector.listeners.max-namespaces=10000'],
+    settings: { 'collector.listeners.namespaces': 'all', 'collector.listeners.max-namespaces': 10_000 },
   });
   // Time for Node to compile what runs often.
   await delay(10_000);

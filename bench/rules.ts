@@ -129,13 +129,13 @@ const pageOf = (host: number): Series[] => {
   const identified = (guest: number) => (labels: string) =>
     labels.replace('domu1', `guest${guest}`).replace(/uuid="[^"]*"/, `uuid="${uuidOf(host, guest)}"`);
   return [
-    ...seriesOf(`dom0-${host}:10911`, [...states.idle.host, ...collectors(17)], (labels) => labels),
+    ...seriesOf(`dom0-${host}:28697`, [...states.idle.host, ...collectors(17)], (labels) => labels),
     ...guests.flatMap((guest) =>
-      seriesOf(`dom0-${host}:10911`, states[stateOf(host * guestsPerHost + guest)].domain, identified(guest)),
+      seriesOf(`dom0-${host}:28697`, states[stateOf(host * guestsPerHost + guest)].domain, identified(guest)),
     ),
     ...guests.flatMap((guest) =>
       seriesOf(
-        `guest-${host}-${guest}:10911`,
+        `guest-${host}-${guest}:28697`,
         [...states[stateOf(host * guestsPerHost + guest)].guest, ...collectors(7)],
         identified(guest),
       ),

@@ -1,7 +1,7 @@
 // What the collector runstate shows and costs on real Xen: on the lab that `npm run lab:up -- --scheduler=credit` has booted. First the waits of
 // domu1 in the storm at three timeslices (with another scheduler only as it is), then what tracing costs the connections that a guest accepts.
 // Under emulation seconds are those of no real host: the ratios count. Names of parts choose these: waits, accepts.
-import { metricsOf, startExporter, stopExporter } from '../lab/harness/exporter.ts';
+import { metricsOf, startExporter, type StartOptions, stopExporter } from '../lab/harness/exporter.ts';
 import { Lab } from '../lab/harness/lab.ts';
 import type { Exposition } from '../tools/lib/exposition.ts';
 import { until } from '../tools/lib/until.ts';
@@ -14,22 +14,25 @@ const WINDOWS = 3;
 const WINDOW_SECONDS = 20;
 const LOAD_SECONDS = 60;
 // The emulated processor takes long over little.
-const ALWAYS_ON = `--collector.runstate --collector.runstate.cpu-budget=0.5 --collector.runstate.window=${WINDOW_SECONDS} --collector.runstate.interval=${WINDOW_SECONDS}`;
+const ALWAYS_ON: StartOptions = {
+  flags: `--collector.runstate --xentrace.window=${WINDOW_SECONDS} --xentrace.interval=${WINDOW_SECONDS}`,
+  settings: { 'xentrace.cpu-budget': 0.5 },
+};
 
 const running = Lab.running();
 if (running === undefined) throw new Error('no lab runs: npm run lab:up -- --scheduler=credit');
 const lab = running;
 const { dom0, scheduler } = lab;
 
-const startWith = async (flags: string): Promise<void> => {
+const startWith = async (options: StartOptions = {}): Promise<void> => {
   await stopExporter(dom0);
-  await startExporter(dom0, flags);
+  await startExporter(dom0, options);
 };
 
 const valueOf = (page: Exposition, metric: string, labels: Record<string, string> = {}): number =>
   page.value(metric, labels) ?? 0;
 const complete = (page: Exposition): number =>
-  valueOf(page, 'xen_exporter_trace_windows_total', { result: 'complete' });
+  valueOf(page, 'xen_exporter_xentrace_windows_total', { result: 'complete' });
 
 /** The pages before and after so many windows. */
 const overWindows = async (count: number): Promise<[Exposition, Exposition]> => {
@@ -70,7 +73,7 @@ const measureStorm = async (): Promise<Run> => {
   const [first, last] = pages;
   const grown = (metric: string, labels: Record<string, string> = {}): number =>
     valueOf(last, metric, labels) - valueOf(first, metric, labels);
-  const armed = grown('xen_exporter_trace_armed_seconds_total');
+  const armed = grown('xen_exporter_xentrace_armed_seconds_total');
   const [wakes, wakeMs] = meanOf(pages, 'wake_delay', 'domu1');
   const [, waitMs] = meanOf(pages, 'preempted_wait', 'domu1');
   return {
@@ -78,8 +81,8 @@ const measureStorm = async (): Promise<Run> => {
     wakes,
     wakeMs,
     waitMs,
-    bytesPerSecond: grown('xen_exporter_trace_bytes_total') / armed,
-    cpuMsPerSecond: (1e3 * grown('xen_exporter_trace_cpu_seconds_total')) / armed,
+    bytesPerSecond: grown('xen_exporter_xentrace_bytes_total') / armed,
+    cpuMsPerSecond: (1e3 * grown('xen_exporter_xentrace_cpu_seconds_total')) / armed,
   };
 };
 
@@ -141,7 +144,7 @@ const measureWaits = async (): Promise<void> => {
 const measureAccepts = async (): Promise<void> => {
   const server = lab.guest('domu1');
   await server.run('pgrep -x nginx >/dev/null || nginx');
-  const settings = { off: '', on: '--collector.runstate', 'always on': ALWAYS_ON } as const;
+  const settings = { off: {}, on: { flags: '--collector.runstate' }, 'always on': ALWAYS_ON } as const;
   type Setting = keyof typeof settings;
   const names = Object.keys(settings) as Setting[];
   const accepts: Record<Setting, number[]> = { off: [], on: [], 'always on': [] };
@@ -173,5 +176,5 @@ if (unknown.length > 0) throw new Error(`no part ${unknown.join()}; there are: $
 try {
   for (const name of asked.length > 0 ? (asked as Part[]) : (Object.keys(parts) as Part[])) await parts[name]();
 } finally {
-  await startWith('');
+  await startWith();
 }

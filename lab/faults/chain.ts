@@ -11,10 +11,12 @@ import type { RuleClock } from './rule-clock.ts';
 import { project } from '../../tools/lib/project.ts';
 
 /** The rules see xl as often as they would if it were asked every half minute; 5 s would be four looks in a window of the fastest clock. */
-const dom0Flags = ({ scrapeIntervalSeconds }: RuleClock): string =>
-  `--toolstack.interval=${scrapeIntervalSeconds} "--toolstack.schedule=*/15 * * * * *"`;
+const dom0Settings = ({ scrapeIntervalSeconds }: RuleClock): Readonly<Record<string, unknown>> => ({
+  'toolstack.interval': scrapeIntervalSeconds,
+  'toolstack.schedule': '*/15 * * * * *',
+});
 /** By the fastest clock some ten samples in a minute of the rules: under emulation one costs 10 ms, and within the default budget there would be two. */
-const guestFlags = '--collector.listeners.sampler-cpu-budget=0.03';
+const guestSettings = { 'collector.listeners.sampler-cpu-budget': 0.03 };
 
 /** From the exporters in a lab to what a person is told: Prometheus with the shipped rules, and Alertmanager as in its example. */
 export class Chain implements AsyncDisposable {
@@ -33,7 +35,7 @@ export class Chain implements AsyncDisposable {
   static async start(lab: Lab, clock: RuleClock): Promise<Chain> {
     const archive = await packExporter();
     for (const machine of lab.machines) {
-      await installExporter(machine, archive, machine === lab.dom0 ? dom0Flags(clock) : guestFlags);
+      await installExporter(machine, archive, { settings: machine === lab.dom0 ? dom0Settings(clock) : guestSettings });
     }
     const folder = mkdtempSync(join(tmpdir(), 'chain-'));
     const rules = join(folder, 'rules.yml');

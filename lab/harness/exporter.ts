@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseExposition, type Exposition } from '../../tools/lib/exposition.ts';
 import { until } from '../../tools/lib/until.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
+import { configText } from '../../tools/lib/config-file.ts';
 import { CACHE } from './image.ts';
 import { EXPORTER_PORT } from './lab.ts';
 import type { Machine } from './machine.ts';
@@ -35,21 +36,40 @@ export async function packExporter(): Promise<string> {
 }
 
 /** Installs and starts the exporter in the place of any other, which is ended. */
-export async function installExporter(machine: Machine, archive: string, flags = ''): Promise<void> {
+export async function installExporter(machine: Machine, archive: string, options: StartOptions = {}): Promise<void> {
   await stopExporter(machine);
   await machine.unpack(archive, EXPORTER_FOLDER);
-  await startExporter(machine, flags);
+  await startExporter(machine, options);
 }
 
-/** Starts the built program, through what is to start it where that is given. Its process id is in `pidFile`. */
-export async function startProgram(machine: Machine, pidFile: string, args: string, through = ''): Promise<void> {
+/** How the exporter is started. */
+export interface StartOptions {
+  flags?: string;
+  /** Settings that have no flag, by their dotted names. */
+  settings?: Readonly<Record<string, unknown>>;
+  /** A command that runs the command behind it in its own way. */
+  through?: string;
+}
+
+/** Starts the built program. Its process id is in `pidFile`. */
+export async function startProgram(
+  machine: Machine,
+  pidFile: string,
+  { flags = '', settings, through = '' }: StartOptions,
+): Promise<void> {
+  const file = `${pidFile}.yml`;
+  if (settings) await machine.run(`cat >${file} <<'END'\n${configText(settings)}\nEND`);
+  const args = settings ? `${flags} --config.file=${file}` : flags;
   const command = `MALLOC_ARENA_MAX=1 exec ${through} node ${EXPORTER_FOLDER}/dist/main.js ${args}`;
   await machine.run(`setsid sh -c 'echo $$ >${pidFile}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`);
 }
 
-/** Starts the exporter, with these flags too, and waits until it can be scraped through the forwarded port. */
-export async function startExporter(machine: Machine, flags = '', through = ''): Promise<void> {
-  await startProgram(machine, EXPORTER_PID_FILE, `--web.listen-address=:${EXPORTER_PORT} ${flags}`, through);
+/** Starts the exporter and waits until it can be scraped through the forwarded port. */
+export async function startExporter(machine: Machine, { flags = '', ...options }: StartOptions = {}): Promise<void> {
+  await startProgram(machine, EXPORTER_PID_FILE, {
+    ...options,
+    flags: `--web.listen-address=:${EXPORTER_PORT} ${flags}`,
+  });
   await until(`the exporter in ${machine.name}`, () => isReady(machine), { timeoutMs: 180_000, intervalMs: 200 });
 }
 

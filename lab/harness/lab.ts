@@ -33,7 +33,7 @@ export const USUAL_GUESTS = GUEST_NAMES.filter((name) => name !== 'hvm1');
 
 const DOM0_ADDRESS = '10.0.2.15';
 const SSH_PORT = 22;
-export const EXPORTER_PORT = 10911;
+export const EXPORTER_PORT = 28697;
 
 const DOM0_BOOT_MS = 300_000;
 const GUEST_BOOT_MS = 300_000;

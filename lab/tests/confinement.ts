@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameReader } from '../../src/host/helper/protocol.ts';
-import { filesOf, helpedCommand, statusRequest } from '../../src/host/helper/requests.ts';
+import { filesOf, remoteCommand, statusRequest } from '../../src/host/helper/requests.ts';
 import { anyBytes, editedCommands } from '../../tools/lib/helper-requests.ts';
 import { until } from '../../tools/lib/until.ts';
 import type { Installed } from '../harness/installed.ts';
@@ -187,7 +187,7 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
 
     test(`refuses ${REQUESTS} requests that are none, and goes on`, LONG, async () => {
       const isKnown = (request: string): boolean =>
-        helpedCommand(request) !== undefined || filesOf(request) !== undefined || request === statusRequest;
+        remoteCommand(request) !== undefined || filesOf(request) !== undefined || request === statusRequest;
       const almost = editedCommands.filter((line) => !isKnown(line)).map((line) => Buffer.from(`${line}\n`));
       const bytes = anyBytes.map((each) => Buffer.concat([each, Buffer.from('\n')]));
       const seed = randomInt(2 ** 31);

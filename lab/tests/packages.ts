@@ -19,6 +19,7 @@ const UPGRADE = '99.0.0';
 // What is read every few minutes is tried again after half a minute.
 const WHOLE_TIMEOUT_MS = 300_000;
 const DEFAULTS = '/etc/default/xen-exporter';
+const CONFIG = '/etc/xen-exporter.yml';
 const LONG = { timeout: 1_800_000 };
 /** Lists of files are kept there, in memory. */
 const BEFORE = '/run/lab/files.before';
@@ -160,9 +161,9 @@ export function describePackages(lab: () => Lab): void {
       test('the helper in a window of run states: Xen traces no longer', LONG, async () => {
         const { dom0 } = machines;
         const units = dom0.units.join(' ');
-        const windows =
-          '--collector.runstate --collector.runstate.cpu-budget=0.5 --collector.runstate.window=60 --collector.runstate.interval=300';
+        const windows = `--collector.runstate --config.file=${CONFIG} --xentrace.window=60 --xentrace.interval=300`;
         await dom0.run(`cp ${DEFAULTS} /run/lab/defaults
+          echo 'xentrace: {cpu-budget: 0.5}' >${CONFIG}
           echo 'ARGS="${windows}"' >${DEFAULTS}
           systemctl restart ${units}`);
         try {
@@ -170,7 +171,7 @@ export function describePackages(lab: () => Lab): void {
           await dom0.run(`kill -KILL ${await dom0.pid('xen-exporter-helper')}`);
           await dom0.isGone(xentrace);
         } finally {
-          await dom0.run(`systemctl stop ${units}; cp /run/lab/defaults ${DEFAULTS}`);
+          await dom0.run(`systemctl stop ${units}; cp /run/lab/defaults ${DEFAULTS}; rm ${CONFIG}`);
         }
         // A xentrace that does not switch tracing on reads what Xen goes on to write: nothing.
         const bytes = await dom0.run('sleep 4; xentrace -X -T 1 /run/lab/left.xt; wc -c </run/lab/left.xt');

@@ -67,11 +67,18 @@ export function describePrivileges(stage: () => Stage): void {
     const works = (script: string) => dom0().succeeds(`${script} >/dev/null 2>&1`, 120_000);
     const startHelper = async (): Promise<void> => {
       await run(`mkdir -p -m 750 ${SOCKET.replace(/\/[^/]*$/, '')} && chgrp ${ID} ${SOCKET.replace(/\/[^/]*$/, '')}`);
-      await startProgram(dom0(), HELPER_PID_FILE, `helper --helper.socket=${SOCKET}`, `unshare -n ${AS_HELPER}`);
+      await startProgram(dom0(), HELPER_PID_FILE, {
+        flags: `helper --helper.socket=${SOCKET}`,
+        through: `unshare -n ${AS_HELPER}`,
+      });
       await until('the helper to listen', () => works(`[ -S ${SOCKET} ]`), { timeoutMs: 60_000, intervalMs: 200 });
     };
-    const startWithHelper = (flags = '') =>
-      startExporter(dom0(), `--host=helper --helper.socket=${SOCKET} ${flags}`, AS_EXPORTER);
+    const startWithHelper = (flags = '', settings = {}) =>
+      startExporter(dom0(), {
+        flags: `--privileged-reads=helper --helper.socket=${SOCKET} ${flags}`,
+        settings,
+        through: AS_EXPORTER,
+      });
     const pageWith = (what: string, condition: (page: Exposition) => boolean, timeoutMs = 180_000) =>
       until(
         what,
@@ -190,14 +197,14 @@ export function describePrivileges(stage: () => Stage): void {
         'run states come through the helper; kill -9 of the exporter in a window leaves nothing on',
         { timeout: 600_000 },
         async () => {
-          const windows = '--collector.runstate --collector.runstate.cpu-budget=0.5';
+          const settings = { 'collector.runstate.enabled': true, 'xentrace.cpu-budget': 0.5 };
           await stopExporter(dom0());
-          await startWithHelper(`${windows} --collector.runstate.window=3 --collector.runstate.interval=5`);
+          await startWithHelper('--xentrace.window=3 --xentrace.interval=5', settings);
           const complete = (page: Exposition) =>
-            page.value('xen_exporter_trace_windows_total', { result: 'complete' }) ?? 0;
+            page.value('xen_exporter_xentrace_windows_total', { result: 'complete' }) ?? 0;
           await pageWith('two windows', (page) => complete(page) >= 2);
           await stopExporter(dom0());
-          await startWithHelper(`${windows} --collector.runstate.window=60 --collector.runstate.interval=300`);
+          await startWithHelper('--xentrace.window=60 --xentrace.interval=300', settings);
           await until('a window to begin', () => works('pgrep -x xentrace'), { timeoutMs: 120_000, intervalMs: 200 });
           await stopExporter(dom0(), 'SIGKILL');
           await until('xentrace to end', async () => !(await works('pgrep -x xentrace')), {

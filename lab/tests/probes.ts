@@ -1,32 +1,35 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import { until } from '../../tools/lib/until.ts';
-import { EXPORTER_FOLDER, metricsOf, startExporter, stopExporter } from '../harness/exporter.ts';
+import { EXPORTER_FOLDER, metricsOf, startExporter, type StartOptions, stopExporter } from '../harness/exporter.ts';
 import type { Machine } from '../harness/machine.ts';
 import type { Stage } from '../harness/stage.ts';
 import { tell } from '../harness/tell.ts';
 
 const TRACEFS = '/sys/kernel/tracing';
 /** The emulated processor takes long over little. */
-const FLAGS = '--collector.trace --collector.trace.cpu-budget=1';
-const ALWAYS = `${FLAGS} --collector.trace.always --collector.trace.window=20`;
+const startOptions = (flags = '', settings = {}): StartOptions => ({
+  flags: `--collector.probes ${flags}`,
+  settings: { 'collector.probes.cpu-budget': 1, ...settings },
+});
+const ALWAYS = startOptions('--collector.probes.window=20', { 'collector.probes.always': true });
 
 /** All that is in tracefs and not the kernel's own. */
 const STATE = `cd ${TRACEFS} && cat kprobe_events synthetic_events && ls instances`;
-const CLEANUP = `node ${EXPORTER_FOLDER}/dist/main.js trace --cleanup`;
+const CLEANUP = `node ${EXPORTER_FOLDER}/dist/main.js probes --cleanup`;
 
 const windows = (page: Exposition, result: string): number =>
   page.value('xen_exporter_probe_windows_total', { result }) ?? 0;
 
 /** The collector trace on real Xen: what it counts beside what others do, and that it leaves nothing behind. */
-export function describeTrace(stage: () => Stage): void {
+export function describeProbes(stage: () => Stage): void {
   describe('probes', () => {
     const dom0 = (): Machine => stage().lab.dom0;
     const victim = (): Machine => stage().lab.guest('domu1');
     const run = (script: string) => dom0().run(script, { timeoutMs: 120_000 });
-    const startWith = async (machine: Machine, flags: string): Promise<void> => {
+    const startWith = async (machine: Machine, options: StartOptions = {}): Promise<void> => {
       await stopExporter(machine);
-      await startExporter(machine, flags);
+      await startExporter(machine, options);
     };
     const pageWith = (machine: Machine, what: string, condition: (page: Exposition) => boolean, timeoutMs = 120_000) =>
       until(
@@ -44,7 +47,7 @@ export function describeTrace(stage: () => Stage): void {
 
     afterAll(async () => {
       await run('/lab/storm stop; :');
-      for (const machine of [dom0(), victim()]) await startWith(machine, '');
+      for (const machine of [dom0(), victim()]) await startWith(machine);
     });
 
     /** By how much a metric has grown between two pages, all of its series that have these labels. */
@@ -178,7 +181,7 @@ export function describeTrace(stage: () => Stage): void {
       });
 
       test('too many hits end the window', async () => {
-        await startWith(dom0(), `${FLAGS} --collector.trace.max-hits=1 --collector.trace.window=20`);
+        await startWith(dom0(), startOptions('--collector.probes.window=20', { 'collector.probes.max-hits': 1 }));
         const page = await pageWith(dom0(), 'a short window', (each) => windows(each, 'short') >= 1);
         const armed = page.value('xen_exporter_probe_armed_seconds_total', { probes: 'events' })!;
         expect(armed).toBeGreaterThan(0.4);
@@ -208,20 +211,20 @@ export function describeTrace(stage: () => Stage): void {
       });
 
       test('nothing after SIGTERM in the middle of a window', async () => {
-        await startExporter(dom0(), `${FLAGS} --collector.trace.window=60`);
+        await startExporter(dom0(), startOptions('--collector.probes.window=60'));
         await untilArmed();
         await stopExporter(dom0(), 'SIGTERM');
         expect(await stateOf(dom0())).toBe(before);
       });
 
       test('probes after kill -9, until the next start', async () => {
-        await startExporter(dom0(), `${FLAGS} --collector.trace.window=60`);
+        await startExporter(dom0(), startOptions('--collector.probes.window=60'));
         await untilArmed();
         await stopExporter(dom0(), 'SIGKILL');
         // That this can be seen at all.
         expect(await isArmed()).toBe(true);
         const [left] = /^xen_exporter_\d+_\d+$/m.exec(await stateOf(dom0()))!;
-        await startExporter(dom0(), `${FLAGS} --collector.trace.window=1 --collector.trace.interval=3600`);
+        await startExporter(dom0(), startOptions('--collector.probes.window=1 --collector.probes.interval=3600'));
         await pageWith(dom0(), 'the first window', (page) => windows(page, 'complete') >= 1);
         expect(await stateOf(dom0())).not.toContain(left);
         await stopExporter(dom0(), 'SIGTERM');
@@ -229,7 +232,7 @@ export function describeTrace(stage: () => Stage): void {
       });
 
       test('probes after kill -9, until trace --cleanup', async () => {
-        await startExporter(dom0(), `${FLAGS} --collector.trace.window=60`);
+        await startExporter(dom0(), startOptions('--collector.probes.window=60'));
         await untilArmed();
         expect(await dom0().succeeds(CLEANUP)).toBe(false);
         await stopExporter(dom0(), 'SIGKILL');
@@ -246,14 +249,14 @@ export function describeTrace(stage: () => Stage): void {
     test('a guest that is locked out of its own tracefs says why', async () => {
       await victim().run(`umount ${TRACEFS}`);
       try {
-        await startWith(victim(), FLAGS);
+        await startWith(victim(), startOptions());
         const page = await metricsOf(victim());
-        expect(page.value('xen_exporter_collector_available', { collector: 'trace' })).toBe(0);
+        expect(page.value('xen_exporter_collector_available', { collector: 'probes' })).toBe(0);
       } finally {
         await victim().run(`mount -t tracefs tracefs ${TRACEFS}`);
       }
       const page = await pageWith(victim(), 'a window', (each) => windows(each, 'complete') >= 1);
-      expect(page.value('xen_exporter_collector_available', { collector: 'trace' })).toBe(1);
+      expect(page.value('xen_exporter_collector_available', { collector: 'probes' })).toBe(1);
       expect(page.samples('xen_exporter_probe_armed_seconds_total').map(({ labels }) => labels['probes'])).toEqual([
         'events',
         'accept',

@@ -1,8 +1,8 @@
 import { describe } from 'vitest';
 import { useStage } from '../harness/stage.ts';
-import { describeTrace } from './probes.ts';
+import { describeProbes } from './probes.ts';
 
 describe('Xen on processors that run in turn', () => {
   // A PVH guest does not boot there.
-  describeTrace(useStage({ scheduler: 'credit', threads: 'single', guests: ['domu1', 'domu2'] }));
+  describeProbes(useStage({ scheduler: 'credit', threads: 'single', guests: ['domu1', 'domu2'] }));
 });

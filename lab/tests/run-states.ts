@@ -12,10 +12,10 @@ const TRACE = '/run/lab/trace.xt';
 const MASK = '0x00021000';
 /** So long must what was left on have been on to be seen. */
 const LEFT_SECONDS = 4;
-const ALWAYS_ON = '--collector.runstate.window=20 --collector.runstate.interval=20';
+const ALWAYS_ON = '--xentrace.window=20 --xentrace.interval=20';
 
 const windows = (page: Exposition, result: string): number =>
-  page.value('xen_exporter_trace_windows_total', { result }) ?? 0;
+  page.value('xen_exporter_xentrace_windows_total', { result }) ?? 0;
 const success = (page: Exposition): number | undefined =>
   page.value('xen_exporter_collector_success', { collector: 'runstate' });
 
@@ -24,12 +24,15 @@ export function describeRunStates(stage: () => Stage): void {
   describe('run states', () => {
     const run = (script: string, timeoutMs = 120_000) => stage().lab.dom0.run(script, { timeoutMs });
     // What its own processor takes a millisecond for, the emulated one may take fifty.
-    const start = (flags: string) =>
-      startExporter(stage().lab.dom0, `--collector.runstate --collector.runstate.cpu-budget=0.5 ${flags}`);
+    const start = (flags: string, settings = {}) =>
+      startExporter(stage().lab.dom0, {
+        flags: `--collector.runstate ${flags}`,
+        settings: { 'xentrace.cpu-budget': 0.5, ...settings },
+      });
     /** Starts Dom0's exporter anew with the collector switched on. */
-    const startWith = async (flags: string): Promise<void> => {
+    const startWith = async (flags: string, settings = {}): Promise<void> => {
       await stopExporter(stage().lab.dom0);
-      await start(flags);
+      await start(flags, settings);
     };
     const pageWith = (what: string, condition: (page: Exposition) => boolean, timeoutMs = 120_000) =>
       until(
@@ -104,7 +107,7 @@ export function describeRunStates(stage: () => Stage): void {
         );
         const grown = (metric: string, labels: Record<string, string>): number =>
           last.value(metric, labels)! - first.value(metric, labels)!;
-        const armed = grown('xen_exporter_trace_armed_seconds_total', {});
+        const armed = grown('xen_exporter_xentrace_armed_seconds_total', {});
         const seconds = (domain: GuestName, state: string): number =>
           grown('xen_domain_runstate_seconds_total', { domain, state });
         const observations = (domain: GuestName, state: string): number =>
@@ -137,11 +140,11 @@ export function describeRunStates(stage: () => Stage): void {
         expect(seconds('domu1', 'runnable') / (2 * armed)).toBeGreaterThan(0.4);
         expect(seconds('pvh1', 'runnable') / armed).toBeLessThan(0.1);
 
-        expect(grown('xen_exporter_trace_mismatched_changes_total', {})).toBe(0);
-        expect(grown('xen_exporter_trace_lost_records_total', {})).toBe(0);
+        expect(grown('xen_exporter_xentrace_mismatched_changes_total', {})).toBe(0);
+        expect(grown('xen_exporter_xentrace_lost_records_total', {})).toBe(0);
         expect(['short', 'refused', 'failed'].map((result) => windows(last, result))).toEqual([0, 0, 0]);
-        const bytes = grown('xen_exporter_trace_bytes_total', {});
-        const cpuSeconds = grown('xen_exporter_trace_cpu_seconds_total', {});
+        const bytes = grown('xen_exporter_xentrace_bytes_total', {});
+        const cpuSeconds = grown('xen_exporter_xentrace_cpu_seconds_total', {});
         tell(
           `${(bytes / armed).toFixed(0)} bytes and ${((1e3 * cpuSeconds) / armed).toFixed(1)} ms of CPU time for each second that was traced`,
         );
@@ -149,11 +152,9 @@ export function describeRunStates(stage: () => Stage): void {
       });
 
       test('a window with more bytes than it may have is short, and counts', async () => {
-        await startWith(
-          '--collector.runstate.max-bytes=65536 --collector.runstate.window=5 --collector.runstate.interval=60',
-        );
+        await startWith('--xentrace.window=5 --xentrace.interval=60', { 'xentrace.max-bytes': 65_536 });
         const page = await pageWith('a short window', (each) => windows(each, 'short') >= 1);
-        const armed = page.value('xen_exporter_trace_armed_seconds_total', {})!;
+        const armed = page.value('xen_exporter_xentrace_armed_seconds_total', {})!;
         expect(armed).toBeGreaterThan(0.2);
         expect(armed).toBeLessThan(4.5);
         expect(success(page)).toBe(1);
@@ -162,16 +163,16 @@ export function describeRunStates(stage: () => Stage): void {
     });
 
     test('without the storm nobody waits', async () => {
-      await startWith('--collector.runstate.window=5 --collector.runstate.interval=6');
+      await startWith('--xentrace.window=5 --xentrace.interval=6');
       const page = await pageWith('three windows', (each) => windows(each, 'complete') >= 3);
-      const armed = page.value('xen_exporter_trace_armed_seconds_total', {})!;
+      const armed = page.value('xen_exporter_xentrace_armed_seconds_total', {})!;
       expect(armed).toBeGreaterThan(12);
       const runnable = page.value('xen_domain_runstate_seconds_total', { domain: 'pvh1', state: 'runnable' })!;
       expect(runnable / armed).toBeLessThan(0.05);
     });
 
     test('SIGTERM in the middle of a window leaves tracing off', async () => {
-      await startWith('--collector.runstate.window=60 --collector.runstate.interval=300');
+      await startWith('--xentrace.window=60 --xentrace.interval=300');
       await untilTracing();
       await stopExporter(stage().lab.dom0, 'SIGTERM');
       expect(await secondsLeftOn()).toBeLessThan(1);
@@ -182,7 +183,7 @@ export function describeRunStates(stage: () => Stage): void {
       { timeout: 600_000 },
       async () => {
         const kill = async (): Promise<void> => {
-          await startWith('--collector.runstate.window=60 --collector.runstate.interval=300');
+          await startWith('--xentrace.window=60 --xentrace.interval=300');
           await untilTracing();
           await stopExporter(stage().lab.dom0, 'SIGKILL');
         };
@@ -190,14 +191,14 @@ export function describeRunStates(stage: () => Stage): void {
         await kill();
         expect(await secondsLeftOn()).toBeGreaterThan(LEFT_SECONDS / 2);
         await kill();
-        await start('--collector.runstate.window=1 --collector.runstate.interval=3600');
+        await start('--xentrace.window=1 --xentrace.interval=3600');
         await pageWith('the first window', (page) => windows(page, 'complete') >= 1);
         expect(await secondsLeftOn()).toBeLessThan(1);
       },
     );
 
     test('kill -9 of xentrace: the exporter says so, and turns tracing off', async () => {
-      await startWith('--collector.runstate.window=60 --collector.runstate.interval=3600');
+      await startWith('--xentrace.window=60 --xentrace.interval=3600');
       await untilTracing();
       await run('pkill -KILL -x xentrace');
       const page = await pageWith('the failure', (each) => windows(each, 'failed') >= 1);
@@ -217,7 +218,7 @@ export function describeRunStates(stage: () => Stage): void {
         timeoutMs: 30_000,
         intervalMs: 200,
       });
-      await start('--collector.runstate.window=1 --collector.runstate.interval=5');
+      await start('--xentrace.window=1 --xentrace.interval=5');
       const refused = await pageWith('two refusals', (page) => windows(page, 'refused') >= 2);
       expect(windows(refused, 'complete')).toBe(0);
       expect(success(refused)).toBe(0);

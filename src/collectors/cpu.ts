@@ -21,7 +21,6 @@ export const cpu = defineCollector({
   name: 'cpu',
   help: 'Time of each CPU by mode, with the time stolen by other guests, from /proc/stat.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 4096,
   options: {},
   metrics: Object.values(metrics),
@@ -29,7 +28,7 @@ export const cpu = defineCollector({
     const labelSets = new LabelSets(metrics.seconds.labels);
     const ticks = new Accumulator<Labels>(growthForwardOnly);
     return {
-      applies: () => needs(procfs, 'stat'),
+      availability: () => needs(procfs, 'stat'),
       collect: ({ host, out }) => {
         for (const { cpu, ticks: now } of parsed(host.procfs, 'stat', parseProcStat)) {
           for (const mode of cpuModes) {

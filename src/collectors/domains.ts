@@ -1,10 +1,10 @@
+import { Unavailable } from '../host/unavailable.ts';
 import type { XlDomain } from '../formats/xl-list.ts';
 import { parseXlVcpuList, type XlVcpu } from '../formats/xl-vcpu-list.ts';
 import { growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
-import { BackgroundReading } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 import type { Xl } from '../sources/toolstack/toolstack.ts';
@@ -104,23 +104,18 @@ export const domains = defineCollector({
   name: 'domains',
   help: 'State, CPU time, vCPUs and memory of every domain, and how often its vCPUs wait for a CPU, from xl.',
   enabledByDefault: true,
-  cadence: 'guarded',
   maxSeries: 20_000,
   options: {},
   metrics: Object.values(metrics),
-  create: ({ host, toolstack }) => {
+  create: ({ toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return absentCollector(xl);
+    if (xl instanceof Unavailable) return absentCollector(xl);
 
     const observations = new Observations();
-    const vcpus = new BackgroundReading({
-      every: toolstack.guarded,
-      clock: host.clock,
-      read: async () => {
-        const reading = await xl.read(['vcpu-list'], parseXlVcpuList);
-        observations.add(reading, contendingDomains(xl));
-        return reading;
-      },
+    const vcpus = toolstack.reading(toolstack.guarded, async () => {
+      const reading = await xl.read(['vcpu-list'], parseXlVcpuList);
+      observations.add(reading, contendingDomains(xl));
+      return reading;
     });
     const cpuSeconds = new SummedCounter(metrics.cpuSeconds, growthOfU64);
     const vcpuSeconds = new SummedCounter(metrics.vcpuSeconds, growthOfU64);
@@ -132,7 +127,7 @@ export const domains = defineCollector({
     const vcpusOf = (): Map<number, XlVcpu[]> => Map.groupBy(vcpus.fresh ?? [], ({ domid }) => domid);
 
     return {
-      applies: () => true,
+      availability: () => true,
       background: [xl.domains, xl.configs, xl.cpupools, vcpus],
       collect: ({ out }) => {
         const list = xl.domains.fresh ?? [];

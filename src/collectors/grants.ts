@@ -1,8 +1,10 @@
+import { xenProgram } from '../sources/programs.ts';
+import { Unavailable } from '../host/unavailable.ts';
 import { parseGnttabQuerySize } from '../formats/xen-diag.ts';
 import { parseXlList } from '../formats/xl-list.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
-import { BackgroundReading, readCommand } from '../sources/background-reading.ts';
+import { readCommand } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 
@@ -27,17 +29,14 @@ export const grants = defineCollector({
   name: 'grants',
   help: "Size and limit of every domain's grant table, from xen-diag.",
   enabledByDefault: true,
-  cadence: 'scheduled',
   maxSeries: 2000,
   options: {},
   metrics: Object.values(metrics),
-  create: ({ host: { commands, clock }, toolstack }) => {
+  create: ({ host: { commands }, toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return absentCollector(xl);
-    const program = commands.find('xen-diag');
-    if (program === undefined) {
-      return absentCollector('there is no xen-diag on the PATH or in /usr/lib/xen-*/bin (--path.xen-diag)');
-    }
+    if (xl instanceof Unavailable) return absentCollector(xl);
+    const program = xenProgram(commands, 'xen-diag');
+    if (program instanceof Unavailable) return absentCollector(program);
 
     const readSizes = async () => {
       const list = xl.domains.last ?? (await xl.read(['list', '-v'], parseXlList));
@@ -56,12 +55,12 @@ export const grants = defineCollector({
       if (sizes.length === 0 && failure !== undefined) throw failure;
       return sizes;
     };
-    const sizes = new BackgroundReading({ every: toolstack.scheduled, clock, read: readSizes });
+    const sizes = toolstack.reading(toolstack.scheduled, readSizes);
     const labelSets = new LabelSets(domainLabel);
     return {
-      applies: () => true,
+      availability: () => true,
       background: [sizes],
-      profitsFrom: [xl.domains],
+      sharedTasks: [xl.domains],
       collect: ({ out }) => {
         const names = domainLabels(xl.domains.last ?? []);
         for (const { domid, frames, maxFrames } of sizes.fresh ?? []) {

@@ -37,7 +37,6 @@ export const guest = defineCollector({
   name: 'guest',
   help: 'What this kernel runs as (uuid, type and role of the domain), from /sys/hypervisor and /proc/xen.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 1,
   options: {},
   metrics: [info],
@@ -45,7 +44,7 @@ export const guest = defineCollector({
     const onXen = needsXen(sysfs);
     const labelSets = new LabelSets(info.labels);
     return {
-      applies: () => true,
+      availability: () => true,
       collect: ({ host, out }) => {
         const { uuid, type, role } = onXen === true ? identify(host) : notOnXen;
         out.add(info, labelSets.get(uuid, type, role), 1);

@@ -1,3 +1,4 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { absentCollector, defineCollector } from './collector.ts';
@@ -26,20 +27,19 @@ const metrics = {
 };
 
 /** The physical machine, of which Dom0 itself sees only its share. */
-export const xenHost = defineCollector({
+export const host = defineCollector({
   name: 'host',
   help: 'Physical CPUs and memory of the host and the version of its Xen, from xl info.',
   enabledByDefault: true,
-  cadence: 'scheduled',
   maxSeries: 10,
   options: {},
   metrics: Object.values(metrics),
   create: ({ toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return absentCollector(xl);
+    if (xl instanceof Unavailable) return absentCollector(xl);
     const infoLabels = new LabelSets(metrics.info.labels);
     return {
-      applies: () => true,
+      availability: () => true,
       background: [xl.info],
       collect: ({ out }) => {
         const reading = xl.info.fresh;

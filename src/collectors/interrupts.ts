@@ -17,7 +17,7 @@ import {
   type NetworkDevices,
 } from '../sources/event-source.ts';
 import { naming, needs } from '../sources/parsed.ts';
-import { queuesOption } from '../config/queues-option.ts';
+import { queuesOption } from '../config/collector-options.ts';
 import { needsXen } from '../sources/xen.ts';
 
 const metrics = {
@@ -28,7 +28,7 @@ const metrics = {
   ),
   netback: counter(
     'xen_netback_interrupts_total',
-    'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Those that netback sends to the guest are not counted here: see xen_netfront_interrupts_total of the guest. With --collector.interrupts.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. Source: /proc/interrupts (checked with Linux 6.1).',
+    'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Those that netback sends to the guest are not counted here: see xen_netfront_interrupts_total of the guest. With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. Source: /proc/interrupts (checked with Linux 6.1).',
     ['domain', 'vif', 'queue', 'ring'],
   ),
   events: counter(
@@ -115,7 +115,6 @@ export const interrupts = defineCollector({
   name: 'interrupts',
   help: 'Event channel interrupts by virtual CPU and source, and by queue of each Xen network device, from /proc/interrupts.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 8192,
   options: { queues: queuesOption },
   metrics: Object.values(metrics),
@@ -128,8 +127,8 @@ export const interrupts = defineCollector({
     const eventLabels = new LabelSets(metrics.events.labels);
     const cpuLabels = new LabelSets(metrics.callbacks.labels);
     return {
-      applies: () => (onXen === true ? needs(procfs, interruptsFile) : onXen),
-      profitsFrom: toolstack.naming,
+      availability: () => (onXen === true ? needs(procfs, interruptsFile) : onXen),
+      sharedTasks: toolstack.naming,
       collect: ({ host: { procfs, sysfs }, out }) => {
         const devices = networkDevices(sysfs);
         const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);

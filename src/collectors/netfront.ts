@@ -1,3 +1,4 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { parseNetDev } from '../formats/proc-net-dev.ts';
 import { Accumulator, growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
@@ -57,7 +58,6 @@ export const netfront = defineCollector({
   name: 'netfront',
   help: "Traffic, drops, queues and qdisc of the guest's Xen network devices, from /proc/net/dev, sysfs and rtnetlink.",
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 1000,
   options: {},
   metrics: Object.values(metrics),
@@ -65,17 +65,19 @@ export const netfront = defineCollector({
     const onXen = needsXen(sysfs);
     const labelSets = new LabelSets(vifLabel);
     const qdiscDrops = new Accumulator<Labels>(growthOfU32);
-    let lacks: string | undefined;
+    let limitations: string | undefined;
     return {
-      applies: () => {
+      availability: () => {
         if (onXen !== true) return onXen;
-        return netfrontDevices(sysfs).length > 0 || `no network device in ${sysfs.path('bus/xen/devices')}`;
+        return (
+          netfrontDevices(sysfs).length > 0 || new Unavailable(`no network device in ${sysfs.path('bus/xen/devices')}`)
+        );
       },
-      lacks: () => lacks,
+      limitations: () => limitations,
       collect: ({ host: { procfs, sysfs, netlink }, out }) => {
         const counters = parsed(procfs, 'net/dev', parseNetDev);
         const qdiscs = rootQdiscs(netlink);
-        lacks = typeof qdiscs === 'string' ? `qdiscs: ${qdiscs}` : undefined;
+        limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         for (const { vif, device } of netfrontDevices(sysfs)) {
           const labels = labelSets.get(vif);
           const traffic = counters.get(device);

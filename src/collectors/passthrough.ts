@@ -1,9 +1,9 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { parseInteger } from '../formats/integer.ts';
 import { parsePciAssignableList } from '../formats/xl-pci-assignable-list.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
-import { BackgroundReading } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { parsedIfAny } from '../sources/parsed.ts';
 
@@ -49,28 +49,23 @@ export const passthrough = defineCollector({
   name: 'passthrough',
   help: 'SR-IOV virtual functions and PCI devices that can be given to guests, from sysfs and xl.',
   enabledByDefault: true,
-  cadence: 'scheduled',
   maxSeries: 1000,
   options: {},
   metrics: Object.values(metrics),
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
-    if (typeof xl === 'string') return absentCollector(xl);
+    if (xl instanceof Unavailable) return absentCollector(xl);
     const labelSets = new LabelSets(metrics.functions.labels);
-    const devices = new BackgroundReading({
-      every: toolstack.scheduled,
-      clock: host.clock,
-      read: async () => {
-        const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList);
-        const isAssignable = new Set(assignable);
-        const functions = physicalFunctions(host.sysfs).map(
-          (device) => [device, countFunctions(host.sysfs, device, isAssignable)] as const,
-        );
-        return { assignable, functions };
-      },
+    const devices = toolstack.reading(toolstack.scheduled, async () => {
+      const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList);
+      const isAssignable = new Set(assignable);
+      const functions = physicalFunctions(host.sysfs).map(
+        (device) => [device, countFunctions(host.sysfs, device, isAssignable)] as const,
+      );
+      return { assignable, functions };
     });
     return {
-      applies: () => true,
+      availability: () => true,
       background: [devices],
       collect: ({ out }) => {
         const reading = devices.fresh;

@@ -12,12 +12,12 @@ import { runstate } from './runstate/runstate.ts';
 import { scheduler } from './scheduler.ts';
 import { softnet } from './softnet.ts';
 import { tcp } from './tcp.ts';
-import { trace } from './probes/probes.ts';
+import { probes } from './probes/probes.ts';
 import { uplink } from './uplink.ts';
 import { vbd } from './vbd.ts';
 import { vif } from './vif.ts';
 import { xcpRrdd } from './xcp-rrdd.ts';
-import { xenHost } from './host.ts';
+import { host } from './host.ts';
 import { xenbus } from './xenbus.ts';
 
 /** Every collector, in the order in which a scrape runs them. Flags, docs and self-metrics are made of this list. */
@@ -38,8 +38,8 @@ export const registry: readonly CollectorDefinition[] = [
   xcpRrdd,
   scheduler,
   runstate,
-  trace,
-  xenHost,
+  probes,
+  host,
   grants,
   passthrough,
 ];

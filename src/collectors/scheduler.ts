@@ -1,3 +1,4 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import { absentCollector, defineCollector } from './collector.ts';
@@ -60,19 +61,18 @@ export const scheduler = defineCollector({
   name: 'scheduler',
   help: 'Schedulers of the cpupools with their parameters, and weight, cap or budget of every domain, from xl.',
   enabledByDefault: true,
-  cadence: 'scheduled',
   maxSeries: 5000,
   options: {},
   metrics: Object.values(metrics),
   create: ({ toolstack: { xl } }) => {
-    if (typeof xl === 'string') return absentCollector(xl);
+    if (xl instanceof Unavailable) return absentCollector(xl);
     const infoLabels = new LabelSets(metrics.info.labels);
     const poolLabels = new LabelSets(poolLabel);
     const labelSets = new LabelSets(domainLabel);
     return {
-      applies: () => true,
+      availability: () => true,
       background: [xl.cpupools],
-      profitsFrom: [xl.domains],
+      sharedTasks: [xl.domains],
       collect: ({ out }) => {
         const names = domainLabels(xl.domains.last ?? []);
         // One that moves from pool to pool while the schedulers are asked, one after the other, is in both.

@@ -35,7 +35,6 @@ export const softnet = defineCollector({
   name: 'softnet',
   help: 'Receive work, drops and exhausted budgets of each CPU, from /proc/net/softnet_stat.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 4096,
   options: {},
   metrics: Object.values(metrics),
@@ -47,7 +46,7 @@ export const softnet = defineCollector({
       timeSqueezed: new Accumulator<Labels>(growthOfU32),
     };
     return {
-      applies: () => needs(procfs, file),
+      availability: () => needs(procfs, file),
       collect: ({ host, out }) => {
         for (const row of parsed(host.procfs, file, parseSoftnetStat)) {
           const labels = labelSets.get(row.cpu);

@@ -179,7 +179,6 @@ export const tcp = defineCollector({
   name: 'tcp',
   help: 'Handshakes, accept queue overflows, SYN cookies and the settings behind them, from /proc/net/snmp, /proc/net/netstat and /proc/sys/net.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 2000,
   options: {},
   metrics: [...counters, { metric: established }, ...settings].map(({ metric }) => metric),
@@ -191,7 +190,7 @@ export const tcp = defineCollector({
       out.add(established, labels, readings.get('Tcp.CurrEstab'));
     };
     return {
-      applies: () => needs(procfs, 'net/netstat'),
+      availability: () => needs(procfs, 'net/netstat'),
       collect: function* ({ host: { procfs }, out }) {
         addCounters(out, '', readCounters(procfs, 'net'));
         for (const namespace of namespaces.others) {
@@ -205,7 +204,7 @@ export const tcp = defineCollector({
         }
         labelSets.sweep();
       },
-      profitsFrom: namespaces.background,
+      sharedTasks: namespaces.background,
     };
   },
 });

@@ -1,3 +1,4 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { parseInteger } from '../formats/integer.ts';
 import { parseDpctlShow } from '../formats/ovs-dpctl-show.ts';
 import { parseConntrackStat } from '../formats/proc-net-stat-nf-conntrack.ts';
@@ -9,7 +10,7 @@ import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
 import { BackgroundReading, readCommand } from '../sources/background-reading.ts';
 import { defineCollector } from './collector.ts';
-import { parsedHotIfAny } from '../sources/parsed.ts';
+import { parsedCachedIfAny } from '../sources/parsed.ts';
 
 const deviceLabel = ['device'] as const;
 const statistics = 'Source: /sys/class/net/DEVICE/statistics';
@@ -74,7 +75,6 @@ export const uplink = defineCollector({
   name: 'uplink',
   help: 'Packets lost by network cards, connection tracking and Open vSwitch, from sysfs, /proc/net/stat and ovs-appctl.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 1000,
   options: {},
   metrics: Object.values(metrics),
@@ -106,10 +106,10 @@ export const uplink = defineCollector({
           });
 
     const addConntrack = (procfs: FileTree, out: Families): void => {
-      const setting = (name: string) => parsedHotIfAny(procfs, `sys/net/netfilter/${name}`, parseInteger);
+      const setting = (name: string) => parsedCachedIfAny(procfs, `sys/net/netfilter/${name}`, parseInteger);
       out.add(metrics.conntrackEntries, noLabels, setting('nf_conntrack_count'));
       out.add(metrics.conntrackLimit, noLabels, setting('nf_conntrack_max'));
-      const perCpu = parsedHotIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
+      const perCpu = parsedCachedIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
       for (const [cpu, counts] of (perCpu ?? []).entries()) {
         conntrack.drops.feed(noLabels, String(cpu), counts.drops);
         conntrack.earlyDrops.feed(noLabels, String(cpu), counts.earlyDrops);
@@ -119,11 +119,13 @@ export const uplink = defineCollector({
     };
 
     return {
-      applies: () => {
+      availability: () => {
         try {
-          return networkCards(host.sysfs).length > 0 || `no network card in ${host.sysfs.path('class/net')}`;
+          return (
+            networkCards(host.sysfs).length > 0 || new Unavailable(`no network card in ${host.sysfs.path('class/net')}`)
+          );
         } catch (error) {
-          return (error as Error).message;
+          return Unavailable.because(error);
         }
       },
       ...(datapaths && { background: [datapaths] }),
@@ -131,7 +133,7 @@ export const uplink = defineCollector({
         for (const card of networkCards(sysfs)) {
           const labels = deviceLabels.get(card);
           for (const { file, counter } of cards) {
-            counter.feed(labels, card, parsedHotIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseInteger));
+            counter.feed(labels, card, parsedCachedIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseInteger));
           }
         }
         for (const { counter } of cards) counter.flush(out);

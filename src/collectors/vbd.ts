@@ -5,7 +5,7 @@ import { LabelSets } from '../metrics/labels.ts';
 import { SummedCounter } from '../metrics/summed-counter.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsedHotIfAny } from '../sources/parsed.ts';
+import { parsedCachedIfAny } from '../sources/parsed.ts';
 
 const vbdLabels = ['domain', 'device'] as const;
 const bytesPerSector = 512;
@@ -48,7 +48,6 @@ export const vbd = defineCollector({
   name: 'vbd',
   help: "Requests and bytes of every guest's block devices, from /sys/bus/xen-backend.",
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 20_000,
   options: {},
   metrics: metrics.map(({ metric }) => metric),
@@ -60,8 +59,8 @@ export const vbd = defineCollector({
       counter: new SummedCounter(metric, growthOfU64),
     }));
     return {
-      applies: () => needsBackends(host.sysfs, ['vbd'], 'no block device'),
-      profitsFrom: toolstack.naming,
+      availability: () => needsBackends(host.sysfs, ['vbd'], 'no block device'),
+      sharedTasks: toolstack.naming,
       *collect({ host: { sysfs }, out }) {
         for (const { class: deviceClass, domid, device, name, folder } of backendDevices(sysfs)) {
           if (deviceClass !== 'vbd') continue;
@@ -70,7 +69,7 @@ export const vbd = defineCollector({
           if (owner === undefined) continue;
           const labels = labelSets.get(owner.label, device);
           for (const { file, counter } of counters) {
-            counter.feed(labels, name, parsedHotIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger));
+            counter.feed(labels, name, parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger));
           }
         }
         for (const { counter, scale } of counters) counter.flush(out, (value) => value * scale);

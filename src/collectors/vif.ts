@@ -1,3 +1,4 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { parseInteger } from '../formats/integer.ts';
 import { parseNetDev, type NetDevice } from '../formats/proc-net-dev.ts';
 import { FileError, isMissing, unlessMissing, type FileTree } from '../host/file-tree.ts';
@@ -70,7 +71,7 @@ const metrics = {
 /** 1 or 0; a network device that is down has no carrier to ask for (EINVAL). */
 const carrierOf = (sysfs: FileTree, netDevice: string): number | undefined => {
   try {
-    return parseInteger(sysfs.hotText(`class/net/${netDevice}/carrier`)) === 1 ? 1 : 0;
+    return parseInteger(sysfs.cachedText(`class/net/${netDevice}/carrier`)) === 1 ? 1 : 0;
   } catch (error) {
     if (isMissing(error)) return undefined;
     if (error instanceof FileError && error.code === 'EINVAL') return 0;
@@ -89,7 +90,6 @@ export const vif = defineCollector({
   name: 'vif',
   help: 'Traffic, drops, qdisc and state of the vif of every guest, from /proc/net/dev, sysfs and rtnetlink.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 20_000,
   options: {},
   metrics: Object.values(metrics),
@@ -106,7 +106,7 @@ export const vif = defineCollector({
       dropped: new SummedCounter(metrics.dropped, growthOfU64),
       qdiscDrops: new SummedCounter(metrics.qdiscDrops, growthOfU32),
     };
-    let lacks: string | undefined;
+    let limitations: string | undefined;
 
     const feed = (labels: Labels<(typeof vifLabels)[number]>, { name }: VifDevice, traffic: NetDevice): void => {
       const { domain, vif } = labels;
@@ -120,14 +120,14 @@ export const vif = defineCollector({
     };
 
     return {
-      applies: () => needsVifs(sysfs),
-      lacks: () => lacks,
-      profitsFrom: [...toolstack.naming, ...(typeof xl === 'string' ? [] : [xl.configs])],
+      availability: () => needsVifs(sysfs),
+      limitations: () => limitations,
+      sharedTasks: [...toolstack.naming, ...(xl instanceof Unavailable ? [] : [xl.configs])],
       *collect({ host: { procfs, sysfs, netlink }, out }) {
         const traffic = parsed(procfs, 'net/dev', parseNetDev);
         const qdiscs = rootQdiscs(netlink);
-        lacks = typeof qdiscs === 'string' ? `qdiscs: ${qdiscs}` : undefined;
-        const configs = typeof xl === 'string' ? undefined : xl.configs.last;
+        limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
+        const configs = xl instanceof Unavailable ? undefined : xl.configs.last;
         const macs = new Map<string, string | undefined>(
           configs?.flatMap(({ domid, nics }) => nics.map(({ devid, mac }) => [`${domid}-${devid}`, mac] as const)),
         );

@@ -1,3 +1,4 @@
+import { Unavailable } from '../host/unavailable.ts';
 import { parseXcpRrdd, xcpRrddBytes, type XcpRrddReading } from '../formats/xcp-rrdd.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { counter } from '../metrics/descriptor.ts';
@@ -44,7 +45,7 @@ const read = (files: FileTree): XcpRrddReading => {
 
 /** The label of a VM by its uuid; undefined while xl does not list it. */
 const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
-  if (typeof xl === 'string') return (uuid) => `uuid:${uuid}`;
+  if (xl instanceof Unavailable) return (uuid) => `uuid:${uuid}`;
   const domains = xl.domains.last ?? [];
   const labels = domainLabels(domains);
   // While a VM reboots or moves there may be two of it: the first has its name.
@@ -57,15 +58,14 @@ export const xcpRrdd = defineCollector({
   name: 'xcp-rrdd',
   help: 'Time that every domain spent running, blocked and waiting for a CPU, from xcp-rrdd of XCP-ng and XenServer.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 5000,
   options: {},
   metrics: [runstates],
   create: ({ host, toolstack }) => {
     const labelSets = new LabelSets(runstates.labels);
     return {
-      applies: () => needs(host.rrdMetrics, file),
-      profitsFrom: toolstack.naming,
+      availability: () => needs(host.rrdMetrics, file),
+      sharedTasks: toolstack.naming,
       collect: ({ host: { rrdMetrics, clock }, out }) => {
         const { timestampSeconds, datasources } = read(rrdMetrics);
         const age = clock.wallSeconds() - timestampSeconds;

@@ -1,3 +1,4 @@
+import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { parseInteger } from '../formats/integer.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { growthOfU32 } from '../metrics/accumulator.ts';
@@ -7,7 +8,7 @@ import { SummedCounter } from '../metrics/summed-counter.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
 import { KernelHz } from '../sources/kernel-hz.ts';
-import { parsedHotIfAny } from '../sources/parsed.ts';
+import { parsedCachedIfAny } from '../sources/parsed.ts';
 
 // Those whose drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
 const classes = ['vif', 'vbd'];
@@ -47,7 +48,6 @@ export const xenbus = defineCollector({
   name: 'xenbus',
   help: "Events and spurious events of every guest's network and block devices, from /sys/bus/xen-backend.",
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 20_000,
   options: {},
   metrics: Object.values(metrics),
@@ -59,23 +59,23 @@ export const xenbus = defineCollector({
     const jiffies = new SummedCounter(metrics.eoiDelay, growthOfU32);
 
     const read = (sysfs: FileTree, folder: string, file: string): number | undefined =>
-      parsedHotIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
+      parsedCachedIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
     /** A backend has the files once its driver has taken it on, since Linux 5.12. */
-    const needsFiles = (): true | string => {
+    const needsFiles = (): Availability => {
       const devices = backendDevices(host.sysfs).filter((device) => classes.includes(device.class));
       const [first] = devices;
       if (first === undefined) return needsBackends(host.sysfs, classes, none);
       const hasFiles = devices.some(({ folder }) => host.sysfs.exists(`${folder}/xenbus/events`));
-      return hasFiles || `no ${first.folder}/xenbus/events in ${host.sysfs.root}: ${since}`;
+      return hasFiles || new Unavailable(`no ${first.folder}/xenbus/events in ${host.sysfs.root}: ${since}`);
     };
 
     return {
-      applies: () => {
+      availability: () => {
         const needed = needsBackends(host.sysfs, classes, none);
         return needed === true ? needsFiles() : needed;
       },
-      lacks: () => (hz.value === undefined ? hz.missing : undefined),
-      profitsFrom: toolstack.naming,
+      limitations: () => (hz.value === undefined ? hz.missing : undefined),
+      sharedTasks: toolstack.naming,
       *collect({ host: { procfs, sysfs }, out }) {
         hz.update(procfs);
         for (const { class: deviceClass, domid, device, name, folder } of backendDevices(sysfs)) {

@@ -1,23 +1,33 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { parseArgs } from 'node:util';
-import { UsageError } from '../config/usage-error.ts';
+import { defaultPort } from '../config/global-options.ts';
+import { textOption } from '../config/option.ts';
+import { resolveFlags } from '../config/resolve-settings.ts';
+import { settingsOf } from '../config/settings.ts';
+import { print, type Command } from './command.ts';
 
-const defaultUrl = 'http://127.0.0.1:10911/-/healthy';
+const timeoutSeconds = 5;
 
-export const healthUsage = `usage: xen-exporter health [FLAGS]
+const parsedUrl = (text: string): URL | null => {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) ? url : null;
+};
 
-Asks a running exporter whether it answers, and ends with status 0 if so, else 1. For health checks of containers.
+const options = {
+  url: textOption({
+    help: 'What to ask for. A request for a password is an answer; certificates are not checked.',
+    default: `http://127.0.0.1:${defaultPort}/-/healthy`,
+    metavar: 'URL',
+    expected: 'a URL of http or https',
+    holds: (text) => parsedUrl(text) !== null,
+  }),
+};
 
-  --url=URL       What to ask for (default ${defaultUrl}). A request for a password is an answer; certificates are not looked at.
-  --help          Print this text and exit.
-`;
-
-/** The status that a request is answered with. Rejects where nobody answers in time. */
-const statusOf = (url: URL, timeoutSeconds: number): Promise<number> =>
+/** The status of the answer to a request. Rejects if none comes in time. */
+const statusOf = (url: URL, seconds: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    const options = { agent: false, signal: AbortSignal.timeout(timeoutSeconds * 1e3), rejectUnauthorized: false };
-    const outgoing = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
+    const request = { agent: false, signal: AbortSignal.timeout(seconds * 1e3), rejectUnauthorized: false };
+    const outgoing = url.protocol === 'https:' ? httpsRequest(url, request) : httpRequest(url, request);
     outgoing.on('error', reject).on('response', (response) => {
       response.resume();
       resolve(response.statusCode!);
@@ -25,32 +35,23 @@ const statusOf = (url: URL, timeoutSeconds: number): Promise<number> =>
     outgoing.end();
   });
 
-/** What `xen-exporter health` prints for these arguments. Throws UsageError, and Error where there is no answer or one of a failure. */
-export const healthCommand = async (args: readonly string[], timeoutSeconds = 5): Promise<string> => {
-  const { help, url } = parsed(args);
-  if (help) return healthUsage;
-  const status = await statusOf(url, timeoutSeconds).catch((error: Error) => {
-    const reason =
-      error.name === 'AbortError' || error.name === 'TimeoutError'
-        ? `no answer within ${timeoutSeconds} s`
-        : error.message;
-    throw new Error(`${url.href}: ${reason}`, { cause: error });
+/** One line on the answer of an exporter. Rejects with an Error that names the URL if there is no answer, or one with a status of 500 or more. */
+export const healthOf = async (url: URL, seconds = timeoutSeconds): Promise<string> => {
+  const status = await statusOf(url, seconds).catch((error: Error) => {
+    const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
+    throw new Error(`${url.href}: ${isLate ? `no answer within ${seconds} s` : error.message}`, { cause: error });
   });
   if (status >= 500) throw new Error(`${url.href}: expected an answer below 500, found ${status}`);
   return `${url.href}: ${status}\n`;
 };
 
-const parsed = (args: readonly string[]): { help: boolean; url: URL } => {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { url: { type: 'string', default: defaultUrl }, help: { type: 'boolean', default: false } },
-    });
-    const url = URL.parse(values.url);
-    if (url === null || !/^https?:$/.test(url.protocol))
-      throw new UsageError(`--url=${values.url}: expected a URL of http or https`);
-    return { help: values.help, url };
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
-  }
+/** `xen-exporter health`: for health checks of containers. */
+export const health: Command = {
+  name: 'health',
+  summary: 'Asks a running exporter whether it answers.',
+  description:
+    'Asks a running exporter whether it answers, and ends with exit status 0 if it does, else 1. For health checks of containers.',
+  readsConfigFile: false,
+  settings: settingsOf(options),
+  run: async ({ given }) => print(await healthOf(parsedUrl(resolveFlags(options, given).url)!)),
 };

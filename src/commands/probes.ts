@@ -1,45 +1,41 @@
-import { parseArgs } from 'node:util';
-import { needsTracefs, removeRemains } from '../collectors/probes/leftovers.ts';
-import { FileTree } from '../host/file-tree.ts';
-import { livePaths } from '../host/local-host.ts';
-import { localTracefs } from '../host/tracefs.ts';
+import { needsTracefs, removeLeftovers } from '../collectors/probes/leftovers.ts';
+import { registry } from '../collectors/registry.ts';
+import { someOptions } from '../config/global-options.ts';
+import { switchOption } from '../config/option.ts';
+import { resolveSettings } from '../config/resolve-settings.ts';
+import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
+import { FileTree } from '../host/file-tree.ts';
+import { tracefsAt } from '../host/local-host.ts';
+import { localTracefs, type Tracefs } from '../host/tracefs.ts';
+import { print, type Command } from './command.ts';
 
-export const traceUsage = `usage: xen-exporter trace --cleanup [FLAGS]
+const options = {
+  cleanup: switchOption({ help: 'Take away what is left behind.', default: false }),
+  ...someOptions(['path.procfs', 'path.sysfs', 'path.tracefs']),
+};
 
-Takes the probes away that an exporter with the collector trace has left in the kernel, as after kill -9; also its next start does. Those of an
-exporter that runs, and what others have set, are left alone.
-
-  --path.procfs=PATH          Where procfs is (default ${livePaths.procfs})
-  --path.tracefs=PATH         Where tracefs is (default ${livePaths.sysfs}/kernel/tracing)
-  --help                      Print this text and exit.
-`;
-
-/** Does what `xen-exporter trace` is asked for; returns what to print. Rejects with UsageError, AnotherExporter and FileError. */
-export const traceCommand = async (args: readonly string[]): Promise<string> => {
-  const { help, cleanup, ...paths } = parsed(args);
-  if (help) return traceUsage;
-  if (!cleanup) throw new UsageError('trace: expected --cleanup');
-  const procfs = new FileTree(paths['path.procfs']);
-  const tracefs = localTracefs(paths['path.tracefs']);
+/** Takes probes away that were left behind; resolves to one line for each. Rejects with AnotherExporter and FileError. */
+export const cleanUp = async (procfs: FileTree, tracefs: Tracefs): Promise<string> => {
   const isThere = needsTracefs(tracefs.files);
-  if (isThere !== true) throw new Error(isThere);
-  const removed = await removeRemains({ procfs, tracefs });
+  if (isThere !== true) throw new Error(isThere.reason);
+  const removed = await removeLeftovers({ procfs, tracefs });
   return removed.length === 0 ? 'Nothing was left behind\n' : removed.map((what) => `Removed ${what}\n`).join('');
 };
 
-const parsed = (args: readonly string[]) => {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        cleanup: { type: 'boolean', default: false },
-        'path.procfs': { type: 'string', default: livePaths.procfs },
-        'path.tracefs': { type: 'string', default: `${livePaths.sysfs}/kernel/tracing` },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
+/** `xen-exporter probes`. */
+export const probes: Command = {
+  name: 'probes',
+  summary: 'Takes away kernel probes that a killed exporter has left behind (--cleanup).',
+  description:
+    'Takes away the probes that an exporter with the collector probes has left in the kernel, as after kill -9; the next start of such an exporter does so too. The probes of a running exporter, and those that others have set, are left alone.',
+  readsConfigFile: true,
+  settings: settingsOf(options),
+  check: ({ given, file }) => void resolveSettings(registry, { given }, file),
+  run: async ({ given: { cleanup, ...given }, file }) => {
+    if (cleanup !== true) throw new UsageError('probes: expected --cleanup');
+    const { global } = resolveSettings(registry, { given }, file);
+    const tracefs = localTracefs(tracefsAt(global['path.sysfs'], global['path.tracefs']));
+    print(await cleanUp(new FileTree(global['path.procfs']), tracefs));
+  },
 };

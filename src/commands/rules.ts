@@ -1,59 +1,48 @@
-import { parseArgs } from 'node:util';
+import type { CommandLine } from '../config/command-line.ts';
+import { choiceOption, textListOption, textOption } from '../config/option.ts';
+import { resolveFlags } from '../config/resolve-settings.ts';
+import { settingsOf } from '../config/settings.ts';
+import { UsageError } from '../config/usage-error.ts';
 import { degreesOf } from '../pack/alert.ts';
 import { alerts } from '../pack/alerts.ts';
-import { defaultPackOptions, rulePack, thresholdKey, type PackOptions } from '../pack/pack.ts';
+import { defaultPackOptions, rulePack, thresholdKey } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
-import { UsageError } from '../config/usage-error.ts';
+import { print, type Command } from './command.ts';
 
-export const rulesUsage = `usage: xen-exporter rules [FLAGS]
+const renderers = { prometheus: ruleFile, operator: prometheusRule } as const;
 
-Prints the recording and alerting rules.
+const anyText = { expected: 'a text', holds: (): boolean => true };
 
-  --job=REGEX                 Label job of all exporters (default ${defaultPackOptions.job})
-  --runbook-url=URL           Where the runbooks are; ALERT.md follows (default ${defaultPackOptions.runbookUrl})
-  --grafana-url=URL           Where Grafana is; d/ and the uid of a dashboard follow (default ${defaultPackOptions.grafanaUrl})
-  --set=ALERT.threshold=NUMBER, --set=ALERT.SEVERITY.threshold=NUMBER
-                              Another threshold for an alert, or for another severity that it has. Repeatable.
-  --format=prometheus|operator
-                              A rule file, or a PrometheusRule of the Prometheus Operator (default prometheus)
-  --help                      Print this text and exit.
-`;
-
-const formats: Readonly<Record<string, typeof ruleFile>> = { prometheus: ruleFile, operator: prometheusRule };
-
-/** What `xen-exporter rules` prints for these arguments. Throws UsageError. */
-export const rulesCommand = (args: readonly string[]): string => {
-  const { help, format, ...options } = parsed(args);
-  if (help) return rulesUsage;
-  const render = formats[format];
-  if (!render) throw new UsageError(`--format=${format}: expected ${Object.keys(formats).join(' or ')}`);
-  return render(rulePack(options));
-};
-
-const parsed = (args: readonly string[]): PackOptions & { help: boolean; format: string } => {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        job: { type: 'string', default: defaultPackOptions.job },
-        'runbook-url': { type: 'string', default: defaultPackOptions.runbookUrl },
-        'grafana-url': { type: 'string', default: defaultPackOptions.grafanaUrl },
-        set: { type: 'string', multiple: true, default: [] },
-        format: { type: 'string', default: 'prometheus' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    return {
-      job: values.job,
-      runbookUrl: folderUrl(values['runbook-url']),
-      grafanaUrl: folderUrl(values['grafana-url']),
-      thresholds: new Map(values.set.map(threshold)),
-      help: values.help,
-      format: values.format,
-    };
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError((error as Error).message, { cause: error });
-  }
+const options = {
+  job: textOption({
+    ...anyText,
+    help: 'Regular expression for the label job of all exporters.',
+    default: defaultPackOptions.job,
+    metavar: 'REGEX',
+  }),
+  'runbook-url': textOption({
+    ...anyText,
+    help: 'Where the runbooks are; ALERT.md follows.',
+    default: defaultPackOptions.runbookUrl,
+    metavar: 'URL',
+  }),
+  'grafana-url': textOption({
+    ...anyText,
+    help: 'Where Grafana is; d/ and the uid of a dashboard follow.',
+    default: defaultPackOptions.grafanaUrl,
+    metavar: 'URL',
+  }),
+  set: textListOption({
+    ...anyText,
+    help: 'Another threshold for an alert, ALERT.threshold=NUMBER, or for another severity that it has, ALERT.SEVERITY.threshold=NUMBER. Repeatable.',
+    default: [],
+    metavar: 'THRESHOLD',
+  }),
+  format: choiceOption({
+    help: 'A rule file, or a PrometheusRule of the Prometheus Operator.',
+    default: 'prometheus',
+    choices: ['prometheus', 'operator'],
+  }),
 };
 
 const folderUrl = (url: string): string => url.replace(/\/*$/, '/');
@@ -75,4 +64,27 @@ const threshold = (text: string): [key: string, value: number] => {
   if (!(value > 0 && value < Infinity))
     throw new UsageError(`--set=${text}: expected a number above 0, found ${number}`);
   return [key, value];
+};
+
+/** The rules as a file, for flags of `xen-exporter rules`. Throws UsageError. */
+export const renderRules = (given: CommandLine['given'] = {}): string => {
+  const values = resolveFlags(options, given);
+  return renderers[values.format](
+    rulePack({
+      job: values.job,
+      runbookUrl: folderUrl(values['runbook-url']),
+      grafanaUrl: folderUrl(values['grafana-url']),
+      thresholds: new Map(values.set.map(threshold)),
+    }),
+  );
+};
+
+/** `xen-exporter rules`. */
+export const rules: Command = {
+  name: 'rules',
+  summary: 'Prints recording and alerting rules for Prometheus.',
+  description: 'Prints the recording and alerting rules.',
+  readsConfigFile: false,
+  settings: settingsOf(options),
+  run: ({ given }) => print(renderRules(given)),
 };

@@ -13,6 +13,10 @@ export interface Option<Value = unknown> {
   readonly fromText?: (text: string) => unknown;
   /** Whether the flag may be given several times, its value being the list. */
   readonly isList?: boolean;
+  /** The option has a key in the config file and no flag. */
+  readonly isFileOnly?: boolean;
+  /** Name of the option whose value counts before this one's default, where it was set. */
+  readonly inherits?: string;
 }
 
 export type Options = Readonly<Record<string, Option>>;
@@ -24,15 +28,18 @@ export type OptionValues<Specs extends Options> = {
 const checked = <Value>(expected: string, holds: (value: unknown) => boolean) =>
   v.custom<Value>(holds, expected) as v.GenericSchema<unknown, Value>;
 
-/** A number from `min` to `max`, whole where `whole` is set. */
-export const numberOption = (spec: {
+/** The same option without a flag: few installations need another value than its default. */
+export const fileOnly = <Value>(option: Option<Value>): Option<Value> => ({ ...option, isFileOnly: true });
+
+/** A number from `min` to `max`, whole if `whole` is set. */
+export const numberOption = <Default extends number | undefined>(spec: {
   help: string;
-  default: number;
+  default: Default;
   metavar: string;
   min: number;
   max: number;
   whole?: boolean;
-}): Option<number> => ({
+}): Option<number | Default> => ({
   help: spec.help,
   default: spec.default,
   metavar: spec.metavar,
@@ -75,7 +82,7 @@ export const textOption = (spec: {
   fromText: (text) => text,
 });
 
-/** Several texts, each of which `holds`. */
+/** Several texts, each of which `holds`; at least one unless the default is none. */
 export const textListOption = (spec: {
   help: string;
   default: readonly string[];
@@ -87,9 +94,11 @@ export const textListOption = (spec: {
   default: spec.default,
   metavar: spec.metavar,
   schema: checked(
-    `a list of at least one: ${spec.expected}`,
+    `a list${spec.default.length > 0 ? ' of at least one' : ''}: ${spec.expected}`,
     (value) =>
-      Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string' && spec.holds(text)),
+      Array.isArray(value) &&
+      value.length >= Math.min(1, spec.default.length) &&
+      value.every((text) => typeof text === 'string' && spec.holds(text)),
   ),
   fromText: (text) => text,
   isList: true,

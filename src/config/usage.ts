@@ -1,8 +1,21 @@
 import { actionFlags } from './command-line.ts';
-import type { Flag } from './flags.ts';
+import { flagsOf, type Setting } from './settings.ts';
 
-/** A flag as people read it: how to write it, its default, what it does. */
-export interface FlagText {
+/** A command as people read about it. */
+export interface CommandText {
+  /** As it is called: `xen-exporter NAME`. */
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What it does, in sentences. */
+  readonly description: string;
+  /** Whether its settings may stand in a config file. */
+  readonly readsConfigFile: boolean;
+  readonly settings: readonly Setting[];
+}
+
+/** A setting as people read about it: how to write it, its default, what it does. */
+export interface SettingText {
   readonly syntax: string;
   readonly default: string;
   readonly help: string;
@@ -13,42 +26,45 @@ const defaultText = (value: unknown): string => {
   return Array.isArray(value) ? value.join(', ') : String(value);
 };
 
-/** Every flag in words: for --help and for the README's table. */
-export const describeFlags = (flags: readonly Flag[]): FlagText[] => [
-  ...actionFlags.map(({ name, metavar, help }) => ({
+/** Every flag of a command in words: for --help, the manual page and the docs. */
+export const describeFlags = ({
+  settings,
+  readsConfigFile,
+}: Pick<CommandText, 'settings' | 'readsConfigFile'>): SettingText[] => [
+  ...actionFlags(readsConfigFile).map(({ name, metavar, help }) => ({
     syntax: metavar ? `--${name}=${metavar}` : `--${name}`,
     default: '',
     help,
   })),
-  ...flags.map(({ name, option }) => ({
+  ...flagsOf(settings).map(({ name, option }) => ({
     syntax: option.fromText ? `--${name}=${option.metavar}` : `--[no-]${name}`,
     default: defaultText(option.default),
     help: option.help,
   })),
 ];
 
-const commands = {
-  serve: {
-    line: 'xen-exporter [FLAGS]',
-    purpose: `Prometheus exporter for the TCP accept path of Xen hosts and guests.
+/** Every setting that has a key in the config file and no flag, in words. */
+export const describeFileSettings = (settings: readonly Setting[]): SettingText[] =>
+  settings
+    .filter(({ option }) => option.isFileOnly)
+    .map(({ path, option }) => ({
+      syntax: path.join('.'),
+      default: defaultText(option.default),
+      help: option.help,
+    }));
 
-Other commands: xen-exporter helper, xen-exporter rules; --help after them.`,
-  },
-  helper: {
-    line: 'xen-exporter helper [FLAGS]',
-    purpose: 'Reads, as root, what xen-exporter --host=helper asks for by name over a Unix socket, and nothing else.',
-  },
-} as const;
+/** How a command is written; the first one, which runs when none is named, needs no name. */
+export const synopsis = (command: CommandText, commands: readonly CommandText[]): string =>
+  `xen-exporter ${command === commands[0] ? '' : `${command.name} `}[FLAGS]`;
 
-/** The text of --help. */
-export const usage = (
-  flags: readonly Flag[],
-  command: keyof typeof commands = 'serve',
-): string => `Usage: ${commands[command].line}
-
-${commands[command].purpose}
-
-${describeFlags(flags)
-  .map(({ syntax, default: value, help }) => `  ${syntax}\n      ${help}${value && ` (default: ${value})`}`)
-  .join('\n')}
-`;
+/** The text of `xen-exporter NAME --help`; that of the first command lists all of them. */
+export const usage = (command: CommandText, commands: readonly CommandText[]): string => {
+  const others = commands
+    .filter((each) => each !== command)
+    .map(({ name, summary }) => `  xen-exporter ${name}\n      ${summary}`);
+  const list = command === commands[0] ? `\n\nOther commands (--help after the name):\n${others.join('\n')}` : '';
+  const flags = describeFlags(command).map(
+    ({ syntax, default: value, help }) => `  ${syntax}\n      ${help}${value && ` (default: ${value})`}`,
+  );
+  return `Usage: ${synopsis(command, commands)}\n\n${command.description}${list}\n\nFlags:\n${flags.join('\n')}\n`;
+};

@@ -68,23 +68,27 @@ const foldersOfXen = (): string[] => {
   }
 };
 
+/** The path of the first executable of that name in these folders; undefined if there is none. */
+export const programIn = (folders: readonly string[], name: string): string | undefined =>
+  folders.map((folder) => join(folder, name)).find(isExecutable);
+
 /**
  * The path of the first executable of that name on the PATH, where system programs are, or where Debian puts Xen's own: in a folder for each
  * version that is installed, of which that of the running Xen counts, then the latest. Undefined where there is none.
  */
 export const findProgram = (name: string, xenVersion?: string): string | undefined =>
-  [
-    ...(process.env['PATH'] ?? '').split(delimiter),
-    '/usr/sbin',
-    '/usr/bin',
-    '/sbin',
-    '/bin',
-    ...(xenVersion === undefined ? [] : [`/usr/lib/xen-${xenVersion}/bin`]),
-    ...foldersOfXen().reverse(),
-  ]
-    .filter(Boolean)
-    .map((folder) => join(folder, name))
-    .find(isExecutable);
+  programIn(
+    [
+      ...(process.env['PATH'] ?? '').split(delimiter),
+      '/usr/sbin',
+      '/usr/bin',
+      '/sbin',
+      '/bin',
+      ...(xenVersion === undefined ? [] : [`/usr/lib/xen-${xenVersion}/bin`]),
+      ...foldersOfXen().reverse(),
+    ].filter(Boolean),
+    name,
+  );
 
 interface Waiting {
   go(): void;

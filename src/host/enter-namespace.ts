@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { NamespaceRefused, NetlinkUnavailable } from './netlink-error.ts';
 
 /** The way into other network namespaces, and back. */
-export interface NamespaceDoor {
+export interface NamespaceEntry {
   /**
    * Does `act` in the network namespace that `file` shows, if that is the one with this inode number, and comes back. `act` must be synchronous:
    * only this thread goes, and whatever else runs on it meanwhile would be there too. A socket that it opens stays there for good. Throws
@@ -25,7 +25,7 @@ const failure = (doing: string, code: string): NetlinkUnavailable =>
   new (refusals.includes(code) ? NamespaceRefused : NetlinkUnavailable)(`${doing}: ${code}`);
 
 /** Opens the door from the network namespace that this thread is in. */
-export const namespaceDoor = (libc: Calls): NamespaceDoor => {
+export const openNamespaceEntry = (libc: Calls): NamespaceEntry => {
   const home = openSync('/proc/thread-self/ns/net', 'r');
 
   const go = (file: number, name: string): void => {

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { KeptFiles } from './open-file-cache.ts';
+import { OpenFileCache } from './open-file-cache.ts';
 
 /** A file or folder that could not be read. `code` is errno's name (`ENOENT`); `EREFUSED` where we refused to read on, `EHELPER` where no helper answers. */
 export class FileError extends Error {
@@ -67,7 +67,7 @@ const grow = (): void => {
 export class FileTree {
   readonly root: string;
   /** The files that stay open. */
-  readonly kept: KeptFiles;
+  readonly kept: OpenFileCache;
   /** Runs before each access with the file's path. */
   readonly beforeEach: (path: string) => void;
 
@@ -75,7 +75,7 @@ export class FileTree {
    * `kept`: the files that stay open, which several trees may share. `beforeEach` runs before each access with the file's path; what it throws
    * ends the access (deadlines).
    */
-  constructor(root: string, kept = new KeptFiles(0), beforeEach: (path: string) => void = () => {}) {
+  constructor(root: string, kept = new OpenFileCache(0), beforeEach: (path: string) => void = () => {}) {
     this.root = root;
     this.beforeEach = beforeEach;
     this.kept = kept;
@@ -104,7 +104,7 @@ export class FileTree {
    * As `text`, for the small files that each scrape reads anew, of each queue of each guest: they stay open, which saves most of what a reading
    * costs. Throws FileError.
    */
-  hotText(name: string): string {
+  cachedText(name: string): string {
     const path = `${this.root}/${name}`;
     this.beforeEach(path);
     const length = this.kept.read(path, shared);

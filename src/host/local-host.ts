@@ -1,9 +1,10 @@
 import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from './clock.ts';
-import { findProgram, localCommands } from './commands.ts';
+import { findProgram, localCommands, programIn } from './commands.ts';
 import { FileTree } from './file-tree.ts';
 import type { Host } from './host.ts';
-import { KeptFiles } from './open-file-cache.ts';
+import { OpenFileCache } from './open-file-cache.ts';
 import { noNetlink, openNetlink, type Netlink } from './netlink.ts';
 import { readMaxDescriptors } from './own-process.ts';
 import { localTracefs } from './tracefs.ts';
@@ -28,8 +29,11 @@ const netlinkOf = async (isLive: boolean, procfs: string): Promise<Netlink> => {
   }
 };
 
+/** Where tracefs is, unless it is said: kernel/tracing below sysfs. */
+export const tracefsAt = (sysfs: string, tracefs?: string): string => tracefs ?? join(sysfs, 'kernel/tracing');
+
 /** Half of what this process may have open: connections and commands need some as well. */
-const mostKeptFiles = (): number => Math.min(20_000, (readMaxDescriptors() ?? Infinity) / 2);
+const maxCachedFiles = (): number => Math.min(20_000, (readMaxDescriptors() ?? Infinity) / 2);
 
 /** Version of the running Xen, such as `4.17`; undefined where there is none. */
 const xenVersion = (sysfs: FileTree): string | undefined => {
@@ -38,8 +42,8 @@ const xenVersion = (sysfs: FileTree): string | undefined => {
 };
 
 /**
- * This machine, or a copy of another one's files where the paths point elsewhere. `programs` names programs to use instead of those that are
- * found; beside a copy, only these are used, for the others would speak of this machine. `observeCommand` is told how long each process ran.
+ * This machine, or a copy of another one's files where the paths point elsewhere. `tools` are folders to look in first for programs; beside a
+ * copy only these count, because all other programs report this machine. `observeCommand` receives the seconds that each process ran.
  */
 export const localHost = async ({
   procfs,
@@ -47,7 +51,7 @@ export const localHost = async ({
   debugfs,
   tracefs,
   rrdMetrics = '/dev/shm/metrics',
-  programs = {},
+  tools = [],
   observeCommand,
 }: {
   procfs: string;
@@ -55,11 +59,11 @@ export const localHost = async ({
   debugfs?: string | undefined;
   tracefs?: string | undefined;
   rrdMetrics?: string | undefined;
-  programs?: Readonly<Record<string, string | undefined>>;
+  tools?: readonly string[];
   observeCommand?: (name: string, seconds: number) => void;
 }): Promise<Host> => {
   const isLive = isLivePath(procfs);
-  const kept = new KeptFiles(mostKeptFiles());
+  const kept = new OpenFileCache(maxCachedFiles());
   const tree = (root: string): FileTree => new FileTree(root, kept);
   const sysfsTree = tree(sysfs);
   return {
@@ -67,10 +71,10 @@ export const localHost = async ({
     sysfs: sysfsTree,
     debugfs: tree(debugfs ?? sysfsTree.path('kernel/debug')),
     rrdMetrics: tree(rrdMetrics),
-    tracefs: localTracefs(tracefs ?? sysfsTree.path('kernel/tracing')),
+    tracefs: localTracefs(tracefsAt(sysfs, tracefs)),
     netlink: await netlinkOf(isLive, procfs),
     commands: localCommands({
-      find: (name) => programs[name] ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),
+      find: (name) => programIn(tools, name) ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),
       ...(observeCommand && { observe: observeCommand }),
     }),
     clock: systemClock,

@@ -1,5 +1,5 @@
 import { EAGAIN, loadLibc, SOCK_CLOEXEC, socketCalls, type SocketCalls } from './libc.ts';
-import { namespaceDoor, type NamespaceDoor } from './enter-namespace.ts';
+import { openNamespaceEntry, type NamespaceEntry } from './enter-namespace.ts';
 import { NetlinkUnavailable } from './netlink-error.ts';
 
 export { NamespaceRefused, NetlinkUnavailable } from './netlink-error.ts';
@@ -45,7 +45,7 @@ export const openNetlink = async (): Promise<Netlink> => {
   const libc = await loadCalls();
   const sockets = new Map<NetlinkProtocol, number>();
   const inNamespaces = new WeakMap<EnteredNamespace, number>();
-  let door: NamespaceDoor | undefined;
+  let door: NamespaceEntry | undefined;
   let reply = Buffer.allocUnsafeSlow(receiveBytes);
 
   const failed = (call: string): NetlinkUnavailable => {
@@ -111,7 +111,7 @@ export const openNetlink = async (): Promise<Netlink> => {
       );
     },
     enter: (file, inode) => {
-      door ??= namespaceDoor(libc);
+      door ??= openNamespaceEntry(libc);
       const socket = door.inside(file, inode, () => openSocket('sockDiag'));
       const namespace: EnteredNamespace = {
         get isOpen() {

@@ -15,7 +15,7 @@ interface KeptFile {
  * Small files that are kept open and read from their beginning again: the kernel makes their content anew each time. To open and close one
  * costs three times as much as to read it. Those that nobody reads any longer are closed.
  */
-export class KeptFiles {
+export class OpenFileCache {
   readonly #files = new Map<string, KeptFile>();
   readonly #most: number;
   #sweptAt = 0;

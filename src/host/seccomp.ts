@@ -4,11 +4,11 @@ import { loadLibc } from './libc.ts';
 interface Machine {
   readonly audit: number;
   readonly seccomp: number;
-  readonly calls: Readonly<Record<ForbiddenCall, number>>;
+  readonly calls: Readonly<Record<DeniedCall, number>>;
 }
 
 /** System calls that can be done without. */
-export type ForbiddenCall = 'execve' | 'execveat' | 'bind' | 'listen';
+export type DeniedCall = 'execve' | 'execveat' | 'bind' | 'listen';
 
 const machines: Readonly<Record<string, Machine>> = {
   x64: { audit: 0xc000_003e, seccomp: 317, calls: { execve: 59, execveat: 322, bind: 49, listen: 50 } },
@@ -16,9 +16,9 @@ const machines: Readonly<Record<string, Machine>> = {
 };
 
 /** To start a program. */
-export const startingPrograms: readonly ForbiddenCall[] = ['execve', 'execveat'];
+export const startingPrograms: readonly DeniedCall[] = ['execve', 'execveat'];
 /** To have a socket at an address of its own, such as a port. */
-export const listening: readonly ForbiddenCall[] = ['bind', 'listen'];
+export const listening: readonly DeniedCall[] = ['bind', 'listen'];
 
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
@@ -63,7 +63,7 @@ const encodeFilter = (filter: readonly Instruction[]): Buffer =>
  * From now on these calls fail with EPERM, in all threads of this process and in whatever it forks (seccomp(2)); there is no way back. Rejects where
  * the kernel or the add-on that makes the call will not have it.
  */
-export const forbidCalls = async (calls: readonly ForbiddenCall[]): Promise<void> => {
+export const installSeccompFilter = async (calls: readonly DeniedCall[]): Promise<void> => {
   const machine = machines[process.arch];
   if (!machine) {
     throw new Error(`expected one of the processors ${Object.keys(machines).join(', ')}, found ${process.arch}`);

@@ -8,7 +8,7 @@ export interface BlindAlert {
 }
 
 /** Alerts that these metrics alone leave blind: in a guest those of the host are, and the other way around. */
-export const blindAlerts = (metrics: ReadonlySet<string>): BlindAlert[] =>
+export const alertsWithoutData = (metrics: ReadonlySet<string>): BlindAlert[] =>
   alerts
     // Whether an exporter is down it cannot tell itself.
     .filter(({ kind }) => kind !== 'meta')

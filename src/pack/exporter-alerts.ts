@@ -28,7 +28,7 @@ export const meta: readonly Alert[] = [
       why: 'Failing or not; one that does not exist on a machine is not available, and not failing.',
     },
     measure: (p) =>
-      `max by (job, instance, collector) (1 - (${p.lately('xen_exporter_collector_success')} == 0)) and on (job, instance, collector) ${p.lately('xen_exporter_collector_available')} == 1`,
+      `max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success')} == 0)) and on (job, instance, collector) ${p.recent('xen_exporter_collector_available')} == 1`,
     needs: ['xen_exporter_collector_success', 'xen_exporter_collector_available'],
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',

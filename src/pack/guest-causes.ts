@@ -116,7 +116,7 @@ export const causesInGuest: readonly Alert[] = [
         severity: 'info',
         threshold: {
           value: 100_000,
-          why: 'Events from the guest to Dom0, a second, or from Dom0 to the guest where the collector trace is on. A claim of the public write-up: 800 000 a second with eight guests on 64 cores. Not reached on an emulated host.',
+          why: 'Events from the guest to Dom0, a second, or from Dom0 to the guest where the collector probes is on. A claim of the public write-up: 800 000 a second with eight guests on 64 cores. Not reached on an emulated host.',
         },
         measure: () =>
           'uuid:xen_backend_events:rate5m unless on (uuid) uuid:xen_event_channel_sends:rate5m > uuid:xen_backend_events:rate5m or on (uuid) uuid:xen_event_channel_sends:rate5m',

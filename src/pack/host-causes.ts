@@ -174,7 +174,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: '{{ $labels.domain }} costs its host very many grant operations',
     description:
-      'Dom0 does {{ $value | humanize }} grant operations a second for {{ $labels.domain }}: about one for each slot that netback takes from its rings, or as many as the collector trace counts.',
+      'Dom0 does {{ $value | humanize }} grant operations a second for {{ $labels.domain }}: about one for each slot that netback takes from its rings, or as many as the collector probes counts.',
     command: `dom0# ip -s link show vif$(xl domid ${guest}).0`,
   },
   {

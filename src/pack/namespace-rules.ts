@@ -17,9 +17,9 @@ const inNamespaceAndGuest = (hop: string, expr: string, operator: 'max' | 'min' 
 export const namespaceRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string): string => `sum ${perNamespace} (${p.rate(name)})`;
   const dequeued = 'xen_listener_accept_queue_dequeued_total';
-  const hasDequeued = `(${p.held(dequeued)} - ${p.held(dequeued, { ago: 'offset 1m' })})`;
+  const hasDequeued = `(${p.lastKnown(dequeued)} - ${p.lastKnown(dequeued, { ago: 'offset 1m' })})`;
   const isFull = `${p.rate('xen_listener_accept_queue_full_seconds_total')} > 0.01`;
-  const limit = p.held('xen_listener_accept_queue_limit');
+  const limit = p.lastKnown('xen_listener_accept_queue_limit');
   const samples = p.rate('xen_listener_accept_queue_fill_ratio_count');
   const atMostThreeQuarters = p.rate('xen_listener_accept_queue_fill_ratio_bucket', 'le="0.75"');
   return [

@@ -16,7 +16,7 @@ export class Promql {
   }
 
   /** The last value of a metric, also where scrapes have failed since: for as long as a rate can be had. */
-  lately(name: string, ...matchers: readonly string[]): string {
+  recent(name: string, ...matchers: readonly string[]): string {
     return `last_over_time(${this.metric(name, ...matchers)}[${window}])`;
   }
 
@@ -24,7 +24,7 @@ export class Promql {
    * The value of a metric; while its exporter does not answer, its last. Who starves loses scrapes, and without a value the waits of alerts would
    * begin anew. `ago` is a modifier such as `offset 1m`.
    */
-  held(name: string, { matchers = [], ago = '' }: { matchers?: readonly string[]; ago?: string } = {}): string {
+  lastKnown(name: string, { matchers = [], ago = '' }: { matchers?: readonly string[]; ago?: string } = {}): string {
     const at = (selector: string): string => [selector, ago].filter(Boolean).join(' ');
     const metric = this.metric(name, ...matchers);
     const isDown = `${at(this.metric('up'))} == 0`;

@@ -13,12 +13,12 @@ const cpuTimes = 'instance_mode:xen_cpu_seconds:rate5m';
 export const cpuTime = (modes: string): string => `sum ${perGuest} (${cpuTimes}{${modes}})`;
 const wanted = 'mode!~"idle|iowait"';
 /** CPUs that an exporter's kernel has. */
-const cpuCount = (p: Promql): string => `count ${perGuest} (${p.lately('xen_cpu_seconds_total', 'mode="idle"')})`;
+const cpuCount = (p: Promql): string => `count ${perGuest} (${p.recent('xen_cpu_seconds_total', 'mode="idle"')})`;
 const daySeconds = 86_400;
 
 /** The uuid that an exporter says of itself, or of something. */
 const uuidOf = (p: Promql, labels: string, info: string, ...matchers: readonly string[]): string =>
-  `topk by (${labels}) (1, max by (${labels}, uuid) (${p.held(info, { matchers })}))`;
+  `topk by (${labels}) (1, max by (${labels}, uuid) (${p.lastKnown(info, { matchers })}))`;
 
 /** Who is who: joins what a guest says of itself with what its host says of it. */
 export const identityRules = (p: Promql): RecordingRule[] => [
@@ -167,7 +167,7 @@ export const hostRules = (p: Promql): RecordingRule[] => {
     ]),
     {
       record: 'uuid:xen_domain_cap:cpus',
-      expr: ofDomain(`max ${perDomain} (${p.held('xen_domain_scheduler_cap_cpus')})`),
+      expr: ofDomain(`max ${perDomain} (${p.lastKnown('xen_domain_scheduler_cap_cpus')})`),
     },
     {
       record: 'uuid:xen_domain_cap_used:ratio_rate5m',
@@ -193,13 +193,13 @@ export const hostRules = (p: Promql): RecordingRule[] => {
     })),
     {
       record: 'uuid:xen_guest_not_draining:ratio_rate5m',
-      expr: `(uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m or uuid:xen_netback_guest_queue_full:ratio_rate5m) unless on (uuid) ${ofDomain(`${p.held('xen_domain_state', { matchers: ['state="paused"'] })} == 1`)}`,
+      expr: `(uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m or uuid:xen_netback_guest_queue_full:ratio_rate5m) unless on (uuid) ${ofDomain(`${p.lastKnown('xen_domain_state', { matchers: ['state="paused"'] })} == 1`)}`,
     },
     { record: 'uuid:xen_netback_slots:rate5m', expr: ofDomain(summed('xen_netback_ring_consumed_slots_total')) },
     {
       record: 'uuid:xen_grant_frames:ratio',
       expr: ofDomain(
-        `max ${perDomain} (${p.held('xen_domain_grant_frames')} / ${p.held('xen_domain_grant_frames_limit')})`,
+        `max ${perDomain} (${p.lastKnown('xen_domain_grant_frames')} / ${p.lastKnown('xen_domain_grant_frames_limit')})`,
       ),
     },
     {
@@ -212,13 +212,13 @@ instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${d
     {
       record: 'uuid:xen_vif_disconnected:bool',
       expr: ofDomain(
-        `max ${perDomain} ((1 - ${p.held('xen_vif_connected')}) and on (job, instance, domain, vif) instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds) unless on (job, instance, domain) ${p.held('xen_domain_state', { matchers: ['state="paused"'] })} == 1`,
+        `max ${perDomain} ((1 - ${p.lastKnown('xen_vif_connected')}) and on (job, instance, domain, vif) instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds) unless on (job, instance, domain) ${p.lastKnown('xen_domain_state', { matchers: ['state="paused"'] })} == 1`,
       ),
     },
     {
       record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
       expr: ofDomain(
-        `max ${perDomain} (sum ${perVif} (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (sum ${perVif} (${p.rate('xen_vif_receive_packets_total')}) > 0) and on (job, instance, domain, vif) ${p.held('xen_vif_connected')} == 1)`,
+        `max ${perDomain} (sum ${perVif} (${p.rate('xen_vif_receive_dropped_packets_total')} or ${p.rate('xen_vif_qdisc_drops_total')}) / (sum ${perVif} (${p.rate('xen_vif_receive_packets_total')}) > 0) and on (job, instance, domain, vif) ${p.lastKnown('xen_vif_connected')} == 1)`,
       ),
     },
   ];
@@ -226,7 +226,7 @@ instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds > time() - ${d
 
 /** What all guests of a host share. */
 export const dom0Rules = (p: Promql): RecordingRule[] => {
-  const isDom0 = `and on (job, instance) ${p.lately('xen_guest_info', 'role="dom0"')}`;
+  const isDom0 = `and on (job, instance) ${p.recent('xen_guest_info', 'role="dom0"')}`;
   return [
     {
       record: 'instance:xen_dom0_steal:ratio_rate5m',

@@ -1,20 +1,21 @@
 import type { Collector, CollectorDefinition } from '../collectors/collector.ts';
 import { withDeadline, type Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
+import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
 import type { Background } from './background.ts';
 import { startSampler, type RunningSampler } from './sampler.ts';
-import { self } from './exporter-metrics.ts';
+import { metrics } from './exporter-metrics.ts';
 
 /** A collector's state as the landing page shows it. */
 export interface CollectorStatus {
   readonly name: string;
   readonly help: string;
-  /** True, or why what it reads is not here. */
-  readonly available: true | string;
-  /** What of it cannot be read here, and why. */
-  readonly lacks: string | undefined;
+  /** Whether what it reads exists here. */
+  readonly availability: Availability;
+  /** What it cannot read here, and why. */
+  readonly limitations: string | undefined;
   /** Why it last failed; absent where it did not. */
   readonly error?: string;
   readonly series: number;
@@ -36,7 +37,7 @@ export class CollectorRun {
   #sampler: RunningSampler | undefined;
   #isStarted = false;
   #inFlight: { readonly families: Promise<Family[]>; readonly deadline: number } | undefined;
-  #applies: true | string = 'not asked yet';
+  #availability: Availability = new Unavailable('not asked yet');
   #error: Error | undefined;
   #loggedError: string | undefined;
   #lastSuccess: number | undefined;
@@ -63,10 +64,10 @@ export class CollectorRun {
 
   /** Starts the work that goes on between scrapes. */
   start(): void {
-    const { background = [], profitsFrom = [] } = this.#collector;
-    for (const task of [...background, ...profitsFrom]) this.#background.start(task);
+    const { background = [], sharedTasks = [] } = this.#collector;
+    for (const task of [...background, ...sharedTasks]) this.#background.start(task);
     this.#isStarted = true;
-    if (this.#collector.applies() === true) this.#startSampler();
+    if (this.#collector.availability() === true) this.#startSampler();
   }
 
   /** Ends the sampler, and what the collector itself has to end; background tasks are their runner's. Never rejects. */
@@ -94,8 +95,8 @@ export class CollectorRun {
     return {
       name,
       help,
-      available: this.#collector.applies(),
-      lacks: this.#collector.lacks?.(),
+      availability: this.#collector.availability(),
+      limitations: this.#collector.limitations?.(),
       series: this.#series,
       metrics: this.#metrics,
       ...(error && { error: error.message }),
@@ -103,69 +104,69 @@ export class CollectorRun {
   }
 
   /**
-   * Collects, by `deadline` (monotonic seconds), and adds what there is to say of the run to `own`. `breathe` is asked between the steps of a
+   * Collects, by `deadline` (monotonic seconds), and adds what there is to say of the run to `own`. `yieldToEventLoop` is asked between the steps of a
    * long one, and waited for. Who asks while another is served gets the same. Never rejects.
    */
-  async collect(deadline: number, own: Families, breathe: () => Promise<void> | undefined): Promise<Family[]> {
-    const families = await this.#shared(deadline, breathe);
+  async collect(deadline: number, own: Families, yieldToEventLoop: () => Promise<void> | undefined): Promise<Family[]> {
+    const families = await this.#shared(deadline, yieldToEventLoop);
     const failure = this.#failure();
     const labels = oneLabel.get(this.definition.name);
-    own.add(self.duration, labels, this.#seconds);
-    own.add(self.success, labels, failure ? 0 : 1);
-    own.add(self.available, labels, this.#applies === true ? 1 : 0);
-    own.add(self.series, labels, this.#series);
-    own.add(self.lastSuccess, labels, this.#lastSuccess);
-    own.add(self.seriesDropped, labels, this.#dropped);
+    own.add(metrics.duration, labels, this.#seconds);
+    own.add(metrics.success, labels, failure ? 0 : 1);
+    own.add(metrics.available, labels, this.#availability === true ? 1 : 0);
+    own.add(metrics.series, labels, this.#series);
+    own.add(metrics.lastSuccess, labels, this.#lastSuccess);
+    own.add(metrics.seriesDropped, labels, this.#dropped);
     this.#addSampler(own);
     return families;
   }
 
   /** What a reading under way gives, unless it has less than half as much time as we: then that of one of our own, after it. */
-  async #shared(deadline: number, breathe: () => Promise<void> | undefined): Promise<Family[]> {
+  async #shared(deadline: number, yieldToEventLoop: () => Promise<void> | undefined): Promise<Family[]> {
     const left = (until: number): number => until - this.#host.clock.monotonicSeconds();
     while (this.#inFlight && left(this.#inFlight.deadline) < left(deadline) / 2) await this.#inFlight.families;
     this.#inFlight ??= {
       deadline,
-      families: this.#collect(deadline, breathe).finally(() => (this.#inFlight = undefined)),
+      families: this.#collect(deadline, yieldToEventLoop).finally(() => (this.#inFlight = undefined)),
     };
     return this.#inFlight.families;
   }
 
-  async #collect(deadline: number, breathe: () => Promise<void> | undefined): Promise<Family[]> {
+  async #collect(deadline: number, yieldToEventLoop: () => Promise<void> | undefined): Promise<Family[]> {
     const { clock } = this.#host;
     const begin = clock.monotonicSeconds();
     const out = new Families(this.#maxSeries);
-    await this.#attempt(out, deadline, breathe);
-    const isGood = this.#applies === true && !this.#error;
+    await this.#attempt(out, deadline, yieldToEventLoop);
+    const isGood = this.#availability === true && !this.#error;
     this.#series = isGood ? out.series : 0;
     this.#dropped += out.dropped;
     const failure = this.#failure();
     this.#logChange(failure);
-    if (!failure && this.#applies === true) this.#lastSuccess = this.#successTime();
+    if (!failure && this.#availability === true) this.#lastSuccess = this.#successTime();
     this.#seconds = clock.monotonicSeconds() - begin;
     const families = isGood ? out.list() : [];
     this.#metrics = families.map(({ descriptor }) => descriptor.name);
     return families;
   }
 
-  async #attempt(out: Families, deadline: number, breathe: () => Promise<void> | undefined): Promise<void> {
+  async #attempt(out: Families, deadline: number, yieldToEventLoop: () => Promise<void> | undefined): Promise<void> {
     this.#error = undefined;
     // Where it applied at the last scrape it is asked again only if nothing comes of it: the question costs a file or two.
-    if (this.#applies !== true) this.#applies = this.#collector.applies();
-    if (this.#applies !== true) return;
+    if (this.#availability !== true) this.#availability = this.#collector.availability();
+    if (this.#availability !== true) return;
     this.#startSampler();
     try {
       const steps = this.#collector.collect({ host: withDeadline(this.#host, deadline), out });
       for (const _ of steps ?? []) {
-        const pause = breathe();
+        const pause = yieldToEventLoop();
         if (pause) await pause;
       }
     } catch (error) {
       this.#error = error as Error;
     }
     if (out.series > 0 && !this.#error) return;
-    this.#applies = this.#collector.applies();
-    if (this.#applies !== true) this.#error = undefined;
+    this.#availability = this.#collector.availability();
+    if (this.#availability !== true) this.#error = undefined;
   }
 
   /** What it serves is as old as the oldest of its background readings. */
@@ -193,8 +194,8 @@ export class CollectorRun {
     if (!this.#sampler) return;
     const { name, state } = this.#sampler;
     const labels = samplerLabel.get(name);
-    own.add(self.samples, labels, state.samples);
-    own.add(self.skippedSamples, labels, state.skipped);
-    own.add(self.samplerCpu, labels, state.cpuSeconds);
+    own.add(metrics.samples, labels, state.samples);
+    own.add(metrics.skippedSamples, labels, state.skipped);
+    own.add(metrics.samplerCpu, labels, state.cpuSeconds);
   }
 }

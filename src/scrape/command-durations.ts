@@ -1,14 +1,14 @@
 import type { Families } from '../metrics/families.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import { LabelSets } from '../metrics/labels.ts';
-import { self } from './exporter-metrics.ts';
+import { metrics } from './exporter-metrics.ts';
 
 const bounds = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1.0', '2.5', '5.0', '10.0', '+Inf'] as const;
 
 /** How long commands ran, by their names. */
 export class CommandDurations {
   readonly #histograms = new Map<string, Histogram>();
-  readonly #labels = new LabelSets(self.commandDuration.labels);
+  readonly #labels = new LabelSets(metrics.commandDuration.labels);
 
   observe(command: string, seconds: number): void {
     const histogram = this.#histograms.get(command) ?? new Histogram(bounds);
@@ -18,7 +18,7 @@ export class CommandDurations {
 
   addTo(out: Families): void {
     for (const [command, histogram] of this.#histograms) {
-      out.addHistogram(self.commandDuration, this.#labels.get(command), histogram.read());
+      out.addHistogram(metrics.commandDuration, this.#labels.get(command), histogram.read());
     }
   }
 }

@@ -1,7 +1,7 @@
 import { counter, gauge, histogram, type Descriptor } from '../metrics/descriptor.ts';
 
 /** What the exporter says of itself. */
-export const self = {
+export const metrics = {
   buildInfo: gauge(
     'xen_exporter_build_info',
     'Constant 1, labelled with the version of xen-exporter and of the Node.js that runs it.',
@@ -30,7 +30,7 @@ export const self = {
   ),
   seriesDropped: counter(
     'xen_exporter_series_dropped_total',
-    'Series left out because the collector had more than --collector.NAME.max-series; counted once per scrape.',
+    'Series left out because the collector had more than its limit (--collector.max-series); counted once per scrape.',
     ['collector'],
   ),
   commandDuration: histogram(
@@ -40,7 +40,7 @@ export const self = {
   ),
   helperUp: gauge(
     'xen_exporter_helper_up',
-    'Whether the helper, which reads what only root can, answers: 1, else 0. Asked every few seconds. Absent without --host=helper.',
+    'Whether the helper, which reads what only root can, answers: 1, else 0. Asked every few seconds. Absent without --privileged-reads=helper.',
   ),
   helperResident: gauge(
     'xen_exporter_helper_resident_memory_bytes',
@@ -81,4 +81,4 @@ export const self = {
   ),
 } as const;
 
-export const selfMetrics: readonly Descriptor[] = Object.values(self);
+export const exporterMetrics: readonly Descriptor[] = Object.values(metrics);

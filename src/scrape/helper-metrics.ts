@@ -1,7 +1,7 @@
 import type { HelperLink } from '../host/helper/helper-link.ts';
 import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
-import { self } from './exporter-metrics.ts';
+import { metrics } from './exporter-metrics.ts';
 
 /** How the helper fares. */
 export class HelperMetrics {
@@ -13,8 +13,8 @@ export class HelperMetrics {
 
   addTo(out: Families): void {
     const { status } = this.#link;
-    out.add(self.helperUp, noLabels, status ? 1 : 0);
-    out.add(self.helperResident, noLabels, status?.residentBytes);
-    out.add(self.helperCpu, noLabels, status?.cpuSeconds);
+    out.add(metrics.helperUp, noLabels, status ? 1 : 0);
+    out.add(metrics.helperResident, noLabels, status?.residentBytes);
+    out.add(metrics.helperCpu, noLabels, status?.cpuSeconds);
   }
 }

@@ -8,7 +8,7 @@ import type { Background } from './background.ts';
 import type { CollectorRun, CollectorStatus } from './collector-run.ts';
 import { GzipPage, PlainPage } from './page.ts';
 import { addProcess } from './process-metrics.ts';
-import { self } from './exporter-metrics.ts';
+import { metrics } from './exporter-metrics.ts';
 
 export interface ScrapeRequest {
   /** Collectors to run; all enabled ones where absent. */
@@ -22,7 +22,7 @@ export interface ScrapeRequest {
 const longestTurnSeconds = 0.005;
 
 /** Something of the exporter's own that has metrics. */
-export interface OwnMetrics {
+export interface ExporterMetrics {
   addTo(out: Families): void;
 }
 
@@ -33,7 +33,7 @@ export class Scraper {
   readonly #readOwnProcess: () => OwnProcess;
   readonly #buildInfo: Family;
   readonly #background: Background;
-  readonly #own: readonly OwnMetrics[];
+  readonly #own: readonly ExporterMetrics[];
   readonly #mostUnderWay: number;
   /** The scrape under way of each page; of two, the one that may take longer. */
   readonly #inFlight = new Map<string, { readonly page: Promise<Buffer>; readonly timeoutSeconds: number }>();
@@ -43,7 +43,7 @@ export class Scraper {
     runs: readonly CollectorRun[];
     host: Host;
     background: Background;
-    own: readonly OwnMetrics[];
+    own: readonly ExporterMetrics[];
     readOwnProcess: () => OwnProcess;
     version: string;
     /** Scrapes that may be under way at once. */
@@ -56,8 +56,8 @@ export class Scraper {
     this.#host = spec.host;
     this.#readOwnProcess = spec.readOwnProcess;
     const info = new Families();
-    const labels = new LabelSets(self.buildInfo.labels).get(spec.version, process.version);
-    info.add(self.buildInfo, labels, 1);
+    const labels = new LabelSets(metrics.buildInfo.labels).get(spec.version, process.version);
+    info.add(metrics.buildInfo, labels, 1);
     this.#buildInfo = info.list()[0]!;
   }
 
@@ -93,7 +93,7 @@ export class Scraper {
     const { clock } = this.#host;
     let turn = clock.monotonicSeconds();
     const deadline = turn + timeoutSeconds;
-    const breathe = (): Promise<void> | undefined => {
+    const yieldToEventLoop = (): Promise<void> | undefined => {
       if (clock.monotonicSeconds() - turn < longestTurnSeconds) return undefined;
       return setImmediate().then(() => {
         turn = clock.monotonicSeconds();
@@ -103,15 +103,15 @@ export class Scraper {
     const families: Family[] = [];
     for (const run of this.#runs) {
       if (names && !names.has(run.definition.name)) continue;
-      families.push(...(await run.collect(deadline, own, breathe)));
-      await breathe();
+      families.push(...(await run.collect(deadline, own, yieldToEventLoop)));
+      await yieldToEventLoop();
     }
     for (const each of this.#own) each.addTo(own);
     addProcess(own, this.#readOwnProcess());
     const page = encoding === 'gzip' ? new GzipPage() : new PlainPage();
     for await (const piece of encode([...families, this.#buildInfo, ...own.list()], format)) {
       page.add(Buffer.from(piece));
-      await breathe();
+      await yieldToEventLoop();
     }
     return page.end();
   }

@@ -1,6 +1,6 @@
 import type { Families } from '../metrics/families.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
-import { self } from './exporter-metrics.ts';
+import { metrics } from './exporter-metrics.ts';
 
 /** Why a connection or a request was turned away. */
 export const refusals = [
@@ -42,18 +42,18 @@ export class WebMetrics {
   /** Undefined without a web config file. */
   config: ConfigState | undefined;
   readonly #refused = new Map<Refusal, number>(refusals.map((reason) => [reason, 0]));
-  readonly #labels = new LabelSets(self.webRefused.labels);
+  readonly #labels = new LabelSets(metrics.webRefused.labels);
 
   refused(reason: Refusal): void {
     this.#refused.set(reason, this.#refused.get(reason)! + 1);
   }
 
   addTo(out: Families): void {
-    out.add(self.webConnections, noLabels, this.connections);
-    for (const [reason, count] of this.#refused) out.add(self.webRefused, this.#labels.get(reason), count);
+    out.add(metrics.webConnections, noLabels, this.connections);
+    for (const [reason, count] of this.#refused) out.add(metrics.webRefused, this.#labels.get(reason), count);
     if (this.config === undefined) return;
-    out.add(self.webConfigSuccess, noLabels, Number(this.config.succeeded));
-    out.add(self.webConfigLastSuccess, noLabels, this.config.lastSuccess);
-    out.add(self.webCertificateExpiry, noLabels, this.config.certificateExpiry);
+    out.add(metrics.webConfigSuccess, noLabels, Number(this.config.succeeded));
+    out.add(metrics.webConfigLastSuccess, noLabels, this.config.lastSuccess);
+    out.add(metrics.webCertificateExpiry, noLabels, this.config.certificateExpiry);
   }
 }

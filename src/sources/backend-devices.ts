@@ -1,3 +1,4 @@
+import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { unlessMissing, type FileTree } from '../host/file-tree.ts';
 
 const folder = 'bus/xen-backend/devices';
@@ -55,17 +56,18 @@ export const vifDevices = (sysfs: FileTree): VifDevice[] => {
   });
 };
 
-/** For `applies`: true where this machine serves vifs, as Dom0 or as a driver domain, else the reason. Never throws. */
-export const needsVifs = (sysfs: FileTree): true | string => needsBackends(sysfs, ['vif'], 'no vif');
+/** True where this machine serves vifs, as Dom0 or as a driver domain, else the reason. Never throws. */
+export const needsVifs = (sysfs: FileTree): Availability => needsBackends(sysfs, ['vif'], 'no vif');
 
-/** For `applies`: true where this machine serves devices of these classes, else the reason. Never throws. */
-export const needsBackends = (sysfs: FileTree, classes: readonly string[], none: string): true | string => {
+/** True where this machine serves devices of these classes, else the reason. Never throws. */
+export const needsBackends = (sysfs: FileTree, classes: readonly string[], none: string): Availability => {
   try {
     const names = namesOf(sysfs);
     return (
-      names.some((name) => classes.some((each) => name.startsWith(`${each}-`))) || `${none} in ${sysfs.path(folder)}`
+      names.some((name) => classes.some((each) => name.startsWith(`${each}-`))) ||
+      new Unavailable(`${none} in ${sysfs.path(folder)}`)
     );
   } catch (error) {
-    return (error as Error).message;
+    return Unavailable.because(error);
   }
 };

@@ -21,6 +21,7 @@ export class BackgroundReading<Reading> implements BackgroundTask {
   readonly #freshSeconds: number;
   #last: { reading: Reading; at: number } | undefined;
   #runNow: (() => void) | undefined;
+  #hasFailed = false;
 
   constructor(spec: { every: BackgroundTask['every']; clock: Clock; read: () => Promise<Reading> }) {
     this.every = spec.every;
@@ -30,8 +31,19 @@ export class BackgroundReading<Reading> implements BackgroundTask {
   }
 
   async run(): Promise<void> {
-    const reading = await this.#read();
-    this.#last = { reading, at: this.#clock.monotonicSeconds() };
+    try {
+      const reading = await this.#read();
+      this.#last = { reading, at: this.#clock.monotonicSeconds() };
+      this.#hasFailed = false;
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+  }
+
+  /** Whether the last attempt that has ended failed. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   onStart(runNow: () => void): void {

@@ -1,3 +1,4 @@
+import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { unlessMissing, type FileTree } from '../host/file-tree.ts';
 
 type Parsed = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading) => Reading;
@@ -16,10 +17,11 @@ export const parsed = parsedAs((files, name) => files.text(name));
 /** The reading in a text file, or undefined where there is no such file; an error of the parser names the file. */
 export const parsedIfAny: ParsedIfAny = (files, name, parse) => unlessMissing(() => parsed(files, name, parse));
 
-const parsedHot = parsedAs((files, name) => files.hotText(name));
+const parsedCached = parsedAs((files, name) => files.cachedText(name));
 
-/** As `parsedIfAny`, for a small file that each scrape reads anew of each device (FileTree.hotText). */
-export const parsedHotIfAny: ParsedIfAny = (files, name, parse) => unlessMissing(() => parsedHot(files, name, parse));
+/** As `parsedIfAny`, for a small file that each scrape reads anew of each device (FileTree.cachedText). */
+export const parsedCachedIfAny: ParsedIfAny = (files, name, parse) =>
+  unlessMissing(() => parsedCached(files, name, parse));
 
 /** Runs `read`; an error that it throws names `path`. */
 export const naming = <Reading>(path: string, read: () => Reading): Reading => {
@@ -30,6 +32,6 @@ export const naming = <Reading>(path: string, read: () => Reading): Reading => {
   }
 };
 
-/** For `applies`: true where the file or folder is there, else the reason. */
-export const needs = (files: FileTree, name: string): true | string =>
-  files.exists(name) || `${files.path(name)} does not exist`;
+/** True where the file or folder is there, else the reason. */
+export const needs = (files: FileTree, name: string): Availability =>
+  files.exists(name) || new Unavailable(`${files.path(name)} does not exist`);

@@ -1,19 +1,20 @@
+import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { parseFeatures } from '../formats/hypervisor.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import type { Host } from '../host/host.ts';
 import { parsedIfAny } from './parsed.ts';
 
 /**
- * For `applies`: true where this kernel runs on Xen, as Dom0 or guest, else the reason. To be asked once: a kernel does not change this while it
+ * True where this kernel runs on Xen, as Dom0 or guest, else the reason. To be asked once: a kernel does not change this while it
  * lives.
  */
-export const needsXen = (sysfs: FileTree): true | string => {
+export const needsXen = (sysfs: FileTree): Availability => {
   const file = 'hypervisor/type';
   try {
     if (sysfs.textIfAny(file)?.trim() === 'xen') return true;
-    return `this kernel does not run on Xen (${sysfs.path(file)} does not say "xen")`;
+    return new Unavailable(`this kernel does not run on Xen (${sysfs.path(file)} does not say "xen")`);
   } catch (error) {
-    return (error as Error).message;
+    return Unavailable.because(error);
   }
 };
 
@@ -22,12 +23,12 @@ export const isControlDomain = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'
   procfs.textIfAny('xen/capabilities')?.includes('control_d') === true ||
   parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures)?.dom0 === true;
 
-/** For `applies`: true in Dom0, else the reason. */
-export const isDom0 = (host: Pick<Host, 'procfs' | 'sysfs'>): true | string => {
+/** True in Dom0, else the reason. */
+export const isDom0 = (host: Pick<Host, 'procfs' | 'sysfs'>): Availability => {
   try {
-    return isControlDomain(host) || 'this is not Dom0';
+    return isControlDomain(host) || new Unavailable('this is not Dom0');
   } catch (error) {
-    return (error as Error).message;
+    return Unavailable.because(error);
   }
 };
 

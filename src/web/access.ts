@@ -25,7 +25,7 @@ const say = (response: Response, status: number, text: string): void =>
   void response.status(status).type('text/plain').send(`${text}\n`);
 
 /** What every request passes before anything else: the web config's headers, rate limit and users; and none has a body. */
-export const guard = (spec: {
+export const accessControl = (spec: {
   config: CurrentConfig;
   passwords: Passwords;
   metrics: WebMetrics;

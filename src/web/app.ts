@@ -16,11 +16,11 @@ export interface WebOptions {
   readonly log: Log;
   readonly version: string;
   /** Alerts that have not what they need where only these metrics are, for the landing page. */
-  readonly blindAlerts: (metrics: ReadonlySet<string>) => readonly { name: string; lacks: readonly string[] }[];
+  readonly alertsWithoutData: (metrics: ReadonlySet<string>) => readonly { name: string; lacks: readonly string[] }[];
   /** The collectors that are switched off, for the landing page. */
   readonly disabled: readonly { name: string; help: string }[];
   /** What every request passes first. */
-  readonly guard: RequestHandler;
+  readonly access: RequestHandler;
   readonly metrics: WebMetrics;
   /** What /-/reload does: true where it succeeded. Without it there is no such path. */
   readonly reload: (() => boolean) | undefined;
@@ -106,7 +106,7 @@ export const createApp = (options: WebOptions): Handlers => {
 
   const landing: RequestHandler = (_request, response) => {
     const collectors = scraper.status();
-    const blind = options.blindAlerts(new Set(collectors.flatMap(({ metrics }) => metrics)));
+    const blind = options.alertsWithoutData(new Set(collectors.flatMap(({ metrics }) => metrics)));
     response.type('text/html').send(landingPage({ ...options, collectors, blind }));
   };
 
@@ -116,7 +116,7 @@ export const createApp = (options: WebOptions): Handlers => {
   };
 
   const handlers = [
-    options.guard,
+    options.access,
     at(telemetryPath, inTurn(metrics)),
     at('/-/healthy', say('Healthy')),
     at('/-/ready', say('Ready')),

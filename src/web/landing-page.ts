@@ -13,10 +13,10 @@ interface Row {
   readonly detail: string;
 }
 
-const rowOf = ({ name, help, available, lacks, error }: CollectorStatus): Row => {
-  if (available !== true) return { name, help, state: 'absent', detail: available };
+const rowOf = ({ name, help, availability, limitations, error }: CollectorStatus): Row => {
+  if (availability !== true) return { name, help, state: 'absent', detail: availability.reason };
   if (error !== undefined) return { name, help, state: 'failing', detail: error };
-  return { name, help, state: 'collected', detail: lacks === undefined ? '' : `without ${lacks}` };
+  return { name, help, state: 'collected', detail: limitations === undefined ? '' : `without ${limitations}` };
 };
 
 const offRow = ({ name, help }: { name: string; help: string }): Row => ({
@@ -36,7 +36,7 @@ const formatRow = (telemetryPath: string, { name, help, state, detail }: Row): s
 </tr>`;
 };
 
-const blindTable = (blind: readonly { name: string; lacks: readonly string[] }[]): string =>
+const alertsWithoutDataTable = (blind: readonly { name: string; lacks: readonly string[] }[]): string =>
   blind.length === 0
     ? ''
     : `<h2>Alerts that cannot work with what the last scrape gave</h2>
@@ -92,7 +92,7 @@ ${[...view.collectors.map(rowOf), ...view.disabled.map(offRow)]
   .join('\n')}
 </tbody>
 </table>
-${blindTable(view.blind)}
+${alertsWithoutDataTable(view.blind)}
 </body>
 </html>
 `;

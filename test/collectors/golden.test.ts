@@ -6,14 +6,14 @@ import type { copiedHost } from '../../tools/lib/copied-host.ts';
 import { parseExposition, type Exposition } from '../../tools/lib/exposition.ts';
 import { guestHost, guests, type Guest } from '../../tools/lib/guests.ts';
 import { hostOf, hosts, type HostName } from '../../tools/lib/hosts.ts';
-import { toolstackOf } from '../../tools/lib/toolstack.ts';
+import { toolstackOf } from '../../tools/lib/sources.ts';
 
 /** Everything that the collectors give on a machine, after a round of background work and two samples half a second apart. */
 const expositionOf = async (machine: ReturnType<typeof copiedHost>): Promise<string> => {
   const toolstack = toolstackOf(machine);
   const collectors = registry
-    .map((definition) => createCollector(definition, machine, {}, toolstack))
-    .filter((collector) => collector.applies() === true);
+    .map((definition) => createCollector(definition, machine, {}, { toolstack }))
+    .filter((collector) => collector.availability() === true);
   for (const { message } of await runBackground(collectors)) expect(message).toContain('no capture of');
   for (const { sampler } of collectors) sampler?.sample();
   machine.clock.advance(0.5);

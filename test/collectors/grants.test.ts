@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { grants } from '../../src/collectors/grants.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostOf, hostRoot } from '../../tools/lib/hosts.ts';
 
@@ -67,7 +67,7 @@ test('without a list of domains it asks for one itself', async () => {
   listOnly('Domain-0', 'domu1');
   await collector.background![0]!.run();
   expect(await series()).toEqual(none);
-  await collector.profitsFrom![0]!.run();
+  await collector.sharedTasks![0]!.run();
   expect(await series()).toEqual(ofDom0AndDomu1);
 });
 
@@ -81,10 +81,10 @@ test('a reading serves for three periods of the schedule', async () => {
 });
 
 test('without xen-diag, or without xl, it says so', () => {
-  expect(createCollector(grants, hostOf('credit-storm')).applies()).toBe(
-    'there is no xen-diag on the PATH or in /usr/lib/xen-*/bin (--path.xen-diag)',
+  expect(whyAbsent(createCollector(grants, hostOf('credit-storm')))).toBe(
+    'there is no xen-diag on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)',
   );
-  expect(createCollector(grants, fakeHost(hostRoot('credit-netlink-storm'))).applies()).toBe(
-    'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.xl)',
+  expect(whyAbsent(createCollector(grants, fakeHost(hostRoot('credit-netlink-storm'))))).toBe(
+    'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)',
   );
 });

@@ -3,7 +3,7 @@ import type { Collector } from '../../src/collectors/collector.ts';
 import { eventSource, netbackQueue, netfrontQueue } from '../../src/sources/event-source.ts';
 import { interrupts } from '../../src/collectors/interrupts.ts';
 import type { Host } from '../../src/host/host.ts';
-import { collect, createCollector } from '../../tools/lib/collect.ts';
+import { collect, createCollector, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 
 let tree: TempTree;
@@ -75,7 +75,7 @@ test('a broken file is an error that names it', async () => {
 
 test('off Xen it says why it has nothing', () => {
   tree.write({ 'sys/hypervisor/type': 'kvm\n' });
-  expect(createCollector(interrupts, host).applies()).toBe(
+  expect(whyAbsent(createCollector(interrupts, host))).toBe(
     `this kernel does not run on Xen (${tree.path('sys/hypervisor/type')} does not say "xen")`,
   );
 });

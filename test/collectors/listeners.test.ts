@@ -20,7 +20,7 @@ test('SYN queues: a connection belongs to the listener of its address, else to t
 test('auto falls back to /proc where netlink does not answer, and says so', async () => {
   const host = guestHost('pv-storm');
   const collector = createCollector(listeners, host);
-  expect(collector.lacks!()).toBe(
+  expect(collector.limitations!()).toBe(
     'SYN queues and services, limits and drops (there is no ss): read from /proc, because this is a copy of files',
   );
   const page = await collect(collector, host);

@@ -254,7 +254,7 @@ describe('what is hidden is not failed', () => {
     const page = await collect(collector, locked);
     expect(page.samples('xen_netback_rx_free_slots')).toEqual([]);
     expect(page.value('xen_netback_cpu_seconds_total', vif)).toBeCloseTo(4.207235433, 9);
-    expect(collector.lacks!()).toMatch(
+    expect(collector.limitations!()).toMatch(
       /^rings: .*io_ring_q0: EPERM: operation not permitted \(kernel lockdown is "integrity"\)$/,
     );
     expect(() => collector.sampler!.sample()).not.toThrow();
@@ -270,7 +270,7 @@ describe('what is hidden is not failed', () => {
     rmSync(tree.path('sys/kernel/debug'), { recursive: true });
     const collector = await start();
     await collect(collector, host);
-    expect(collector.lacks!()).toBe(
+    expect(collector.limitations!()).toBe(
       `rings: ${tree.path('sys/kernel/debug/xen-netback')} does not exist (is debugfs mounted?)`,
     );
   });

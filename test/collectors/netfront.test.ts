@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { netfront } from '../../src/collectors/netfront.ts';
-import { collect, createCollector } from '../../tools/lib/collect.ts';
+import { collect, createCollector, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, replayNetlink, TempTree } from '../../tools/lib/fake-host.ts';
 import { guestHost, guestRoot } from '../../tools/lib/guests.ts';
 
@@ -56,7 +56,7 @@ test('without netlink the qdisc is absent, not zero', async () => {
   const host = fakeHost(files.root);
   const collector = createCollector(netfront, host);
   const page = await collect(collector, host);
-  expect(collector.lacks!()).toBe('qdiscs: this is a copy of files');
+  expect(collector.limitations!()).toBe('qdiscs: this is a copy of files');
   expect(page.value('xen_netfront_receive_packets_total')).toBe(2);
   expect(page.samples('xen_netfront_qdisc_drops_total')).toEqual([]);
 });
@@ -77,8 +77,8 @@ test('devices come and go between scrapes', async () => {
 test('a guest without netfront (a passed-through NIC), and no Xen at all', () => {
   using files = new TempTree().write({ 'sys/hypervisor/type': 'xen\n' });
   const host = fakeHost(files.root);
-  expect(createCollector(netfront, host).applies()).toBe(`no network device in ${files.path('sys/bus/xen/devices')}`);
+  expect(whyAbsent(createCollector(netfront, host))).toBe(`no network device in ${files.path('sys/bus/xen/devices')}`);
   using empty = new TempTree();
-  expect(createCollector(netfront, fakeHost(empty.root)).applies()).toContain('does not run on Xen');
-  expect(createCollector(netfront, guestHost('hvm-idle')).applies()).toBe(true);
+  expect(whyAbsent(createCollector(netfront, fakeHost(empty.root)))).toContain('does not run on Xen');
+  expect(createCollector(netfront, guestHost('hvm-idle')).availability()).toBe(true);
 });

@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { passthrough } from '../../src/collectors/passthrough.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostRoot } from '../../tools/lib/hosts.ts';
 
@@ -102,7 +102,7 @@ test('a reading serves for three periods of the schedule', async () => {
 });
 
 test('without xl it says why it has nothing', () => {
-  expect(createCollector(passthrough, fakeHost(hostRoot('credit-storm'))).applies()).toBe(
-    'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.xl)',
+  expect(whyAbsent(createCollector(passthrough, fakeHost(hostRoot('credit-storm'))))).toBe(
+    'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)',
   );
 });

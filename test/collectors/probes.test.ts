@@ -1,16 +1,14 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
-import { trace } from '../../src/collectors/probes/probes.ts';
+import { probes } from '../../src/collectors/probes/probes.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import type { Host } from '../../src/host/host.ts';
-import { collect, collectText, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, collectText, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { FakeTracefs, type TableContent } from '../support/fake-tracefs.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 import { recordingLog } from '../../tools/lib/recording-log.ts';
-import { toolstackOf } from '../../tools/lib/toolstack.ts';
-import { namespacesOf } from '../../tools/lib/namespaces.ts';
 import { until } from '../../tools/lib/until.ts';
 
 let tree: TempTree;
@@ -24,7 +22,7 @@ const stat = (pid: number, startTicks: number): string =>
   `${pid} (node) S 1 ${pid} ${pid} 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 11 0 ${startTicks} 0 0\n`;
 
 const create = (options: Record<string, unknown> = {}): void => {
-  collector = createCollector(trace, host, { window: 0.02, 'cpu-budget': 1, ...options });
+  collector = createCollector(probes, host, { window: 0.02, 'cpu-budget': 1, ...options });
 };
 
 beforeEach(() => {
@@ -75,14 +73,14 @@ const atTheEnd = (
 };
 
 test('is off unless switched on', () => {
-  expect(trace.enabledByDefault).toBe(false);
+  expect(probes.enabledByDefault).toBe(false);
 });
 
 describe('what is written to tracefs', () => {
   const events = `instances/${own}/events`;
 
   test('the probes of accept: made, armed for the window, disarmed, and all gone at the end', async () => {
-    create({ probes: 'accept' });
+    create({ sets: 'accept' });
     expect(await watchOnce()).toEqual([]);
     const registers = process.arch === 'x64' ? ['%si', '%dx'] : ['$arg2', '$arg3'];
     const match = (event: string): string =>
@@ -124,7 +122,7 @@ describe('what is written to tracefs', () => {
   });
 
   test('nothing is tried twice while all goes well', async () => {
-    create({ probes: 'grants,events,accept' });
+    create({ sets: 'grants,events,accept' });
     await watchOnce();
     expect(tracefs.probes.length).toBe(6 + 2 + 3);
     expect(tracefs.synthetic.length).toBe(3 + 2);
@@ -137,7 +135,7 @@ describe('what is written to tracefs', () => {
   });
 
   test('always: armed once, read after each window', async () => {
-    create({ probes: 'accept', always: true });
+    create({ sets: 'accept', always: true });
     expect(collector.background!.map(({ every }) => every)).toEqual([{ seconds: 0 }]);
     await watchOnce();
     tracefs.written.length = 0;
@@ -174,7 +172,7 @@ describe('what is left behind', () => {
   /** As after kill -9 in the middle of a window. */
   const crash = async (pid: number, startTicks: number): Promise<void> => {
     tree.write({ 'proc/self/stat': stat(pid, startTicks) });
-    const killed = createCollector(trace, host, { window: 0.02, always: true, 'cpu-budget': 1 });
+    const killed = createCollector(probes, host, { window: 0.02, always: true, 'cpu-budget': 1 });
     await runBackground([killed]);
     tree.write({ 'proc/self/stat': stat(77, 1234) });
   };
@@ -257,7 +255,7 @@ describe('what is left behind', () => {
 
 describe('what is counted', () => {
   test('grant operations by guest, and those of softirqs by nobody', async () => {
-    create({ probes: 'grants' });
+    create({ sets: 'grants' });
     atTheEnd(
       {
         'xen_exporter/xen_exporter_copy': [
@@ -325,7 +323,7 @@ describe('what is counted', () => {
   });
 
   test('windows add up, and what was there before one does not count', async () => {
-    create({ probes: 'events' });
+    create({ sets: 'events' });
     tracefs.tables.set('xen_exporter/xen_exporter_send', [{ rows: ['{ irq:         54 } hitcount:        100'] }]);
     await watchOnce();
     atTheEnd({ 'xen_exporter/xen_exporter_send': [{ rows: ['{ irq:         54 } hitcount:        107'] }] });
@@ -335,7 +333,7 @@ describe('what is counted', () => {
   });
 
   test('events toward each guest, by the IRQs of /proc/interrupts', async () => {
-    create({ probes: 'events', queues: 'each' });
+    create({ sets: 'events', queues: 'each' });
     atTheEnd({
       'xen_exporter/xen_exporter_send': [
         {
@@ -372,7 +370,7 @@ describe('what is counted', () => {
 
   test('a guest that is gone has no series, and goes on when it is back', async () => {
     const listed = readFileSync(tree.path('commands/xl list -v'), 'utf8');
-    create({ probes: 'events' });
+    create({ sets: 'events' });
     const send = (): void => atTheEnd({ 'xen_exporter/xen_exporter_send': [{ rows: ['{ irq: 54 } hitcount: 10'] }] });
     send();
     await watchOnce();
@@ -415,7 +413,7 @@ describe('waits for accept()', () => {
   };
 
   beforeEach(() => {
-    create({ probes: 'accept' });
+    create({ sets: 'accept' });
     opens(1000);
   });
 
@@ -466,7 +464,7 @@ describe('waits for accept()', () => {
 
   test('a kernel in which no probe is on the way: absent, and why', async () => {
     await watch({ queued: 0, added: 0, addHits: 0, accepted: 25 });
-    expect(collector.applies()).toBe(true);
+    expect(collector.availability()).toBe(true);
     tracefs.tables.clear();
     opens(1000);
     atTheEnd({ 'xen_exporter/xen_exporter_accept': [returned(25), returned(25)] });
@@ -476,7 +474,7 @@ describe('waits for accept()', () => {
       if (tracefs.tables.size > 0) opens(1025);
     };
     await watchOnce();
-    expect(collector.applies()).toBe(
+    expect(whyAbsent(collector)).toBe(
       'accept: TCP made 25 connections, and no probe on their way to accept() was hit: its functions are parts of others in this kernel',
     );
     expect(await page().then((each) => each.samples('xen_accept_wait_seconds_count'))).toEqual([]);
@@ -486,15 +484,7 @@ describe('waits for accept()', () => {
 describe('limits', () => {
   test('too many hits end the window, which counts as short; the log says so once', async () => {
     const log = recordingLog();
-    const { create: make } = trace;
-    const specs = Object.fromEntries(Object.entries(trace.options).map(([name, { default: value }]) => [name, value]));
-    collector = make({
-      options: { ...specs, window: 300, 'max-hits': 1000, 'cpu-budget': 1 } as Parameters<typeof make>[0]['options'],
-      host,
-      log,
-      toolstack: toolstackOf(host),
-      namespaces: namespacesOf(host),
-    });
+    collector = createCollector(probes, host, { window: 300, 'max-hits': 1000, 'cpu-budget': 1 }, { log });
     for (const _ of [1, 2]) {
       tracefs.profile.clear();
       let hits = 0;
@@ -515,7 +505,7 @@ describe('limits', () => {
   test('windows are further apart where they cost more than the budget', async () => {
     let cpuSeconds = 0;
     host = { ...host, clock: { ...systemClock, cpuSeconds: () => (cpuSeconds += 0.001) } };
-    create({ probes: 'accept', always: true, 'cpu-budget': 0.01 });
+    create({ sets: 'accept', always: true, 'cpu-budget': 0.01 });
     const begin = performance.now();
     await watchOnce();
     // Arming and reading took a millisecond each.
@@ -536,14 +526,14 @@ describe('limits', () => {
 describe('where it cannot be', () => {
   const gone = (name: string): void => rmSync(tree.path(`sys/kernel/tracing/${name}`), { recursive: true });
   const why = (): string | undefined => {
-    const applies = collector.applies();
-    return applies === true ? undefined : applies.replaceAll(tree.root, '');
+    const availability = collector.availability();
+    return availability === true ? undefined : availability.reason.replaceAll(tree.root, '');
   };
 
   test('no tracefs', () => {
     gone('');
     const expected =
-      'there is no tracefs at /sys/kernel/tracing (mount -t tracefs nodev /sys/kernel/tracing, or --path.tracefs)';
+      'there is no tracefs at /sys/kernel/tracing (mount -t tracefs nodev /sys/kernel/tracing, or path.tracefs)';
     expect(why()).toBe(expected);
     mkdirSync(tree.path('sys/kernel/tracing'));
     expect(why()).toBe(expected);
@@ -574,7 +564,7 @@ describe('where it cannot be', () => {
     tracefs.unknown.add('notify_remote_via_irq');
     expect(await watchOnce()).toEqual([]);
     expect(why()).toBeUndefined();
-    expect(collector.lacks!()).toBe('events: notify_remote_via_irq cannot be probed (ENOENT)');
+    expect(collector.limitations!()).toBe('events: notify_remote_via_irq cannot be probed (ENOENT)');
     const armed = (await page())
       .samples('xen_exporter_probe_armed_seconds_total')
       .map(({ labels }) => labels['probes']);
@@ -583,9 +573,9 @@ describe('where it cannot be', () => {
 
   test('one that only some connections come through costs these', async () => {
     tracefs.unknown.add('inet_csk_reqsk_queue_add');
-    create({ probes: 'accept' });
+    create({ sets: 'accept' });
     expect(await watchOnce()).toEqual([]);
-    expect(collector.lacks!()).toBeUndefined();
+    expect(collector.limitations!()).toBeUndefined();
     expect(tracefs.probes).toHaveLength(2);
     expect(tracefs.written.filter((line) => line.includes('add_time'))).toEqual([]);
   });
@@ -595,14 +585,14 @@ describe('where it cannot be', () => {
     tracefs.errorLog =
       "[ 1049.653517] hist:xe:accept_ret: error: Couldn't find field\n  Command: hist:keys=lat\n                ^\n";
     expect(await watchOnce()).toEqual([]);
-    expect(collector.lacks!()).toBe(
+    expect(collector.limitations!()).toBe(
       'events: the kernel refuses "hist:keys=irq,flags:vals=hitcount:size=4096" for xen_exporter/xen_exporter_eoi (Couldn\'t find field)',
     );
     expect([...tracefs.instances.get(own)!.values()].flat()).toEqual([]);
   });
 
   test('where every set has a trigger that is refused, nothing stays armed', async () => {
-    create({ probes: 'events' });
+    create({ sets: 'events' });
     tracefs.refusals.set('hist:keys=irq,flags', 'EINVAL');
     expect(await watchOnce()).toEqual([]);
     expect(why()).toContain('events: the kernel refuses "hist:keys=irq,flags');
@@ -619,7 +609,7 @@ describe('where it cannot be', () => {
       .samples('xen_exporter_probe_armed_seconds_total')
       .map(({ labels }) => labels['probes']);
     expect(armed).toEqual(['accept']);
-    create({ probes: 'grants,events' });
+    create({ sets: 'grants,events' });
     expect(why()).toMatch(/^grants: this kernel does not run on Xen .*; events: this kernel does not run on Xen /);
   });
 });

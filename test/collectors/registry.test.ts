@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
-import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
+import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { collectFamilies, createCollector, runBackground } from '../../tools/lib/collect.ts';
 import { guestHost, guests } from '../../tools/lib/guests.ts';
 import { hostOf, hosts } from '../../tools/lib/hosts.ts';
-import { toolstackOf } from '../../tools/lib/toolstack.ts';
+import { toolstackOf } from '../../tools/lib/sources.ts';
 
-const everyMetric = [...registry.flatMap(({ metrics }) => metrics), ...selfMetrics];
+const everyMetric = [...registry.flatMap(({ metrics }) => metrics), ...exporterMetrics];
 
 describe('the names', () => {
   test('of collectors and of metrics are given once', () => {
@@ -48,11 +48,11 @@ test.each([
   'on %s every sample is of a declared metric, has exactly its labels, and is the only one of its series',
   async (_name, machine) => {
     const toolstack = toolstackOf(machine);
-    const collectors = registry.map((definition) => createCollector(definition, machine, {}, toolstack));
+    const collectors = registry.map((definition) => createCollector(definition, machine, {}, { toolstack }));
     await runBackground(collectors);
     for (const [i, definition] of registry.entries()) {
       const collector = collectors[i]!;
-      if (collector.applies() !== true) continue;
+      if (collector.availability() !== true) continue;
       for (const { descriptor, samples } of collectFamilies(collector, machine)) {
         expect(definition.metrics).toContain(descriptor);
         const series = samples

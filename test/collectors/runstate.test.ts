@@ -1,10 +1,12 @@
+import type { XentraceSettings } from '../../src/sources/xentrace/xentrace.ts';
+import { toolstackOf, xentraceOf } from '../../tools/lib/sources.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { basename } from 'node:path';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { runstate } from '../../src/collectors/runstate/runstate.ts';
 import { CommandError, type Command, type Commands } from '../../src/host/commands.ts';
 import { readBytes, readText } from '../../tools/lib/fixture.ts';
-import { collect, collectText, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, collectText, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostOf, hostRoot } from '../../tools/lib/hosts.ts';
 import { changeRecord, chunk, lostRecord } from '../../tools/lib/xentrace.ts';
@@ -71,8 +73,13 @@ const chunkEnd = (at: number): number => {
   return end;
 };
 
-const create = (options = {}): void => {
-  collector = createCollector(runstate, { ...host, commands: tracing(host.commands) }, options);
+const create = (
+  settings: Partial<XentraceSettings> = {},
+  traced = { ...host, commands: tracing(host.commands) },
+): void => {
+  const toolstack = toolstackOf(traced);
+  const xentrace = xentraceOf(traced, settings, toolstack);
+  collector = createCollector(runstate, traced, {}, { toolstack, xentrace });
 };
 
 beforeEach(() => {
@@ -92,7 +99,9 @@ const stateSeconds = async (domain: string): Promise<Record<string, number | und
 };
 const windows = async (): Promise<Record<string, number>> =>
   Object.fromEntries(
-    (await page()).samples('xen_exporter_trace_windows_total').map(({ labels, value }) => [labels['result']!, value]),
+    (await page())
+      .samples('xen_exporter_xentrace_windows_total')
+      .map(({ labels, value }) => [labels['result']!, value]),
   );
 const value = async (name: string): Promise<number | undefined> => (await page()).value(name, {});
 
@@ -112,13 +121,13 @@ test('looks for other tracers, traces for the window, and every minute', async (
   expect(await traceOnce()).toEqual([]);
   expect(ran).toEqual(['lsevtchn 0', 'xentrace -D -e 0x00021000 -T 3 /dev/stdout']);
   expect(collector.background!.map(({ every }) => every)).toEqual([{ seconds: 57 }]);
-  create({ window: 60, interval: 60 });
+  create({ windowSeconds: 60, intervalSeconds: 60 });
   expect(collector.background!.map(({ every }) => every)).toEqual([{ seconds: 1 }]);
 });
 
 test('the storm: the three busy vCPUs of a CPU wait two thirds of the time, sixty milliseconds at a stretch', async () => {
   expect(await traceOnce()).toEqual([]);
-  const armed = (await value('xen_exporter_trace_armed_seconds_total'))!;
+  const armed = (await value('xen_exporter_xentrace_armed_seconds_total'))!;
   expect(armed).toBeCloseTo(7757566950 / hertz, 9);
   const domu1 = await stateSeconds('domu1');
   expect(domu1['running']! + domu1['runnable']! + domu1['blocked']!).toBeCloseTo(2 * armed, 9);
@@ -140,9 +149,9 @@ test('the storm: the three busy vCPUs of a CPU wait two thirds of the time, sixt
   expect(exposition.value('xen_domain_preempted_wait_seconds_bucket', { domain: 'domu2', le: '0.03' })).toBe(0);
   expect(exposition.value('xen_domain_preempted_wait_seconds_bucket', { domain: 'domu2', le: '0.1' })).toBe(32);
   expect(await windows()).toEqual({ complete: 1, short: 0, refused: 0, failed: 0 });
-  expect(await value('xen_exporter_trace_bytes_total')).toBe(storm.length);
-  expect(await value('xen_exporter_trace_lost_records_total')).toBe(0);
-  expect(await value('xen_exporter_trace_mismatched_changes_total')).toBe(0);
+  expect(await value('xen_exporter_xentrace_bytes_total')).toBe(storm.length);
+  expect(await value('xen_exporter_xentrace_lost_records_total')).toBe(0);
+  expect(await value('xen_exporter_xentrace_mismatched_changes_total')).toBe(0);
 });
 
 test('an HVM guest that waits for its device model is offline, not runnable', async () => {
@@ -158,7 +167,7 @@ test('windows add up', async () => {
   await traceOnce();
   await traceOnce();
   expect((await stateSeconds('domu1'))['running']).toBeCloseTo(4, 9);
-  expect(await value('xen_exporter_trace_armed_seconds_total')).toBeCloseTo(4, 9);
+  expect(await value('xen_exporter_xentrace_armed_seconds_total')).toBeCloseTo(4, 9);
 });
 
 describe('names', () => {
@@ -166,13 +175,13 @@ describe('names', () => {
     await collector.background![0]!.run();
     expect((await page()).samples('xen_domain_runstate_seconds_total')).toEqual([]);
     expect((await windows())['complete']).toBe(1);
-    await collector.profitsFrom![0]!.run();
+    await collector.sharedTasks![0]!.run();
     expect((await stateSeconds('domu1'))['running']).toBeGreaterThan(2);
   });
 
   test('a domain that is not on the list has it read anew, and none of its series until it is', async () => {
     let refreshed = 0;
-    for (const task of collector.profitsFrom!) task.onStart?.(() => (refreshed += 1));
+    for (const task of collector.sharedTasks!) task.onStart?.(() => (refreshed += 1));
     tree.write({ 'commands/xl list -v': listed.replace(/^domu2 .*\n/m, '') });
     await traceOnce();
     expect(refreshed).toBe(1);
@@ -181,7 +190,7 @@ describe('names', () => {
     await traceOnce();
     expect(refreshed).toBe(1);
     const { running, runnable, blocked } = await stateSeconds('domu2');
-    const armed = (await value('xen_exporter_trace_armed_seconds_total'))!;
+    const armed = (await value('xen_exporter_xentrace_armed_seconds_total'))!;
     expect(running! + runnable! + blocked!).toBeCloseTo(armed, 9);
     expect(armed).toBeGreaterThan(6);
   });
@@ -213,8 +222,8 @@ describe('lost records', () => {
       ),
     ]);
     await traceOnce();
-    expect(await value('xen_exporter_trace_lost_records_total')).toBe(12);
-    expect(await value('xen_exporter_trace_armed_seconds_total')).toBeCloseTo(2, 9);
+    expect(await value('xen_exporter_xentrace_lost_records_total')).toBe(12);
+    expect(await value('xen_exporter_xentrace_armed_seconds_total')).toBeCloseTo(2, 9);
     expect(await stateSeconds('domu1')).toMatchObject({ running: 1, runnable: 1, blocked: 0 });
     expect((await page()).value('xen_domain_preempted_wait_seconds_count', { domain: 'domu1' })).toBe(0);
   });
@@ -222,11 +231,11 @@ describe('lost records', () => {
 
 describe('limits', () => {
   test('a window with too many bytes ends early, and counts for as long as it was', async () => {
-    create({ 'max-bytes': 65_536 });
+    create({ maxBytes: 65_536 });
     expect(await traceOnce()).toEqual([]);
     expect(await windows()).toEqual({ complete: 0, short: 1, refused: 0, failed: 0 });
     expect(taken).toBe(Math.ceil(65_537 / pieceBytes));
-    const armed = (await value('xen_exporter_trace_armed_seconds_total'))!;
+    const armed = (await value('xen_exporter_xentrace_armed_seconds_total'))!;
     expect(armed).toBeGreaterThan(1);
     expect(armed).toBeLessThan(3);
     const { running, runnable, blocked } = await stateSeconds('domu1');
@@ -235,16 +244,12 @@ describe('limits', () => {
 
   test('so does one that costs too much CPU time', async () => {
     const costly = { ...host.clock, cpuSeconds: () => (host.clock.advance(1), host.clock.cpuSeconds()) };
-    collector = createCollector(
-      runstate,
-      { ...host, clock: costly, commands: tracing(host.commands) },
-      { 'cpu-budget': 0.001 },
-    );
+    create({ cpuBudget: 0.001 }, { ...host, clock: costly, commands: tracing(host.commands) });
     // 10 ms for each piece, and 1/1000 of a minute for both halves of the work.
     expect(await traceOnce()).toEqual([]);
     expect(taken).toBe(4);
     expect(await windows()).toEqual({ complete: 0, short: 1, refused: 0, failed: 0 });
-    expect(await value('xen_exporter_trace_cpu_seconds_total')).toBeGreaterThan(0.03);
+    expect(await value('xen_exporter_xentrace_cpu_seconds_total')).toBeGreaterThan(0.03);
   });
 });
 
@@ -273,9 +278,9 @@ describe('where xentrace fails', () => {
     expect(await traceOnce()).toEqual(['/usr/sbin/xentrace -D -e 0x00021000 -T 3 /dev/stdout: SIGKILL']);
     expect(ran.slice(2)).toEqual(['xentrace -X -D -T 1 /dev/null']);
     expect((await page()).samples('xen_domain_runstate_seconds_total')).toEqual([]);
-    expect(await value('xen_exporter_trace_armed_seconds_total')).toBe(0);
+    expect(await value('xen_exporter_xentrace_armed_seconds_total')).toBe(0);
     expect(await windows()).toEqual({ complete: 0, short: 0, refused: 0, failed: 1 });
-    expect(await value('xen_exporter_trace_bytes_total')).toBe(storm.length);
+    expect(await value('xen_exporter_xentrace_bytes_total')).toBe(storm.length);
   });
 
   test('so with a trace that is cut off, or is none', async () => {
@@ -318,9 +323,9 @@ describe('where nobody can trace', () => {
     ],
   ])('%s: it says so, without an error, and does not try again', async (_name, given, reason) => {
     given();
-    expect(collector.applies()).toBe(true);
+    expect(collector.availability()).toBe(true);
     expect(await traceOnce()).toEqual([]);
-    expect(collector.applies()).toMatch(reason);
+    expect(whyAbsent(collector)).toMatch(reason);
     expect(await collectText(collector, host)).toBe('');
     const before = ran.length;
     await traceOnce();
@@ -328,15 +333,15 @@ describe('where nobody can trace', () => {
   });
 
   test('without the programs, or xl', () => {
-    expect(createCollector(runstate, hostOf('credit-storm')).applies()).toBe(
-      'there is no xentrace on the PATH or in /usr/lib/xen-*/bin (--path.xentrace)',
+    expect(whyAbsent(createCollector(runstate, hostOf('credit-storm')))).toBe(
+      'there is no xentrace on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)',
     );
     const find: Commands['find'] = (name) => (name === 'lsevtchn' ? undefined : `/usr/sbin/${name}`);
-    expect(createCollector(runstate, { ...host, commands: { ...host.commands, find } }).applies()).toBe(
-      'there is no lsevtchn on the PATH or in /usr/lib/xen-*/bin (--path.lsevtchn)',
+    expect(whyAbsent(createCollector(runstate, { ...host, commands: { ...host.commands, find } }))).toBe(
+      'there is no lsevtchn on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)',
     );
-    expect(createCollector(runstate, fakeHost(hostRoot('credit-storm'))).applies()).toBe(
-      'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.xl)',
+    expect(whyAbsent(createCollector(runstate, fakeHost(hostRoot('credit-storm'))))).toBe(
+      'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)',
     );
   });
 });

@@ -4,7 +4,7 @@ import { uplink } from '../../src/collectors/uplink.ts';
 import { CommandError, type Command } from '../../src/host/commands.ts';
 import type { Host } from '../../src/host/host.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 import { guestRoot } from '../../tools/lib/guests.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
@@ -24,7 +24,7 @@ describe('network cards', () => {
     }
     const collector = createCollector(uplink, host);
     const page = await collect(collector, host);
-    expect(collector.applies()).toBe(true);
+    expect(collector.availability()).toBe(true);
     expect([...page.families.keys()].map((name) => page.samples(name)).flat()).toEqual([
       { name: 'xen_uplink_receive_missed_total', labels: { device: 'eth0' }, value: 3 },
       { name: 'xen_uplink_receive_dropped_total', labels: { device: 'eth0' }, value: 2 },
@@ -47,7 +47,7 @@ describe('network cards', () => {
     // The capture was made without symbolic links: in a real sysfs the device points to its folder on Xen's bus.
     mkdirSync(guest.path('sys/class/net/eth0'), { recursive: true });
     symlinkSync('../../../bus/xen/devices/vif-0', guest.path('sys/class/net/eth0/device'));
-    expect(createCollector(uplink, fakeHost(guest.root)).applies()).toBe(
+    expect(whyAbsent(createCollector(uplink, fakeHost(guest.root)))).toBe(
       `no network card in ${guest.path('sys/class/net')}`,
     );
   });

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { vbd } from '../../src/collectors/vbd.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 
@@ -71,5 +71,5 @@ test('where no block device is served it says so', () => {
   for (const domid of [1, 2, 3]) {
     rmSync(tree.path(`sys/bus/xen-backend/devices/vbd-${domid}-51712`), { recursive: true });
   }
-  expect(collector.applies()).toBe(`no block device in ${tree.path('sys/bus/xen-backend/devices')}`);
+  expect(whyAbsent(collector)).toBe(`no block device in ${tree.path('sys/bus/xen-backend/devices')}`);
 });

@@ -6,7 +6,7 @@ import { vif } from '../../src/collectors/vif.ts';
 import { FileError } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { replayNetlink, type TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostRoot } from '../../tools/lib/hosts.ts';
 
@@ -75,7 +75,7 @@ test('qdiscs: what backs up behind a full queue of netback, as the kernel’s ow
   const page = await collect(collector, withNetlink);
   expect(page.value('xen_vif_qdisc_backlog_packets', domu1)).toBe(0);
   expect(page.value('xen_vif_qdisc_drops_total', domu1)).toBe(0);
-  expect(collector.lacks!()).toBeUndefined();
+  expect(collector.limitations!()).toBeUndefined();
   // Where the drops of the mq root of vif1.0 are: see test/formats/rtnetlink-qdisc.test.ts for what the reply holds.
   const dropping = Buffer.from(reply);
   const root = dropping.indexOf(Buffer.from([4, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]));
@@ -92,7 +92,7 @@ test('qdiscs: what backs up behind a full queue of netback, as the kernel’s ow
 test('without netlink qdiscs are absent, and it says so', async () => {
   const collector = await start();
   expect((await collect(collector, host)).samples('xen_vif_qdisc_drops_total')).toEqual([]);
-  expect(collector.lacks!()).toBe('qdiscs: this is a copy of files');
+  expect(collector.limitations!()).toBe('qdiscs: this is a copy of files');
 });
 
 test('the device of a device model (-emu) is none of the guest’s vifs', async () => {
@@ -124,7 +124,7 @@ test('in a driver domain: domids for names, and an info to join them by, without
 
 test('a vif of a domain that is not listed has no series, and has the list read at once', async () => {
   const collector = createCollector(vif, host);
-  const [list] = collector.profitsFrom!;
+  const [list] = collector.sharedTasks!;
   let asked = 0;
   list!.onStart!(() => (asked += 1));
   expect((await collect(collector, host)).samples('xen_vif_connected')).toEqual([]);
@@ -144,5 +144,5 @@ test("a stub domain's traffic counts for its guest; states are the guest's own",
 
 test('off a backend it says why it has nothing', () => {
   rmSync(tree.path('sys/bus/xen-backend/devices'), { recursive: true });
-  expect(createCollector(vif, host).applies()).toBe(`no vif in ${tree.path('sys/bus/xen-backend/devices')}`);
+  expect(whyAbsent(createCollector(vif, host))).toBe(`no vif in ${tree.path('sys/bus/xen-backend/devices')}`);
 });

@@ -4,7 +4,7 @@ import { xcpRrdd } from '../../src/collectors/xcp-rrdd.ts';
 import { FileError, FileTree } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
 import { type Datasource, type Deviations, xcpRrddFile } from '../../tools/lib/xcp-rrdd-file.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 import { hostOf } from '../../tools/lib/hosts.ts';
@@ -108,9 +108,9 @@ test('of two domains with one uuid the first counts', async () => {
 test('on other hosts there is no such file; one that is being made does not count', () => {
   using tree = new TempTree().write({ [`${file}.tmp`]: xcpRrddFile(now, ofHost) });
   const collector = createCollector(xcpRrdd, fakeHost(tree.root));
-  expect(collector.applies()).toBe(`${tree.path(file)} does not exist`);
+  expect(whyAbsent(collector)).toBe(`${tree.path(file)} does not exist`);
   write(tree, ofHost);
-  expect(collector.applies()).toBe(true);
+  expect(collector.availability()).toBe(true);
 });
 
 test('an old file is a failure that says how old', async () => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { xenbus } from '../../src/collectors/xenbus.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostOf } from '../../tools/lib/hosts.ts';
 
@@ -78,7 +78,7 @@ describe('devices come and go', () => {
       ['domu2', 'vif', '0', 246],
       ['pvh1', 'vif', '0', 140],
     ]);
-    expect(collector.applies()).toBe(true);
+    expect(collector.availability()).toBe(true);
   });
 });
 
@@ -87,7 +87,7 @@ describe('whether it applies', () => {
     for (const device of ['vif-1-0', 'vif-2-0', 'vif-3-0', 'vbd-1-51712', 'vbd-2-51712', 'vbd-3-51712']) {
       rmSync(tree.path(`${devices}/${device}/xenbus`), { recursive: true });
     }
-    expect(collector.applies()).toBe(
+    expect(whyAbsent(collector)).toBe(
       `no bus/xen-backend/devices/vbd-1-51712/xenbus/events in ${tree.path('sys')}: Linux 5.12 and later; not on XCP-ng 8`,
     );
   });
@@ -96,7 +96,7 @@ describe('whether it applies', () => {
     for (const device of host.sysfs.list('bus/xen-backend/devices')) {
       if (!device.startsWith('console-')) rmSync(tree.path(`${devices}/${device}`), { recursive: true });
     }
-    expect(collector.applies()).toBe(`no network or block device in ${tree.path(devices)}`);
+    expect(whyAbsent(collector)).toBe(`no network or block device in ${tree.path(devices)}`);
   });
 });
 
@@ -141,18 +141,18 @@ describe('delays are counted in jiffies', () => {
   ])('of a kernel with HZ %i, once that is known', async (hz, seconds) => {
     tree.write({ [`${devices}/vif-1-0/xenbus/jiffies_eoi_delayed`]: '1500\n', 'proc/timer_list': head });
     expect(await delay()).toBeUndefined();
-    expect(collector.lacks!()).toBe(
+    expect(collector.limitations!()).toBe(
       'delays of events: the kernel counts them in jiffies, whose length is unknown: not measured yet: that takes two scrapes',
     );
     tree.write({ 'proc/timer_list': after15Seconds(hz) });
     expect(await delay()).toBe(seconds);
-    expect(collector.lacks!()).toBeUndefined();
+    expect(collector.limitations!()).toBeUndefined();
   });
 
   test('where HZ cannot be known they are absent, all else is there', async () => {
     expect(await delay()).toBeUndefined();
     expect(await events()).toBe(3711);
-    expect(collector.lacks!()).toBe(
+    expect(collector.limitations!()).toBe(
       `delays of events: the kernel counts them in jiffies, whose length is unknown: ${tree.path('proc/timer_list')}: ENOENT: no such file or directory`,
     );
   });

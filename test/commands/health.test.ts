@@ -2,7 +2,8 @@ import { createServer, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { healthCommand, healthUsage } from '../../src/commands/health.ts';
+import { health, healthOf } from '../../src/commands/health.ts';
+import { parseCommandLine } from '../../src/config/command-line.ts';
 
 const servers: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -18,33 +19,31 @@ const serve = async (listener: RequestListener): Promise<string> => {
 
 test.each([200, 401, 404])('an answer of %i is one', async (status) => {
   const url = await serve((_, response) => response.writeHead(status).end());
-  expect(await healthCommand([`--url=${url}`])).toBe(`${url}: ${status}\n`);
+  expect(await healthOf(new URL(url))).toBe(`${url}: ${status}\n`);
 });
 
 test('a failure is none', async () => {
   const url = await serve((_, response) => response.writeHead(503).end());
-  await expect(healthCommand([`--url=${url}`])).rejects.toThrow(`${url}: expected an answer below 500, found 503`);
+  await expect(healthOf(new URL(url))).rejects.toThrow(`${url}: expected an answer below 500, found 503`);
 });
 
 test('nobody there', async () => {
   const url = await serve(() => {});
   await servers.pop()![Symbol.asyncDispose]();
-  await expect(healthCommand([`--url=${url}`])).rejects.toThrow(`${url}: connect ECONNREFUSED`);
+  await expect(healthOf(new URL(url))).rejects.toThrow(`${url}: connect ECONNREFUSED`);
 });
 
 test('who does not answer is not waited for for ever', async () => {
   const url = await serve(() => {});
-  await expect(healthCommand([`--url=${url}`], 0.1)).rejects.toThrow(`${url}: no answer within 0.1 s`);
+  await expect(healthOf(new URL(url), 0.1)).rejects.toThrow(`${url}: no answer within 0.1 s`);
 });
 
 test.each([
-  ['--url=10911', '--url=10911: expected a URL of http or https'],
-  ['--url=file:///etc/passwd', '--url=file:///etc/passwd: expected a URL of http or https'],
+  ['--url=28697', '--url: expected a URL of http or https, found "28697"'],
+  ['--url=file:///etc/passwd', '--url: expected a URL of http or https, found "file:///etc/passwd"'],
   ['--nothing', "Unknown option '--nothing'"],
 ])('%s is no usage', async (argument, message) => {
-  await expect(healthCommand([argument])).rejects.toThrow(message);
-});
-
-test('help', async () => {
-  expect(await healthCommand(['--help'])).toBe(healthUsage);
+  const run = async (): Promise<void> =>
+    health.run({ given: parseCommandLine([argument], health.settings, health).given, file: undefined });
+  await expect(run()).rejects.toThrow(message);
 });

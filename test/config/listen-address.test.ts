@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseListenAddress } from '../../src/config/listen-address.ts';
 
 test.each([
-  [':10911', { host: '', port: 10911 }],
+  [':28697', { host: '', port: 28697 }],
   ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
   ['[::1]:9100', { host: '::1', port: 9100 }],
   ['localhost:9100', { host: 'localhost', port: 9100 }],
@@ -10,7 +10,7 @@ test.each([
   ['unix:run/x.sock', undefined],
   ['unix:/', undefined],
   [`unix:/${'x'.repeat(107)}`, undefined],
-  ['10911', undefined],
+  ['28697', undefined],
   ['::1:9100', undefined],
   [':65536', undefined],
   ['a b:1', undefined],

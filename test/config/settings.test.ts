@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { parseConfigFile } from '../../src/config/config-file.ts';
-import { flagsOf, helperFlags } from '../../src/config/flags.ts';
-import { resolveSettings } from '../../src/config/settings.ts';
+import { allSettings, flagsOf } from '../../src/config/settings.ts';
+import { resolveSettings } from '../../src/config/resolve-settings.ts';
+import { commands } from '../../src/commands/registry.ts';
+import { helper } from '../../src/commands/helper.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import { usage } from '../../src/config/usage.ts';
 import { registry } from '../../src/collectors/registry.ts';
@@ -13,7 +15,7 @@ const definitions = [...registry, { ...fakeCollector('extra'), enabledByDefault:
 const resolve = (args: readonly string[], yaml?: string) =>
   resolveSettings(
     definitions,
-    parseCommandLine(args, flagsOf(definitions)),
+    parseCommandLine(args, allSettings(definitions)),
     yaml === undefined ? undefined : parseConfigFile('xen.yml', yaml),
   );
 
@@ -37,9 +39,9 @@ const listeners = (args: readonly string[], yaml?: string) =>
 
 test('defaults', () => {
   expect(resolve([]).global).toEqual({
-    host: 'local',
+    'privileged-reads': 'local',
     'helper.socket': '/run/xen-exporter/helper.sock',
-    'web.listen-address': [':10911'],
+    'web.listen-address': [':28697'],
     'web.telemetry-path': '/metrics',
     'web.max-requests': 40,
     'web.max-connections': 512,
@@ -51,20 +53,24 @@ test('defaults', () => {
     'web.enable-lifecycle': false,
     'scrape.timeout-offset': 0.25,
     'collector.disable-defaults': false,
+    'collector.max-series': undefined,
+    'collector.queues': 'vif',
     'collector.listeners.namespaces': 'self',
     'collector.listeners.namespaces-interval': 5,
     'collector.listeners.max-namespaces': 100,
     'path.procfs': '/proc',
     'path.sysfs': '/sys',
     'path.debugfs': undefined,
-    'path.xl': undefined,
-    'path.xen-diag': undefined,
-    'path.ovs-appctl': undefined,
+    'path.tracefs': undefined,
     'path.rrd-metrics': undefined,
-    'path.ss': undefined,
+    'path.tools': [],
     'toolstack.interval': 5,
     'toolstack.schedule': '*/5 * * * *',
     'toolstack.timeout': 10,
+    'xentrace.window': 3,
+    'xentrace.interval': 60,
+    'xentrace.max-bytes': 8 << 20,
+    'xentrace.cpu-budget': 0.02,
     'log.level': 'info',
     'log.format': 'logfmt',
   });
@@ -108,12 +114,12 @@ collector:
       '--web.listen-address=:2',
       '--web.max-requests',
       '8',
-      '--collector.listeners.source=netlink',
+      '--collector.listeners.sampler-hertz=5',
       '--collector.tcp',
       '--no-collector.extra',
     ];
     expect(resolve(args, yaml).global).toMatchObject({ 'web.listen-address': [':1', ':2'], 'web.max-requests': 8 });
-    expect(listeners(args, yaml).options['source']).toBe('netlink');
+    expect(listeners(args, yaml).options['sampler-hertz']).toBe(5);
     expect(enabled(args, yaml)).toContain('tcp');
     expect(enabled(args, yaml)).not.toContain('extra');
   });
@@ -140,10 +146,12 @@ describe('a flag that cannot be used is named', () => {
       '--web.telemetry-path: expected a path that begins with / and has no ?, # or space, found "metrics"',
     ],
     ['--log.level=loud', '--log.level: expected one of debug, info, warn, error, found "loud"'],
+    ['--collector.queues=all', '--collector.queues: expected one of vif, each, found "all"'],
     [
-      '--collector.listeners.source=ss',
-      '--collector.listeners.source: expected one of auto, netlink, proc, found "ss"',
+      '--collector.listeners.source=proc',
+      '--collector.listeners.source: this is no flag, set collector.listeners.source in the config file (--config.file)',
     ],
+    ['--path.tools=bin', '--path.tools: expected a list: a path that begins with /, found ["bin"]'],
     ['--collector.listeners.include=(', '--collector.listeners.include: expected a regular expression, found "("'],
     ['--web.config.file=', '--web.config.file: expected a path, found ""'],
     ['--path.procfs=proc', '--path.procfs: expected a path that begins with /, found "proc"'],
@@ -194,30 +202,70 @@ describe('a config file that cannot be used is named with the line', () => {
   });
 });
 
-test('every flag is a key of the file: each takes its own default back', () => {
-  for (const { name, path, option } of flagsOf(definitions)) {
+describe("a collector's own value, one for all collectors, and the default of the collector", () => {
+  const series = (args: readonly string[], yaml?: string): number[] =>
+    ['listeners', 'vif'].map(
+      (name) => resolve(args, yaml).collectors.find(({ definition }) => definition.name === name)!.maxSeries,
+    );
+  const queues = (args: readonly string[], yaml?: string): unknown[] =>
+    ['netback', 'interrupts'].map(
+      (name) => resolve(args, yaml).collectors.find(({ definition }) => definition.name === name)!.options['queues'],
+    );
+  const own = (name: string, key: string, value: unknown): string =>
+    JSON.stringify({ collector: { [name]: { [key]: value } } });
+
+  test('series', () => {
+    const defaults = ['listeners', 'vif'].map((name) => registry.find((each) => each.name === name)!.maxSeries);
+    expect(series([])).toEqual(defaults);
+    expect(series(['--collector.max-series=7'])).toEqual([7, 7]);
+    expect(series([], 'collector: {max-series: 7}')).toEqual([7, 7]);
+    expect(series(['--collector.max-series=7'], own('vif', 'max-series', 9))).toEqual([7, 9]);
+    expect(series([], own('vif', 'max-series', 9))).toEqual([defaults[0], 9]);
+  });
+
+  test('queues', () => {
+    expect(queues([])).toEqual(['vif', 'vif']);
+    expect(queues(['--collector.queues=each'])).toEqual(['each', 'each']);
+    expect(queues(['--collector.queues=each'], own('netback', 'queues', 'vif'))).toEqual(['vif', 'each']);
+  });
+});
+
+test('every setting is a key of the file: each takes its own default back', () => {
+  for (const { name, path, option } of allSettings(definitions)) {
     if (option.default === undefined) continue;
     const nested = path.reduceRight<unknown>((value, key) => ({ [key]: value }), option.default);
     expect(() => resolve([], JSON.stringify(nested)), name).not.toThrow();
   }
 });
 
-test('--help names every flag with its default', () => {
-  const flags = flagsOf(definitions);
-  const text = usage(flags);
-  for (const { name } of flags) expect(text).toMatch(new RegExp(`--(\\[no-\\])?${name}\\b`));
-  expect(text).toContain(
-    '  --web.header-timeout=SECONDS\n      Seconds that a client has for its TLS handshake and the headers of its request. (default: 10)\n',
-  );
+test.each(commands)('$name --help names every flag with its default, and no key of the file', (command) => {
+  const text = usage(command, commands);
+  const flags = flagsOf(command.settings);
+  for (const { name, option } of flags) {
+    expect(text).toMatch(new RegExp(`--(\\[no-\\])?${name}\\b`));
+    if (option.default !== undefined && String(option.default) !== '')
+      expect(text).toContain(`(default: ${String(option.default)})`);
+  }
+  for (const setting of command.settings) if (!flags.includes(setting)) expect(text).not.toContain(`--${setting.name}`);
+  expect(text).toContain(`--help\n      Print this text and exit.\n`);
 });
 
-test('the helper takes the flags that say where to read, and the exporter’s config file with all that is in it', () => {
-  const names = helperFlags().map(({ name }) => name);
-  expect(names).toContain('path.xl');
+test('usage without a command names all others', () => {
+  const text = usage(commands[0]!, commands);
+  for (const { name, summary } of commands.slice(1))
+    expect(text).toContain(`  xen-exporter ${name}\n      ${summary}\n`);
+});
+
+test('the helper takes the flags that say where to read, and the exporter\u2019s config file with all that is in it', () => {
+  const names = helper.settings.map(({ name }) => name);
+  expect(names).toContain('path.tools');
   expect(names).toContain('helper.socket');
   expect(names.filter((name) => /^(web|collector|scrape)\./.test(name))).toEqual([]);
-  expect(() => parseCommandLine(['--web.listen-address=:1'], helperFlags())).toThrow('--web.listen-address');
-  const file = parseConfigFile('x.yml', 'web:\n  telemetry-path: /m\nhelper:\n  socket: /run/x.sock\nhost: helper\n');
-  const { global } = resolveSettings(registry, parseCommandLine([], helperFlags()), file);
+  expect(() => parseCommandLine(['--web.listen-address=:1'], helper.settings)).toThrow('--web.listen-address');
+  const file = parseConfigFile(
+    'x.yml',
+    'web:\n  telemetry-path: /m\nhelper:\n  socket: /run/x.sock\nprivileged-reads: helper\n',
+  );
+  const { global } = resolveSettings(registry, parseCommandLine([], helper.settings), file);
   expect(global['helper.socket']).toBe('/run/x.sock');
 });

@@ -45,15 +45,15 @@ const scrape = async (daemon: Daemon, port: number) => listenerOn(await daemon.m
 
 // Reading /proc costs some hundred times what netlink does: with the default budget the sampler would take one sample in seconds.
 const sources = [
-  ['netlink', []],
-  ['proc', ['--collector.listeners.sampler-cpu-budget=1']],
+  ['netlink', {}],
+  ['proc', { 'collector.listeners.sampler-cpu-budget': 1 }],
 ] as const;
 
-describe.each(sources)('read from %s', (source, flags) => {
-  const args = [`--collector.listeners.source=${source}`, ...flags];
+describe.each(sources)('read from %s', (source, more) => {
+  const settings = { 'collector.listeners.source': source, ...more };
 
   test('listen(fd, 5), nobody accepts, 40 try to connect: length, limit, drops and share of full samples agree with ss', async () => {
-    await using daemon = await startDaemon({ args });
+    await using daemon = await startDaemon({ settings });
     await using server = await TcpServer.start();
     const { id, port } = await server.listen({ backlog: 5 });
     await using clients = connectMany({ port, count: 40 });
@@ -98,7 +98,7 @@ describe.each(sources)('read from %s', (source, flags) => {
   });
 
   test('the drops of a server go on when it is restarted', async () => {
-    await using daemon = await startDaemon({ args });
+    await using daemon = await startDaemon({ settings });
     await using server = await TcpServer.start();
     const { id, port } = await server.listen({ backlog: 1 });
     {
@@ -122,8 +122,8 @@ describe.each(sources)('read from %s', (source, flags) => {
 });
 
 test('both sources give the same reading of every listener', async () => {
-  await using netlink = await startDaemon({ args: ['--collector.listeners.source=netlink'] });
-  await using proc = await startDaemon({ args: ['--collector.listeners.source=proc'] });
+  await using netlink = await startDaemon({ settings: { 'collector.listeners.source': 'netlink' } });
+  await using proc = await startDaemon({ settings: { 'collector.listeners.source': 'proc' } });
   await using server = await TcpServer.start();
   const shared = await server.listen({ backlog: 3, reusePort: true });
   await server.listen({ port: shared.port, backlog: 30, reusePort: true });

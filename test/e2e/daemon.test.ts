@@ -232,7 +232,8 @@ describe('the end', () => {
     tree.write({ ss: `#!/bin/sh\necho $$ > ${tree.path('pid')}\nexec sleep 300\n` });
     execFileSync('chmod', ['+x', tree.path('ss')]);
     await using daemon = await startDaemon({
-      args: ['--collector.listeners.source=proc', `--path.ss=${tree.path('ss')}`],
+      args: [`--path.tools=${tree.root}`],
+      settings: { 'collector.listeners.source': 'proc' },
     });
     const pid = await until('ss to run', () => {
       const text = execFileSync('sh', ['-c', `cat ${tree.path('pid')} 2>/dev/null || true`], { encoding: 'utf8' });
@@ -253,7 +254,8 @@ describe('the end', () => {
     tree.write({ ss: '#!/bin/sh\nexec sleep 300\n' });
     execFileSync('chmod', ['+x', tree.path('ss')]);
     await using daemon = await startDaemon({
-      args: ['--collector.listeners.source=proc', `--path.ss=${tree.path('ss')}`],
+      args: [`--path.tools=${tree.root}`],
+      settings: { 'collector.listeners.source': 'proc' },
     });
     const failed = await until(
       'the deadline of ss',

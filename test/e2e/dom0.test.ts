@@ -19,7 +19,7 @@ const start = (...args: string[]): Promise<Daemon> =>
     args: [
       `--path.procfs=${tree.path('proc')}`,
       `--path.sysfs=${tree.path('sys')}`,
-      `--path.xl=${tree.path('bin/xl')}`,
+      `--path.tools=${tree.path('bin')}`,
       '--toolstack.interval=1',
       '--toolstack.timeout=1',
       ...args,

@@ -16,14 +16,14 @@ beforeEach(() => {
 afterEach(() => tree[Symbol.dispose]());
 
 const paths = () => [`--path.procfs=${tree.path('proc')}`, `--path.sysfs=${tree.path('sys')}`];
-const programs = () => [`--path.xl=${tree.path('bin/xl')}`];
+const programs = () => [`--path.tools=${tree.path('bin')}`];
 const quick = ['--toolstack.interval=1'];
 type ProcessOptions = Pick<DaemonOptions, 'user' | 'env'>;
 
 const help = (as: ProcessOptions = {}): Promise<HelperProcess> =>
   startHelper(socket, [...paths(), ...programs(), '--toolstack.timeout=2'], as);
 const serve = (as: ProcessOptions = {}): Promise<Daemon> =>
-  startDaemon({ args: ['--host=helper', `--helper.socket=${socket}`, ...paths(), ...quick], ...as });
+  startDaemon({ args: ['--privileged-reads=helper', `--helper.socket=${socket}`, ...paths(), ...quick], ...as });
 const serveAlone = (): Promise<Daemon> => startDaemon({ args: [...paths(), ...programs(), ...quick] });
 
 const failing = (page: Exposition): string[] =>
@@ -129,7 +129,7 @@ describe.runIf(process.getuid?.() === 0)('as a user without privilege', () => {
     expect(statSync('/proc/timer_list').mode & 0o777).toBe(0o400);
     chmodSync(tree.root, 0o755);
     await using _helper = await startHelper(socket, [], { user: { uid: 0, gid: user.gid } });
-    const args = ['--host=helper', `--helper.socket=${socket}`, `--path.sysfs=${tree.path('sys')}`];
+    const args = ['--privileged-reads=helper', `--helper.socket=${socket}`, `--path.sysfs=${tree.path('sys')}`];
     await using daemon = await startDaemon({ args, user });
     const lacksHz = async () => (await daemon.get('/')).body.includes('whose length is unknown');
     await daemon.metrics();

@@ -13,7 +13,7 @@ import { until } from '../../tools/lib/until.ts';
 const reason = noNamespaces();
 beforeEach(({ skip }) => skip(reason !== undefined, reason));
 
-const all = ['--collector.listeners.namespaces=all', '--collector.listeners.namespaces-interval=1'];
+const all = { 'collector.listeners.namespaces': 'all', 'collector.listeners.namespaces-interval': 1 };
 const query = 'collect[]=listeners&collect[]=tcp';
 
 const namespaceOf = (pid: number): string => /\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))![0];
@@ -39,7 +39,7 @@ const storm = async (server: TcpServer): Promise<number> => {
 test('a server in another namespace: length, limit, drops and counters as ss and the kernel have them there', async () => {
   await using namespace = await NamedNamespace.add();
   await using server = await namespace.startServer();
-  await using daemon = await startDaemon({ args: all });
+  await using daemon = await startDaemon({ settings: all });
   const port = await storm(server);
   const listener = { netns: namespace.name, port: String(port) };
   const first = await until('drops and samples', async () => {
@@ -101,7 +101,7 @@ test('our own namespace alone, unless told otherwise', async () => {
 });
 
 test('a namespace that comes is found within an interval; one that goes is released, and its series with it', async () => {
-  await using daemon = await startDaemon({ args: all });
+  await using daemon = await startDaemon({ settings: all });
   const before = stateOf(await daemon.metrics(query))['read']!;
   const server = await startServerAlone();
   const { port } = await server.listen({ backlog: 7 });
@@ -129,11 +129,11 @@ test('without samples and between two looks, a scrape is enough to release it', 
   const device = `xt${server.pid}`;
   await ip('link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(server.pid));
   await using daemon = await startDaemon({
-    args: [
-      '--collector.listeners.namespaces=all',
-      '--collector.listeners.namespaces-interval=3600',
-      '--collector.listeners.sampler-hertz=0',
-    ],
+    settings: {
+      'collector.listeners.namespaces': 'all',
+      'collector.listeners.namespaces-interval': 3600,
+      'collector.listeners.sampler-hertz': 0,
+    },
   });
   await until('it to be read', async () => ofNamespace(await daemon.metrics(query), netns).length > 0);
   await server[Symbol.asyncDispose]();
@@ -142,7 +142,7 @@ test('without samples and between two looks, a scrape is enough to release it', 
 });
 
 test('1 000 namespaces that come and go leave no descriptor and no series', { timeout: 120_000 }, async () => {
-  await using daemon = await startDaemon({ args: [...all, '--collector.listeners.max-namespaces=10'] });
+  await using daemon = await startDaemon({ settings: { ...all, 'collector.listeners.max-namespaces': 10 } });
   const before = await until('the first look', async () => {
     const page = await daemon.metrics(query);
     return Object.keys(stateOf(page)).length > 0 ? page : undefined;
@@ -193,7 +193,7 @@ test.each([
   await using namespace = await NamedNamespace.add();
   await using server = await namespace.startServer();
   const port = await storm(server);
-  await using daemon = await startDaemon({ args: all, wrapper: setpriv(...capabilities) });
+  await using daemon = await startDaemon({ settings: all, wrapper: setpriv(...capabilities) });
   const page = await until('the first look', async () => {
     const page = await daemon.metrics(query);
     const counters = page.samples('xen_tcp_listen_overflows_total').filter(({ labels }) => labels['netns'] !== '');

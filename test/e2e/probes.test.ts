@@ -16,8 +16,8 @@ let tree: TempTree;
 let root: string;
 beforeEach(() => {
   tree = new TempTree();
-  root = tree.path('tracing');
-  mkdirSync(root);
+  root = tree.path('sys/kernel/tracing');
+  mkdirSync(root, { recursive: true });
 });
 afterEach(() => tree[Symbol.dispose]());
 
@@ -28,7 +28,7 @@ const onTracefs = (script: string): string =>
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 const exporter = `${process.execPath} ${main}`;
-const cleanup = (flags = ''): string => `${exporter} trace --cleanup --path.tracefs=${'$ROOT'} ${flags}`;
+const cleanup = (flags = ''): string => `${exporter} probes --cleanup --path.sysfs=${'$ROOT'}/../.. ${flags}`;
 const run = (script: string): string => onTracefs(`ROOT=${root}\n${script}`);
 
 describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 }, () => {
@@ -106,7 +106,7 @@ describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 },
     const port = '$(sed -n "s/.*127.0.0.1:\\([0-9]*\\).*/\\1/p" $LOG)';
     run(`LOG=${tree.path('log')}
       : >$LOG
-      ${exporter} --web.listen-address=127.0.0.1:0 --collector.trace --path.tracefs=$ROOT 2>$LOG &
+      ${exporter} --web.listen-address=127.0.0.1:0 --collector.probes --path.sysfs=$ROOT/../.. 2>$LOG &
       exporter=$!
       until grep -q 'Listening on' $LOG; do kill -0 $exporter; done
       node=${process.execPath}
@@ -121,26 +121,30 @@ describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 },
 });
 
 test('where tracefs is not mounted the collector is absent, and cleanup says so', async () => {
-  await using daemon = await startDaemon({ args: ['--collector.trace', `--path.tracefs=${root}`] });
-  const about = { collector: 'trace' };
+  await using daemon = await startDaemon({ args: ['--collector.probes', `--path.sysfs=${tree.path('sys')}`] });
+  const about = { collector: 'probes' };
   const page = await daemon.metrics();
   expect(page.value('xen_exporter_collector_available', about)).toBe(0);
   expect(page.value('xen_exporter_collector_success', about)).toBe(1);
   expect((await daemon.get('/')).body).toContain(`there is no tracefs at ${root}`);
-  const { status, stderr } = spawnSync(process.execPath, [main, 'trace', '--cleanup', `--path.tracefs=${root}`], {
-    encoding: 'utf8',
-  });
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [main, 'probes', '--cleanup', `--path.sysfs=${tree.path('sys')}`],
+    {
+      encoding: 'utf8',
+    },
+  );
   expect([status, stderr]).toEqual([
     1,
-    `xen-exporter: there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or --path.tracefs)\n`,
+    `xen-exporter: there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or path.tracefs)\n`,
   ]);
 });
 
 test.each([
-  [[], 'trace: expected --cleanup'],
+  [[], 'probes: expected --cleanup'],
   [['--what'], "Unknown option '--what'"],
-])('trace %j is refused', (args, message) => {
-  const { status, stderr } = spawnSync(process.execPath, [main, 'trace', ...args], { encoding: 'utf8' });
+])('probes %j is refused', (args, message) => {
+  const { status, stderr } = spawnSync(process.execPath, [main, 'probes', ...args], { encoding: 'utf8' });
   expect(status).toBe(2);
   expect(stderr).toContain(message);
 });

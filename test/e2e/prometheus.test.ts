@@ -16,7 +16,7 @@ let dom0: Daemon;
 beforeAll(async () => {
   daemon = await startDaemon();
   const root = hostRoot('credit-storm');
-  const args = [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.xl=${root}/bin/xl`];
+  const args = [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.tools=${root}/bin`];
   dom0 = await startDaemon({ args: [...args, '--toolstack.interval=1'] });
 });
 afterAll(async () => {

@@ -37,9 +37,7 @@ const start = (...args: string[]): Promise<Daemon> =>
     args: [
       `--path.procfs=${tree.path('proc')}`,
       `--path.sysfs=${tree.path('sys')}`,
-      `--path.xl=${tree.path('bin/xl')}`,
-      `--path.xentrace=${tree.path('bin/xentrace')}`,
-      `--path.lsevtchn=${tree.path('bin/lsevtchn')}`,
+      `--path.tools=${tree.path('bin')}`,
       '--collector.runstate',
       ...args,
     ],
@@ -56,7 +54,7 @@ test('a window of a real trace is on the page', async () => {
   });
   const share =
     page.value('xen_domain_runstate_seconds_total', { domain: 'domu1', state: 'runnable' })! /
-    page.value('xen_exporter_trace_armed_seconds_total', {})!;
+    page.value('xen_exporter_xentrace_armed_seconds_total', {})!;
   expect(share).toBeCloseTo(4 / 3, 2);
   expect(page.value('xen_exporter_command_duration_seconds_count', { command: 'xentrace' })).toBe(1);
   expect(page.value('xen_exporter_collector_success', { collector: 'runstate' })).toBe(1);
@@ -80,7 +78,7 @@ test('after kill -9 the next start begins with a window, which ends by itself an
   const orphan = Number(log().split(' ')[0]);
   process.kill(orphan, 'SIGKILL');
   program('xentrace', `for out; do :; done; cat ${trace} >$out; echo complete >>${tree.path('log')}`);
-  await using daemon = await start('--collector.runstate.interval=3600');
+  await using daemon = await start('--xentrace.interval=3600');
   await until('the first window', () => log().endsWith('complete\n'));
   expect((await daemon.metrics()).value('xen_exporter_collector_available', { collector: 'runstate' })).toBe(1);
 });

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FileError, FileTree, unlessMissing } from '../../src/host/file-tree.ts';
-import { KeptFiles } from '../../src/host/open-file-cache.ts';
+import { OpenFileCache } from '../../src/host/open-file-cache.ts';
 import { exitOf } from '../../tools/lib/child.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-const read = (kept: KeptFiles, name: string): string | undefined => {
+const read = (kept: OpenFileCache, name: string): string | undefined => {
   const length = kept.read(tree.path(name), buffer);
   return length === undefined ? undefined : buffer.toString('utf8', 0, length);
 };
@@ -26,7 +26,7 @@ const openBelow = (folder: string): number => {
 };
 
 test('what is in the file now, on each reading, shorter or longer', () => {
-  const kept = new KeptFiles(10);
+  const kept = new OpenFileCache(10);
   const contents = ['12\n', '1\n', '', '345\n'];
   const readings = contents.map((content) => {
     tree.write({ events: content });
@@ -37,24 +37,24 @@ test('what is in the file now, on each reading, shorter or longer', () => {
 });
 
 test('a file that is not there is none, and may come later', () => {
-  const kept = new KeptFiles(10);
+  const kept = new OpenFileCache(10);
   expect([read(kept, 'events'), kept.size]).toEqual([undefined, 0]);
   tree.write({ events: '1\n' });
   expect([read(kept, 'events'), kept.size]).toEqual(['1\n', 1]);
 });
 
 test('no more than so many are kept; others are read in the ordinary way', () => {
-  const kept = new KeptFiles(1);
+  const kept = new OpenFileCache(1);
   const files = new FileTree(tree.root, kept);
   tree.write({ a: '1\n', b: '2\n' });
   expect([read(kept, 'a'), read(kept, 'b'), read(kept, 'a')]).toEqual(['1\n', undefined, '1\n']);
-  expect([files.hotText('a'), files.hotText('b')]).toEqual(['1\n', '2\n']);
+  expect([files.cachedText('a'), files.cachedText('b')]).toEqual(['1\n', '2\n']);
   expect([kept.size, openBelow(tree.root)]).toEqual([1, 1]);
 });
 
 describe('what is no small regular file is not kept', () => {
   test('a FIFO and a folder', () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     execFileSync('mkfifo', [tree.path('fifo')]);
     mkdirSync(tree.path('folder'));
     expect([read(kept, 'fifo'), read(kept, 'folder')]).toEqual([undefined, undefined]);
@@ -62,19 +62,19 @@ describe('what is no small regular file is not kept', () => {
   });
 
   test('a file that one reading may not give whole', () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     tree.write({ small: 'x'.repeat(2047), large: 'x'.repeat(2048) });
     expect([read(kept, 'small')?.length, read(kept, 'large')]).toEqual([2047, undefined]);
     expect([kept.size, openBelow(tree.root)]).toEqual([1, 1]);
   });
 
   test('one that becomes large is given up, and read whole all the same', () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     const files = new FileTree(tree.root, kept);
     const contents = ['1\n', 'x'.repeat(100_000), '2\n'];
     const readings = contents.map((content) => {
       tree.write({ events: content });
-      return [files.hotText('events'), kept.size];
+      return [files.cachedText('events'), kept.size];
     });
     expect(readings).toEqual([
       [contents[0], 1],
@@ -89,7 +89,7 @@ describe('as time goes by', () => {
   afterEach(() => void vi.useRealTimers());
 
   test('a copy that was replaced by another file is read anew after half a minute', () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     tree.write({ events: 'old\n' });
     expect(read(kept, 'events')).toBe('old\n');
     rmSync(tree.path('events'));
@@ -102,7 +102,7 @@ describe('as time goes by', () => {
   });
 
   test('files that nobody has read for two minutes are closed', () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     tree.write({ used: '1\n', unused: '2\n' });
     read(kept, 'unused');
     for (const seconds of [40, 40, 40]) {
@@ -118,12 +118,12 @@ describe('as time goes by', () => {
 
 describe("the kernel's own files", () => {
   test('are made anew for each reading', () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     const procfs = new FileTree('/proc', kept);
     const [first, second, third] = [0, 1, 2].map(() => {
       // Waiting for a process makes the kernel take this one from its CPU, which schedstat counts.
       execFileSync('true');
-      return procfs.hotText('self/schedstat');
+      return procfs.cachedText('self/schedstat');
     });
     const timesOnCpu = [first, second, third].map((text) => Number(/^\d+ \d+ (\d+)\n$/.exec(text!)?.[1]));
     expect(timesOnCpu[1]).toBeGreaterThan(timesOnCpu[0]!);
@@ -132,19 +132,19 @@ describe("the kernel's own files", () => {
   });
 
   test('of a process that has ended are missing files', async () => {
-    const kept = new KeptFiles(10);
+    const kept = new OpenFileCache(10);
     const procfs = new FileTree('/proc', kept);
     const child = spawn('sleep', ['60']);
     const exit = exitOf(child);
     const file = `${child.pid}/schedstat`;
     try {
-      expect(procfs.hotText(file)).toMatch(/^\d+ \d+ \d+\n$/);
+      expect(procfs.cachedText(file)).toMatch(/^\d+ \d+ \d+\n$/);
       expect([kept.size, openBelow(`/proc/${child.pid}`)]).toEqual([1, 1]);
     } finally {
       child.kill();
       await exit;
     }
-    expect(() => procfs.hotText(file)).toThrow(
+    expect(() => procfs.cachedText(file)).toThrow(
       new FileError(procfs.path(file), 'ENOENT', 'ENOENT: no such file or directory'),
     );
     expect([kept.size, openBelow(`/proc/${child.pid}`)]).toEqual([0, 0]);

@@ -19,7 +19,7 @@ test('no program can be started any longer, by no thread, nor by what was forked
     import { spawnSync } from 'node:child_process';
     import { Worker } from 'node:worker_threads';
     import { once } from 'node:events';
-    import { forbidCalls, startingPrograms } from '${room}/seccomp.ts';
+    import { installSeccompFilter, startingPrograms } from '${room}/seccomp.ts';
     const thread = \`
       import { spawnSync } from 'node:child_process';
       import { parentPort } from 'node:worker_threads';
@@ -30,7 +30,7 @@ test('no program can be started any longer, by no thread, nor by what was forked
     const inThread = new Worker(new URL('data:text/javascript,' + encodeURIComponent(thread)));
     await once(inThread, 'online');
     console.log(spawnSync('/bin/true').status);
-    await forbidCalls(startingPrograms);
+    await installSeccompFilter(startingPrograms);
     console.log(spawnSync('/bin/true').error?.code, spawnSync('/bin/sh', ['-c', 'echo no']).error?.code);
     inThread.postMessage('');
     console.log((await once(inThread, 'message'))[0]);
@@ -43,11 +43,11 @@ test('no other port can be opened; those that are open go on, and so do connecti
   const said = after(`
     import { connect, createServer } from 'node:net';
     import { once } from 'node:events';
-    import { forbidCalls, listening } from '${room}/seccomp.ts';
+    import { installSeccompFilter, listening } from '${room}/seccomp.ts';
     import { openNetlink } from '${room}/netlink.ts';
     const open = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
     await once(open, 'listening');
-    await forbidCalls(listening);
+    await installSeccompFilter(listening);
     for (const where of [{ port: 0, host: '127.0.0.1' }, { path: '@xen-exporter-test-' + process.pid }]) {
       const [error] = await once(createServer().listen(where).once('listening', () => console.log('listens')), 'error');
       console.log(error.code);

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
 import { alerts } from '../../src/pack/alerts.ts';
-import { blindAlerts } from '../../src/pack/alerts-without-data.ts';
+import { alertsWithoutData } from '../../src/pack/alerts-without-data.ts';
 
 const all = registry.flatMap(({ metrics }) => metrics.map(({ name }) => name));
-const without = (...hidden: string[]) => blindAlerts(new Set(all.filter((name) => !hidden.includes(name))));
+const without = (...hidden: string[]) => alertsWithoutData(new Set(all.filter((name) => !hidden.includes(name))));
 
 test('with all metrics there is none, without any all but those about the exporters', () => {
   expect(without()).toEqual([]);
   const names = alerts.filter(({ kind }) => kind !== 'meta').map(({ name }) => name);
-  expect(blindAlerts(new Set()).map(({ name }) => name)).toEqual(names);
+  expect(alertsWithoutData(new Set()).map(({ name }) => name)).toEqual(names);
 });
 
 test('kernel lockdown hides the rings: what is blind then', () => {

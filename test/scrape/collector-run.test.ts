@@ -1,7 +1,8 @@
+import { Unavailable, type Availability } from '../../src/host/unavailable.ts';
 import { expect, test, vi } from 'vitest';
 import { Families } from '../../src/metrics/families.ts';
 import { Background } from '../../src/scrape/background.ts';
-import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
+import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { fakeCollector, fakeMetric, fakeRun } from '../support/fake-collector.ts';
 import { fakeHost } from '../../tools/lib/fake-host.ts';
 import { recordingLog } from '../../tools/lib/recording-log.ts';
@@ -171,8 +172,11 @@ test('who asks while a collector is at work gets the same, and others get their 
     },
   });
   const run = fakeRun(definition);
-  const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const pages = [run.collect(Infinity, new Families(), breathe), run.collect(Infinity, new Families(), breathe)];
+  const yieldToEventLoop = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const pages = [
+    run.collect(Infinity, new Families(), yieldToEventLoop),
+    run.collect(Infinity, new Families(), yieldToEventLoop),
+  ];
   expect(turns).toEqual([0]);
   const [first, second] = await Promise.all(pages);
   expect([collected, turns]).toEqual([1, [0, 1, 2]]);
@@ -182,17 +186,17 @@ test('who asks while a collector is at work gets the same, and others get their 
 
 test('a sampler does not run where there is nothing to sample', async () => {
   vi.useFakeTimers();
-  let applies: true | string = 'nothing here';
+  let availability: Availability = new Unavailable('nothing here');
   let samples = 0;
   const definition = fakeCollector('sampled', {
-    applies: () => applies,
+    availability: () => availability,
     sampler: { name: 'sampled', hertz: 10, cpuBudget: 1, sample: () => (samples += 1) },
   });
   const run = fakeRun(definition);
   run.start();
   await vi.advanceTimersByTimeAsync(5000);
   expect(samples).toBe(0);
-  applies = true;
+  availability = true;
   await collectOnce(run);
   await vi.advanceTimersByTimeAsync(5000);
   expect(samples).toBeGreaterThan(10);
@@ -204,7 +208,7 @@ test('a sampler does not run where there is nothing to sample', async () => {
 });
 
 test('every self-metric has a HELP and a name of the family', () => {
-  for (const { name, help } of selfMetrics) {
+  for (const { name, help } of exporterMetrics) {
     expect(name).toMatch(/^xen_exporter_/);
     expect(help).toMatch(/\.$/);
   }

@@ -8,9 +8,8 @@ import { Background } from '../../src/scrape/background.ts';
 import { CollectorRun } from '../../src/scrape/collector-run.ts';
 import { Scraper } from '../../src/scrape/scraper.ts';
 import { fakeHost } from '../../tools/lib/fake-host.ts';
-import { namespacesOf } from '../../tools/lib/namespaces.ts';
+import { createCollector } from '../../tools/lib/collect.ts';
 import { recordingLog } from '../../tools/lib/recording-log.ts';
-import { toolstackOf } from '../../tools/lib/toolstack.ts';
 
 export const fakeMetric = (name: string) => gauge(`xen_${name}`, `What ${name} gives.`);
 
@@ -20,11 +19,10 @@ export const fakeCollector = (name: string, parts: Partial<Collector> = {}): Col
     name,
     help: `The ${name} of tests.`,
     enabledByDefault: true,
-    cadence: 'live',
     maxSeries: 10,
     options: {},
     metrics: [fakeMetric(name)],
-    create: () => ({ applies: () => true, collect: ({ out }) => out.add(fakeMetric(name), {}, 1), ...parts }),
+    create: () => ({ availability: () => true, collect: ({ out }) => out.add(fakeMetric(name), {}, 1), ...parts }),
   });
 
 export const fakeRun = (
@@ -37,13 +35,7 @@ export const fakeRun = (
 ): CollectorRun =>
   new CollectorRun({
     definition,
-    collector: definition.create({
-      options: {},
-      host,
-      log,
-      toolstack: toolstackOf(host),
-      namespaces: namespacesOf(host),
-    }),
+    collector: createCollector(definition, host, {}, { log }),
     host,
     log,
     maxSeries: definition.maxSeries,

@@ -5,7 +5,7 @@ import { createApp } from '../../src/web/app.ts';
 import { WebConfigFile } from '../../src/web/config/web-config-file.ts';
 import type { ConnectionLimits } from '../../src/web/connections.ts';
 import { CurrentConfig } from '../../src/web/current-config.ts';
-import { guard } from '../../src/web/access.ts';
+import { accessControl } from '../../src/web/access.ts';
 import { Passwords } from '../../src/web/passwords.ts';
 import { FrontDoor, type Handlers, type ListenAddress } from '../../src/web/server.ts';
 import { fakeCollector, fakeScraper } from './fake-collector.ts';
@@ -48,9 +48,9 @@ export const startDoor = async (
       scraper: fakeScraper([fakeCollector('cpu')]),
       log: log as Log,
       version: '1.2.3',
-      blindAlerts: () => [],
+      alertsWithoutData: () => [],
       disabled: [],
-      guard: guard({ config, passwords: new Passwords({ now }), metrics, now }),
+      access: accessControl({ config, passwords: new Passwords({ now }), metrics, now }),
       metrics,
       reload: undefined,
       telemetryPath: '/metrics',

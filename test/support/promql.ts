@@ -1,6 +1,6 @@
 import { parser } from '@prometheus-io/lezer-promql';
 import { registry } from '../../src/collectors/registry.ts';
-import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
+import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 
 /** Names of the metrics that an expression selects. Throws where it is no PromQL. */
 export const metricsIn = (expr: string): string[] => {
@@ -18,7 +18,7 @@ export const metricsIn = (expr: string): string[] => {
 /** Names of all series that an exporter, and Prometheus of it, have. */
 export const exportedMetrics: readonly string[] = [
   'up',
-  ...[...registry.flatMap(({ metrics }) => metrics), ...selfMetrics].flatMap(({ name, type }) =>
+  ...[...registry.flatMap(({ metrics }) => metrics), ...exporterMetrics].flatMap(({ name, type }) =>
     type === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
   ),
 ];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { globalOptions } from '../../src/config/flags.ts';
+import { globalOptions } from '../../src/config/global-options.ts';
 import { toolSays } from '../../tools/lib/debian.ts';
 import { project } from '../../tools/lib/project.ts';
 
@@ -54,7 +54,7 @@ describe('the units fit together, and the exporter', () => {
     expect(globalOptions['helper.socket'].default).toBe(`/run/${helper.get('RuntimeDirectory')![0]}/helper.sock`);
     expect(helper.get('RuntimeDirectoryMode')).toEqual(['0750']);
     expect(helper.get('Group')).toEqual(web.get('Group'));
-    expect(web.get('ExecStart')).toEqual(['/usr/bin/xen-exporter --host=helper $ARGS']);
+    expect(web.get('ExecStart')).toEqual(['/usr/bin/xen-exporter --privileged-reads=helper $ARGS']);
     expect(helper.get('ExecStart')).toEqual(['/usr/bin/xen-exporter helper $HELPER_ARGS']);
   });
 

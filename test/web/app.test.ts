@@ -1,9 +1,10 @@
+import { Unavailable } from '../../src/host/unavailable.ts';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
 import { Families } from '../../src/metrics/families.ts';
-import { self } from '../../src/scrape/exporter-metrics.ts';
+import { metrics as exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { parseExposition } from '../../tools/lib/exposition.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
@@ -11,13 +12,13 @@ import { recordingLog } from '../../tools/lib/recording-log.ts';
 
 const definitions = [
   fakeCollector('cpu'),
-  fakeCollector('tcp', { lacks: () => 'drops: no <ss>' }),
+  fakeCollector('tcp', { limitations: () => 'drops: no <ss>' }),
   fakeCollector('broken', {
     collect: () => {
       throw new FileError('/proc/x', 'EIO', 'i/o <error>');
     },
   }),
-  fakeCollector('xen', { applies: () => 'this kernel does not run on "Xen"' }),
+  fakeCollector('xen', { availability: () => new Unavailable('this kernel does not run on "Xen"') }),
 ];
 
 const handlers = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
@@ -25,11 +26,11 @@ const handlers = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
     scraper: fakeScraper(definitions),
     log: recordingLog(),
     version: '1.2.3',
-    blindAlerts: () => [],
-    disabled: [{ name: 'trace', help: 'Traces.' }],
+    alertsWithoutData: () => [],
+    disabled: [{ name: 'probes', help: 'Probes.' }],
     telemetryPath: '/metrics',
     timeoutOffsetSeconds: 0.25,
-    guard: (_request, _response, next) => next(),
+    access: (_request, _response, next) => next(),
     metrics: new WebMetrics(),
     reload: undefined,
     ...parts,
@@ -183,7 +184,7 @@ describe('/metrics', () => {
     await supertest(app({ scraper, metrics })).get('/metrics').expect(503, text);
     const out = new Families();
     metrics.addTo(out);
-    const refused = out.list().find(({ descriptor }) => descriptor === self.webRefused)!.samples;
+    const refused = out.list().find(({ descriptor }) => descriptor === exporterMetrics.webRefused)!.samples;
     expect(refused.find(({ sharedLabels }) => sharedLabels['reason'] === 'requests')?.value).toBe(1);
   });
 });
@@ -200,7 +201,7 @@ describe('other paths', () => {
     expect(text).toContain('href="/metrics"');
     expect(text).toContain('this kernel does not run on &quot;Xen&quot;');
     expect(text).toContain('without drops: no &lt;ss&gt;');
-    expect(text).toContain('switched off; --collector.trace switches it on');
+    expect(text).toContain('switched off; --collector.probes switches it on');
     expect(text.match(/<span class="state">\w+<\/span>/g)).toEqual(
       ['collected', 'collected', 'collected', 'absent', 'off'].map((state) => `<span class="state">${state}</span>`),
     );
@@ -208,11 +209,11 @@ describe('other paths', () => {
 
   test('the landing page says which alerts cannot work with what a scrape gave', async () => {
     const asked: string[][] = [];
-    const blindAlerts = (metrics: ReadonlySet<string>) => {
+    const alertsWithoutData = (metrics: ReadonlySet<string>) => {
       asked.push([...metrics]);
       return metrics.size > 0 ? [{ name: 'XenStorm', lacks: ['xen_a', 'xen_<b>'] }] : [];
     };
-    const server = app({ blindAlerts });
+    const server = app({ alertsWithoutData });
     expect((await supertest(server).get('/')).text).not.toContain('Alerts that cannot work');
     await supertest(server).get('/metrics');
     expect((await supertest(server).get('/')).text).toContain('<td>XenStorm</td><td>xen_a, xen_&lt;b&gt;</td>');

@@ -192,7 +192,7 @@ const rings: Section = {
     graph({
       title: 'Busiest threads',
       description:
-        'Of one CPU, the most that a thread can use. By queue with --collector.netback.queues=each, else the busiest of a vif. The line is where XenNetbackSaturated fires.',
+        'Of one CPU, the most that a thread can use. By queue with --collector.queues=each, else the busiest of a vif. The line is where XenNetbackSaturated fires.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenNetbackSaturated'),
@@ -371,12 +371,12 @@ const firewall: Section = {
 };
 
 const probes: Section = {
-  title: 'Probes: where the collector trace is on',
+  title: 'Probes: where the collector probes is on',
   collapsed: true,
   panels: [
     graph({
       title: 'Grant operations',
-      description: 'Copies, maps and unmaps for all guests and devices, a second. Needs the collector trace in Dom0.',
+      description: 'Copies, maps and unmaps for all guests and devices, a second. Needs the collector probes in Dom0.',
       unit: 'ops',
       width: 8,
       queries: [[record('grant_operations:rate5m'), '{{instance}}']],
@@ -384,7 +384,7 @@ const probes: Section = {
     graph({
       title: 'Grant calls',
       description:
-        'CPUs that are in them on average, and their share of the time that Dom0 used. Needs the collector trace in Dom0.',
+        'CPUs that are in them on average, and their share of the time that Dom0 used. Needs the collector probes in Dom0.',
       unit: 'percentunit',
       width: 8,
       queries: [
@@ -394,7 +394,7 @@ const probes: Section = {
     }),
     graph({
       title: 'Events sent',
-      description: 'By drivers of Dom0, a second, to all domains. Needs the collector trace in Dom0.',
+      description: 'By drivers of Dom0, a second, to all domains. Needs the collector probes in Dom0.',
       unit: 'cps',
       width: 8,
       queries: [[record('event_channel_sends:rate5m'), '{{instance}}']],

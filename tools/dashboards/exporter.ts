@@ -57,7 +57,7 @@ const summary: Section = {
     }),
     stat({
       title: 'Series dropped',
-      description: 'Since the exporters started, because a collector had more than its --collector.NAME.max-series.',
+      description: 'Since the exporters started, because a collector had more than its limit (--collector.max-series).',
       unit: 'short',
       decimals: 0,
       width: 4,

@@ -506,13 +506,13 @@ const runStates: Section = {
 };
 
 const probes: Section = {
-  title: 'Probes: where the collector trace is on',
+  title: 'Probes: where the collector probes is on',
   collapsed: true,
   panels: [
     graph({
       title: 'Waits for accept()',
       description:
-        'From entering the accept queue to accept(), of half and of 99 % of the connections. Needs the collector trace in the guest.',
+        'From entering the accept queue to accept(), of half and of 99 % of the connections. Needs the collector probes in the guest.',
       unit: 's',
       width: 8,
       queries: [
@@ -523,7 +523,7 @@ const probes: Section = {
     graph({
       title: 'Grant operations of its threads',
       description:
-        'Copies to the guest, and unmaps of its pages, a second. XenGrantOperationsHigh fires on them where they are more than slots. Needs the collector trace in Dom0.',
+        'Copies to the guest, and unmaps of its pages, a second. XenGrantOperationsHigh fires on them where they are more than slots. Needs the collector probes in Dom0.',
       unit: 'ops',
       width: 8,
       limits: limitsOf('XenGrantOperationsHigh'),
@@ -531,7 +531,7 @@ const probes: Section = {
     }),
     graph({
       title: 'Events sent to the guest',
-      description: 'By the drivers of Dom0, also where one was pending. Needs the collector trace in Dom0.',
+      description: 'By the drivers of Dom0, also where one was pending. Needs the collector probes in Dom0.',
       unit: 'cps',
       width: 8,
       limits: limitsOfDegree('XenEventChannelStorm', 'info'),

@@ -1,7 +1,7 @@
 // npm run docs: writes what the docs, the rules and the dashboards take from the code.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dashboardFiles } from '../dashboards/dashboards.ts';
-import { rulesCommand } from '../../src/commands/rules.ts';
+import { renderRules } from '../../src/commands/rules.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { picture, recordings, withResults } from './diagnosis.ts';
 import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
@@ -12,7 +12,7 @@ const file = (name: string): URL => new URL(`../../${name}`, import.meta.url);
 writeFileSync(file('docs/metrics.md'), metricsReference());
 writeFileSync(file('README.md'), withFlagTable(readFileSync(file('README.md'), 'utf8')));
 writeFileSync(file('docs/security.md'), withTlsNames(readFileSync(file('docs/security.md'), 'utf8')));
-for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`rules/${name}`), rulesCommand(args));
+for (const [name, args] of Object.entries(ruleFiles)) writeFileSync(file(`rules/${name}`), renderRules(args));
 for (const [name, text] of Object.entries(dashboardFiles)) writeFileSync(file(`grafana/dashboards/${name}`), text);
 for (const alert of alerts) {
   const page = file(`runbooks/${alert.name}.md`);

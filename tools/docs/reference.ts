@@ -1,10 +1,10 @@
-import { describeFlags } from '../../src/config/usage.ts';
-import { flagsOf } from '../../src/config/flags.ts';
+import { describeFileSettings, describeFlags } from '../../src/config/usage.ts';
+import { serve } from '../../src/commands/serve.ts';
 import type { CollectorDefinition } from '../../src/collectors/collector.ts';
 import { registry } from '../../src/collectors/registry.ts';
 import type { Descriptor } from '../../src/metrics/descriptor.ts';
 import { processMetrics } from '../../src/scrape/process-metrics.ts';
-import { selfMetrics } from '../../src/scrape/exporter-metrics.ts';
+import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { cipherSuites, curves, tlsVersions } from '../../src/web/config/tls-names.ts';
 
 const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
@@ -22,18 +22,12 @@ const metricRow = ({ name, type, labels, help }: Descriptor): string[] => [
 const metricTable = (metrics: readonly Descriptor[]): string =>
   table(['Metric', 'Type', 'Labels', 'Meaning and source'], metrics.map(metricRow));
 
-const cadences = {
-  live: 'read during the scrape',
-  guarded: 'read in the background, at a least interval',
-  scheduled: 'read every few minutes',
-} as const;
-
-const section = ({ name, help, enabledByDefault, cadence, maxSeries, metrics }: CollectorDefinition): string =>
+const section = ({ name, help, enabledByDefault, maxSeries, metrics }: CollectorDefinition): string =>
   `## ${name}
 
 ${help}
 
-${enabledByDefault ? 'On' : 'Off'} by default; ${cadences[cadence]}; at most ${maxSeries} series.
+${enabledByDefault ? 'On' : 'Off'} by default; at most ${maxSeries} series.
 
 ${metricTable(metrics)}
 `;
@@ -46,19 +40,35 @@ Made from the collectors' own HELP by \`npm run docs\`; do not edit.
 ${registry.map(section).join('\n')}
 ## The exporter itself
 
-${metricTable([...selfMetrics, ...processMetrics])}
+${metricTable([...exporterMetrics, ...processMetrics])}
 `;
 
 /** The README's table of flags. */
 export const flagTable = (): string =>
   table(
     ['Flag', 'Default', 'Meaning'],
-    describeFlags(flagsOf(registry)).map(({ syntax, default: value, help }) => [
+    describeFlags(serve).map(({ syntax, default: value, help }) => [
       `\`${escapeCell(syntax)}\``,
       value && `\`${escapeCell(value)}\``,
       escapeCell(help),
     ]),
   );
+
+/** Settings of the config file that have no flag; those of each collector once, with NAME in place of its name. */
+const fileSettingTable = (): string => {
+  const rows = describeFileSettings(serve.settings).map(({ syntax, default: value, help }) =>
+    /\.(max-series|queues)$/.test(syntax)
+      ? [syntax.replace(/^collector\.[^.]+/, 'collector.NAME'), '', help]
+      : [syntax, value, help],
+  );
+  const distinct = [...new Map(rows.map((row) => [row.join('\0'), row])).values()];
+  return table(
+    ['Key', 'Default', 'Meaning'],
+    distinct.map(([key = '', value, help = '']) =>
+      [`\`${key}\``, value && `\`${value}\``, escapeCell(help)].map((cell) => cell ?? ''),
+    ),
+  );
+};
 
 const end = '<!-- prettier-ignore-end -->';
 
@@ -71,8 +81,9 @@ const withMade = (name: string, page: string, made: string): string => {
   return `${page.slice(0, before + begin.length)}\n\n${made}\n\n${page.slice(after)}`;
 };
 
-/** The README with its table of flags. */
-export const withFlagTable = (readme: string): string => withMade('Flags', readme, flagTable());
+/** The README with its tables of flags and of settings without one. */
+export const withFlagTable = (readme: string): string =>
+  withMade('Settings', withMade('Flags', readme, flagTable()), fileSettingTable());
 
 const nameTable = (what: string, names: Readonly<Record<string, string>>): string =>
   table(
@@ -90,8 +101,8 @@ export const withTlsNames = (page: string): string =>
     ),
   );
 
-/** The files in rules/, and the arguments of `xen-exporter rules` that make them. */
-export const ruleFiles: Readonly<Record<string, readonly string[]>> = {
-  'xen-exporter.rules.yml': [],
-  'xen-exporter.prometheusrule.yml': ['--format=operator'],
+/** The files in rules/, and the flags of `xen-exporter rules` that make them. */
+export const ruleFiles: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'xen-exporter.rules.yml': {},
+  'xen-exporter.prometheusrule.yml': { format: 'operator' },
 };

@@ -1,31 +1,38 @@
-import type { Collector, CollectorDefinition } from '../../src/collectors/collector.ts';
+import type { Collector, CollectorDefinition, CreateContext } from '../../src/collectors/collector.ts';
 import type { BackgroundTask } from '../../src/sources/background-task.ts';
-import type { NetworkNamespaces } from '../../src/sources/namespaces/network-namespaces.ts';
-import type { Toolstack } from '../../src/sources/toolstack/toolstack.ts';
 import type { Host } from '../../src/host/host.ts';
 import { encode, type ExpositionFormat } from '../../src/metrics/exposition.ts';
 import { Families, type Family } from '../../src/metrics/families.ts';
-import { namespacesOf } from './namespaces.ts';
+import { namespacesOf, toolstackOf, xentraceOf } from './sources.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { recordingLog } from './recording-log.ts';
-import { toolstackOf } from './toolstack.ts';
 
-/** A collector at work on a host, set up with its defaults but for `options`. Those that are to share a toolstack are given one. */
+/** A collector at work on a host, set up with its defaults but for `options`, and with sources of its own but for those that are given. */
 export const createCollector = (
   { create, options: specs }: CollectorDefinition,
   host: Host,
   options: Readonly<Record<string, unknown>> = {},
-  toolstack: Toolstack = toolstackOf(host),
-  namespaces: NetworkNamespaces = namespacesOf(host),
+  {
+    log = recordingLog(),
+    toolstack = toolstackOf(host),
+    namespaces = namespacesOf(host),
+    xentrace = xentraceOf(host, {}, toolstack),
+  }: Partial<Omit<CreateContext, 'host' | 'options'>> = {},
 ): Collector => {
   const defaults = Object.fromEntries(Object.entries(specs).map(([name, option]) => [name, option.default]));
-  return create({ options: { ...defaults, ...options }, host, log: recordingLog(), toolstack, namespaces });
+  return create({ options: { ...defaults, ...options }, host, log, toolstack, namespaces, xentrace });
 };
 
-/** Runs every background task of these collectors once, those that others profit from first; returns the errors of those that failed. */
+/** Why a collector is not available here; undefined if it is. */
+export const whyAbsent = (collector: Collector): string | undefined => {
+  const availability = collector.availability();
+  return availability === true ? undefined : availability.reason;
+};
+
+/** Runs every background task of these collectors once, shared ones first; returns the errors of those that failed. */
 export const runBackground = async (collectors: readonly Collector[]): Promise<Error[]> => {
   const tasks = new Set<BackgroundTask>([
-    ...collectors.flatMap(({ profitsFrom = [] }) => profitsFrom),
+    ...collectors.flatMap(({ sharedTasks = [] }) => sharedTasks),
     ...collectors.flatMap(({ background = [] }) => background),
   ]);
   const errors: Error[] = [];

@@ -1,15 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { exitOf, stderrOf, type Exit } from './child.ts';
+import { configText } from './config-file.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { until } from './until.ts';
 import { project } from './project.ts';
 
 export interface DaemonOptions {
   args?: readonly string[];
+  /** Settings for its config file, by their dotted names. */
+  settings?: Readonly<Record<string, unknown>>;
   /** Added to this process's environment. */
   env?: NodeJS.ProcessEnv;
   /** The program of Node's to run; without it the built daemon. */
@@ -55,20 +60,29 @@ const MAIN = join(project, 'dist/main.js');
 /** Starts the daemon on a loopback port that the system assigns and waits until it listens. */
 export async function startDaemon({
   args = [],
+  settings,
   env = {},
   main = MAIN,
   command = [process.execPath, main],
   user,
   wrapper = [],
 }: DaemonOptions = {}): Promise<Daemon> {
+  const folder = settings && mkdtempSync(join(tmpdir(), 'daemon-'));
+  const file = folder === undefined ? [] : [`--config.file=${join(folder, 'config.yml')}`];
+  if (folder !== undefined) {
+    writeFileSync(join(folder, 'config.yml'), configText(settings!), { mode: 0o644 });
+    chmodSync(folder, 0o755);
+  }
   const [program, ...first] = [...wrapper, ...command];
-  const child = spawn(program!, [...first, '--web.listen-address=127.0.0.1:0', ...args], {
+  const child = spawn(program!, [...first, '--web.listen-address=127.0.0.1:0', ...file, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
     ...user,
   });
   const log = stderrOf(child);
-  const exited = exitOf(child);
+  const exited = exitOf(child).finally(() => {
+    if (folder !== undefined) rmSync(folder, { recursive: true });
+  });
   const stop = (signal: NodeJS.Signals = 'SIGTERM') => {
     child.kill(signal);
     return exited;

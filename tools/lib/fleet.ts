@@ -94,15 +94,14 @@ export class Fleet implements AsyncDisposable {
     addToDom0(tree);
     replace(tree, timely());
     this.#clock = setInterval(() => replace(tree, timely()), 100);
-    const diag = `--path.xen-diag=${tree.path('bin/xen-diag')}`;
-    const rrd = `--path.rrd-metrics=${tree.path('dev/shm/metrics')}`;
     const copied = (root: string): string[] => [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`];
     const host = (name: 'credit2-storm' | 'rtds-storm'): string[] => [
       ...copied(hostRoot(name)),
-      `--path.xl=${hostRoot(name)}/bin/xl`,
+      `--path.tools=${hostRoot(name)}/bin`,
     ];
+    const settings = { 'path.rrd-metrics': tree.path('dev/shm/metrics') };
+    this.#daemons.push(await startDaemon({ args: dom0, settings }));
     for (const args of [
-      [...dom0, diag, rrd],
       guest,
       copied(guestRoot('pvh-storm')),
       host('credit2-storm'),

@@ -108,8 +108,8 @@ export class StormReplay implements Disposable {
       `--path.sysfs=${tree.path('sys')}`,
     ];
     return {
-      dom0: [...paths(this.#dom0), `--path.xl=${this.#dom0.tree.path('bin/xl')}`, '--toolstack.interval=1'],
-      guest: [...paths(this.#guest), `--path.ss=${this.#guest.tree.path('ss')}`],
+      dom0: [...paths(this.#dom0), `--path.tools=${this.#dom0.tree.path('bin')}`, '--toolstack.interval=1'],
+      guest: [...paths(this.#guest), `--path.tools=${this.#guest.tree.root}`],
     };
   }
 

@@ -1,4 +1,4 @@
-import { foldIntervals, type Folded, type Interval } from '../../src/collectors/runstate/intervals.ts';
+import { foldIntervals, type Interval } from '../../src/collectors/runstate/intervals.ts';
 import { TraceWindow } from '../../src/sources/xentrace/trace-window.ts';
 import {
   XentraceParser,
@@ -34,17 +34,21 @@ export const parseTrace = (...pieces: readonly Uint8Array[]): Parsed => {
   return { changes, lost, span: parser.span };
 };
 
-/** The intervals of a trace. */
-export const intervalsOf = (bytes: Uint8Array): { intervals: Interval[]; folded: Folded } => {
+/** The intervals of a trace, the cycles of which it is complete, and the changes that do not fit. */
+export const intervalsOf = (
+  bytes: Uint8Array,
+): { intervals: Interval[]; folded: { cycles: number; mismatches: number } } => {
   const window = new TraceWindow();
   const parser = new XentraceParser(window);
   parser.push(bytes);
   parser.end();
   const intervals: Interval[] = [];
-  const fold = foldIntervals(window, parser.span ?? { begin: 0, end: 0 }, (interval) => intervals.push(interval));
+  const span = parser.span ?? { begin: 0, end: 0 };
+  const cycles = window.segments(span).reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const fold = foldIntervals(window, span, (interval) => intervals.push(interval));
   for (;;) {
     const { done, value } = fold.next();
-    if (done) return { intervals, folded: value as Folded };
+    if (done) return { intervals, folded: { cycles, mismatches: value as number } };
   }
 };
 

@@ -1,6 +1,6 @@
-import { describeFlags } from '../../src/config/usage.ts';
-import { flagsOf } from '../../src/config/flags.ts';
-import { registry } from '../../src/collectors/registry.ts';
+import { commands } from '../../src/commands/registry.ts';
+import { defaultPort } from '../../src/config/global-options.ts';
+import { describeFlags, synopsis, type CommandText } from '../../src/config/usage.ts';
 import { version } from '../../src/config/version.ts';
 
 /** Text for roff: a line may not begin with its control characters. */
@@ -10,25 +10,37 @@ const roff = (text: string): string =>
     .replaceAll('-', '\\-')
     .replaceAll(/^([.'])/gm, '\\&$1');
 
-/** The manual page xen-exporter(8), with every flag in the words of --help. */
+const synopsisOf = (command: CommandText): string => {
+  const words = synopsis(command, commands).replace(' [FLAGS]', '');
+  return `.B ${roff(words)}\n[\\fIFLAGS\\fR]`;
+};
+
+const flagsOf = (command: CommandText): string =>
+  describeFlags(command)
+    .map(
+      ({ syntax, default: value, help }) =>
+        `.TP\n.B ${roff(syntax)}\n${roff(help)}${value && ` Default: ${roff(value)}.`}`,
+    )
+    .join('\n');
+
+const [first, ...others] = commands;
+
+/** The manual page xen-exporter(8): every command and flag in the words of --help. */
 export const manualPage = (): string => `.TH XEN\\-EXPORTER 8 "" "xen\\-exporter ${roff(version)}"
 .SH NAME
 xen\\-exporter \\- Prometheus exporter for the TCP accept path of Xen hosts and guests
 .SH SYNOPSIS
-.B xen\\-exporter
-[\\fIFLAGS\\fR]
-.br
-.B xen\\-exporter rules
-[\\fIFLAGS\\fR]
+${commands.map(synopsisOf).join('\n.br\n')}
 .SH DESCRIPTION
-Serves metrics of accept queues, netfront, netback, event channels and the scheduling of vCPUs, in a guest or in Dom0, on port 10911.
-.B xen\\-exporter rules
-prints recording and alerting rules for Prometheus.
+Serves metrics of accept queues, netfront, netback, event channels and the scheduling of vCPUs, in a guest or in Dom0, on port ${defaultPort}.
 .SH OPTIONS
-${describeFlags(flagsOf(registry))
+${flagsOf(first!)}
+.SH COMMANDS
+${others
   .map(
-    ({ syntax, default: value, help }) =>
-      `.TP\n.B ${roff(syntax)}\n${roff(help)}${value && ` Default: ${roff(value)}.`}`,
+    (command) => `.SS xen\\-exporter ${roff(command.name)}
+${roff(command.description)}
+${flagsOf(command)}`,
   )
   .join('\n')}
 .SH FILES

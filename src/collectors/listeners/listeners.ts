@@ -6,9 +6,9 @@ import type { Log } from '../../host/log.ts';
 import type { Families } from '../../metrics/families.ts';
 import { LabelSets, type Labels } from '../../metrics/labels.ts';
 import { defineCollector } from '../collector.ts';
-import { choiceOption, patternOption } from '../../config/option.ts';
+import { choiceOption, fileOnly, patternOption } from '../../config/option.ts';
 import { needs } from '../../sources/parsed.ts';
-import { samplerOptions } from '../../config/sampler-options.ts';
+import { samplerOptions } from '../../config/collector-options.ts';
 import type { NetworkNamespace } from '../../sources/namespaces/network-namespace.ts';
 import type { Listener } from './accept-queues.ts';
 import { addressKey } from './address-key.ts';
@@ -20,11 +20,13 @@ import type { ListenerSource } from './source.ts';
 import { WatchedQueues } from './watched-queues.ts';
 
 const options = {
-  source: choiceOption({
-    help: 'Where to read listening sockets: the kernel by netlink (sock_diag), or /proc/net/tcp and ss. auto is netlink where it works.',
-    default: 'auto',
-    choices: ['auto', 'netlink', 'proc'],
-  }),
+  source: fileOnly(
+    choiceOption({
+      help: 'Where to read listening sockets: the kernel by netlink (sock_diag), or /proc/net/tcp and ss. auto is netlink where it works.',
+      default: 'auto',
+      choices: ['auto', 'netlink', 'proc'],
+    }),
+  ),
   ...samplerOptions('all accept queues', 20, 1000),
   include: patternOption({ help: 'Listeners to export, matched as ADDRESS:PORT; all where not given.' }),
   exclude: patternOption({ help: 'Listeners to leave out, matched as ADDRESS:PORT.' }),
@@ -32,7 +34,7 @@ const options = {
 
 const chooseSource = (wanted: 'auto' | ListenerSource['name'], host: Host, log: Log): ListenerSource => {
   if (wanted === 'netlink') return netlinkSource;
-  if (wanted === 'proc') return procSource(host, '--collector.listeners.source=proc');
+  if (wanted === 'proc') return procSource(host, 'collector.listeners.source is proc');
   try {
     netlinkSource.read(host);
     return netlinkSource;
@@ -61,7 +63,6 @@ export const listeners = defineCollector({
   name: 'listeners',
   help: 'Accept queue and SYN queue of every listening TCP socket, sampled many times a second, from the kernel by netlink or from /proc/net/tcp and ss.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 12_000,
   options,
   metrics: Object.values(metrics),
@@ -131,8 +132,8 @@ export const listeners = defineCollector({
     };
 
     return {
-      applies: () => (source.name === 'netlink' ? true : needs(host.procfs, 'net/tcp')),
-      lacks: () => [source.lacks, namespaces.lacks()].filter(Boolean).join('; ') || undefined,
+      availability: () => (source.name === 'netlink' ? true : needs(host.procfs, 'net/tcp')),
+      limitations: () => [source.limitations, namespaces.limitations()].filter(Boolean).join('; ') || undefined,
       collect: function* ({ host, out }) {
         own.queues.observe(wanted(source.read(host)));
         addListeners(out, own, (families) => source.readSynReceived?.(host, families));

@@ -57,7 +57,7 @@ export const procSource = (host: Host, why: string): ListenerSource => {
 
   return {
     name: 'proc',
-    lacks: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
+    limitations: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
     read: ({ procfs }) => {
       const lookUp = rows?.fresh;
       return readTables(procfs).map((socket) => {

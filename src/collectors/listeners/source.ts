@@ -9,7 +9,7 @@ import type { BackgroundTask } from '../../sources/background-task.ts';
 export interface ListenerSource {
   readonly name: 'netlink' | 'proc';
   /** What it cannot tell, in words. */
-  readonly lacks?: string;
+  readonly limitations?: string;
   /** The listening sockets of this moment, of our network namespace. Throws what the host or the parsers throw. */
   read(host: Host): ListenerSocket[];
   /** The same of another network namespace, where the source can tell. */

@@ -11,7 +11,7 @@ const schedstat =
   'Source: /proc/PID/schedstat of the kernel threads VIF-qN-guest-rx and VIF-qN-dealloc (Linux 3.16 and later)';
 const worstNow = 'Of the queue that is worst off.';
 const worstOrEach =
-  'With --collector.netback.queues=vif (the default) queue is empty, and the value is that of the worst queue at each moment.';
+  'With --collector.queues=vif (the default) queue is empty, and the value is that of the worst queue at each moment.';
 const sampled =
   'Sampled in the background, see xen_exporter_sampler_samples_total; its rate is a share of the time. Goes on when the guest reboots.';
 
@@ -42,7 +42,7 @@ export const pressureMetrics = {
 export const metrics = {
   consumed: counter(
     'xen_netback_ring_consumed_slots_total',
-    `Slots that netback took from the rings: "tx" those of packets from the guest, "rx" those of buffers that packets for the guest were copied to. An estimate of grant copies (1.0 for each tx slot and 1.3 for each rx slot in a storm of short connections). With --collector.netback.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. ${ioRing}.`,
+    `Slots that netback took from the rings: "tx" those of packets from the guest, "rx" those of buffers that packets for the guest were copied to. An estimate of grant copies (1.0 for each tx slot and 1.3 for each rx slot in a storm of short connections). With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots. ${ioRing}.`,
     ringLabels,
   ),
   cpu: counter(
@@ -52,12 +52,12 @@ export const metrics = {
   ),
   threadCpu: counter(
     'xen_netback_thread_cpu_seconds_total',
-    `CPU time of the vif's kernel threads, in seconds: "guest-rx" copies packets to the guest, "dealloc" gives pages back to it. With --collector.netback.queues=vif (the default) queue is empty, and the value grows by what the busiest queue's thread took between two scrapes. ${schedstat}.`,
+    `CPU time of the vif's kernel threads, in seconds: "guest-rx" copies packets to the guest, "dealloc" gives pages back to it. With --collector.queues=vif (the default) queue is empty, and the value grows by what the busiest queue's thread took between two scrapes. ${schedstat}.`,
     threadLabels,
   ),
   threadWait: counter(
     'xen_netback_thread_runqueue_wait_seconds_total',
-    `Time that the vif's kernel threads were ready to run and waited for one of this kernel's CPUs, in seconds. With --collector.netback.queues=vif (the default) queue is empty, and the value grows by what the thread of the worst queue waited between two scrapes. ${schedstat}.`,
+    `Time that the vif's kernel threads were ready to run and waited for one of this kernel's CPUs, in seconds. With --collector.queues=vif (the default) queue is empty, and the value grows by what the thread of the worst queue waited between two scrapes. ${schedstat}.`,
     threadLabels,
   ),
   slots: gauge('xen_netback_ring_slots', `Slots of each ring. ${ioRing}.`, vifLabels),

@@ -4,8 +4,7 @@ import type { Host } from '../../host/host.ts';
 import { LabelSets } from '../../metrics/labels.ts';
 import { needsVifs } from '../../sources/backend-devices.ts';
 import { defineCollector } from '../collector.ts';
-import { queuesOption } from '../../config/queues-option.ts';
-import { samplerOptions } from '../../config/sampler-options.ts';
+import { queuesOption, samplerOptions } from '../../config/collector-options.ts';
 import { metrics, pressureMetrics, vifLabels } from './metrics.ts';
 import { PressureTimes } from './pressure.ts';
 import { QueueRings } from './queue-rings.ts';
@@ -40,7 +39,6 @@ export const netback = defineCollector({
   name: 'netback',
   help: 'Rings and kernel threads of the network backend for every vif, sampled in the background, from debugfs and /proc.',
   enabledByDefault: true,
-  cadence: 'live',
   maxSeries: 50_000,
   options,
   metrics: [...Object.values(metrics), ...Object.values(pressureMetrics)],
@@ -53,7 +51,7 @@ export const netback = defineCollector({
     const pressure = new PressureTimes();
     let vifs: readonly VifQueues[] = [];
     let listedAt = -Infinity;
-    let lacks: string | undefined;
+    let limitations: string | undefined;
 
     const list = ({ sysfs, debugfs, clock }: Host): readonly VifQueues[] => {
       if (clock.monotonicSeconds() - listedAt < secondsBetweenLists) return vifs;
@@ -64,14 +62,14 @@ export const netback = defineCollector({
     };
 
     return {
-      applies: () => needsVifs(host.sysfs),
-      lacks: () => lacks,
-      profitsFrom: toolstack.naming,
+      availability: () => needsVifs(host.sysfs),
+      limitations: () => limitations,
+      sharedTasks: toolstack.naming,
       *collect({ host, out }) {
         const { procfs, sysfs, debugfs } = host;
         const listed = list(host);
-        lacks = missingRings(debugfs, listed, sysfs);
-        if (lacks !== undefined) lacks = `rings: ${lacks}`;
+        limitations = missingRings(debugfs, listed, sysfs);
+        if (limitations !== undefined) limitations = `rings: ${limitations}`;
         const names = listed.flatMap(({ netDevice, queues }) => queues.map(({ queue }) => queueName(netDevice, queue)));
         yield* threads.find(procfs, names);
         for (const vif of listed) {

@@ -5,7 +5,7 @@ import { growthOfU64 } from '../../metrics/accumulator.ts';
 import type { Families } from '../../metrics/families.ts';
 import { LabelSets, type Labels } from '../../metrics/labels.ts';
 import { SummedCounter } from '../../metrics/summed-counter.ts';
-import { parsedHotIfAny } from '../../sources/parsed.ts';
+import { parsedCachedIfAny } from '../../sources/parsed.ts';
 import { metrics, threadLabels, type vifLabels } from './metrics.ts';
 import { queueName, type ThreadName, type Threads } from './threads.ts';
 import type { VifQueues } from './rings.ts';
@@ -81,7 +81,7 @@ export class QueueThreads {
     const known = this.#idle.get(pid) ?? this.#lastIdle.get(pid);
     const hadWork = work === undefined || known?.work !== work;
     const times =
-      known?.isSettled && !hadWork ? known.times : parsedHotIfAny(procfs, `${pid}/schedstat`, parsePidSchedstat);
+      known?.isSettled && !hadWork ? known.times : parsedCachedIfAny(procfs, `${pid}/schedstat`, parsePidSchedstat);
     if (times && work !== undefined) this.#idle.set(pid, { work, times, isSettled: !hadWork });
     return times;
   }

@@ -1,7 +1,7 @@
 import { parseIoRing, ringDistance, type IoRingFile } from '../../formats/io-ring.ts';
 import { isForbidden, isMissing, type FileTree } from '../../host/file-tree.ts';
 import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
-import { parsedHotIfAny } from '../../sources/parsed.ts';
+import { parsedCachedIfAny } from '../../sources/parsed.ts';
 
 const folder = 'xen-netback';
 
@@ -51,7 +51,7 @@ export const vifQueues = (sysfs: FileTree, debugfs: FileTree): VifQueues[] => {
 
 /** The state of a queue, or undefined where it went away. Throws FileError or ParseError. */
 export const readQueue = (debugfs: FileTree, { file }: QueueFile): IoRingFile | undefined =>
-  file === undefined ? undefined : parsedHotIfAny(debugfs, file, parseIoRing);
+  file === undefined ? undefined : parsedCachedIfAny(debugfs, file, parseIoRing);
 
 /** In words why no ring can be read; undefined where they can. */
 export const missingRings = (debugfs: FileTree, vifs: readonly VifQueues[], sysfs: FileTree): string | undefined => {

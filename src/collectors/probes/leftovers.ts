@@ -1,3 +1,4 @@
+import { Unavailable, type Availability } from '../../host/unavailable.ts';
 import { parseProcessIdentity } from '../../formats/proc-pid-stat.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
@@ -25,10 +26,10 @@ export const ownInstance = (procfs: FileTree): string => {
 };
 
 /** True where tracefs is mounted, else the reason. Throws FileError where it may not be looked at. */
-export const needsTracefs = (files: FileTree): true | string => {
+export const needsTracefs = (files: FileTree): Availability => {
   const isThere = (unlessMissing(() => files.unsorted('.')) ?? []).length > 0;
   const root = files.path('');
-  return isThere || `there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or --path.tracefs)`;
+  return isThere || new Unavailable(`there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or path.tracefs)`);
 };
 
 const instancesOfOurs = ({ files }: Tracefs): string[] =>
@@ -88,7 +89,7 @@ const eventsIn = async (tracefs: Tracefs, file: string, line: RegExp): Promise<s
  * Takes away every instance, synthetic event and probe that an exporter has left behind, of `own` too; nothing else. Returns what it took away.
  * Rejects with AnotherExporter while another one that lives has some, and with FileError.
  */
-export const removeRemains = async (host: TraceHost, own?: string): Promise<string[]> => {
+export const removeLeftovers = async (host: TraceHost, own?: string): Promise<string[]> => {
   const { tracefs } = host;
   checkNobodyElse(host, own);
   const removed: string[] = [];

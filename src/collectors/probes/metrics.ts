@@ -9,8 +9,7 @@ const profile = 'Source: kprobe_profile of tracefs';
 
 const grantLabels = ['domain', 'operation'] as const;
 const eventLabels = ['domain', 'source', 'vif', 'queue'] as const;
-const whose =
-  'With --collector.trace.queues=vif (the default) queue is empty, and the value is the sum over the queues.';
+const whose = 'With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues.';
 
 const powersOfTwo = (first: number, last: number): string[] => {
   const exponents = Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -87,7 +86,7 @@ export const metrics = {
   ),
   windows: counter(
     'xen_exporter_probe_windows_total',
-    'Windows in which probes were armed: complete; short, because there were more hits than --collector.trace.max-hits; refused, because another exporter had its probes there; failed, of which nothing is used. Source: the exporter.',
+    'Windows in which probes were armed: complete; short, because there were more hits than collector.probes.max-hits; refused, because another exporter had its probes there; failed, of which nothing is used. Source: the exporter.',
     ['result'],
   ),
   cpuSeconds: counter(

@@ -6,7 +6,7 @@ import { LabelSets, noLabels } from '../../metrics/labels.ts';
 import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
 import { NamedTotals } from '../../metrics/named-totals.ts';
 import { eventChannels } from './event-channels.ts';
-import type { Growth } from './reading-delta.ts';
+import type { ReadingDelta } from './reading-delta.ts';
 import { GuestCounts, GuestCountSamples } from './guest-counts.ts';
 import { callBounds, metrics, waitBounds } from './metrics.ts';
 import { delayFolder, grantOperations, probeFolder, probeSets, type ProbeSetName } from './probe-sets.ts';
@@ -53,7 +53,7 @@ export class ProbeTotals {
   }
 
   /** Adds what the sets counted in a window. Throws FileError or ParseError. */
-  add(host: Pick<Host, 'procfs' | 'sysfs'>, growths: ReadonlyMap<ProbeSetName, Growth>, tcp: TcpGrowth): void {
+  add(host: Pick<Host, 'procfs' | 'sysfs'>, deltas: ReadonlyMap<ProbeSetName, ReadingDelta>, tcp: TcpGrowth): void {
     const guests = new Map<number, GuestCounts>();
     const countsOf = (domid: number | undefined): GuestCounts => {
       if (domid === undefined) return this.#nobodys;
@@ -62,12 +62,12 @@ export class ProbeTotals {
       return counts;
     };
     const vifs = vifDevices(host.sysfs);
-    const channels = growths.has('events') ? eventChannels(host) : new Map();
-    for (const [name, growth] of growths) {
-      this.#addSet(name, growth);
-      if (name === 'grants') this.#addGrants(growth, vifs, countsOf);
-      if (name === 'events') this.#addEvents(growth, channels, countsOf);
-      if (name === 'accept') this.#addAccepts(growth, tcp);
+    const channels = deltas.has('events') ? eventChannels(host) : new Map();
+    for (const [name, delta] of deltas) {
+      this.#addSet(name, delta);
+      if (name === 'grants') this.#addGrants(delta, vifs, countsOf);
+      if (name === 'events') this.#addEvents(delta, channels, countsOf);
+      if (name === 'accept') this.#addAccepts(delta, tcp);
     }
     this.#guests.add(guests);
   }
@@ -78,7 +78,7 @@ export class ProbeTotals {
     return totals;
   }
 
-  #addSet(name: ProbeSetName, { seconds, tables, probes }: Growth): void {
+  #addSet(name: ProbeSetName, { seconds, tables, probes }: ReadingDelta): void {
     const totals = this.#of(name);
     totals.armedSeconds += seconds;
     for (const { dropped } of [...tables.values()].flat()) totals.dropped += dropped;
@@ -89,7 +89,7 @@ export class ProbeTotals {
   }
 
   #addGrants(
-    { tables }: Growth,
+    { tables }: ReadingDelta,
     vifs: readonly VifDevice[],
     countsOf: (domid: number | undefined) => GuestCounts,
   ): void {
@@ -107,7 +107,7 @@ export class ProbeTotals {
   }
 
   #addEvents(
-    { tables }: Growth,
+    { tables }: ReadingDelta,
     channels: ReturnType<typeof eventChannels>,
     countsOf: (domid: number | undefined) => GuestCounts,
   ): void {
@@ -123,7 +123,7 @@ export class ProbeTotals {
     add('eoi', metrics.lateEois);
   }
 
-  #addAccepts({ tables, probes }: Growth, { passiveOpens, anotherWay }: TcpGrowth): void {
+  #addAccepts({ tables, probes }: ReadingDelta, { passiveOpens, anotherWay }: TcpGrowth): void {
     const [queue, add] = probeSets.accept.delays.map((delay) => tables.get(delayFolder(delay)) ?? []);
     const hits = (event: string): number => probes.get(event)?.hits ?? 0;
     // Where the second function is not part of the first, all come through it: each would count twice.

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ProbeCounts } from '../../formats/kprobe-profile.ts';
 import type { Host } from '../../host/host.ts';
 import type { Log } from '../../host/log.ts';
-import { growthOf, type Growth } from './reading-delta.ts';
+import { deltaOf, type ReadingDelta } from './reading-delta.ts';
 import { eventName, type ProbeSet, type ProbeSetName } from './probe-sets.ts';
 import type { TcpGrowth } from './probe-totals.ts';
 import type { ProbeSession, Reading } from './session.ts';
@@ -21,7 +21,7 @@ export interface WindowLimits {
 export interface ProbeWindow {
   /** There were too many hits, and the probes were disarmed before it was over. */
   readonly isShort: boolean;
-  readonly growths: ReadonlyMap<ProbeSetName, Growth>;
+  readonly deltas: ReadonlyMap<ProbeSetName, ReadingDelta>;
   readonly tcp: TcpGrowth;
 }
 
@@ -123,17 +123,17 @@ export class ProbeWindows {
   }
 
   #result(before: Armed, now: Armed, isShort: boolean): ProbeWindow {
-    const growths = new Map(
-      [...now.readings].map(([name, reading]) => [name, growthOf(before.readings.get(name)!, reading)]),
+    const deltas = new Map(
+      [...now.readings].map(([name, reading]) => [name, deltaOf(before.readings.get(name)!, reading)]),
     );
     const tcp = tcpGrowth(before.tcp, now.tcp);
-    const ways = growths.get('accept')?.probes;
+    const ways = deltas.get('accept')?.probes;
     if (ways && tcp.passiveOpens >= telling && !['queue', 'add'].some((event) => ways.get(event)?.hits)) {
       const why = `TCP made ${tcp.passiveOpens} connections, and no probe on their way to accept() was hit: its functions are parts of others in this kernel`;
       this.#session.giveUp('accept', why);
       this.#log.warn('Probes are of no use', { probes: 'accept', err: why });
     }
-    return { isShort, growths, tcp };
+    return { isShort, deltas, tcp };
   }
 
   /** What was armed is so no longer. */

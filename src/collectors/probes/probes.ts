@@ -1,12 +1,13 @@
+import { Unavailable, type Availability } from '../../host/unavailable.ts';
 import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import { LabelSets, noLabels } from '../../metrics/labels.ts';
 import { needsBackends, vifDevices } from '../../sources/backend-devices.ts';
 import { defineCollector } from '../collector.ts';
 import type { BackgroundTask } from '../../sources/background-task.ts';
-import { numberOption, switchOption, textOption } from '../../config/option.ts';
-import { queuesOption } from '../../config/queues-option.ts';
-import { CannotTrace, pauseSeconds, windowOptions } from '../../sources/windows.ts';
+import { fileOnly, numberOption, switchOption, textOption } from '../../config/option.ts';
+import { cpuBudgetOption, queuesOption, windowOptions } from '../../config/collector-options.ts';
+import { CannotTrace, pauseSeconds } from '../../sources/windows.ts';
 import { needsXen } from '../../sources/xen.ts';
 import { metrics, windowResults, type WindowResult } from './metrics.ts';
 import { probeSetNames, probeSets, type ProbeSetName } from './probe-sets.ts';
@@ -21,7 +22,7 @@ const namesIn = (text: string): ProbeSetName[] => {
 };
 
 const options = {
-  probes: textOption({
+  sets: textOption({
     help: 'Probes to set: grants (grant operations of Dom0 and driver domains), events (event channels, on Xen), accept (time in the accept queue, on any Linux).',
     default: probeSetNames.join(','),
     metavar: 'LIST',
@@ -29,25 +30,26 @@ const options = {
     holds: (text) => text.split(',').every((word) => probeSetNames.some((name) => name === word)),
   }),
   queues: queuesOption,
-  ...windowOptions(5),
-  always: switchOption({
-    help: 'Leave the probes armed, and read them after each window; the interval is then only that after which they are armed again where they were hit too often.',
-    default: false,
-  }),
-  'max-hits': numberOption({
-    help: 'Hits a second of all probes beyond which they are disarmed until the next window.',
-    default: 200_000,
-    metavar: 'NUMBER',
-    min: 1,
-    max: 1e9,
-  }),
-  'cpu-budget': numberOption({
-    help: 'Share of one core that arming and reading may cost; windows are further apart where it costs more.',
-    default: 0.01,
-    metavar: 'SHARE',
-    min: 0.0001,
-    max: 1,
-  }),
+  ...windowOptions('of the probes', 5),
+  always: fileOnly(
+    switchOption({
+      help: 'Leave the probes armed, and read them after each window; the interval is then only that after which they are armed again where they were hit too often.',
+      default: false,
+    }),
+  ),
+  'max-hits': fileOnly(
+    numberOption({
+      help: 'Hits a second of all probes beyond which they are disarmed until the next window.',
+      default: 200_000,
+      metavar: 'NUMBER',
+      min: 1,
+      max: 1e9,
+    }),
+  ),
+  'cpu-budget': cpuBudgetOption(
+    'Share of one core that arming and reading may cost; windows are further apart where it costs more.',
+    0.01,
+  ),
 };
 
 const filesNeeded = [
@@ -56,20 +58,20 @@ const filesNeeded = [
   { file: 'synthetic_events', what: 'synthetic events (CONFIG_SYNTH_EVENTS)' },
 ];
 
-/** Why this kernel lets nobody set the probes; undefined where it may. Never throws. */
-const whyNotHere = (tracefs: FileTree): string | undefined => {
+/** Whether this kernel lets anybody set the probes. Never throws. */
+const needsProbes = (tracefs: FileTree): Availability => {
   try {
     const isThere = needsTracefs(tracefs);
     if (isThere !== true) return isThere;
     const lacking = filesNeeded.find(({ file }) => !tracefs.exists(file));
-    return lacking && `this kernel has no ${lacking.what}`;
+    return lacking === undefined || new Unavailable(`this kernel has no ${lacking.what}`);
   } catch (error) {
-    return (error as Error).message;
+    return Unavailable.because(error);
   }
 };
 
 /** For each set: true where there can be anything to see on this machine now, else the reason. */
-const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => true | string> => {
+const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => Availability> => {
   const onXen = needsXen(sysfs);
   return {
     grants: () => (onXen === true ? needsBackends(sysfs, ['vif', 'vbd'], 'no vif or vbd') : onXen),
@@ -79,17 +81,16 @@ const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => true | string> => 
 };
 
 /** Grant operations, events and waits for accept(), which no counter tells: from probes in the kernel, set now and then. */
-export const trace = defineCollector({
-  name: 'trace',
+export const probes = defineCollector({
+  name: 'probes',
   help: 'Grant operations and their times, events sent through event channels, and the time that connections wait for accept(), from kprobes and hist triggers of the kernel.',
   enabledByDefault: false,
-  cadence: 'guarded',
   maxSeries: 20_000,
   options,
   metrics: Object.values(metrics),
   create: ({ options, host, log, toolstack }) => {
     const { window, interval, always: isAlways } = options;
-    const names = namesIn(options.probes);
+    const names = namesIn(options.sets);
     const needs = needsOf(host);
     const session = new ProbeSession(
       host,
@@ -102,18 +103,20 @@ export const trace = defineCollector({
     const closing = new AbortController();
     let cpuSeconds = 0;
     let running: Promise<unknown> = Promise.resolve();
-    let cannot: string | undefined;
+    let refusal: Unavailable | undefined;
 
     const whyNot = (name: ProbeSetName): string | undefined => {
-      const need = session.unusable.get(name) ?? needs[name]();
-      return need === true ? undefined : `${name}: ${need}`;
+      const unusable = session.unusable.get(name);
+      if (unusable !== undefined) return `${name}: ${unusable}`;
+      const need = needs[name]();
+      return need === true ? undefined : `${name}: ${need.reason}`;
     };
     const missing = (): string[] => names.flatMap((name) => whyNot(name) ?? []);
-    const applies = (): true | string => {
-      const why = cannot ?? whyNotHere(host.tracefs.files);
-      if (why !== undefined) return why;
+    const availability = (): Availability => {
+      const isHere = refusal ?? needsProbes(host.tracefs.files);
+      if (isHere !== true) return isHere;
       const all = missing();
-      return all.length < names.length || all.join('; ');
+      return all.length < names.length || new Unavailable(all.join('; '));
     };
 
     const watchOnce = async (): Promise<void> => {
@@ -123,7 +126,7 @@ export const trace = defineCollector({
       };
       const seen = await windows.watch(wanted, closing.signal, cost);
       if (!seen) return;
-      totals.add(host, seen.growths, seen.tcp);
+      totals.add(host, seen.deltas, seen.tcp);
       results[seen.isShort ? 'short' : 'complete'] += 1;
       if (seen.isShort && isAlways) await pause(interval, closing.signal);
     };
@@ -137,7 +140,7 @@ export const trace = defineCollector({
         // What went wrong with the window is the error to be told; what cannot be taken away now is so before the next.
         await session.tearDown().catch(() => {});
         if (error instanceof CannotTrace) {
-          cannot = error.message;
+          refusal = Unavailable.because(error);
           return;
         }
         results[error instanceof AnotherExporter ? 'refused' : 'failed'] += 1;
@@ -150,19 +153,19 @@ export const trace = defineCollector({
     const task: BackgroundTask = {
       every: { seconds: isAlways ? 0 : pauseSeconds({ window, interval }) },
       run: async () => {
-        if (closing.signal.aborted || applies() !== true) return;
+        if (closing.signal.aborted || availability() !== true) return;
         await (running = attempt());
       },
     };
 
     const resultLabels = new LabelSets(metrics.windows.labels);
     return {
-      applies,
-      lacks: () => missing().join('; ') || undefined,
+      availability,
+      limitations: () => missing().join('; ') || undefined,
       background: [task],
-      profitsFrom: toolstack.naming,
+      sharedTasks: toolstack.naming,
       collect: ({ host: { sysfs }, out }) => {
-        if (cannot !== undefined || missing().length === names.length) return;
+        if (refusal || missing().length === names.length) return;
         const owners = vifDevices(sysfs).flatMap(({ domid }) => {
           const owner = toolstack.directory.ownerOf(domid);
           return owner === undefined ? [] : [[domid, owner.label] as const];

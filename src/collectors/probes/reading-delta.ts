@@ -3,24 +3,24 @@ import type { Reading } from './session.ts';
 
 const rowKey = ({ keys }: HistRow): string => keys.join('\0');
 
-const rowGrowth = (before: HistRow | undefined, now: HistRow): HistRow => ({
+const rowDelta = (before: HistRow | undefined, now: HistRow): HistRow => ({
   keys: now.keys,
   hits: now.hits - (before?.hits ?? 0),
   sums: new Map([...now.sums].map(([name, sum]) => [name, sum - (before?.sums.get(name) ?? 0)])),
 });
 
-const tableGrowth = (before: HistTable | undefined, now: HistTable): HistTable => {
+const tableDelta = (before: HistTable | undefined, now: HistTable): HistTable => {
   const rows = new Map(before?.rows.map((row) => [rowKey(row), row]));
   return {
     keys: now.keys,
-    rows: now.rows.map((row) => rowGrowth(rows.get(rowKey(row)), row)).filter(({ hits }) => hits > 0),
+    rows: now.rows.map((row) => rowDelta(rows.get(rowKey(row)), row)).filter(({ hits }) => hits > 0),
     hits: now.hits - (before?.hits ?? 0),
     dropped: now.dropped - (before?.dropped ?? 0),
   };
 };
 
 /** What a set has counted from one reading to another, and in how long. */
-export interface Growth extends Omit<Reading, 'at'> {
+export interface ReadingDelta extends Omit<Reading, 'at'> {
   readonly seconds: number;
 }
 
@@ -28,12 +28,12 @@ export interface Growth extends Omit<Reading, 'at'> {
  * What came between two readings. Neither arming nor reading happens at once, but both readings go through the tables in the same order: so what
  * each has counted too long or too short is the same.
  */
-export const growthOf = (before: Reading, now: Reading): Growth => ({
+export const deltaOf = (before: Reading, now: Reading): ReadingDelta => ({
   seconds: now.at - before.at,
   tables: new Map(
     [...now.tables].map(([event, tables]) => [
       event,
-      tables.map((table, index) => tableGrowth(before.tables.get(event)?.[index], table)),
+      tables.map((table, index) => tableDelta(before.tables.get(event)?.[index], table)),
     ]),
   ),
   probes: new Map(

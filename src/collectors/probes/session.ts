@@ -16,7 +16,7 @@ import {
   type ProbeSet,
   type ProbeSetName,
 } from './probe-sets.ts';
-import { clearInstance, makeInstance, ownInstance, removeRemains } from './leftovers.ts';
+import { clearInstance, makeInstance, ownInstance, removeLeftovers } from './leftovers.ts';
 
 /** What the tables of a set held at a moment. */
 export interface Reading {
@@ -83,7 +83,7 @@ export class ProbeSession {
     if (this.#isSetUp) return;
     const own = ownInstance(this.#host.procfs);
     try {
-      await removeRemains(this.#host, own);
+      await removeLeftovers(this.#host, own);
       this.#instance = own;
       await makeInstance(this.#host, own);
       for (const set of this.usable) await this.#make(set);
@@ -174,7 +174,7 @@ export class ProbeSession {
   async tearDown(): Promise<void> {
     this.#isSetUp = false;
     if (this.#instance === undefined) return;
-    await removeRemains(this.#host, this.#instance);
+    await removeLeftovers(this.#host, this.#instance);
     this.#instance = undefined;
   }
 

@@ -13,14 +13,6 @@ export interface Interval {
   readonly after: RunState | undefined;
 }
 
-/** What a trace was made into. */
-export interface Folded {
-  /** For how long the trace told all there was. */
-  readonly cycles: number;
-  /** Changes whose old state is not what the one before said, or that came before it: the interval between is not known and not given. */
-  readonly mismatches: number;
-}
-
 const unknownState = -1;
 
 interface Open {
@@ -33,13 +25,14 @@ interface Open {
 /**
  * Gives each interval of each vCPU to `take`. One that goes on over an end of a segment is given up to there, for the first change in a segment
  * tells what was before it and the last one what comes after: so the states of a vCPU add up to the time that was observed. Nothing is given of
- * the time between segments, nor of a vCPU of which there is no record at all. A generator, as the trace's records are many.
+ * the time between segments, nor of a vCPU of which there is no record at all. A generator, as the trace's records are many; returns the number of
+ * changes whose old state is not what the one before said, or that came before it: the interval between is not known and not given.
  */
 export function* foldIntervals(
   trace: TraceWindow,
   span: Segment,
   take: (interval: Interval) => void,
-): Generator<void, Folded> {
+): Generator<void, number> {
   const segments = trace.segments(span);
   const open = new Map<number, Open>();
   let mismatches = 0;
@@ -78,5 +71,5 @@ export function* foldIntervals(
   });
   const last = segments[at];
   if (last !== undefined) closeAll(last.end);
-  return { cycles: segments.reduce((sum, { begin, end }) => sum + end - begin, 0), mismatches };
+  return mismatches;
 }

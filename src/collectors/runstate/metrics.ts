@@ -2,7 +2,7 @@ import { counter, histogram } from '../../metrics/descriptor.ts';
 
 const source = "Source: run-state changes in Xen's trace buffer, read with xentrace (Xen 4.17)";
 const domainLabel = ['domain'] as const;
-const inWindows = 'In the windows that were traced, see xen_exporter_trace_armed_seconds_total.';
+const inWindows = 'In the windows that were traced, see xen_exporter_xentrace_armed_seconds_total.';
 
 /** Upper bounds of waits in seconds: from 10 us, three to a decade. */
 export const waitBounds = [
@@ -37,28 +37,25 @@ export const metrics = {
     domainLabel,
   ),
   armedSeconds: counter(
-    'xen_exporter_trace_armed_seconds_total',
+    'xen_exporter_xentrace_armed_seconds_total',
     `Time of which the trace told every run state, in seconds: a rate of xen_domain_runstate_seconds_total over that of this is a mean number of vCPUs. ${source}.`,
   ),
   windows: counter(
-    'xen_exporter_trace_windows_total',
+    'xen_exporter_xentrace_windows_total',
     'Windows that were traced: complete; short, because it reached its limit of bytes or CPU time, the rest of it being left out; refused, because another program was tracing; failed, of which nothing is used. Source: exit status and output of xentrace, lsevtchn.',
     ['result'],
   ),
-  bytes: counter('xen_exporter_trace_bytes_total', `Bytes that xentrace gave. ${source}.`),
+  bytes: counter('xen_exporter_xentrace_bytes_total', `Bytes that xentrace gave. ${source}.`),
   cpuSeconds: counter(
-    'xen_exporter_trace_cpu_seconds_total',
+    'xen_exporter_xentrace_cpu_seconds_total',
     'CPU time of this exporter for reading traces, in seconds, without that of xentrace. Source: getrusage(2).',
   ),
   lostRecords: counter(
-    'xen_exporter_trace_lost_records_total',
+    'xen_exporter_xentrace_lost_records_total',
     `Records that Xen could not write because its buffer was full, also since before the window. Nothing is said of the time in which they were lost. ${source}.`,
   ),
   mismatches: counter(
-    'xen_exporter_trace_mismatched_changes_total',
+    'xen_exporter_xentrace_mismatched_changes_total',
     `Changes that do not go on from the state that the vCPU was in. The time before such a change is left out. ${source}.`,
   ),
 };
-
-export const windowResults = ['complete', 'short', 'refused', 'failed'] as const;
-export type WindowResult = (typeof windowResults)[number];

@@ -25,7 +25,7 @@ const timeval = (seconds: number): Buffer => {
  * An exchange that waits as a read of a file does, for collectors that read files: the process does nothing else meanwhile, for at most
  * `timeoutSeconds`. A connection for each request. Rejects where the add-on that makes the calls cannot be loaded.
  */
-export const openExchange = async (path: string, timeoutSeconds: number): Promise<Exchange> => {
+export const openBlockingClient = async (path: string, timeoutSeconds: number): Promise<Exchange> => {
   const libc = await loadSocketCalls();
   const address = unixAddress(path);
   const timeout = timeval(timeoutSeconds);

@@ -5,7 +5,7 @@ import { aliveSeconds, endOfRequest, FrameReader, type Frame } from './protocol.
 const missedSigns = 5;
 
 /** A request that is under way. */
-export interface Conversation {
+export interface PendingRequest {
   /** The last frame. Rejects with an Error that says why none came. */
   readonly last: Promise<Frame>;
   /** Says that it is enough: what is under way ends, and what it still says is given. */
@@ -15,7 +15,11 @@ export interface Conversation {
 }
 
 /** Asks a helper. `take` is given its output as it comes. */
-export const converse = (path: string, request: string, take: (bytes: Buffer) => void = () => {}): Conversation => {
+export const sendRequest = (
+  path: string,
+  request: string,
+  take: (bytes: Buffer) => void = () => {},
+): PendingRequest => {
   const socket = connect({ path });
   const reader = new FrameReader();
   const { promise: last, resolve, reject } = Promise.withResolvers<Frame>();

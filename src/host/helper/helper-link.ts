@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
-import { converse } from './client.ts';
+import { sendRequest } from './client.ts';
 import { answerIn, type HelperStatus } from './protocol.ts';
-import { helpedPrograms, statusRequest } from './requests.ts';
+import { remotePrograms, statusRequest } from './requests.ts';
 
 const secondsBetweenLooks = 5;
 
@@ -22,7 +22,7 @@ export class HelperLink {
 
   /** Whether the helper has this program. One that has never answered is taken to have all that it may run: to run one then says what is wrong. */
   has(program: string): boolean {
-    return this.#programs?.has(program) ?? helpedPrograms.includes(program);
+    return this.#programs?.has(program) ?? remotePrograms.includes(program);
   }
 
   /** Asks it now, and from then on. */
@@ -38,7 +38,7 @@ export class HelperLink {
 
   async #look(): Promise<void> {
     try {
-      this.status = answerIn<HelperStatus>(await converse(this.#socket, statusRequest).last);
+      this.status = answerIn<HelperStatus>(await sendRequest(this.#socket, statusRequest).last);
       this.#programs = new Set(this.status.programs);
       this.#logOnce(true, () => this.#log.info('The helper answers', { version: this.status!.version }));
     } catch (error) {

@@ -12,7 +12,7 @@ import {
   type FrameType,
   type HelperStatus,
 } from './protocol.ts';
-import { filesOf, helpedCommand, helpedPrograms, statusRequest, type HelpedCommand } from './requests.ts';
+import { filesOf, remoteCommand, remotePrograms, statusRequest, type RemoteCommand } from './requests.ts';
 
 const mostConnections = 32;
 /** For a request to be complete. */
@@ -115,20 +115,20 @@ export class Helper {
     if (request === statusRequest) return Promise.resolve(answer(this.#status()));
     const files = filesOf(request);
     if (files) return Promise.resolve(answer(files.read(this.#host[files.tree])));
-    const command = helpedCommand(request);
+    const command = remoteCommand(request);
     return command && this.#run(command, socket, signal);
   }
 
   #status(): HelperStatus {
     return {
       version: this.#version,
-      programs: helpedPrograms.filter((program) => this.#host.commands.find(program) !== undefined),
+      programs: remotePrograms.filter((program) => this.#host.commands.find(program) !== undefined),
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: this.#host.clock.cpuSeconds(),
     };
   }
 
-  async #run({ name, program, args, streamsFor }: HelpedCommand, socket: Socket, signal: AbortSignal): Promise<Buffer> {
+  async #run({ name, program, args, streamsFor }: RemoteCommand, socket: Socket, signal: AbortSignal): Promise<Buffer> {
     const send = (type: FrameType, bytes?: Uint8Array): void =>
       void (socket.writable && socket.write(encodeFrame(type, bytes)));
     const alive = setInterval(() => send('alive'), aliveSeconds * 1e3);

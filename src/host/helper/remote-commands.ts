@@ -1,12 +1,12 @@
 import { CommandError, type Command, type CommandOutput, type Commands } from '../commands.ts';
-import { converse, type Conversation } from './client.ts';
+import { sendRequest, type PendingRequest } from './client.ts';
 import { answerIn, type CommandAnswer } from './protocol.ts';
 
 /**
  * The commands of a helper, which has the paths of their programs and the deadlines. `has` tells which programs there are; `observe` is told how
  * long each process ran, in seconds.
  */
-export const helpedCommands = ({
+export const remoteCommands = ({
   socket,
   has,
   observe = () => {},
@@ -15,7 +15,7 @@ export const helpedCommands = ({
   has: (program: string) => boolean;
   observe?: ((name: string, seconds: number) => void) | undefined;
 }): Commands => {
-  const underWay = new Set<Conversation>();
+  const underWay = new Set<PendingRequest>();
   let isClosed = false;
 
   const ask = async (
@@ -28,33 +28,31 @@ export const helpedCommands = ({
     let refusal: string | undefined;
     const refuse = (why: string): void => {
       refusal = why;
-      conversation.enough();
+      pending.enough();
     };
-    const conversation = converse(socket, line, (output) => {
+    const pending = sendRequest(socket, line, (output) => {
       if (refusal !== undefined) return;
       bytes += output.length;
       if (bytes > maxBytes) return refuse(`more than ${maxBytes} bytes of output`);
       try {
-        if (!take(output)) conversation.enough();
+        if (!take(output)) pending.enough();
       } catch (error) {
         refuse((error as Error).message);
       }
     });
-    underWay.add(conversation);
-    signal?.addEventListener('abort', conversation.enough);
+    underWay.add(pending);
+    signal?.addEventListener('abort', pending.enough);
     try {
-      const { error, seconds, complaint } = await conversation.last
-        .then(answerIn<CommandAnswer>)
-        .catch((cause: Error) => {
-          throw new CommandError(`${line}: the helper does not answer: ${cause.message}`, { cause });
-        });
+      const { error, seconds, complaint } = await pending.last.then(answerIn<CommandAnswer>).catch((cause: Error) => {
+        throw new CommandError(`${line}: the helper does not answer: ${cause.message}`, { cause });
+      });
       if (seconds !== undefined) observe(name, seconds);
       if (refusal !== undefined) throw new CommandError(`${line}: ${refusal}`);
       if (error !== undefined) throw new CommandError(error);
       return complaint;
     } finally {
-      signal?.removeEventListener('abort', conversation.enough);
-      underWay.delete(conversation);
+      signal?.removeEventListener('abort', pending.enough);
+      underWay.delete(pending);
     }
   };
 
@@ -68,7 +66,7 @@ export const helpedCommands = ({
     find: (name) => (has(name) ? name : undefined),
     close: () => {
       isClosed = true;
-      for (const conversation of underWay) conversation.abandon();
+      for (const pending of underWay) pending.abandon();
     },
   };
 };

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { FileError, FileTree } from '../file-tree.ts';
 import type { Exchange } from './blocking-client.ts';
 import { answerIn, endOfRequest, FrameReader, ProtocolError, type FilesAnswer } from './protocol.ts';
-import { helpedFiles, type FilesRequest, type HelpedTree } from './requests.ts';
+import { remoteFiles, type FilesRequest, type RemoteTree } from './requests.ts';
 
 // A reader who takes longer to go through all files reads what is newer.
 const freshSeconds = 0.25;
@@ -124,8 +124,8 @@ export class TreeWithHelper extends FileTree {
     return new TreeWithHelper(super.with(beforeEach), this.#copies);
   }
 
-  override hotText(name: string): string {
-    return this.#copiesOf(name) ? this.text(name) : super.hotText(name);
+  override cachedText(name: string): string {
+    return this.#copiesOf(name) ? this.text(name) : super.cachedText(name);
   }
 
   override unsorted(name: string): string[] {
@@ -158,9 +158,9 @@ export class TreeWithHelper extends FileTree {
 }
 
 /** The copies of a tree's files, by the first parts of their names. */
-export const copiesOfTree = (tree: HelpedTree, exchange: Exchange, clock: Clock): ReadonlyMap<string, HelpedCopies> =>
+export const copiesOfTree = (tree: RemoteTree, exchange: Exchange, clock: Clock): ReadonlyMap<string, HelpedCopies> =>
   new Map(
-    Object.entries(helpedFiles)
+    Object.entries(remoteFiles)
       .filter(([, files]) => files.tree === tree)
       .map(([request, { root }]) => [root, new HelpedCopies(request as FilesRequest, exchange, clock)]),
   );

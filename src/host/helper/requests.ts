@@ -2,7 +2,7 @@ import { FileError, type FileTree } from '../file-tree.ts';
 import type { FilesAnswer } from './protocol.ts';
 
 /** A program that the helper may run, and how. */
-export interface HelpedCommand {
+export interface RemoteCommand {
   /** What metrics call it. */
   readonly name: string;
   readonly program: string;
@@ -12,13 +12,13 @@ export interface HelpedCommand {
 }
 
 /** A command line as a collector has it, and what metrics call it. */
-const commandOf = (line: string, name = line): HelpedCommand => {
+const commandOf = (line: string, name = line): RemoteCommand => {
   const [program = '', ...args] = line.split(' ');
   return { name, program, args };
 };
 
 // Each only reads, but the last, which switches off what a xentrace that was killed has left on.
-const fixedCommands: readonly HelpedCommand[] = [
+const fixedCommands: readonly RemoteCommand[] = [
   commandOf('xl list -v'),
   commandOf('xl list -l'),
   commandOf('xl info'),
@@ -39,7 +39,7 @@ interface NumberedCommands {
   readonly after: string;
   readonly least: number;
   readonly most: number;
-  of(line: string, number: number): HelpedCommand;
+  of(line: string, number: number): RemoteCommand;
 }
 
 const numberedCommands: readonly NumberedCommands[] = [
@@ -62,18 +62,18 @@ const numberedCommands: readonly NumberedCommands[] = [
 ];
 
 /** The programs of all these. */
-export const helpedPrograms: readonly string[] = [
+export const remotePrograms: readonly string[] = [
   ...new Set([
     ...fixedCommands.map(({ program }) => program),
     ...numberedCommands.map(({ before }) => commandOf(before).program),
   ]),
 ];
 
-const lineOf = ({ program, args }: HelpedCommand): string => [program, ...args].join(' ');
+const lineOf = ({ program, args }: RemoteCommand): string => [program, ...args].join(' ');
 const fixedByLine = new Map(fixedCommands.map((command) => [lineOf(command), command]));
 
 /** The command that is called so; undefined for whatever is not on the list. */
-export const helpedCommand = (request: string): HelpedCommand | undefined => {
+export const remoteCommand = (request: string): RemoteCommand | undefined => {
   const fixed = fixedByLine.get(request);
   if (fixed) return fixed;
   for (const { before, after, least, most, of } of numberedCommands) {
@@ -86,11 +86,11 @@ export const helpedCommand = (request: string): HelpedCommand | undefined => {
 };
 
 /** The trees of a host of which the helper reads a part. */
-export type HelpedTree = 'procfs' | 'debugfs' | 'rrdMetrics';
+export type RemoteTree = 'procfs' | 'debugfs' | 'rrdMetrics';
 
 /** Files that are read all at once. */
-export interface HelpedFiles {
-  readonly tree: HelpedTree;
+export interface RemoteFiles {
+  readonly tree: RemoteTree;
   /** The file; or the folder, all of whose folders belong to it. */
   readonly root: string;
   /** Never throws. */
@@ -118,7 +118,7 @@ class Reading implements FilesAnswer {
   }
 }
 
-const oneFile = (tree: HelpedTree, root: string, read: (tree: FileTree) => Uint8Array): HelpedFiles => ({
+const oneFile = (tree: RemoteTree, root: string, read: (tree: FileTree) => Uint8Array): RemoteFiles => ({
   tree,
   root,
   read: (files) => {
@@ -141,7 +141,7 @@ const withoutZeros = (bytes: Uint8Array): Uint8Array => {
 };
 
 /** What can be asked for of files, by name. */
-export const helpedFiles = {
+export const remoteFiles = {
   'netback-rings': {
     tree: 'debugfs',
     root: ringsFolder,
@@ -150,7 +150,7 @@ export const helpedFiles = {
       const namesIn = (folder: string): string[] => reading.attempt(folder, () => debugfs.unsorted(folder)) ?? [];
       for (const vif of namesIn(ringsFolder).map((name) => `${ringsFolder}/${name}`)) {
         for (const file of namesIn(vif).filter((name) => /^io_ring_q\d+$/.test(name))) {
-          reading.file(`${vif}/${file}`, () => debugfs.hotText(`${vif}/${file}`));
+          reading.file(`${vif}/${file}`, () => debugfs.cachedText(`${vif}/${file}`));
         }
       }
       return reading;
@@ -162,13 +162,13 @@ export const helpedFiles = {
   'xcp-rrdd-cpu': oneFile('rrdMetrics', 'xcp-rrdd-cpu', (rrdMetrics) =>
     withoutZeros(rrdMetrics.bytes('xcp-rrdd-cpu', mostRrdBytes)),
   ),
-} as const satisfies Record<string, HelpedFiles>;
+} as const satisfies Record<string, RemoteFiles>;
 
-export type FilesRequest = keyof typeof helpedFiles;
+export type FilesRequest = keyof typeof remoteFiles;
 
 /** The files that are called so; undefined for whatever is not on the list. */
-export const filesOf = (request: string): HelpedFiles | undefined =>
-  Object.hasOwn(helpedFiles, request) ? helpedFiles[request as FilesRequest] : undefined;
+export const filesOf = (request: string): RemoteFiles | undefined =>
+  Object.hasOwn(remoteFiles, request) ? remoteFiles[request as FilesRequest] : undefined;
 
 /** The request for what a helper says of itself. */
 export const statusRequest = 'status';

@@ -67,7 +67,7 @@ export class NetworkNamespaces {
   }
 
   /** Which are not read and why, in words; undefined where all are. */
-  lacks(): string | undefined {
+  limitations(): string | undefined {
     const { read, unread, refused } = this.count();
     if (unread + refused === 0) return undefined;
     const reasons = new Set(this.others.flatMap(({ failure }) => failure ?? []));

@@ -1,3 +1,5 @@
+import { xenProgram } from '../programs.ts';
+import { Unavailable } from '../../host/unavailable.ts';
 import { parseXlCpupoolList, type XlCpupool } from '../../formats/xl-cpupool-list.ts';
 import { parseXlInfo, type XlInfo } from '../../formats/xl-info.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../formats/xl-list-long.ts';
@@ -44,10 +46,10 @@ const maxBytes = 8 << 20;
 // with 0 where no pool uses its scheduler.
 const schedulersOfXl = ['credit', 'credit2', 'rtds'] as const;
 
-const missing = (host: Host): string => {
-  if (isDom0(host) !== true) return 'only Dom0 can ask the toolstack, and this is not Dom0';
-  return 'there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.xl)';
-};
+const xlProgram = (host: Host): string | Unavailable =>
+  isDom0(host) === true
+    ? xenProgram(host.commands, 'xl')
+    : new Unavailable('only Dom0 can ask the toolstack, and this is not Dom0');
 
 // A domain's configuration is stored when xl has created it, up to half a minute after it is first listed; other toolstacks store none.
 const maxTries = 10;
@@ -65,30 +67,63 @@ class Newcomers {
   }
 }
 
+/** Readings that are taken again before their time, once each, when xl answers again after they failed. */
+class Retries {
+  readonly #readings: BackgroundReading<unknown>[] = [];
+  readonly #retried = new Set<BackgroundReading<unknown>>();
+
+  add(reading: BackgroundReading<unknown>): void {
+    this.#readings.push(reading);
+  }
+
+  /** xl has answered: whatever failed is read again at once. What fails once more waits for its own time, for as long as xl answers. */
+  onAnswer(): void {
+    for (const reading of this.#readings) {
+      if (!reading.hasFailed) this.#retried.delete(reading);
+      else if (!this.#retried.has(reading)) {
+        this.#retried.add(reading);
+        reading.refresh();
+      }
+    }
+  }
+
+  /** xl has not answered: once it does, all that failed is worth another attempt. */
+  onFailure(): void {
+    this.#retried.clear();
+  }
+}
+
 /** Xen's toolstack as this machine has it: the one source of domains' names. */
 export class Toolstack {
-  /** In words why not, where xl cannot be asked here. */
-  readonly xl: Xl | string;
+  readonly xl: Xl | Unavailable;
   readonly directory: DomainDirectory;
   /** Cadence of what collectors read from the toolstack themselves. */
   readonly guarded: BackgroundTask['every'];
   readonly scheduled: BackgroundTask['every'];
   readonly #host: Host;
   readonly #settings: ToolstackSettings;
+  readonly #retries = new Retries();
 
   constructor(host: Host, settings: ToolstackSettings) {
     this.#host = host;
     this.#settings = settings;
     this.guarded = { seconds: settings.intervalSeconds };
     this.scheduled = { cron: settings.schedule };
-    const program = isDom0(host) === true ? host.commands.find('xl') : undefined;
-    this.xl = program === undefined ? missing(host) : this.#createXl(program);
-    this.directory = new DomainDirectory(typeof this.xl === 'string' ? undefined : this.xl.domains);
+    const program = xlProgram(host);
+    this.xl = program instanceof Unavailable ? program : this.#createXl(program);
+    this.directory = new DomainDirectory(this.xl instanceof Unavailable ? undefined : this.xl.domains);
   }
 
   /** The tasks that keep names up to date, for collectors that label devices. */
   get naming(): BackgroundTask[] {
-    return typeof this.xl === 'string' ? [] : [this.xl.domains];
+    return this.xl instanceof Unavailable ? [] : [this.xl.domains];
+  }
+
+  /** A reading of the toolstack in the background, which is taken again at once when it has failed and xl answers again. */
+  reading<Reading>(every: BackgroundTask['every'], read: () => Promise<Reading>): BackgroundReading<Reading> {
+    const reading = new BackgroundReading({ every, clock: this.#host.clock, read });
+    this.#retries.add(reading);
+    return reading;
   }
 
   /** A command of the toolstack, with its limits. `name` is what metrics call it. */
@@ -111,19 +146,19 @@ export class Toolstack {
       return pools.map((pool) => ({ ...pool, parameters: parameters.get(pool.name) }));
     };
 
-    const configs = new BackgroundReading({
-      every: this.scheduled,
-      clock,
-      read: () => read(['list', '-l'], parseXlListLong),
-    });
-    const cpupools = new BackgroundReading({ every: this.scheduled, clock, read: readCpupools });
-    const info = new BackgroundReading({ every: this.scheduled, clock, read: () => read(['info'], parseXlInfo) });
+    const configs = this.reading(this.scheduled, () => read(['list', '-l'], parseXlListLong));
+    const cpupools = this.reading(this.scheduled, readCpupools);
+    const info = this.reading(this.scheduled, () => read(['info'], parseXlInfo));
     const newcomers = new Newcomers();
     const domains = new BackgroundReading<readonly XlDomain[]>({
       every: this.guarded,
       clock,
       read: async () => {
-        const reading = await read(['list', '-v'], parseXlList);
+        const reading = await read(['list', '-v'], parseXlList).catch((error: unknown) => {
+          this.#retries.onFailure();
+          throw error;
+        });
+        this.#retries.onAnswer();
         if (newcomers.areIn(reading, configs.last)) [configs, cpupools].forEach((inventory) => inventory.refresh());
         return reading;
       },

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { parseVirqs, traceBufferVirq } from '../../formats/lsevtchn.ts';
 import { runStateEvents, XentraceParser } from '../../formats/xentrace.ts';
 import type { Host } from '../../host/host.ts';
@@ -6,9 +5,7 @@ import { readCommand } from '../background-reading.ts';
 import { naming } from '../parsed.ts';
 import type { Toolstack } from '../toolstack/toolstack.ts';
 import { CannotTrace } from '../windows.ts';
-import { RunStateTotals } from '../../collectors/runstate/domain-totals.ts';
-import { foldIntervals } from '../../collectors/runstate/intervals.ts';
-import { TraceWindow } from './trace-window.ts';
+import { TraceWindow, type Segment } from './trace-window.ts';
 
 /** Another program traces. It was left alone. */
 export class AnotherTracer extends Error {
@@ -29,16 +26,13 @@ export interface TraceCost {
   cpuSeconds: number;
 }
 
-/** What a window showed. */
+/** A window that was traced. */
 export interface TracedWindow {
   /** A limit was reached before the window was over. */
   readonly isShort: boolean;
-  /** Of which the trace told everything. */
-  readonly seconds: number;
-  readonly lostRecords: number;
-  readonly mismatches: number;
-  /** By domid. */
-  readonly domains: ReadonlyMap<number, RunStateTotals>;
+  readonly trace: TraceWindow;
+  /** From the first record to the last one. */
+  readonly span: Segment;
 }
 
 // What xentrace may write after it was asked to end: the rest of all CPUs' buffers.
@@ -65,15 +59,15 @@ export class Tracer {
   }
 
   /**
-   * Traces a window and adds to `cost` what that took, also where it fails. `hertz`: of the time-stamp counter. Rejects with AnotherTracer,
-   * CannotTrace, CommandError or ParseError; tracing is off then, but where another program wants it on.
+   * Traces a window and adds to `cost` what that took, even if it fails. Rejects with AnotherTracer, CannotTrace, CommandError or ParseError;
+   * tracing is off then, unless another program wants it on.
    */
-  async trace(hertz: number, cost: TraceCost): Promise<TracedWindow> {
+  async trace(cost: TraceCost): Promise<TracedWindow> {
     await this.#checkNobodyTraces();
-    const window = new TraceWindow();
-    const parser = new XentraceParser(window);
+    const trace = new TraceWindow();
+    const parser = new XentraceParser(trace);
     const isShort = await this.#read(parser, cost);
-    return { isShort, ...(await this.#fold(window, parser, hertz, cost)) };
+    return { isShort, trace, span: parser.span ?? { begin: 0, end: 0 } };
   }
 
   /** A second xentrace would fail too, but change the first one's event mask before. */
@@ -129,31 +123,6 @@ export class Tracer {
       throw new Error(`${error.message}; and tracing could not be turned off: ${failure.message}`, { cause: failure });
     });
     throw error;
-  }
-
-  async #fold(
-    window: TraceWindow,
-    parser: XentraceParser,
-    hertz: number,
-    cost: TraceCost,
-  ): Promise<Omit<TracedWindow, 'isShort'>> {
-    const { clock } = this.#host;
-    const domains = new Map<number, RunStateTotals>();
-    const fold = foldIntervals(window, parser.span ?? { begin: 0, end: 0 }, (interval) => {
-      let totals = domains.get(interval.domid);
-      if (!totals) domains.set(interval.domid, (totals = new RunStateTotals()));
-      totals.add(interval, hertz);
-    });
-    for (;;) {
-      const begin = clock.cpuSeconds();
-      const step = fold.next();
-      cost.cpuSeconds += clock.cpuSeconds() - begin;
-      if (step.done) {
-        const { cycles, mismatches } = step.value;
-        return { seconds: cycles / hertz, lostRecords: window.lostRecords, mismatches, domains };
-      }
-      await setImmediate();
-    }
   }
 }
 

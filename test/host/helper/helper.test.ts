@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CommandError, localCommands, type Command, type Commands } from '../../../src/host/commands.ts';
 import type { FileTree } from '../../../src/host/file-tree.ts';
-import { converse } from '../../../src/host/helper/client.ts';
-import { helpedCommands } from '../../../src/host/helper/remote-commands.ts';
+import { sendRequest } from '../../../src/host/helper/client.ts';
+import { remoteCommands } from '../../../src/host/helper/remote-commands.ts';
 import { Helper } from '../../../src/host/helper/helper.ts';
 import { FrameReader, ProtocolError, type Frame } from '../../../src/host/helper/protocol.ts';
 import { fakeHost, TempTree } from '../../../tools/lib/fake-host.ts';
@@ -61,7 +61,7 @@ beforeEach(async () => {
     secondsOf,
   });
   await helper.listen(socket);
-  commands = helpedCommands({ socket, has: () => true });
+  commands = remoteCommands({ socket, has: () => true });
 });
 afterEach(() => {
   commands.close();
@@ -100,7 +100,7 @@ test('its socket is for its user and group', () => {
 
 test('says of itself which of its programs there are, and what it takes', async () => {
   program('xl', 'exit 0');
-  const { payload } = await converse(socket, 'status').last;
+  const { payload } = await sendRequest(socket, 'status').last;
   expect(JSON.parse(payload.toString())).toEqual({
     version: '1.2.3',
     programs: ['xl'],
@@ -113,7 +113,7 @@ describe('commands', () => {
   test('give what they would give here: output, first complaint, and how long they ran', async () => {
     program('xl', 'echo "$*"; echo "a warning" >&2; sleep 0.1');
     const observed: [string, boolean][] = [];
-    commands = helpedCommands({
+    commands = remoteCommands({
       socket,
       has: () => true,
       observe: (name, seconds) => observed.push([name, seconds >= 0.1 && seconds < 10]),
@@ -262,7 +262,7 @@ describe('what is no request', () => {
     await until('those beyond to be closed', () => clients.filter((client) => client.closed).length === 8);
     clients.forEach((client) => client.destroy());
     const answers = () =>
-      converse(socket, 'status').last.then(
+      sendRequest(socket, 'status').last.then(
         ({ type }) => type === 'answer',
         () => false,
       );

@@ -35,22 +35,22 @@ beforeEach(() => {
 test('all files are asked for at once, and each is given once: whoever reads it again reads it anew', () => {
   expect(debugfs.list('xen-netback')).toEqual(['vif1.0', 'vif2.0', 'vif3.0']);
   expect(debugfs.list('xen-netback/vif1.0')).toEqual(['io_ring_q0', 'io_ring_q1']);
-  expect(debugfs.hotText('xen-netback/vif1.0/io_ring_q0')).toBe('first');
+  expect(debugfs.cachedText('xen-netback/vif1.0/io_ring_q0')).toBe('first');
   expect(debugfs.text('xen-netback/vif1.0/io_ring_q1')).toBe('Grüße');
   expect(requests).toEqual(['netback-rings\n']);
   answer = { files: { 'xen-netback/vif1.0/io_ring_q0': 'second' }, failures: {} };
-  expect(debugfs.hotText('xen-netback/vif1.0/io_ring_q0')).toBe('second');
-  expect(debugfs.hotText('xen-netback/vif1.0/io_ring_q0')).toBe('second');
+  expect(debugfs.cachedText('xen-netback/vif1.0/io_ring_q0')).toBe('second');
+  expect(debugfs.cachedText('xen-netback/vif1.0/io_ring_q0')).toBe('second');
   expect(requests).toHaveLength(3);
 });
 
 test('a copy is not kept for long', () => {
-  debugfs.hotText('xen-netback/vif1.0/io_ring_q0');
+  debugfs.cachedText('xen-netback/vif1.0/io_ring_q0');
   clock.advance(0.2);
-  debugfs.hotText('xen-netback/vif1.0/io_ring_q1');
+  debugfs.cachedText('xen-netback/vif1.0/io_ring_q1');
   expect(requests).toHaveLength(1);
   clock.advance(0.2);
-  debugfs.hotText('xen-netback/vif1.0/io_ring_q1');
+  debugfs.cachedText('xen-netback/vif1.0/io_ring_q1');
   expect(requests).toHaveLength(2);
 });
 
@@ -86,7 +86,7 @@ test('the deadline of a scrape holds for these files too', () => {
     throw new Error(`too late for ${path}`);
   });
   for (const read of [
-    () => late.hotText('xen-netback/a'),
+    () => late.cachedText('xen-netback/a'),
     () => late.list('xen-netback'),
     () => late.exists('xen-netback/a'),
   ]) {
@@ -103,7 +103,7 @@ test('a helper that does not answer: an error that says so, and no wait for it f
     throw new Error('recv /run/x.sock: no answer within 1 s');
   }, clock);
   const tree = treeOver('debugfs', '/sys/kernel/debug', hung);
-  const read = () => tree.hotText('xen-netback/vif1.0/io_ring_q0');
+  const read = () => tree.cachedText('xen-netback/vif1.0/io_ring_q0');
   const error = new FileError(
     '/sys/kernel/debug/xen-netback/vif1.0/io_ring_q0',
     'EHELPER',

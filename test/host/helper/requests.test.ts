@@ -4,13 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { registry } from '../../../src/collectors/registry.ts';
 import type { Commands } from '../../../src/host/commands.ts';
 import { FileTree } from '../../../src/host/file-tree.ts';
-import { filesOf, helpedCommand, helpedFiles, helpedPrograms } from '../../../src/host/helper/requests.ts';
+import { filesOf, remoteCommand, remoteFiles, remotePrograms } from '../../../src/host/helper/requests.ts';
 import { readText } from '../../../tools/lib/fixture.ts';
 import { createCollector, runBackground } from '../../../tools/lib/collect.ts';
 import { TempTree } from '../../../tools/lib/fake-host.ts';
 import { editedCommands, knownCommands } from '../../../tools/lib/helper-requests.ts';
 import { hostOf, hosts } from '../../../tools/lib/hosts.ts';
-import { toolstackOf } from '../../../tools/lib/toolstack.ts';
+import { toolstackOf } from '../../../tools/lib/sources.ts';
 
 /** The command lines that all collectors together run on a recorded host. */
 const linesOn = async (host: (typeof hosts)[number]): Promise<string[]> => {
@@ -33,27 +33,27 @@ const linesOn = async (host: (typeof hosts)[number]): Promise<string[]> => {
   };
   const noted = { ...machine, commands };
   const toolstack = toolstackOf(noted);
-  await runBackground(registry.map((definition) => createCollector(definition, noted, {}, toolstack)));
+  await runBackground(registry.map((definition) => createCollector(definition, noted, {}, { toolstack })));
   return [...lines];
 };
 
 test('whatever collectors run is on the list, as they write it; but ss, which needs no root', async () => {
   const all = (await Promise.all(hosts.map(linesOn))).flat();
   const lines = new Set(all.filter((line) => !line.startsWith('ss ')));
-  expect([...lines].filter((line) => helpedCommand(line) === undefined)).toEqual([]);
+  expect([...lines].filter((line) => remoteCommand(line) === undefined)).toEqual([]);
   // Of each program at least one was seen; only Open vSwitch was on none of these hosts.
   const programs = new Set([...lines].map((line) => line.split(' ')[0]));
-  expect(helpedPrograms.filter((program) => !programs.has(program))).toEqual(['ovs-appctl']);
+  expect(remotePrograms.filter((program) => !programs.has(program))).toEqual(['ovs-appctl']);
 });
 
 describe('nothing but the list', () => {
   test('a command is what its name says', () => {
     const lines = knownCommands
-      .map((line) => helpedCommand(line))
+      .map((line) => remoteCommand(line))
       .map((command) => [command?.program, ...command!.args].join(' '));
     expect(lines).toEqual(knownCommands);
-    expect(helpedCommand('xen-diag gnttab_query_size 7')?.name).toBe('xen-diag gnttab_query_size');
-    expect(helpedCommand('xentrace -D -e 0x00021000 -T 3 /dev/stdout')?.streamsFor).toBe(3);
+    expect(remoteCommand('xen-diag gnttab_query_size 7')?.name).toBe('xen-diag gnttab_query_size');
+    expect(remoteCommand('xentrace -D -e 0x00021000 -T 3 /dev/stdout')?.streamsFor).toBe(3);
   });
 
   test.each([
@@ -86,14 +86,14 @@ describe('nothing but the list', () => {
     'toString',
     '',
   ])('%j is no request', (request) => {
-    expect(helpedCommand(request)).toBeUndefined();
+    expect(remoteCommand(request)).toBeUndefined();
     expect(filesOf(request)).toBeUndefined();
   });
 
   test('a name with a letter more, less or other is another name, or none', () => {
     fc.assert(
       fc.property(fc.oneof(editedCommands, fc.string({ unit: 'binary' })), (request) => {
-        const command = helpedCommand(request);
+        const command = remoteCommand(request);
         if (command === undefined) return;
         // Only numbers make more names than are written down.
         expect([command.program, ...command.args].join(' ')).toBe(request);
@@ -119,11 +119,11 @@ describe('files', () => {
       'xen-netback/vif2.0/io_ring_q0/is/a/folder': 'no',
       'bdi/other': 'no',
     });
-    expect({ ...helpedFiles['netback-rings'].read(new FileTree(tree.root)) }).toEqual({
+    expect({ ...remoteFiles['netback-rings'].read(new FileTree(tree.root)) }).toEqual({
       files: { 'xen-netback/vif1.0/io_ring_q0': 'a', 'xen-netback/vif1.0/io_ring_q1': 'b\n' },
       failures: { 'xen-netback/vif2.0/io_ring_q0': 'EREFUSED' },
     });
-    expect({ ...helpedFiles['netback-rings'].read(new FileTree(tree.path('none'))) }).toEqual({
+    expect({ ...remoteFiles['netback-rings'].read(new FileTree(tree.path('none'))) }).toEqual({
       files: {},
       failures: { 'xen-netback': 'ENOENT' },
     });
@@ -132,6 +132,6 @@ describe('files', () => {
   test('of xcp-rrdd the file without the zeros at its end', () => {
     using tree = new TempTree();
     tree.write({ 'xcp-rrdd-cpu': Uint8Array.from([1, 0, 2, 0, 0, 0]) });
-    expect(helpedFiles['xcp-rrdd-cpu'].read(new FileTree(tree.root)).files).toEqual({ 'xcp-rrdd-cpu': '\x01\0\x02' });
+    expect(remoteFiles['xcp-rrdd-cpu'].read(new FileTree(tree.root)).files).toEqual({ 'xcp-rrdd-cpu': '\x01\0\x02' });
   });
 });

@@ -12,7 +12,7 @@ import {
 import { readBytes, readText } from '../../../tools/lib/fixture.ts';
 import { collect, createCollector } from '../../../tools/lib/collect.ts';
 import { fakeHost, replayNetlink, TempTree } from '../../../tools/lib/fake-host.ts';
-import { namespacesOf } from '../../../tools/lib/namespaces.ts';
+import { namespacesOf } from '../../../tools/lib/sources.ts';
 
 /** A machine whose processes are in the namespaces that it is told. */
 class Machine implements Disposable {
@@ -93,7 +93,7 @@ test('those of other processes are read, ours is not among them', async () => {
   const namespaces = namespacesOf(machine.host, 100);
   await look(namespaces);
   expect(namesOf(namespaces)).toEqual(['2', 'lxc.payload.web']);
-  expect([namespaces.count(), namespaces.lacks()]).toEqual([{ read: 2, unread: 0, refused: 0 }, undefined]);
+  expect([namespaces.count(), namespaces.limitations()]).toEqual([{ read: 2, unread: 0, refused: 0 }, undefined]);
   expect(machine.opened.size).toBe(2);
 });
 
@@ -101,7 +101,7 @@ test('listeners and counters have the name of their namespace, and are gone with
   machine.start('30', 3, { cgroup: '/lxc.payload.web' });
   const namespaces = namespacesOf(machine.host, 100);
   const [queues, counters] = [listeners, tcp].map((definition) =>
-    createCollector(definition, machine.host, {}, undefined, namespaces),
+    createCollector(definition, machine.host, {}, { namespaces }),
   );
   const seen = async () => {
     const pages = [await collect(queues!, machine.host), await collect(counters!, machine.host)];
@@ -120,7 +120,7 @@ test('listeners and counters have the name of their namespace, and are gone with
 
 test('a sample takes all; of a namespace that comes the first stands for no time', async () => {
   const namespaces = namespacesOf(machine.host, 100);
-  const collector = createCollector(listeners, machine.host, {}, undefined, namespaces);
+  const collector = createCollector(listeners, machine.host, {}, { namespaces });
   collector.sampler!.sample();
   machine.start('30', 3);
   await look(namespaces);
@@ -175,7 +175,7 @@ describe('more than are to be read', () => {
     await look(namespaces);
     expect(namesOf(namespaces)).toEqual(['4', '2']);
     expect(namespaces.count()).toEqual({ read: 2, unread: 1, refused: 0 });
-    expect(namespaces.lacks()).toBe('the listeners of 1 of 3 other network namespaces; at most 2 are read');
+    expect(namespaces.limitations()).toBe('the listeners of 1 of 3 other network namespaces; at most 2 are read');
   });
 
   test('those that are read stay, unless they have no sockets', async () => {
@@ -195,13 +195,13 @@ test('a refusal is counted and explained, and the counters are read all the same
   machine.start('20', 2);
   const namespaces = namespacesOf(machine.host, 100);
   await look(namespaces);
-  const collector = createCollector(listeners, machine.host, {}, undefined, namespaces);
-  expect(collector.lacks!()).toBe(
+  const collector = createCollector(listeners, machine.host, {}, { namespaces });
+  expect(collector.limitations!()).toBe(
     'the listeners of 1 of 1 other network namespaces; which needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; setns /proc/20/ns/net: EPERM',
   );
   const page = await collect(collector, machine.host);
   expect(page.samples('xen_exporter_network_namespaces').map(({ value }) => value)).toEqual([1, 0, 1]);
-  const counters = await collect(createCollector(tcp, machine.host, {}, undefined, namespaces), machine.host);
+  const counters = await collect(createCollector(tcp, machine.host, {}, { namespaces }), machine.host);
   expect(counters.value('xen_tcp_passive_opens_total', { netns: '2' })).toBe(1559);
 });
 
@@ -209,12 +209,12 @@ test('an exchange that fails costs its own namespace alone, until the next look'
   machine.start('20', 2);
   const namespaces = namespacesOf(machine.host, 100);
   await look(namespaces);
-  const collector = createCollector(listeners, machine.host, {}, undefined, namespaces);
+  const collector = createCollector(listeners, machine.host, {}, { namespaces });
   machine.fail = new NetlinkUnavailable('netlink recv: ENOBUFS');
   const page = await collect(collector, machine.host);
   expect(page.value('xen_exporter_network_namespaces', { state: 'unread' })).toBe(1);
   expect(page.samples('xen_listener_sockets').every(({ labels }) => labels['netns'] === '')).toBe(true);
-  expect(collector.lacks!()).toContain('ENOBUFS');
+  expect(collector.limitations!()).toContain('ENOBUFS');
   machine.fail = undefined;
   await look(namespaces);
   expect(namespaces.count()).toEqual({ read: 1, unread: 0, refused: 0 });
@@ -226,7 +226,7 @@ test('where listeners are read from /proc no other namespace counts as read', as
   const namespaces = namespacesOf(machine.host, 100);
   await look(namespaces);
   const page = await collect(
-    createCollector(listeners, machine.host, { source: 'proc' }, undefined, namespaces),
+    createCollector(listeners, machine.host, { source: 'proc' }, { namespaces }),
     machine.host,
   );
   expect(page.samples('xen_exporter_network_namespaces').map(({ labels, value }) => [labels['state'], value])).toEqual([

@@ -1,3 +1,4 @@
+import { Unavailable } from '../../../src/host/unavailable.ts';
 import { describe, expect, test } from 'vitest';
 import { BackgroundReading } from '../../../src/sources/background-reading.ts';
 import { DomainDirectory, domainLabels } from '../../../src/sources/toolstack/domain-directory.ts';
@@ -7,7 +8,7 @@ import type { Command } from '../../../src/host/commands.ts';
 import { readText } from '../../../tools/lib/fixture.ts';
 import { fakeClock, fakeHost, TempTree } from '../../../tools/lib/fake-host.ts';
 import { hostOf, hostRoot } from '../../../tools/lib/hosts.ts';
-import { toolstackOf } from '../../../tools/lib/toolstack.ts';
+import { toolstackOf } from '../../../tools/lib/sources.ts';
 
 const template = parseXlList(readText('hosts/credit-storm/commands/xl list -v'))[1]!;
 const domain = (domid: number, name: string | undefined): XlDomain => ({ ...template, domid, name });
@@ -86,14 +87,16 @@ describe('where xl can be asked', () => {
 
   test('Dom0 without: says what is missing, and goes by domids', () => {
     const host = fakeHost(hostRoot('credit-storm'));
-    expect(toolstackOf(host).xl).toBe('there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.xl)');
+    expect(toolstackOf(host).xl).toEqual(
+      new Unavailable('there is no xl on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)'),
+    );
     expect(toolstackOf(host).directory.ownerOf(1)).toEqual({ label: 'domid:1', isStub: false });
   });
 
   test('another domain with an xl, such as a driver domain: xl is not asked', () => {
     using tree = new TempTree().write({ 'sys/hypervisor/type': 'xen\n', 'proc/xen/capabilities': '' });
     const host = fakeHost(tree.root, { commands: { find: () => '/usr/sbin/xl' } });
-    expect(toolstackOf(host).xl).toBe('only Dom0 can ask the toolstack, and this is not Dom0');
+    expect(toolstackOf(host).xl).toEqual(new Unavailable('only Dom0 can ask the toolstack, and this is not Dom0'));
   });
 });
 
@@ -124,7 +127,7 @@ describe('readings', () => {
     const run = (command: Command) =>
       Promise.resolve({ stdout: '', complaint: `libxl: error: of ${command.args.join(' ')}` });
     const { xl } = toolstackOf({ ...host, commands: { ...host.commands, run } });
-    if (typeof xl === 'string') throw new Error(xl);
+    if (xl instanceof Unavailable) throw new Error(xl.reason);
     await expect(xl.domains.run()).rejects.toThrow(
       `${hostRoot('credit2-storm')}/bin/xl list -v: expected lines that all end in a newline, found no output (it said: libxl: error: of list -v)`,
     );
@@ -139,7 +142,7 @@ describe('readings', () => {
       return isLate && command.name === 'xl list -v' ? { ...output, stdout: newcomer(output.stdout) } : output;
     };
     const { xl } = toolstackOf({ ...host, commands: { ...host.commands, run } });
-    if (typeof xl === 'string') throw new Error(xl);
+    if (xl instanceof Unavailable) throw new Error(xl.reason);
     const asked = { configs: 0, cpupools: 0 };
     xl.configs.onStart(() => (asked.configs += 1));
     xl.cpupools.onStart(() => (asked.cpupools += 1));
@@ -157,6 +160,41 @@ describe('readings', () => {
   });
 });
 
+test('what failed is read again at once when xl answers again, and once only while it fails on', async () => {
+  const host = hostOf('credit-storm');
+  const broken = new Set<string>();
+  const run = async (command: Command) => {
+    if (broken.has(command.name)) throw new Error(`${command.name} is broken`);
+    return host.commands.run(command);
+  };
+  const toolstack = toolstackOf({ ...host, commands: { ...host.commands, run } });
+  const { xl } = toolstack;
+  if (xl instanceof Unavailable) throw new Error(xl.reason);
+  const own = toolstack.reading(toolstack.scheduled, () => xl.read(['vcpu-list'], (text) => text));
+  const asked = { configs: 0, info: 0, own: 0 };
+  xl.configs.onStart(() => (asked.configs += 1));
+  xl.info.onStart(() => (asked.info += 1));
+  own.onStart(() => (asked.own += 1));
+  await Promise.all([xl.domains, xl.configs, xl.info, own].map((reading) => reading.run()));
+  ['xl list -v', 'xl list -l', 'xl vcpu-list'].forEach((name) => broken.add(name));
+  for (const reading of [xl.domains, xl.configs, own]) await expect(reading.run()).rejects.toThrow('is broken');
+  expect(asked).toEqual({ configs: 0, info: 0, own: 0 });
+  broken.delete('xl list -v');
+  await xl.domains.run();
+  expect(asked).toEqual({ configs: 1, info: 0, own: 1 });
+  await expect(xl.configs.run()).rejects.toThrow('is broken');
+  await xl.domains.run();
+  expect(asked).toEqual({ configs: 1, info: 0, own: 1 });
+  broken.add('xl list -v');
+  await expect(xl.domains.run()).rejects.toThrow('is broken');
+  broken.clear();
+  await xl.domains.run();
+  expect(asked).toEqual({ configs: 2, info: 0, own: 2 });
+  await Promise.all([xl.configs.run(), own.run()]);
+  await xl.domains.run();
+  expect(asked).toEqual({ configs: 2, info: 0, own: 2 });
+});
+
 test('schedulers: xl is asked only for those that a cpupool has', async () => {
   const host = hostOf('credit-storm');
   const commands: string[] = [];
@@ -168,7 +206,7 @@ test('schedulers: xl is asked only for those that a cpupool has', async () => {
     { ...host, commands: { ...host.commands, run } },
     { intervalSeconds: 5, schedule: '*/5 * * * *', timeoutSeconds: 10 },
   );
-  if (typeof xl === 'string') throw new Error(xl);
+  if (xl instanceof Unavailable) throw new Error(xl.reason);
   await xl.cpupools.run();
   expect(commands).toEqual(['xl cpupool-list', 'xl sched-credit']);
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { rulesCommand } from '../../../src/commands/rules.ts';
+import { renderRules } from '../../../src/commands/rules.ts';
 import { parseConfigFile } from '../../../src/config/config-file.ts';
 import { refusals } from '../../../src/scrape/web-metrics.ts';
 import { parseWebConfig } from '../../../src/web/config/web-config.ts';
@@ -39,5 +39,5 @@ test('the web config file in docs/security.md is one that can be read', () => {
 });
 
 test.each(Object.entries(ruleFiles))('rules/%s is what npm run docs writes', (name, args) => {
-  expect(read(`rules/${name}`)).toBe(rulesCommand(args));
+  expect(read(`rules/${name}`)).toBe(renderRules(args));
 });

@@ -56,7 +56,7 @@ describe.each(alerts.map((alert) => [alert.name, alert] as const))('%s', (name, 
     const typed = command
       .replace(/\{\{ with \$labels\.netns \}\}.*\{\{ end \}\}/, '')
       .replaceAll('{{ $labels.domain }}', 'domu1')
-      .replaceAll('{{ $labels.instance }}', 'localhost:10911');
+      .replaceAll('{{ $labels.instance }}', 'localhost:28697');
     expect(commandsOf(page).map((each) => each.command)).toContain(typed);
   });
 

@@ -1,7 +1,7 @@
-// What the probes of the collector trace cost and show on real Xen: on the lab that `npm run lab:up` has booted. First what a hit costs, in Dom0:
+// What the probes of the collector probes cost and show on real Xen: on the lab that `npm run lab:up` has booted. First what a hit costs, in Dom0:
 // the triggers of each kind at a system call that a loop makes. Then what armed probes cost the connections that a guest accepts, and what they
 // count meanwhile. Under emulation seconds are those of no real host: the ratios count.
-import { metricsOf, startExporter, stopExporter } from '../lab/harness/exporter.ts';
+import { metricsOf, startExporter, type StartOptions, stopExporter } from '../lab/harness/exporter.ts';
 import { Lab } from '../lab/harness/lab.ts';
 import type { Machine } from '../lab/harness/machine.ts';
 import type { Exposition } from '../tools/lib/exposition.ts';
@@ -25,8 +25,10 @@ const CALLS = 50_000;
 const TRACEFS = '/sys/kernel/tracing';
 const SYSTEM_CALL = '__x64_sys_getppid';
 // The emulated processor takes long over little.
-const ALWAYS =
-  '--collector.trace --collector.trace.cpu-budget=0.5 --collector.trace.always --collector.trace.window=10';
+const ALWAYS: StartOptions = {
+  flags: '--collector.probes --collector.probes.window=10',
+  settings: { 'collector.probes.cpu-budget': 0.5, 'collector.probes.always': true },
+};
 
 const running = Lab.running();
 // Else its probes panic Dom0: docs/trace.md.
@@ -114,13 +116,12 @@ const measureHits = async (): Promise<void> => {
   }
 };
 
-const startWith = async (flags: { dom0: string; server: string }): Promise<void> => {
+const startWith = async (options: { dom0?: StartOptions; server?: StartOptions }): Promise<void> => {
   for (const machine of [dom0, server]) await stopExporter(machine);
-  await startExporter(server, flags.server);
-  await startExporter(dom0, flags.dom0);
-  for (const [machine, given] of [[server, flags.server] as const, [dom0, flags.dom0] as const]) {
-    if (given !== '')
-      await until('the first window', () => hasWindow(machine), { timeoutMs: 300_000, intervalMs: 1000 });
+  await startExporter(server, options.server);
+  await startExporter(dom0, options.dom0);
+  for (const [machine, given] of [[server, options.server] as const, [dom0, options.dom0] as const]) {
+    if (given) await until('the first window', () => hasWindow(machine), { timeoutMs: 300_000, intervalMs: 1000 });
   }
 };
 
@@ -159,8 +160,8 @@ const report = (host: Exposition, guest: Exposition): void => {
 const measureAccepts = async (): Promise<void> => {
   await server.run('pgrep -x nginx >/dev/null || nginx');
   const settings = {
-    off: { dom0: '', server: '' },
-    'always on in Dom0': { dom0: ALWAYS, server: '' },
+    off: {},
+    'always on in Dom0': { dom0: ALWAYS },
     'always on in Dom0 and guest': { dom0: ALWAYS, server: ALWAYS },
   } as const;
   const names = Object.keys(settings) as (keyof typeof settings)[];
@@ -183,7 +184,7 @@ const measureAccepts = async (): Promise<void> => {
 // Whatever an exporter has armed would be measured too.
 await stopExporter(dom0);
 const left = await dom0.run(`grep ${ours}/ ${TRACEFS}/kprobe_events || :`);
-if (left !== '') throw new Error(`probes are left in Dom0: xen-exporter trace --cleanup there, first\n${left}`);
+if (left !== '') throw new Error(`probes are left in Dom0: xen-exporter probes --cleanup there, first\n${left}`);
 await measureHits();
 await measureAccepts();
-await startWith({ dom0: '', server: '' });
+await startWith({});

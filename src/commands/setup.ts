@@ -1,0 +1,49 @@
+// What the commands that go on running, serve and helper, set up alike.
+import type { globalOptions, GlobalValues } from '../config/global-options.ts';
+import type { OptionValues } from '../config/option.ts';
+import type { Host } from '../host/host.ts';
+import { localHost } from '../host/local-host.ts';
+import { createLog, type Log } from '../host/log.ts';
+
+/** The options that both take, by name. */
+export const setupOptions = [
+  'path.procfs',
+  'path.sysfs',
+  'path.debugfs',
+  'path.rrd-metrics',
+  'path.tools',
+  'toolstack.timeout',
+  'helper.socket',
+  'log.level',
+  'log.format',
+] as const satisfies readonly (keyof typeof globalOptions)[];
+
+type SetupValues = Pick<GlobalValues, (typeof setupOptions)[number]> & Partial<OptionValues<typeof globalOptions>>;
+
+/** The log, on stderr. */
+export const setUpLog = (values: SetupValues): Log =>
+  createLog({
+    level: values['log.level'],
+    format: values['log.format'],
+    write: (line) => process.stderr.write(line),
+  });
+
+/** This machine. `observeCommand` receives the seconds that each process ran. */
+export const setUpHost = (
+  values: SetupValues,
+  observeCommand: (name: string, seconds: number) => void,
+): Promise<Host> =>
+  localHost({
+    procfs: values['path.procfs'],
+    sysfs: values['path.sysfs'],
+    debugfs: values['path.debugfs'],
+    tracefs: values['path.tracefs'],
+    rrdMetrics: values['path.rrd-metrics'],
+    tools: values['path.tools'],
+    observeCommand,
+  });
+
+/** Calls `stop` at the first SIGTERM or SIGINT. */
+export const onStopSignal = (stop: (signal: NodeJS.Signals) => void): void => {
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+};

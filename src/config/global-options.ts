@@ -1,0 +1,238 @@
+import { cpuBudgetOption, windowOptions } from './collector-options.ts';
+import {
+  choiceOption,
+  cronOption,
+  fileOnly,
+  numberOption,
+  pathOption,
+  switchOption,
+  textListOption,
+  textOption,
+  type OptionValues,
+} from './option.ts';
+import { livePaths } from '../host/local-host.ts';
+import { logFormats, logLevels } from '../host/log.ts';
+import { parseListenAddress } from './listen-address.ts';
+
+/**
+ * Where the exporter listens unless it is told otherwise. Below the ports that Linux gives to clients (32768 and up) and those of Kubernetes
+ * services (30000 and up). Neither /etc/services nor a search of public code and docs knows a program whose default it is, unlike 10901 to 10912
+ * (Thanos, RocketMQ).
+ */
+export const defaultPort = 28697;
+
+const windows = windowOptions("of Xen's trace buffer", 3);
+
+/** The options that are no collector's. */
+export const globalOptions = {
+  'web.listen-address': textListOption({
+    help: 'Address to listen on, HOST:PORT (all addresses where HOST is empty) or unix:PATH, a socket for its user and group. Repeatable.',
+    default: [`:${defaultPort}`],
+    metavar: 'ADDRESS',
+    expected: 'HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH',
+    holds: (text) => parseListenAddress(text) !== undefined,
+  }),
+  'web.telemetry-path': textOption({
+    help: 'Path of the metrics.',
+    default: '/metrics',
+    metavar: 'PATH',
+    expected: 'a path that begins with / and has no ?, # or space',
+    holds: (text) => /^\/[^?#\s]*$/.test(text),
+  }),
+  'web.max-requests': numberOption({
+    help: 'Scrapes that may be under way at once; others get a 503. Who asks for the same page shares one, and the page of all collectors always has a place.',
+    default: 40,
+    metavar: 'NUMBER',
+    min: 1,
+    max: 10_000,
+    whole: true,
+  }),
+  'web.max-connections': numberOption({
+    help: 'Connections at once; a new one then takes the place of the one that has waited longest.',
+    default: 512,
+    metavar: 'NUMBER',
+    min: 1,
+    max: 100_000,
+    whole: true,
+  }),
+  'web.max-connections-per-client': fileOnly(
+    numberOption({
+      help: 'Connections at once of one IPv4 address or IPv6 /64 network; a new one then takes the place of its own that has waited longest.',
+      default: 256,
+      metavar: 'NUMBER',
+      min: 1,
+      max: 100_000,
+      whole: true,
+    }),
+  ),
+  'web.header-timeout': fileOnly(
+    numberOption({
+      help: 'Seconds that a client has for its TLS handshake and the headers of its request.',
+      default: 10,
+      metavar: 'SECONDS',
+      min: 0.1,
+      max: 3600,
+    }),
+  ),
+  'web.idle-timeout': fileOnly(
+    numberOption({
+      help: 'Seconds after which a connection without a request is closed.',
+      default: 150,
+      metavar: 'SECONDS',
+      min: 0.1,
+      max: 86_400,
+    }),
+  ),
+  'web.response-timeout': fileOnly(
+    numberOption({
+      help: 'Seconds that a client has to read a response that is ready.',
+      default: 15,
+      metavar: 'SECONDS',
+      min: 0.1,
+      max: 3600,
+    }),
+  ),
+  'web.config.file': pathOption({
+    help: "exporter-toolkit's web config file: TLS, client certificates, users, response headers, rate limit; see docs/security.md.",
+    default: undefined,
+    mayBeRelative: true,
+  }),
+  'web.enable-lifecycle': switchOption({
+    help: 'Let POST or PUT of /-/reload read the web config file again.',
+    default: false,
+  }),
+  'scrape.timeout-offset': numberOption({
+    help: 'Seconds to keep back of the time that Prometheus says it will wait.',
+    default: 0.25,
+    metavar: 'SECONDS',
+    min: 0,
+    max: 60,
+  }),
+  'collector.disable-defaults': switchOption({
+    help: 'Switch every collector off that no --collector.NAME switches on.',
+    default: false,
+  }),
+  'collector.max-series': numberOption({
+    help: 'Series of each collector at most; those beyond are left out and counted. By default each collector has a limit of its own, see docs/metrics.md; the config file can set one for a collector.',
+    default: undefined,
+    metavar: 'NUMBER',
+    min: 1,
+    max: 1e6,
+    whole: true,
+  }),
+  'collector.queues': choiceOption({
+    help: "Series for each queue, or for each vif: then the label queue is empty, and the metric's HELP says whether it is the sum or the worst of the queues. The config file can set it for a collector.",
+    default: 'vif',
+    choices: ['vif', 'each'],
+  }),
+  'collector.listeners.namespaces': choiceOption({
+    help: 'Network namespaces whose listeners and TCP counters are read: that of the exporter, or all in which there is a process, as containers have their own. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/namespaces.md.',
+    default: 'self',
+    choices: ['self', 'all'],
+  }),
+  'collector.listeners.namespaces-interval': fileOnly(
+    numberOption({
+      help: 'Seconds between two looks at which network namespaces there are, in the background.',
+      default: 5,
+      metavar: 'SECONDS',
+      min: 1,
+      max: 3600,
+    }),
+  ),
+  'collector.listeners.max-namespaces': fileOnly(
+    numberOption({
+      help: 'Other network namespaces to read at most; of more, those with the fewest sockets.',
+      default: 100,
+      metavar: 'NUMBER',
+      min: 0,
+      max: 10_000,
+      whole: true,
+    }),
+  ),
+  'path.procfs': pathOption({
+    help: 'Where procfs is. Anywhere but /proc, netlink is not used: it would speak of this kernel.',
+    default: livePaths.procfs,
+  }),
+  'path.sysfs': pathOption({
+    help: 'Where sysfs is.',
+    default: livePaths.sysfs,
+  }),
+  'path.debugfs': fileOnly(
+    pathOption({
+      help: 'Where debugfs is; else kernel/debug below sysfs.',
+      default: undefined,
+    }),
+  ),
+  'path.tracefs': fileOnly(
+    pathOption({
+      help: 'Where tracefs is; else kernel/tracing below sysfs.',
+      default: undefined,
+    }),
+  ),
+  'path.rrd-metrics': fileOnly(
+    pathOption({
+      help: 'Where xcp-rrdd of XCP-ng and XenServer puts its metrics; else /dev/shm/metrics.',
+      default: undefined,
+    }),
+  ),
+  'path.tools': textListOption({
+    help: 'Folder to look in first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss; then comes the PATH, then /usr/lib/xen-*/bin. Repeatable.',
+    default: [],
+    metavar: 'PATH',
+    expected: 'a path that begins with /',
+    holds: (text) => text.startsWith('/'),
+  }),
+  'toolstack.interval': numberOption({
+    help: 'Seconds between two readings of domains and their vCPUs by xl, in the background.',
+    default: 5,
+    metavar: 'SECONDS',
+    min: 1,
+    max: 3600,
+  }),
+  'toolstack.schedule': cronOption({
+    help: 'When to read the inventory of the host by xl and xen-diag, besides once at the start and when a guest appears; each time up to 30 s later, so that a fleet does not do it all at once; and when one failed, 30 s later or as soon as xl answers again.',
+    default: '*/5 * * * *',
+  }),
+  'toolstack.timeout': numberOption({
+    help: 'Seconds after which a command of the toolstack is killed.',
+    default: 10,
+    metavar: 'SECONDS',
+    min: 0.1,
+    max: 600,
+  }),
+  'xentrace.window': windows.window,
+  'xentrace.interval': windows.interval,
+  'xentrace.max-bytes': fileOnly(
+    numberOption({
+      help: 'Bytes that a window may bring; it ends when there are more. Half a million changes of run states take 8 MiB.',
+      default: 8 << 20,
+      metavar: 'BYTES',
+      min: 1 << 16,
+      max: 1 << 28,
+      whole: true,
+    }),
+  ),
+  'xentrace.cpu-budget': cpuBudgetOption(
+    'Share of one core that reading the trace may cost; a window that costs more ends.',
+    0.02,
+  ),
+  'privileged-reads': choiceOption({
+    help: 'Which process reads what only root can: local, this one; helper, the process xen-exporter helper, so that this one needs no privilege.',
+    default: 'local',
+    choices: ['local', 'helper'],
+  }),
+  'helper.socket': pathOption({
+    help: 'Unix socket of the helper, which its user and group may open.',
+    default: '/run/xen-exporter/helper.sock',
+  }),
+  'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
+  'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),
+};
+
+export type GlobalValues = OptionValues<typeof globalOptions>;
+
+/** The global options of these names. */
+export const someOptions = <Name extends keyof typeof globalOptions>(
+  names: readonly Name[],
+): Pick<typeof globalOptions, Name> =>
+  Object.fromEntries(names.map((name) => [name, globalOptions[name]])) as unknown as Pick<typeof globalOptions, Name>;

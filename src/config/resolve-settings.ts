@@ -1,0 +1,120 @@
+import * as v from 'valibot';
+import type { CommandLine } from './command-line.ts';
+import type { ConfigFile } from './config-file.ts';
+import { globalOptions, type GlobalValues } from './global-options.ts';
+import { describeIssue, shorten } from './issue.ts';
+import type { Options, OptionValues } from './option.ts';
+import { allSettings, settingsOf, type ConfigurableCollector, type Setting } from './settings.ts';
+import { UsageError } from './usage-error.ts';
+
+/** How a collector is set up. */
+export interface CollectorSettings<Collector extends ConfigurableCollector> {
+  readonly definition: Collector;
+  readonly isEnabled: boolean;
+  readonly maxSeries: number;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Every setting, checked. */
+export interface Settings<Collector extends ConfigurableCollector> {
+  readonly global: GlobalValues;
+  readonly collectors: readonly CollectorSettings<Collector>[];
+}
+
+const valueOfFlag = ({ name, option }: Setting, given: unknown): unknown => {
+  const toValue = (text: unknown): unknown => (option.fromText ? option.fromText(String(text)) : text);
+  const result = v.safeParse(option.schema, Array.isArray(given) ? given.map(toValue) : toValue(given));
+  if (result.success) return result.output;
+  throw new UsageError(`--${name}: expected ${result.issues[0].message}, found ${shorten(given)}`);
+};
+
+type Tree = { [key: string]: Tree | v.GenericSchema };
+
+const isSchema = (node: Tree | v.GenericSchema): node is v.GenericSchema => 'kind' in node && node.kind === 'schema';
+
+/** The schema of the whole config file: the settings' schemas at their places, every other key an error. */
+const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
+  const tree: Tree = {};
+  for (const { path, option } of settings) {
+    let node = tree;
+    for (const key of path.slice(0, -1)) node = (node[key] ??= {}) as Tree;
+    node[path.at(-1)!] = option.schema;
+  }
+  const build = (node: Tree): v.GenericSchema =>
+    v.strictObject(
+      Object.fromEntries(
+        Object.entries(node).map(([key, child]) => [key, v.optional(isSchema(child) ? child : build(child))]),
+      ),
+    );
+  return build(tree);
+};
+
+const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<string, unknown> => {
+  const result = v.safeParse(fileSchema(settings), file.content);
+  if (!result.success) throw new UsageError(result.issues.map((issue) => describeIssue(file, issue)).join('\n'));
+  const values = new Map<string, unknown>();
+  for (const { name, path } of settings) {
+    let node: unknown = result.output;
+    for (const key of path) node = (node as Record<string, unknown> | undefined)?.[key];
+    if (node !== undefined) values.set(name, node);
+  }
+  return values;
+};
+
+/** What flags and file set, by the name of the setting: a flag beats the file. Throws UsageError. */
+const valuesSet = (
+  settings: readonly Setting[],
+  given: CommandLine['given'],
+  file: ConfigFile | undefined,
+): Map<string, unknown> => {
+  const values = file ? valuesOfFile(file, settings) : new Map<string, unknown>();
+  for (const setting of settings) {
+    const text = given[setting.name];
+    if (text !== undefined) values.set(setting.name, valueOfFlag(setting, text));
+  }
+  return values;
+};
+
+/** The values of options that are flags alone. Throws UsageError. */
+export const resolveFlags = <Specs extends Options>(specs: Specs, given: CommandLine['given']): OptionValues<Specs> => {
+  const values = valuesSet(settingsOf(specs), given, undefined);
+  return Object.fromEntries(
+    Object.entries(specs).map(([name, option]) => [name, values.get(name) ?? option.default]),
+  ) as OptionValues<Specs>;
+};
+
+/**
+ * Puts flags, file and defaults together: a flag beats the file, the file the default, and a collector's own value the one for all collectors.
+ * Throws UsageError.
+ */
+export const resolveSettings = <Collector extends ConfigurableCollector>(
+  definitions: readonly Collector[],
+  { given }: Pick<CommandLine, 'given'>,
+  file: ConfigFile | undefined,
+): Settings<Collector> => {
+  const settings = allSettings(definitions);
+  const values = valuesSet(settings, given, file);
+  const options = new Map(settings.map(({ name, option }) => [name, option]));
+  const value = (name: string): unknown => {
+    const option = options.get(name)!;
+    const inherited = option.inherits === undefined ? undefined : values.get(option.inherits);
+    return values.get(name) ?? inherited ?? option.default;
+  };
+  const disablesDefaults = value('collector.disable-defaults') === true;
+
+  return {
+    global: Object.fromEntries(
+      Object.keys(globalOptions).map((name) => [name, value(name)]),
+    ) as unknown as GlobalValues,
+    collectors: definitions.map((definition) => {
+      const { name, enabledByDefault, options: own } = definition;
+      const key = `collector.${name}`;
+      return {
+        definition,
+        isEnabled: (values.get(key) ?? (enabledByDefault && !disablesDefaults)) === true,
+        maxSeries: value(`${key}.max-series`) as number,
+        options: Object.fromEntries(Object.keys(own).map((option) => [option, value(`${key}.${option}`)])),
+      };
+    }),
+  };
+};
