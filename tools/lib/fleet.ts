@@ -12,7 +12,7 @@ const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 /** What no captured host has, in the form in which kernel and tools print it. */
 const addToDom0 = (tree: TempTree): void => {
   const grants = hostRoot('credit-netlink-storm');
-  mkdirSync(tree.path('commands'), { recursive: true });
+  copyFileSync(`${grants}/bin/xen-diag`, tree.path('bin/xen-diag'));
   for (const domid of [0, 1]) {
     const command = `commands/xen-diag gnttab_query_size ${domid}`;
     copyFileSync(`${grants}/${command}`, tree.path(command));
