@@ -4,7 +4,7 @@ import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
 import type { RecordingRule } from './recording-rule.ts';
 import { dom0Rules, guestRules, hostRules, identityRules } from './recording-rules.ts';
-import { acceptWaitRules, grantAndEventRules } from './trace-rules.ts';
+import { acceptWaitRules, grantAndEventRules } from './probe-rules.ts';
 
 /** What a user may change of the pack. */
 export interface PackOptions {
