@@ -21,7 +21,7 @@ const CLEANUP = `node ${EXPORTER_FOLDER}/dist/main.js probes --cleanup`;
 const windows = (page: Exposition, result: string): number =>
   page.value('xen_exporter_probe_windows_total', { result }) ?? 0;
 
-/** The collector trace on real Xen: what it counts beside what others do, and that it leaves nothing behind. */
+/** The collector probes on real Xen: what it counts beside what others do, and that it leaves nothing behind. */
 export function describeProbes(stage: () => Stage): void {
   describe('probes', () => {
     const dom0 = (): Machine => stage().lab.dom0;
@@ -231,7 +231,7 @@ export function describeProbes(stage: () => Stage): void {
         expect(await stateOf(dom0())).toBe(before);
       });
 
-      test('probes after kill -9, until trace --cleanup', async () => {
+      test('probes after kill -9, until probes --cleanup', async () => {
         await startExporter(dom0(), startOptions('--collector.probes.window=60'));
         await untilArmed();
         expect(await dom0().succeeds(CLEANUP)).toBe(false);

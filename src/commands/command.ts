@@ -50,6 +50,10 @@ const exitStatus = { failed: 1, badUsage: 2 } as const;
 
 /** `runCommand` for a process: an error is printed, and becomes the exit status. */
 export const main = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
+  // The reader of a pipe may have enough of it, as `head` has.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     await runCommand(commands, args);
   } catch (error) {

@@ -5,5 +5,5 @@ import { probes } from './probes.ts';
 import { rules } from './rules.ts';
 import { serve } from './serve.ts';
 
-/** Every command; the first one runs when none is named. Usage, each --help, the manual page and docs/flags are made of this list. */
+/** Every command; the first one runs when none is named. Usage, each --help and the manual page are made of this list. */
 export const commands: readonly Command[] = [serve, helper, rules, health, probes];

@@ -176,7 +176,7 @@ export const globalOptions = {
     }),
   ),
   'path.tools': textListOption({
-    help: 'Folder to look in first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss; then comes the PATH, then /usr/lib/xen-*/bin. Repeatable.',
+    help: 'Folder to look in first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss; then comes the PATH, then /usr/lib/xen-*/bin. With another --path.procfs than /proc only these folders count, because other programs report this machine. Repeatable.',
     default: [],
     metavar: 'PATH',
     expected: 'a path that begins with /',

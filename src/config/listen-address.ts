@@ -3,7 +3,7 @@ const addressForm = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]*)):(\d{1,5})$/;
 // sun_path of unix(7), with its NUL.
 const mostPathBytes = 107;
 
-/** Reads `:10911`, `127.0.0.1:10911`, `[::1]:10911` or `unix:/run/x.sock`; undefined for anything else. */
+/** Reads `:28697`, `127.0.0.1:28697`, `[::1]:28697` or `unix:/run/x.sock`; undefined for anything else. */
 export const parseListenAddress = (text: string): { host: string; port: number } | { path: string } | undefined => {
   const [, path] = /^unix:(\/.+)$/.exec(text) ?? [];
   if (path !== undefined) return Buffer.byteLength(path) <= mostPathBytes ? { path } : undefined;

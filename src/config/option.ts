@@ -94,7 +94,7 @@ export const textListOption = (spec: {
   default: spec.default,
   metavar: spec.metavar,
   schema: checked(
-    `a list${spec.default.length > 0 ? ' of at least one' : ''}: ${spec.expected}`,
+    `${spec.default.length > 0 ? 'a list of at least one' : 'a list, each item'}: ${spec.expected}`,
     (value) =>
       Array.isArray(value) &&
       value.length >= Math.min(1, spec.default.length) &&

@@ -166,7 +166,7 @@ export const causesOnHost: readonly Alert[] = [
     about: 'guest',
     threshold: {
       value: 500_000,
-      why: 'A claim of the public write-up, for one guest at 10 Gb/s; slots are nine tenths of the operations in the lab (docs/lab.md). The collector trace counts the operations themselves, as far as they have the name of a guest (docs/probes.md).',
+      why: 'A claim of the public write-up, for one guest at 10 Gb/s; slots are nine tenths of the operations in the lab (docs/lab.md). The collector probes counts the operations themselves, as far as they have the name of a guest (docs/probes.md).',
     },
     measure: () =>
       'uuid:xen_netback_slots:rate5m unless on (uuid) uuid:xen_grant_operations:rate5m > uuid:xen_netback_slots:rate5m or on (uuid) uuid:xen_grant_operations:rate5m',

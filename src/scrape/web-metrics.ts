@@ -4,7 +4,7 @@ import { metrics } from './exporter-metrics.ts';
 
 /** Why a connection or a request was turned away. */
 export const refusals = [
-  /** A connection beyond --web.max-connections or --web.max-connections-per-client. */
+  /** A connection beyond --web.max-connections or web.max-connections-per-client. */
   'connections',
   /** A connection that did nothing, for another's sake. */
   'evicted',

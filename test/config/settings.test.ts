@@ -151,7 +151,7 @@ describe('a flag that cannot be used is named', () => {
       '--collector.listeners.source=proc',
       '--collector.listeners.source: this is no flag, set collector.listeners.source in the config file (--config.file)',
     ],
-    ['--path.tools=bin', '--path.tools: expected a list: a path that begins with /, found ["bin"]'],
+    ['--path.tools=bin', '--path.tools: expected a list, each item: a path that begins with /, found ["bin"]'],
     ['--collector.listeners.include=(', '--collector.listeners.include: expected a regular expression, found "("'],
     ['--web.config.file=', '--web.config.file: expected a path, found ""'],
     ['--path.procfs=proc', '--path.procfs: expected a path that begins with /, found "proc"'],

@@ -1,6 +1,12 @@
 import { commands } from '../../src/commands/registry.ts';
 import { defaultPort } from '../../src/config/global-options.ts';
-import { describeFlags, synopsis, type CommandText } from '../../src/config/usage.ts';
+import {
+  describeFileSettings,
+  describeFlags,
+  synopsis,
+  type CommandText,
+  type SettingText,
+} from '../../src/config/usage.ts';
 import { version } from '../../src/config/version.ts';
 
 /** Text for roff: a line may not begin with its control characters. */
@@ -15,13 +21,15 @@ const synopsisOf = (command: CommandText): string => {
   return `.B ${roff(words)}\n[\\fIFLAGS\\fR]`;
 };
 
-const flagsOf = (command: CommandText): string =>
-  describeFlags(command)
+const list = (settings: readonly SettingText[]): string =>
+  settings
     .map(
       ({ syntax, default: value, help }) =>
         `.TP\n.B ${roff(syntax)}\n${roff(help)}${value && ` Default: ${roff(value)}.`}`,
     )
     .join('\n');
+
+const flagsOf = (command: CommandText): string => list(describeFlags(command));
 
 const [first, ...others] = commands;
 
@@ -35,6 +43,9 @@ ${commands.map(synopsisOf).join('\n.br\n')}
 Serves metrics of accept queues, netfront, netback, event channels and the scheduling of vCPUs, in a guest or in Dom0, on port ${defaultPort}.
 .SH OPTIONS
 ${flagsOf(first!)}
+.SH CONFIG FILE
+Every flag is a key of the file that \\-\\-config.file names: \\-\\-log.level is the key level below log. These keys have no flag:
+${list(describeFileSettings(first!.settings))}
 .SH COMMANDS
 ${others
   .map(
@@ -46,7 +57,7 @@ ${flagsOf(command)}`,
 .SH FILES
 .TP
 .I /etc/default/xen\\-exporter
-Flags of the daemon that systemd starts, in ARGS.
+Flags of the exporter that systemd starts, in ARGS, and of its helper, in HELPER_ARGS.
 .SH SEE ALSO
 .I /usr/share/doc/xen\\-exporter
 `;

@@ -67,7 +67,7 @@ export const metrics = {
   ]),
   namespaces: gauge(
     'xen_exporter_network_namespaces',
-    'Network namespaces in which there are processes, ours among them: those whose listeners are read; unread, because there are more than --collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all. Source: /proc/PID/ns/net, setns(2).',
+    'Network namespaces in which there are processes, ours among them: those whose listeners are read; unread, because there are more than collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all. Source: /proc/PID/ns/net, setns(2).',
     ['state'],
   ),
 };

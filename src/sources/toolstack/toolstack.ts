@@ -97,7 +97,7 @@ class Retries {
 export class Toolstack {
   readonly xl: Xl | Unavailable;
   readonly directory: DomainDirectory;
-  /** Cadence of what collectors read from the toolstack themselves. */
+  /** When collectors read what they ask of the toolstack themselves. */
   readonly guarded: BackgroundTask['every'];
   readonly scheduled: BackgroundTask['every'];
   readonly #host: Host;
