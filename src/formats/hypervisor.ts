@@ -2,8 +2,6 @@ import { ParseError, quote } from './parse-error.ts';
 
 /** What Xen offers this domain, of /sys/hypervisor/properties/features; bit numbers from include/xen/interface/features.h. */
 export interface XenFeatures {
-  /** XENFEAT_auto_translated_physmap, bit 2: Xen translates the guest's memory: PVH and HVM guests, not PV. */
-  autoTranslatedPhysmap: boolean;
   /** XENFEAT_hvm_callback_vector, bit 8: events come through an interrupt vector of their own: PVH and HVM guests, not PV. */
   hvmCallbackVector: boolean;
   /** XENFEAT_dom0, bit 11: this is Dom0. */
@@ -19,5 +17,5 @@ export const parseFeatures = (text: string): XenFeatures => {
   if (!/^(?:[0-9a-f]{8})+$/.test(digits)) throw new ParseError('words of eight hex digits', quote(text));
   const word = Number.parseInt(digits.slice(-8), 16);
   const has = (bit: number): boolean => ((word >>> bit) & 1) === 1;
-  return { autoTranslatedPhysmap: has(2), hvmCallbackVector: has(8), dom0: has(11) };
+  return { hvmCallbackVector: has(8), dom0: has(11) };
 };

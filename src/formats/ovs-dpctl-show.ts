@@ -2,14 +2,10 @@ import { parseCounter } from './integer.ts';
 import { outputLines } from './output-lines.ts';
 import { ParseError, quote } from './parse-error.ts';
 
-/** One datapath of Open vSwitch: `system@ovs-system` is the kernel's. Counters, u64, since the datapath was made. */
+/** One datapath of Open vSwitch: `system@ovs-system` is the kernel's. */
 export interface Datapath {
   datapath: string;
-  /** Packets that a flow of the datapath matched. */
-  hits: number;
-  /** Packets that went to ovs-vswitchd for one. */
-  missed: number;
-  /** Packets dropped on their way there. */
+  /** Packets that no flow of the datapath matched, dropped on their way to ovs-vswitchd. Counter, u64, since the datapath was made. */
   lost: number;
 }
 
@@ -35,12 +31,9 @@ export const parseDpctlShow = (text: string): Datapath[] => {
     if (hits === undefined || missed === undefined || lost === undefined) {
       throw new ParseError('a line "lookups: hit:N missed:N lost:N"', quote(line));
     }
-    datapaths.push({
-      datapath,
-      hits: parseCounter(hits, `${datapath} hit`),
-      missed: parseCounter(missed, `${datapath} missed`),
-      lost: parseCounter(lost, `${datapath} lost`),
-    });
+    parseCounter(hits, `${datapath} hit`);
+    parseCounter(missed, `${datapath} missed`);
+    datapaths.push({ datapath, lost: parseCounter(lost, `${datapath} lost`) });
   }
   return datapaths;
 };

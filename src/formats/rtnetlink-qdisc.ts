@@ -24,15 +24,12 @@ const TCA_STATS_PKT64 = 8;
 // struct tcmsg, and where in it things are
 const tcmsgBytes = 20;
 const ifindexAt = 4;
-const handleAt = 8;
 const parentAt = 12;
 
 /** One queueing discipline of one network device. drops, requeues and overlimits are u32 and wrap. */
 export interface Qdisc {
   /** Number of the device (/sys/class/net/NAME/ifindex). */
   ifindex: number;
-  /** Its own handle, major << 16 | minor; 0 for one that the kernel chose. */
-  handle: number;
   /** Handle of the class it hangs from; 0xffffffff for a root. */
   parent: number;
   /** `fq_codel`, `mq`, `noqueue`, ... */
@@ -107,7 +104,6 @@ const parseQdisc = (view: DataView, { type, start, end }: NetlinkMessage): Qdisc
   needBytes('a qdisc', tcmsgBytes, end - start);
   const qdisc: Qdisc = {
     ifindex: view.getInt32(start + ifindexAt, true),
-    handle: view.getUint32(start + handleAt, true),
     parent: view.getUint32(start + parentAt, true),
     kind: '',
     sentBytes: 0,

@@ -23,7 +23,6 @@ export interface RunStateChange {
 
 /** Records that a physical CPU could not write because nobody had emptied its buffer. */
 export interface LostRecords {
-  readonly cpu: number;
   readonly count: number;
   /** When the first of them was lost, which may be long before the trace began; undefined where the record does not say. */
   readonly fromCycles: number | undefined;
@@ -140,7 +139,7 @@ export class XentraceParser {
       if (words < 1) throw new ParseError('a number of lost records', 'none');
       // Count, domain and vCPU, then the time of the first (insert_lost_records in xen/common/trace.c).
       const fromCycles = words >= 4 ? this.#cycles(view, wordsAt + 8) : undefined;
-      this.#reader.lost({ cpu, count: view.getUint32(wordsAt, true), fromCycles, toCycles: cycles });
+      this.#reader.lost({ count: view.getUint32(wordsAt, true), fromCycles, toCycles: cycles });
     }
   }
 

@@ -8,15 +8,13 @@ export interface XlCpupool {
   /** Physical CPUs in it. */
   cpus: number;
   scheduler: string;
-  /** Always true: xl knows no other. */
-  active: boolean;
   domains: number;
 }
 
 // "%-19s%3d %9s       y       %4d". A name of 19 bytes and more leaves no space before the number, so this is the last three characters,
 // or four behind a padded name.
 const pattern =
-  /^(?<name>.*)(?<cpus>(?<= {2})\d{4}| {2}\d| \d{2}|(?<! {2}\d)\d{3}) {1,9}(?<scheduler>\S{1,32}) {7}(?<active>[yn]) {7,10}(?<domains>\d{1,5})$/s;
+  /^(?<name>.*)(?<cpus>(?<= {2})\d{4}| {2}\d| \d{2}|(?<! {2}\d)\d{3}) {1,9}(?<scheduler>\S{1,32}) {7}[yn] {7,10}(?<domains>\d{1,5})$/s;
 
 /**
  * The cpupools that `xl cpupool-list` prints (tools/xl/xl_cpupool.c, main_cpupoollist). One whose name has a newline is left out (see
@@ -34,7 +32,6 @@ export const parseXlCpupoolList = (text: string): XlCpupool[] => {
     name: row['name']!,
     cpus: Number(row['cpus']),
     scheduler: row['scheduler']!,
-    active: row['active'] === 'y',
     domains: Number(row['domains']),
   }));
 };

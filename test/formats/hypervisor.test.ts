@@ -4,23 +4,19 @@ import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
 test.each([
-  ['pv-storm', { autoTranslatedPhysmap: false, hvmCallbackVector: false, dom0: false }],
-  ['pvh-storm', { autoTranslatedPhysmap: true, hvmCallbackVector: true, dom0: false }],
-  ['hvm-idle', { autoTranslatedPhysmap: true, hvmCallbackVector: true, dom0: false }],
+  ['pv-storm', { hvmCallbackVector: false, dom0: false }],
+  ['pvh-storm', { hvmCallbackVector: true, dom0: false }],
+  ['hvm-idle', { hvmCallbackVector: true, dom0: false }],
 ])('reads the features of %s', (guest, features) => {
   expect(parseFeatures(readText(`guests/${guest}/sys/hypervisor/properties/features`))).toEqual(features);
 });
 
 test('knows Dom0', () => {
-  expect(parseFeatures('000228f0\n')).toEqual({ autoTranslatedPhysmap: false, hvmCallbackVector: false, dom0: true });
+  expect(parseFeatures('000228f0\n')).toEqual({ hvmCallbackVector: false, dom0: true });
 });
 
 test('takes the lowest of several words, which is the last', () => {
-  expect(parseFeatures('ffffffff00000004\n')).toEqual({
-    autoTranslatedPhysmap: true,
-    hvmCallbackVector: false,
-    dom0: false,
-  });
+  expect(parseFeatures('ffffffff00000100\n')).toEqual({ hvmCallbackVector: true, dom0: false });
 });
 
 test.each([

@@ -8,18 +8,10 @@ const quiet: NetDevice = {
   receivePackets: 0,
   receiveErrors: 0,
   receiveDropped: 0,
-  receiveFifoErrors: 0,
-  receiveFrameErrors: 0,
-  receiveCompressed: 0,
-  receiveMulticast: 0,
   transmitBytes: 0,
   transmitPackets: 0,
   transmitErrors: 0,
   transmitDropped: 0,
-  transmitFifoErrors: 0,
-  transmitCollisions: 0,
-  transmitCarrierErrors: 0,
-  transmitCompressed: 0,
 };
 
 const headings = readText('guests/pv-storm/proc/net/dev').split('\n').slice(0, 2).join('\n');
@@ -48,7 +40,7 @@ test('reads the devices of Dom0: bridge, uplink and vifs', () => {
     new Map([
       ['lo', quiet],
       ['eth0', traffic(47979540, 36382, 1212644, 5440)],
-      ['xenbr0', { ...traffic(51045395, 72905, 8504387, 84856), receiveMulticast: 33 }],
+      ['xenbr0', traffic(51045395, 72905, 8504387, 84856)],
       ['vif1.0', traffic(4645870, 66167, 7183448, 79235)],
       ['vif2.0', traffic(75101, 382, 72991, 361)],
       ['vif3.0', traffic(67792, 313, 65378, 313)],
@@ -56,7 +48,7 @@ test('reads the devices of Dom0: bridge, uplink and vifs', () => {
   );
 });
 
-test('has every column in its place; a name may have a colon, and digits may follow the last one at once', () => {
+test('takes every counter from its column; a name may have a colon, and digits may follow the last one at once', () => {
   expect(parseNetDev(`${headings}\neth0:1:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n`)).toEqual(
     new Map([
       [
@@ -66,18 +58,10 @@ test('has every column in its place; a name may have a colon, and digits may fol
           receivePackets: 2,
           receiveErrors: 3,
           receiveDropped: 4,
-          receiveFifoErrors: 5,
-          receiveFrameErrors: 6,
-          receiveCompressed: 7,
-          receiveMulticast: 8,
           transmitBytes: 9,
           transmitPackets: 10,
           transmitErrors: 11,
           transmitDropped: 12,
-          transmitFifoErrors: 13,
-          transmitCollisions: 14,
-          transmitCarrierErrors: 15,
-          transmitCompressed: 16,
         },
       ],
     ]),
@@ -96,6 +80,18 @@ test.each([
   [
     `${headings}\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 -12 13 14 15 16\n`,
     'expected a number for eth0 transmitDropped, found "-12"',
+  ],
+  [
+    `${headings}\n  eth0: 1 2 3 4 -5 6 7 8 9 10 11 12 13 14 15 16\n`,
+    'expected a number for eth0 receiveFifoErrors, found "-5"',
+  ],
+  [
+    `${headings}\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 -16\n`,
+    'expected a number for eth0 transmitCompressed, found "-16"',
+  ],
+  [
+    `${headings}\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n`,
+    'expected a line "name: ..." of 16 counters, found "  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15"',
   ],
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseNetDev(text))).toBe(`ParseError: ${message}`);

@@ -4,25 +4,25 @@ import { parsePidCgroup } from '../../src/formats/proc-pid-cgroup.ts';
 import { parseNamespaceMounts } from '../../src/formats/proc-pid-mountinfo.ts';
 import { readText } from '../../tools/lib/fixture.ts';
 
-test('cgroups: one line for each hierarchy, version 2 without controllers', () => {
+test('cgroups: one line for each hierarchy', () => {
   const scope = '/system.slice/docker-c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeebeef.scope';
   expect(parsePidCgroup(readText('linux-6.18/proc-pid-cgroup'))).toEqual([
-    { controllers: 'name=systemd', path: scope },
-    { controllers: 'pids', path: '/' },
-    { controllers: 'blkio', path: '/' },
-    { controllers: 'freezer', path: '/' },
-    { controllers: 'devices', path: '/' },
-    { controllers: 'memory', path: scope },
-    { controllers: 'cpuset', path: '/' },
-    { controllers: 'cpuacct', path: '/' },
-    { controllers: 'cpu', path: '/' },
-    { controllers: '', path: scope },
+    scope,
+    '/',
+    '/',
+    '/',
+    '/',
+    scope,
+    '/',
+    '/',
+    '/',
+    scope,
   ]);
   expect(parsePidCgroup('')).toEqual([]);
 });
 
 test('a path of a cgroup may hold colons', () => {
-  expect(parsePidCgroup('0::/a:b\n')).toEqual([{ controllers: '', path: '/a:b' }]);
+  expect(parsePidCgroup('0::/a:b\n')).toEqual(['/a:b']);
 });
 
 test.each([

@@ -273,7 +273,7 @@ describe('what xl prints comes back, whatever the name', () => {
     fc.assert(
       fc.property(name, fc.nat({ max: 999 }), small, (shown, cpus, domains) => {
         const text = `${heading}\n${shown.padEnd(19)}${String(cpus).padStart(3)}    credit       y       ${String(domains).padStart(4)}\n`;
-        expect(parseXlCpupoolList(text)).toEqual([{ name: shown, cpus, scheduler: 'credit', active: true, domains }]);
+        expect(parseXlCpupoolList(text)).toEqual([{ name: shown, cpus, scheduler: 'credit', domains }]);
       }),
     );
   });
@@ -338,7 +338,7 @@ describe('what the kernel prints comes back', () => {
           );
           const devices = parseNetDev(`${first}\n${second}\n${rows.join('')}`);
           expect([...devices].map(([name, device]) => [name, ...Object.values(device)])).toEqual(
-            names.map((name) => [name, ...counters]),
+            names.map((name) => [name, ...counters.slice(0, 4), ...counters.slice(8, 12)]),
           );
         },
       ),

@@ -5,16 +5,16 @@ import { thrownBy } from './thrown-by.ts';
 
 test('reads the cpupool that every host has', () => {
   expect(parseXlCpupoolList(readText('xl/credit-storm.xl-cpupool-list'))).toEqual([
-    { name: 'Pool-0', cpus: 4, scheduler: 'credit', active: true, domains: 4 },
+    { name: 'Pool-0', cpus: 4, scheduler: 'credit', domains: 4 },
   ]);
   expect(parseXlCpupoolList(readText('xl/rtds-storm.xl-cpupool-list'))).toEqual([
-    { name: 'Pool-0', cpus: 4, scheduler: 'rtds', active: true, domains: 4 },
+    { name: 'Pool-0', cpus: 4, scheduler: 'rtds', domains: 4 },
   ]);
 });
 
 const capture = readText('xl/credit-two-pools.xl-cpupool-list');
-const pool0 = { name: 'Pool-0', cpus: 3, scheduler: 'credit', active: true, domains: 3 };
-const pool1 = { name: 'pool1', cpus: 1, scheduler: 'credit2', active: true, domains: 1 };
+const pool0 = { name: 'Pool-0', cpus: 3, scheduler: 'credit', domains: 3 };
+const pool1 = { name: 'pool1', cpus: 1, scheduler: 'credit2', domains: 1 };
 
 test('reads two cpupools with a scheduler each', () => {
   expect(parseXlCpupoolList(capture)).toEqual([pool0, pool1]);

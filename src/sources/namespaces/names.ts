@@ -51,7 +51,7 @@ export class NamespaceNames {
   }
 
   #candidates(inode: number | undefined, pid: string): (string | undefined)[] {
-    const paths = parsed(this.#procfs, `${pid}/cgroup`, parsePidCgroup).map(({ path }) => path);
+    const paths = parsed(this.#procfs, `${pid}/cgroup`, parsePidCgroup);
     const [, oldLxc] = paths.map((path) => containerOfOldLxc.exec(path)).find((match) => match !== null) ?? [];
     const mount = inode === undefined ? undefined : this.#mounts.get(inode);
     return [partOf(paths, pod), partOf(paths, container), oldLxc, mount, partOf(paths, service)];
