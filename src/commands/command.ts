@@ -31,7 +31,7 @@ const readConfigFile = (path: string): ConfigFile => {
 };
 
 /** Runs the command that the arguments (without program and script) name, the first where they name none. Rejects with UsageError and with what the command throws. */
-export const runCommand = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
+const runCommand = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
   const named = commands.find(({ name }) => name === args[0]);
   const command = named ?? commands[0]!;
   if (!named && args[0] !== undefined && !args[0].startsWith('-')) {

@@ -16,7 +16,7 @@ const options = {
 };
 
 /** Takes probes away that were left behind; resolves to one line for each. Rejects with AnotherExporter and FileError. */
-export const cleanUp = async (procfs: FileTree, tracefs: Tracefs): Promise<string> => {
+const cleanUp = async (procfs: FileTree, tracefs: Tracefs): Promise<string> => {
   const isThere = needsTracefs(tracefs.files);
   if (isThere !== true) throw new Error(isThere.reason);
   const removed = await removeLeftovers({ procfs, tracefs });

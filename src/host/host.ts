@@ -21,7 +21,7 @@ export interface Host {
 }
 
 /** Work that was not begun because its time was over. */
-export class DeadlineExceeded extends Error {
+class DeadlineExceeded extends Error {
   override readonly name = 'DeadlineExceeded';
 }
 

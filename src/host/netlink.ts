@@ -5,7 +5,7 @@ import { NetlinkUnavailable } from './netlink-error.ts';
 export { NamespaceRefused, NetlinkUnavailable } from './netlink-error.ts';
 
 /** Netlink protocols that the product speaks (include/uapi/linux/netlink.h). */
-export const netlinkProtocols = { route: 0, sockDiag: 4 } as const;
+const netlinkProtocols = { route: 0, sockDiag: 4 } as const;
 export type NetlinkProtocol = keyof typeof netlinkProtocols;
 
 /** Another network namespace, in which a socket of sock_diag is open. The socket keeps the namespace alive: close it when nobody else is in there. */

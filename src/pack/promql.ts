@@ -1,5 +1,5 @@
 /** How far back rates look: long enough for four scrapes a minute to give a mean, short enough for a page. */
-export const window = '5m';
+const window = '5m';
 
 /** PromQL over the metrics of the exporters: every selector takes the jobs that scrape them. */
 export class Promql {

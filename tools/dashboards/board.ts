@@ -35,7 +35,7 @@ export interface Board {
 const columns = 24;
 /** That of Grafana 11: later ones bring it up to theirs. */
 const schemaVersion = 39;
-export const tag = 'xen-exporter';
+const tag = 'xen-exporter';
 
 /** The dashboard as Grafana reads it. Throws where panels of a line do not fill it. */
 export const dashboard = ({ uid, title, description, variables, alertsMarked, sections }: Board): Dashboard => {

@@ -1,5 +1,4 @@
 import { dashboardUids, dashboardVariables } from '../../src/pack/dashboards.ts';
-import { alertNamed } from '../../src/pack/alerts.ts';
 
 const kept = '${__url_time_range}&var-datasource=${datasource}&${job:queryparam}';
 
@@ -23,6 +22,3 @@ export const toExporter = (field: string): { title: string; url: string } => ({
 
 /** Leads to the runbook of the alert whose name the cell has. */
 export const toRunbook = { title: 'Runbook', url: '${runbooks:raw}${__value.raw}.md' };
-
-/** Leads to the runbook of this alert. */
-export const runbookOf = (alert: string): string => `\${runbooks:raw}${alertNamed(alert).name}.md`;

@@ -44,7 +44,7 @@ ${metricTable([...exporterMetrics, ...processMetrics])}
 `;
 
 /** The README's table of flags. */
-export const flagTable = (): string =>
+const flagTable = (): string =>
   table(
     ['Flag', 'Default', 'Meaning'],
     describeFlags(serve).map(({ syntax, default: value, help }) => [

@@ -75,7 +75,7 @@ export const interpolated = (expr: string, choice: Choice): string =>
 const escaped = (value: string): string => value.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\\\$&');
 
 /** Several values as Grafana joins them for a regular expression. */
-export const oneOf = (values: readonly string[]): string =>
+const oneOf = (values: readonly string[]): string =>
   values.length === 1 ? escaped(values[0]!) : `(${values.map(escaped).join('|')})`;
 
 /** The options of a variable, when others are as chosen. */

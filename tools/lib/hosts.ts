@@ -23,7 +23,7 @@ export const hostRoot = (name: HostName): string => join(project, 'test/fixtures
 const firstLine = (text: string): string => /\S.*/.exec(text)?.[0].trimEnd() ?? '';
 
 /** Commands that say what was captured of them, as `bin/` would but without a process. Only programs of which something was captured are there. */
-export const replayCommands = (root: string): Commands => {
+const replayCommands = (root: string): Commands => {
   const folder = resolve(root, 'commands');
   const captured = (name: string): string | undefined => {
     const file = resolve(folder, name);

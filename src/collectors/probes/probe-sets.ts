@@ -54,7 +54,6 @@ const grantFunctions = {
   unmap: { function: 'gnttab_unmap_refs', count: argument(4) },
 } as const;
 export const grantOperations = ['copy', 'map', 'unmap'] as const;
-export type GrantOperation = (typeof grantOperations)[number];
 
 // A thread can be moved to another CPU in a call, and idle ones share a number: so both.
 const sameCall = 'cpu,common_pid';

@@ -1,5 +1,5 @@
 /** What a helper says on a connection: any number of `output` and `alive`, then one of the others, which ends it. */
-export const frameTypes = ['output', 'alive', 'answer', 'refusal'] as const;
+const frameTypes = ['output', 'alive', 'answer', 'refusal'] as const;
 export type FrameType = (typeof frameTypes)[number];
 
 export interface Frame {
