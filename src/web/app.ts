@@ -8,7 +8,6 @@ import { collectorNames } from './collector-filter.ts';
 import { landingPage } from './landing-page.ts';
 import { inTurn } from './in-turn.ts';
 import { negotiate } from './negotiate.ts';
-import { scrapeTimeout } from './scrape-timeout.ts';
 import type { Handlers } from './server.ts';
 
 export interface WebOptions {
@@ -27,6 +26,17 @@ export interface WebOptions {
   readonly telemetryPath: string;
   readonly timeoutOffsetSeconds: number;
 }
+
+// Prometheus's default scrape_timeout, for clients that do not name theirs.
+const defaultTimeoutSeconds = 10;
+const leastTimeoutSeconds = 0.05;
+
+/** Time that a scrape may take, in seconds: the client's scrape timeout (at most an hour), less an offset for the way there and back. */
+const scrapeTimeout = (header: string | undefined, offsetSeconds: number): number => {
+  const announced = Number(header);
+  const seconds = header !== undefined && announced > 0 ? announced : defaultTimeoutSeconds;
+  return Math.max(leastTimeoutSeconds, Math.min(seconds, 3600) - offsetSeconds);
+};
 
 const notFound: RequestHandler = (_request, response) => {
   response.status(404).type('text/plain').send('Not found\n');
