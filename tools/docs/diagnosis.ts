@@ -2,10 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
+import { withPart } from './markers.ts';
 
 const folder = new URL('../../lab/recordings/', import.meta.url);
-const begin = '<!-- Results: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
-const end = '<!-- prettier-ignore-end -->';
 
 /** All that was recorded, by its name: scheduler and fault. */
 export const recordings: ReadonlyMap<string, RecordedFault> = new Map(
@@ -185,10 +184,8 @@ Expected: ${expected!.alert}${expected!.causes ? `, by ${expected!.causes.join('
 ${moved(fault).join('\n')}`;
 };
 
-/** The page with the results of the last runs made anew. Throws where it has no place for them. */
+/** docs/diagnosis.md with the results of the last runs. Throws if the page lacks a marker. */
 export const withResults = (page: string): string => {
-  const [before, after] = [page.indexOf(begin), page.indexOf(end)];
-  if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in the page`);
   const all = [...recordings];
   const table = `| Fault or load | Clock | Right | Told | after | Pages | Over after | False pages |
 | ------------- | ----: | ----- | ---- | ----: | ----: | ---------: | ----------: |
@@ -197,5 +194,6 @@ ${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;
   const unseen = `### No fault raises
 
 ${[...withoutFault].map(([alert, why]) => `- [${alert}](../runbooks/${alert}.md): ${why}.`).join('\n')}`;
-  return `${page.slice(0, before + begin.length)}\n\n${[table, ...sections, unseen].join('\n\n')}\n\n${page.slice(after)}`;
+  const part = { path: 'docs/diagnosis.md', marker: 'Results' };
+  return withPart(page, part, [table, ...sections, unseen].join('\n\n'));
 };

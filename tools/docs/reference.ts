@@ -6,6 +6,7 @@ import type { Descriptor } from '../../src/metrics/descriptor.ts';
 import { processMetrics } from '../../src/scrape/process-metrics.ts';
 import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { cipherSuites, curves, tlsVersions } from '../../src/web/config/tls-names.ts';
+import { withPart } from './markers.ts';
 
 const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
@@ -70,20 +71,12 @@ const fileSettingTable = (): string => {
   );
 };
 
-const end = '<!-- prettier-ignore-end -->';
-
-/** A page with what stands in the place that NAME marks made anew. Throws where the page has no such place. */
-const withMade = (name: string, page: string, made: string): string => {
-  const begin = `<!-- ${name}: made by npm run docs. -->\n<!-- prettier-ignore-start -->`;
-  const before = page.indexOf(begin);
-  const after = page.indexOf(end, before);
-  if (before < 0 || after < 0) throw new Error(`expected "${begin}" and "${end}" after it`);
-  return `${page.slice(0, before + begin.length)}\n\n${made}\n\n${page.slice(after)}`;
+/** The README with its tables of flags and of settings without one. Throws if it lacks a marker. */
+export const withFlagTable = (readme: string): string => {
+  const path = 'README.md';
+  const withFlags = withPart(readme, { path, marker: 'Flags' }, flagTable());
+  return withPart(withFlags, { path, marker: 'Settings' }, fileSettingTable());
 };
-
-/** The README with its tables of flags and of settings without one. */
-export const withFlagTable = (readme: string): string =>
-  withMade('Settings', withMade('Flags', readme, flagTable()), fileSettingTable());
 
 const nameTable = (what: string, names: Readonly<Record<string, string>>): string =>
   table(
@@ -91,11 +84,11 @@ const nameTable = (what: string, names: Readonly<Record<string, string>>): strin
     Object.entries(names).map(([ours, theirs]) => [`\`${ours}\``, `\`${theirs}\``]),
   );
 
-/** docs/security.md with its tables of names. */
+/** docs/security.md with its tables of names. Throws if it lacks a marker. */
 export const withTlsNames = (page: string): string =>
-  withMade(
-    'TLS names',
+  withPart(
     page,
+    { path: 'docs/security.md', marker: 'TLS names' },
     [nameTable('Cipher suite', cipherSuites), nameTable('Curve', curves), nameTable('Version', tlsVersions)].join(
       '\n\n',
     ),

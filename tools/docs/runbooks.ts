@@ -1,9 +1,7 @@
 import { degreesOf, type Alert, type Degree } from '../../src/pack/alert.ts';
 import { defaultPackOptions, measureOf, thresholdKey } from '../../src/pack/pack.ts';
 import { seenInRuns, withoutFault } from './diagnosis.ts';
-
-const begin = '<!-- Facts: made by npm run docs. -->\n<!-- prettier-ignore-start -->';
-const end = '<!-- prettier-ignore-end -->';
+import { withPart } from './markers.ts';
 
 const kinds = {
   symptom: 'Symptom: clients feel it',
@@ -36,12 +34,9 @@ const facts = (alert: Alert): string => {
   ].join('\n\n');
 };
 
-/** The runbook with its facts made anew. Throws where it has no place for them. */
-export const withFacts = (page: string, alert: Alert): string => {
-  const [before, after] = [page.indexOf(begin), page.indexOf(end)];
-  if (before < 0 || after < before) throw new Error(`expected "${begin}" and "${end}" in ${alert.name}.md`);
-  return `${page.slice(0, before + begin.length)}\n\n${facts(alert)}\n\n${page.slice(after)}`;
-};
+/** The runbook of an alert with its facts. Throws if the page lacks a marker. */
+export const withFacts = (page: string, alert: Alert): string =>
+  withPart(page, { path: `runbooks/${alert.name}.md`, marker: 'Facts' }, facts(alert));
 
 /** A command of a runbook, and the machine to type it on. */
 export interface RunbookCommand {

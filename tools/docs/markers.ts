@@ -1,0 +1,19 @@
+const end = '<!-- prettier-ignore-end -->';
+
+/** A part of a page that `npm run docs` writes. */
+export interface GeneratedPart {
+  /** Path of the page, for errors. */
+  readonly path: string;
+  /** Name in the comment that begins the part. */
+  readonly marker: string;
+}
+
+/** Replaces the text between the markers of a part, and nothing else of the page. Throws if the page lacks a marker. */
+export const withPart = (page: string, { path, marker }: GeneratedPart, text: string): string => {
+  const begin = `<!-- ${marker}: made by npm run docs. -->\n<!-- prettier-ignore-start -->`;
+  const beginAt = page.indexOf(begin);
+  if (beginAt < 0) throw new Error(`${path}: expected ${JSON.stringify(begin)}, found none`);
+  const endAt = page.indexOf(end, beginAt);
+  if (endAt < 0) throw new Error(`${path}: expected "${end}" after the marker "${marker}", found none`);
+  return `${page.slice(0, beginAt + begin.length)}\n\n${text}\n\n${page.slice(endAt)}`;
+};
