@@ -2,6 +2,7 @@ import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import type { Chain } from './chain.ts';
 import { NEIGHBOUR, VICTIM, type Expected } from './fault.ts';
 import type { Verdict } from './judge.ts';
+import { EXPORTER_PORT } from '../harness/lab.ts';
 import { SCRAPE_INTERVAL_SECONDS, type Speed } from './rule-clock.ts';
 
 /** What exporters served during a near miss and the fault, or during a healthy load. */
@@ -15,13 +16,27 @@ export interface RecordedFault {
   /** At which scrapes the near miss and the fault began, it was there, the expected was told, and it was undone. Before the first is history. */
   slots: { begin: number; begun: number; injected: number; told?: number; undone: number };
   verdict: Omit<Verdict, 'times'>;
-  /** Series by name and labels: a value for each scrape, null where there is none. */
+  /** Series by name and labels (recordedName): a value for each scrape, null where there is none. */
   series: ValuesBySeries;
   /** What the rules recorded of the victim and of its host meanwhile, likewise; for the docs. */
   rows: ValuesBySeries;
 }
 
 type ValuesBySeries = Record<string, (number | null)[]>;
+
+/**
+ * A series as recordings name it. The machine's name replaces the labels of its target, and no value holds the exporter's port:
+ * withTargetLabels (recordings.ts) restores both.
+ */
+const recordedName = ({ __name__: name, ...labels }: Readonly<Record<string, string>>): string => {
+  const own = Object.entries(labels)
+    .filter(([label]) => label !== 'job')
+    .map(([label, value]) => {
+      const withoutPort = value === String(EXPORTER_PORT) ? 'exporter' : value.replace(`:${EXPORTER_PORT}`, '');
+      return `${label === 'instance' ? 'machine' : label}=${JSON.stringify(withoutPort)}`;
+    });
+  return `${name}{${own.join(',')}}`;
+};
 
 /** All that the rules ask for, scrape by scrape. */
 export async function recordedFault(
@@ -37,11 +52,9 @@ export async function recordedFault(
   const stored = async (selector: string): Promise<ValuesBySeries> => {
     const series: ValuesBySeries = {};
     for (const { labels, samples } of await prometheus.samples(`${selector}[${Math.ceil(end - begin)}s]`, end)) {
-      const { __name__: name, ...rest } = labels;
-      const own = Object.entries(rest).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
       const values = Array.from({ length: slotOf(end) + 1 }, (): number | null => null);
       for (const [time, value] of samples) values[slotOf(time)] = value;
-      series[`${name}{${own.join(',')}}`] = values;
+      series[recordedName(labels)] = values;
     }
     return series;
   };

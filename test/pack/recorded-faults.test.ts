@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { recordings } from '../../tools/docs/diagnosis.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { toolSays } from '../../tools/lib/debian.ts';
+import { recordings } from '../../lab/faults/recordings.ts';
 import { trueTickets, type Concern, type Expected } from '../../lab/faults/fault.ts';
 
 let folder: string;

@@ -1,21 +1,7 @@
 // What the runs of npm run lab:faults recorded, as the docs show it.
-import { readdirSync, readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
+import { recordings } from '../../lab/faults/recordings.ts';
 import { withPart } from './markers.ts';
-
-const folder = new URL('../../lab/recordings/', import.meta.url);
-
-/** All that was recorded, by its name: scheduler and fault. */
-export const recordings: ReadonlyMap<string, RecordedFault> = new Map(
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.json.gz'))
-    .sort()
-    .map((name) => [
-      name.replace('.json.gz', ''),
-      JSON.parse(gunzipSync(readFileSync(new URL(name, folder))).toString()) as RecordedFault,
-    ]),
-);
 
 /** Alerts that no fault of the lab raises, and why; their rules are judged by unit tests alone. */
 export const withoutFault: ReadonlyMap<string, string> = new Map([

@@ -1,9 +1,10 @@
 // npm run docs: writes what the docs, the rules and the dashboards take from the code.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { recordings } from '../../lab/faults/recordings.ts';
 import { dashboardFiles } from '../dashboards/dashboards.ts';
 import { renderRules } from '../../src/commands/rules.ts';
 import { alerts } from '../../src/pack/alerts.ts';
-import { picture, recordings, withResults } from './diagnosis.ts';
+import { picture, withResults } from './diagnosis.ts';
 import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
 import { withFacts } from './runbooks.ts';
 
