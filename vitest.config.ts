@@ -1,9 +1,19 @@
 import { defineConfig } from 'vitest/config';
 import { SummaryReporter } from './tools/lib/summary-reporter.ts';
 
+// The place or the suffix of a test file decides its project, and the project what the test may use:
+//   *.test.ts         unit: Node and a kernel. No tool, no root, no network, no build.
+//   *.debian.test.ts  debian: tools of Debian (promtool, openssl, ss), which a setup downloads once, and root where a test asks for it.
+//   e2e/              e2e: what `npm run build` made, and the tools.
+//   package/          package: what `npm run package` made.
+const debian = 'test/**/*.debian.test.ts';
+const e2e = 'test/e2e/**/*.test.ts';
+const packages = 'test/package/**/*.test.ts';
+
+const globalSetup = './test/support/debian-setup.ts';
+
 export default defineConfig({
   test: {
-    globalSetup: './test/support/global-setup.ts',
     reporters: ['default', new SummaryReporter()],
     pool: 'forks',
     testTimeout: 30_000,
@@ -14,17 +24,23 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/package/**'],
+          exclude: [debian, e2e, packages],
+          setupFiles: './test/support/no-debian-tools.ts',
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'debian', include: [debian], globalSetup, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         // Measures a real kernel in real time: one file at a time, and after everything that keeps the processors busy.
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: [e2e],
+          globalSetup,
           fileParallelism: false,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
@@ -32,12 +48,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: 'package',
-          include: ['test/package/**/*.test.ts'],
-          testTimeout: 600_000,
-          sequence: { groupOrder: 3 },
-        },
+        test: { name: 'package', include: [packages], testTimeout: 600_000, sequence: { groupOrder: 3 } },
       },
     ],
   },
