@@ -178,6 +178,20 @@ const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, 
 const lastMinute = (all: Series): number =>
   Object.values(all).every((value) => typeof value === 'number') ? 25 : steps - 5;
 
+interface AlertTest {
+  eval_time: string;
+  alertname: string;
+  exp_alerts: object[];
+}
+
+/** A test group of promtool. */
+export interface PromtoolTest {
+  interval: string;
+  input_series: { series: string; values: string }[];
+  alert_rule_test?: AlertTest[];
+  promql_expr_test?: object[];
+}
+
 /** A test of promtool: with these series those alerts fire at that minute, with all labels and annotations, and no others. */
 export const promtoolTest = (all: Series, expected: readonly Expected[], minute = lastMinute(all)) => ({
   interval: '1m',
@@ -193,3 +207,12 @@ export const promtoolTest = (all: Series, expected: readonly Expected[], minute 
       }),
   })),
 });
+
+/** The same on a host of its own with this number, and about a guest of its own. */
+export const onHost = (scenario: PromtoolTest, number: number): PromtoolTest =>
+  JSON.parse(
+    JSON.stringify(scenario)
+      .replaceAll(dom0, `dom0-${number}:10911`)
+      .replaceAll(guest, `web-${number}:10911`)
+      .replaceAll(uuid, `${uuid.slice(0, -4)}${String(number).padStart(4, '0')}`),
+  ) as PromtoolTest;

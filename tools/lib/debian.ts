@@ -103,11 +103,16 @@ export async function debianTool(name: ToolName): Promise<Tool> {
   return onPath === undefined ? unpackedTool(name) : { path: onPath, env: process.env };
 }
 
-/** What a tool says, on either stream, whatever its exit status. */
-export async function toolSays(name: ToolName, args: readonly string[], cwd?: string): Promise<ToolAnswer> {
+/** What a tool prints on either stream, whatever its exit status. */
+export async function toolSays(
+  name: ToolName,
+  args: readonly string[],
+  variables: NodeJS.ProcessEnv = {},
+): Promise<ToolAnswer> {
   const { path, env } = await debianTool(name);
+  const options = { env: { ...env, ...variables }, maxBuffer: 16 << 20 };
   return new Promise((done) => {
-    execFile(path, args, { env, cwd, maxBuffer: 16 << 20 }, (_error, stdout, stderr) => done({ stdout, stderr }));
+    execFile(path, args, options, (_error, stdout, stderr) => done({ stdout, stderr }));
   });
 }
 

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { alerts } from '../../src/pack/alerts.ts';
+import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { exportedMetrics, metricsIn } from '../support/promql.ts';
+
+test('names, severities and texts are as people expect them', () => {
+  for (const { name, summary, threshold } of alerts) {
+    expect(name).toMatch(/^Xen[A-Z][A-Za-z0-9]{1,36}$/);
+    expect(summary.length, name).toBeLessThan(120);
+    expect(threshold.why, name).toMatch(/\.$/);
+  }
+  expect(new Set(alerts.map(({ name }) => name)).size).toBe(alerts.length);
+});
+
+test('every metric that a rule names is one that an exporter, Prometheus or a rule before it has', () => {
+  const known = new Set(exportedMetrics);
+  for (const { rules } of rulePack(defaultPackOptions)) {
+    for (const rule of rules) {
+      const names = metricsIn(rule.expr);
+      expect(names.length).toBeGreaterThan(0);
+      // A rule may look back upon itself.
+      if ('record' in rule) known.add(rule.record);
+      expect(names.filter((name) => !known.has(name))).toEqual([]);
+    }
+  }
+});

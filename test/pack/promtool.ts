@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { toolSays } from '../../tools/lib/debian.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { onHost, type PromtoolTest } from './scenario.ts';
+
+type Scenario = readonly [name: string, PromtoolTest];
+
+/** Time limit of a run of promtool, on a machine that is busy with other work. */
+export const timeout = 300_000;
+
+/** Go spends a quarter of promtool's time on collecting garbage with its default, 100 %. */
+const SELDOM_COLLECTED = { GOGC: '400' };
+
+/** What promtool prints about these tests of the rule pack. */
+export const verdict = async (tests: readonly PromtoolTest[], evaluationInterval = '1m'): Promise<string> => {
+  using folder = new TempTree();
+  folder.write({
+    'rules.yml': JSON.stringify({ groups: rulePack(defaultPackOptions) }),
+    'test.yml': JSON.stringify({ rule_files: ['rules.yml'], evaluation_interval: evaluationInterval, tests }),
+  });
+  const { stdout, stderr } = await toolSays('promtool', ['test', 'rules', folder.path('test.yml')], SELDOM_COLLECTED);
+  return stdout + stderr;
+};
+
+/** Tests of the same minutes as one test, each on a host of its own. */
+export const merged = (tests: readonly PromtoolTest[]): PromtoolTest => {
+  if (tests.length === 1) return tests[0]!;
+  const all = tests.map(onHost);
+  const ofAlerts = Map.groupBy(
+    all.flatMap(({ alert_rule_test = [] }) => alert_rule_test),
+    ({ eval_time, alertname }) => `${eval_time} ${alertname}`,
+  );
+  return {
+    interval: all[0]!.interval,
+    input_series: all.flatMap(({ input_series }) => input_series),
+    alert_rule_test: [...ofAlerts.values()].map((each) => ({
+      ...each[0]!,
+      exp_alerts: each.flatMap(({ exp_alerts }) => exp_alerts),
+    })),
+    promql_expr_test: all.flatMap(({ promql_expr_test = [] }) => promql_expr_test),
+  };
+};
+
+/** The verdict on each test, from as few runs of promtool as possible: when a run fails, its halves run alone. */
+const verdicts = async (tests: readonly PromtoolTest[], evaluationInterval: string): Promise<string[]> => {
+  const all = await verdict([merged(tests)], evaluationInterval);
+  if (all.includes('SUCCESS') || tests.length === 1) return tests.map(() => all);
+  const middle = Math.ceil(tests.length / 2);
+  const each = [
+    ...(await verdicts(tests.slice(0, middle), evaluationInterval)),
+    ...(await verdicts(tests.slice(middle), evaluationInterval)),
+  ];
+  // Hosts that disturb each other fail together only.
+  return each.every((one) => one.includes('SUCCESS')) ? tests.map(() => all) : each;
+};
+
+/** The verdict on each of these scenarios by name. Those that end at the same minute share a run. */
+const verdictsByName = async (scenarios: readonly Scenario[], evaluationInterval: string) => {
+  const found = new Map<string, string>();
+  for (const run of Map.groupBy(scenarios, ([, { alert_rule_test }]) => alert_rule_test?.[0]?.eval_time).values()) {
+    const tests = run.map(([, scenario]) => scenario);
+    const all = await verdicts(tests, evaluationInterval);
+    run.forEach(([name], index) => found.set(name, all[index]!));
+  }
+  return found;
+};
+
+/**
+ * Makes a test of each scenario, and runs all of them together, each on a host of its own: promtool's time goes to evaluating each rule each minute,
+ * and depends little on the number of series.
+ */
+export const testSideBySide = (scenarios: readonly Scenario[], evaluationInterval = '1m'): void => {
+  let found: Promise<Map<string, string>> | undefined;
+  test.for(scenarios)('%s', { timeout }, async ([name], { task }) => {
+    const wanted = new Set(task.suite!.tasks.filter(({ mode }) => mode === 'run').map((each) => each.name));
+    found ??= verdictsByName(
+      scenarios.filter(([each]) => wanted.has(each)),
+      evaluationInterval,
+    );
+    expect((await found).get(name)).toContain('SUCCESS');
+  });
+};

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { trueTickets, type Concern, type Expected } from '../../lab/faults/fault.ts';
+import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
+import { recordings } from '../../lab/faults/recordings.ts';
+import { timeout, verdict } from './promtool.ts';
+import type { PromtoolTest } from './scenario.ts';
+
+/** A series' values in promtool's notation; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
+const notation = (series: string, values: readonly (number | null)[], speed: number): string => {
+  const factor = /^\w+_(total|count|sum|bucket)\{/.test(series) ? speed : 1;
+  return values
+    .map((value, index) =>
+      value === null ? (index > 0 && values[index - 1] !== null ? 'stale' : '_') : value * factor,
+    )
+    .join(' ');
+};
+
+const firing = (selector: string): string => `ALERTS{alertstate="firing",${selector}}`;
+const alert = ({ alert: name, domain = '' }: Concern): string => firing(`alertname="${name}",domain="${domain}"`);
+const pages = firing('severity="critical"');
+
+/** What is not to be told while the fault is there: pages of others, and tickets that are not true and that no page of their guest mutes (alertmanager/alertmanager.yml). */
+const untrue = (expected: Expected | undefined): string[] => {
+  const { severity, domain = '' } = expected ?? {};
+  const muted = firing('severity="warning",kind=~"cause|symptom"');
+  const tickets = `(${firing('severity="warning",kind!~"cause|symptom"')} or (${muted} unless on (host, domain) ${firing('severity="critical",kind="symptom"')}))`;
+  return [
+    severity === 'critical' ? firing(`severity="critical",domain!="${domain}"`) : pages,
+    (expected ? trueTickets(expected) : []).reduce((expr, concern) => `${expr} unless ${alert(concern)}`, tickets),
+  ];
+};
+
+const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFault): PromtoolTest => {
+  const { told: toldBy = NaN } = slots;
+  const at = (slot: number): string => `${Math.round(slot * intervalSeconds)}s`;
+  const isTrue = (slot: number, expr: string) => ({
+    eval_time: at(slot),
+    expr: `count(${expr}) > bool 0`,
+    exp_samples: [{ labels: '{}', value: 1 }],
+  });
+  const isNever = (slot: number, expr: string) => ({ eval_time: at(slot), expr, exp_samples: [] });
+  const during = Math.round((slots.undone - slots.injected) * intervalSeconds);
+  const slotsBetween = (from: number, to: number): number[] =>
+    Array.from({ length: to - from }, (_, index) => from + index);
+  // A healthy load has no near miss before it.
+  const from = expected ? slots.begun : slots.begin;
+  const harmless = slotsBetween(slots.begin, from).map((slot) => isNever(slot, pages));
+  const wrong = untrue(expected);
+  const nothingElse = slotsBetween(from, slots.undone).flatMap((slot) => wrong.map((expr) => isNever(slot, expr)));
+  const told = expected
+    ? [
+        isTrue(slots.undone, `count_over_time(${alert(expected)}[${during}s])`),
+        ...(expected.causes
+          ? [
+              // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
+              isTrue(
+                toldBy + 1,
+                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{alertname="${expected.alert}"}) and {cause=~"${expected.causes.join('|')}"})[${2 * intervalSeconds}s:15s])`,
+              ),
+            ]
+          : []),
+      ]
+    : [];
+  return {
+    interval: `${intervalSeconds}s`,
+    input_series: Object.entries(series).map(([each, values]) => ({
+      series: each,
+      values: notation(each, values, speed),
+    })),
+    promql_expr_test: [...harmless, ...nothingElse, ...told],
+  };
+};
+
+/** Makes a test of each of these recordings: what exporters on a real Xen served while things went wrong there (npm run lab:faults). */
+export const testReplays = (isWanted: (name: string) => boolean): void =>
+  test.each([...recordings].filter(([name]) => isWanted(name)))('%s', { timeout }, async (_, fault) => {
+    expect(await verdict([replay(fault)], '15s')).toContain('SUCCESS');
+  });
