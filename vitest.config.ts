@@ -4,9 +4,11 @@ import { SummaryReporter } from './tools/lib/summary-reporter.ts';
 // The place or the suffix of a test file decides its project, and the project what the test may use:
 //   *.test.ts         unit: Node and a kernel. No tool, no root, no network, no build.
 //   *.debian.test.ts  debian: tools of Debian (promtool, openssl, ss), which a setup downloads once, and root where a test asks for it.
+//   *.matrix.test.ts  matrix: the many cases of which a *.debian.test.ts runs a representative part.
 //   e2e/              e2e: what `npm run build` made, and the tools.
 //   package/          package: what `npm run package` made.
 const debian = 'test/**/*.debian.test.ts';
+const matrix = 'test/**/*.matrix.test.ts';
 const e2e = 'test/e2e/**/*.test.ts';
 const packages = 'test/package/**/*.test.ts';
 
@@ -24,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [debian, e2e, packages],
+          exclude: [debian, matrix, e2e, packages],
           setupFiles: './test/support/no-debian-tools.ts',
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -33,6 +35,10 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'debian', include: [debian], globalSetup, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: 'matrix', include: [matrix], globalSetup, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         // Measures a real kernel in real time: one file at a time, and after everything that keeps the processors busy.

@@ -1,3 +1,3 @@
-import { testReplays } from './replay.ts';
+import { representatives, testReplays } from './replay.ts';
 
-testReplays(() => true);
+testReplays((name) => representatives.has(name));

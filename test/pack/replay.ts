@@ -5,6 +5,15 @@ import { recordings } from '../../lab/faults/recordings.ts';
 import { timeout, verdict } from './promtool.ts';
 import type { PromtoolTest } from './scenario.ts';
 
+/** A sound load at its limit, a page for each symptom, a ticket about the host and one about an exporter, under both schedulers. */
+export const representatives: ReadonlySet<string> = new Set([
+  'credit-heavy',
+  'credit-cpu-hogs',
+  'credit2-conntrack-full',
+  'credit2-vif-shaped',
+  'credit-exporter-killed',
+]);
+
 /** A series' values in promtool's notation; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
 const notation = (series: string, values: readonly (number | null)[], speed: number): string => {
   const factor = /^\w+_(total|count|sum|bucket)\{/.test(series) ? speed : 1;

@@ -1,0 +1,3 @@
+import { representatives, testReplays } from './replay.ts';
+
+testReplays((name) => !representatives.has(name));
