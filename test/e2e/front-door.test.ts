@@ -153,7 +153,7 @@ describe('reading the web config file again', () => {
       [flag, '--web.listen-address=127.0.0.1:0', '--log.level=error'],
       [flag, '--config.check'],
     ]) {
-      const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 10_000 });
+      const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 60_000 });
       expect({ status, stderr }).toEqual({ status: 2, stderr: message });
     }
   });

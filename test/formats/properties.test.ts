@@ -167,7 +167,7 @@ describe.each(parsers)('%s throws nothing but its own errors', (_name, parse, ca
       }
     }
     // 75 inputs of 100 to 500 kB; anything quadratic takes minutes.
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(performance.now() - start).toBeLessThan(60_000);
   });
 });
 
