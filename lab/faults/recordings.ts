@@ -1,7 +1,7 @@
 // The recordings of faults that the repository holds, in lab/recordings.
 import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { globalOptions } from '../../src/config/flags.ts';
+import { globalOptions } from '../../src/config/global-options.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
 import type { RecordedFault } from './recorded-fault.ts';
 

@@ -216,12 +216,12 @@ describe('a hostile guest', () => {
     expect(page.value('xen_netback_invalid_rings_total', { domain: 'domu2' })).toBe(0);
   });
 
-  test('10 000 rings with indices at random: no crash, no value out of range, no series more or less of others', async () => {
+  test('2 000 rings with indices at random: no crash, no value out of range, no series more or less of others', async () => {
     const collector = await start({ queues: 'each' });
     const names = new Set(collectFamilies(collector, host).map(({ descriptor }) => descriptor.name));
     const u32 = fc.nat({ max: 2 ** 32 - 1 });
     const index = fc.oneof(u32, fc.constantFrom(0, 1, 2 ** 31, 2 ** 32 - 1, 4194, 4381));
-    const rings = fc.sample(fc.record({ txProduced: index, rxProduced: index }), 10_000);
+    const rings = fc.sample(fc.record({ txProduced: index, rxProduced: index }), 2000);
     for (const guest of rings) {
       tree.write({ [ringFile(0)]: queueAt(guest) });
       for (const { descriptor, samples } of collectFamilies(collector, host)) {

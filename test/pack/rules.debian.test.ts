@@ -42,7 +42,7 @@ const oneBusyVcpu = ofGuest({
   'xen_cpu_seconds_total{cpu="0",mode="user"}': 5,
   'xen_cpu_seconds_total{cpu="0",mode="idle"}': 4,
 });
-const collapse = { [`xen_tcp_passive_opens_total{job="xen",instance="web:10911"}`]: '0+6000x59 360000+600x40' };
+const collapse = { [`xen_tcp_passive_opens_total{job="xen",instance="web:28697"}`]: '0+6000x59 360000+600x40' };
 const contention = ofDomain({
   'xen_domain_vcpu_observations_total{state="runnable"}': 12,
   'xen_domain_vcpu_observations_total{state="blocked"}': 0,
@@ -76,7 +76,7 @@ const ofGuestInfo = (values: string): Series => ({
   [Object.keys(sound).find((name) => name.startsWith('xen_guest_info{') && name.includes('role="guest"'))!]: values,
 });
 const connected = (values: string): Series => ({
-  'xen_vif_connected{job="xen",instance="dom0:10911",domain="web",vif="0"}': values,
+  'xen_vif_connected{job="xen",instance="dom0:28697",domain="web",vif="0"}': values,
 });
 
 const collapseWithLoss = { ...collapse, ...ofGuest({ xen_tcp_syn_retransmits_total: 1200 }) };
@@ -299,7 +299,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   [
     'an exporter that is down',
     ofGuest({ up: 0 }),
-    [{ alert: 'XenExporterDown', value: '', labels: { instance: 'web:10911', domain: 'web', host: 'dom0:10911' } }],
+    [{ alert: 'XenExporterDown', value: '', labels: { instance: 'web:28697', domain: 'web', host: 'dom0:28697' } }],
   ],
   [
     'a collector that fails',
@@ -308,7 +308,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
       {
         alert: 'XenExporterCollectorFailing',
         value: '',
-        labels: { instance: 'dom0:10911', collector: 'domains', domain: 'Domain-0', host: 'dom0:10911' },
+        labels: { instance: 'dom0:28697', collector: 'domains', domain: 'Domain-0', host: 'dom0:28697' },
       },
     ],
   ],
@@ -342,7 +342,7 @@ const silent: [what: string, change: Series][] = [
   [
     'as many accepts as ever, after a burst an hour ago',
     {
-      'xen_tcp_passive_opens_total{job="xen",instance="web:10911"}': '0+600x31 18600+60000x1 139200+600x65',
+      'xen_tcp_passive_opens_total{job="xen",instance="web:28697"}': '0+600x31 18600+60000x1 139200+600x65',
       ...ofGuest({ xen_tcp_syn_retransmits_total: 12_000 }),
     },
   ],
@@ -477,7 +477,7 @@ describe('each alert that fires goes on to fire while scrapes are lost', { timeo
     // From when the slowest alert has fired.
     promql_expr_test: slots.slice(50).map((slot) => ({
       eval_time: `${slot * 30}s`,
-      expr: `count(ALERTS{alertstate="firing"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:10911"`}}) > bool 0`,
+      expr: `count(ALERTS{alertstate="firing"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:28697"`}}) > bool 0`,
       exp_samples: alertname === undefined ? [] : [{ labels: '{}', value: 1 }],
     })),
   });
@@ -563,7 +563,7 @@ test('a healthy day: a busy morning, a sound heavy load, an idle night', { timeo
 
 describe('what probes say', { timeout }, () => {
   const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
-  const host = { job: 'xen', instance: 'dom0:10911' };
+  const host = { job: 'xen', instance: 'dom0:28697' };
   const guest = { uuid };
   /** Five seconds of each minute; by the minute. */
   const all: Series = {
@@ -730,15 +730,15 @@ describe('who is who', { timeout }, () => {
 
   test('a guest without the exporter of its host is known by its address', async () => {
     const expected = [
-      { alert: 'XenAcceptQueueOverflow', value: '50%', labels: { domain: 'web:10911', host: 'unknown' } },
+      { alert: 'XenAcceptQueueOverflow', value: '50%', labels: { domain: 'web:28697', host: 'unknown' } },
     ];
-    const all = { ...scrapedFrom('web:10911'), ...overflow };
+    const all = { ...scrapedFrom('web:28697'), ...overflow };
     expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
   });
 
   test('a host whose guests have no exporters: causes work, and nobody misses them', async () => {
     const expected = [{ alert: 'XenCreditExhaustion', value: '50%' }];
-    const all = { ...scrapedFrom('dom0:10911'), ...contention };
+    const all = { ...scrapedFrom('dom0:28697'), ...contention };
     expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
   });
 
@@ -747,23 +747,23 @@ describe('who is who', { timeout }, () => {
       { alert: 'XenVifDropping', value: '10%' },
       { alert: 'XenVifDropping', value: '10%', severity: 'critical' as const },
     ];
-    const all = { ...scrapedFrom('dom0:10911'), ...refused(9000) };
+    const all = { ...scrapedFrom('dom0:28697'), ...refused(9000) };
     expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
   });
 
   test('a guest whose host has an exporter that goes down keeps its name', async () => {
     const gone = Object.fromEntries(
       Object.entries(sound)
-        .filter(([name]) => name.includes('instance="dom0:10911"') && !name.startsWith('up{'))
+        .filter(([name]) => name.includes('instance="dom0:28697"') && !name.startsWith('up{'))
         .map(([name, value]) => [name, isCounter(name) ? `0+${value}x50 stale` : `${value}x50 stale`]),
     );
-    const all = { ...sound, ...gone, ...overflow, 'up{job="xen",instance="dom0:10911"}': '1x50 0x49' };
+    const all = { ...sound, ...gone, ...overflow, 'up{job="xen",instance="dom0:28697"}': '1x50 0x49' };
     const expected = [
       { alert: 'XenAcceptQueueOverflow', value: '50%' },
       {
         alert: 'XenExporterDown',
         value: '',
-        labels: { instance: 'dom0:10911', domain: 'Domain-0', host: 'dom0:10911' },
+        labels: { instance: 'dom0:28697', domain: 'Domain-0', host: 'dom0:28697' },
       },
     ];
     expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
@@ -774,7 +774,7 @@ describe('who is who', { timeout }, () => {
     const minutes = Array.from({ length: 100 }, (_, minute) => minute);
     const lossy = Object.fromEntries(
       Object.entries({ ...sound, ...starvedDom0 })
-        .filter(([name]) => name.includes('instance="dom0:10911"'))
+        .filter(([name]) => name.includes('instance="dom0:28697"'))
         .map(([name, value]) => {
           if (name.startsWith('up{')) return [name, minutes.map((minute) => (isLost(minute) ? 0 : 1)).join(' ')];
           const at = (minute: number): number => Number(value) * (isCounter(name) ? minute : 1);
@@ -805,7 +805,7 @@ describe('who is who', { timeout }, () => {
     const expected = [
       { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenCreditExhaustion', times: '2.5' } },
       { alert: 'XenCreditExhaustion', value: '50%' },
-      { alert: 'XenExporterDown', value: '', labels: { instance: 'web:10911', domain: 'web', host: 'dom0:10911' } },
+      { alert: 'XenExporterDown', value: '', labels: { instance: 'web:28697', domain: 'web', host: 'dom0:28697' } },
     ];
     const tests = ['a', 'b'].map((replica) =>
       promtoolTest(
@@ -819,19 +819,19 @@ describe('who is who', { timeout }, () => {
   });
 
   test('an exporter that never said whose it is', async () => {
-    const down: Series = { 'up{job="xen",instance="new:10911"}': 0 };
-    const expected = [{ alert: 'XenExporterDown', value: '', labels: { instance: 'new:10911' } }];
+    const down: Series = { 'up{job="xen",instance="new:28697"}': 0 };
+    const expected = [{ alert: 'XenExporterDown', value: '', labels: { instance: 'new:28697' } }];
     expect(await verdict([promtoolTest({ ...sound, ...down }, expected)])).toContain('SUCCESS');
   });
 
   test('guests of the same name on two hosts', async () => {
     const uuid = '11111111-e8b7-484d-b5a1-502d89e835de';
     const other = another(
-      another({ ...scrapedFrom('dom0:10911'), ...contention }, 'dom0:10911', 'dom1:10911'),
+      another({ ...scrapedFrom('dom0:28697'), ...contention }, 'dom0:28697', 'dom1:28697'),
       '6c9ee902-e8b7-484d-b5a1-502d89e835de',
       uuid,
     );
-    const expected = [{ alert: 'XenCreditExhaustion', value: '50%', labels: { uuid, host: 'dom1:10911' } }];
+    const expected = [{ alert: 'XenCreditExhaustion', value: '50%', labels: { uuid, host: 'dom1:28697' } }];
     expect(await verdict([promtoolTest({ ...sound, ...other }, expected)])).toContain('SUCCESS');
   });
 
@@ -840,7 +840,7 @@ describe('who is who', { timeout }, () => {
     const moved = {
       ...overflow,
       [info]: '1x52 _x48',
-      [info.replace('dom0:10911', 'dom1:10911')]: '_x49 1x51',
+      [info.replace('dom0:28697', 'dom1:28697')]: '_x49 1x51',
     };
     const at = (minute: number, host: string) =>
       promtoolTest(
@@ -848,7 +848,7 @@ describe('who is who', { timeout }, () => {
         [{ alert: 'XenAcceptQueueOverflow', value: '50%', labels: { host } }],
         minute,
       );
-    expect(await verdict([at(45, 'dom0:10911'), at(95, 'dom1:10911')])).toContain('SUCCESS');
+    expect(await verdict([at(45, 'dom0:28697'), at(95, 'dom1:28697')])).toContain('SUCCESS');
   });
 
   test('an exporter that restarts: its counters begin at 0', async () => {

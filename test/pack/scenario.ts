@@ -4,8 +4,8 @@ import { defaultPackOptions } from '../../src/pack/pack.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const job = 'xen';
-const dom0 = 'dom0:10911';
-const guest = 'web:10911';
+const dom0 = 'dom0:28697';
+const guest = 'web:28697';
 const domain = 'web';
 
 /** Series by name and labels: a gauge's value, or a counter's growth per minute. */
@@ -212,7 +212,7 @@ export const promtoolTest = (all: Series, expected: readonly Expected[], minute 
 export const onHost = (scenario: PromtoolTest, number: number): PromtoolTest =>
   JSON.parse(
     JSON.stringify(scenario)
-      .replaceAll(dom0, `dom0-${number}:10911`)
-      .replaceAll(guest, `web-${number}:10911`)
+      .replaceAll(dom0, `dom0-${number}:28697`)
+      .replaceAll(guest, `web-${number}:28697`)
       .replaceAll(uuid, `${uuid.slice(0, -4)}${String(number).padStart(4, '0')}`),
   ) as PromtoolTest;
