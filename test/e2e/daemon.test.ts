@@ -231,8 +231,7 @@ describe('the end', () => {
   });
 
   test('children that run are ended too', async () => {
-    tree.write({ ss: `#!/bin/sh\necho $$ > ${tree.path('pid')}\nexec sleep 300\n` });
-    execFileSync('chmod', ['+x', tree.path('ss')]);
+    tree.writeScript('ss', `echo $$ > ${tree.path('pid')}\nexec sleep 300`);
     await using daemon = await startDaemon({
       args: [`--path.tools=${tree.root}`],
       settings: { 'collector.listeners.source': 'proc' },
@@ -253,8 +252,7 @@ describe('the end', () => {
   });
 
   test('an ss that hangs costs the listeners their limits, and the scrape nothing', async () => {
-    tree.write({ ss: '#!/bin/sh\nexec sleep 300\n' });
-    execFileSync('chmod', ['+x', tree.path('ss')]);
+    tree.writeScript('ss', 'exec sleep 300');
     await using daemon = await startDaemon({
       args: [`--path.tools=${tree.root}`],
       settings: { 'collector.listeners.source': 'proc' },

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exitOf, stderrOf } from '../../tools/lib/child.ts';
 import { listeningPort, startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
@@ -60,14 +60,8 @@ const withPathOfXl = (): string[] =>
 /** Puts another xl in the place of the good one, which `mend` brings back. */
 const breakXl = (body: string): { mend(): void } => {
   const good = readFileSync(tree.path('bin/xl'));
-  tree.write({ 'bin/xl': `#!/bin/sh\n# ${tree.path('bin/xl')}\n${body}\n` });
-  chmodSync(tree.path('bin/xl'), 0o755);
-  return {
-    mend: () => {
-      tree.write({ 'bin/xl': good });
-      chmodSync(tree.path('bin/xl'), 0o755);
-    },
-  };
+  tree.writeScript('bin/xl', `# ${tree.path('bin/xl')}\n${body}`);
+  return { mend: () => void tree.write({ 'bin/xl': good }) };
 };
 
 test('a whole Dom0: everything that a guest’s host can say, under the guest’s name', async () => {

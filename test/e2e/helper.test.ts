@@ -66,8 +66,7 @@ const running = (text: string): number =>
   }).length;
 
 const hangXl = (): void => {
-  tree.write({ 'bin/xl': `#!/bin/sh\n# ${tree.path('bin/xl')}\nexec sleep 300.${process.pid}\n` });
-  chmodSync(tree.path('bin/xl'), 0o755);
+  tree.writeScript('bin/xl', `# ${tree.path('bin/xl')}\nexec sleep 300.${process.pid}`);
 };
 
 test('the same Dom0 as without it', async () => {

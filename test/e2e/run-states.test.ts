@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
@@ -17,10 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-const program = (name: string, body: string): void => {
-  tree.write({ [`bin/${name}`]: `#!/bin/sh\n${body}\n` });
-  chmodSync(tree.path(`bin/${name}`), 0o755);
-};
+const program = (name: string, body: string): string => tree.writeScript(`bin/${name}`, body);
 
 const trace = resolve(fixtures, 'xentrace/credit-storm.xt');
 /** A xentrace that writes what one wrote on a real host, to the file that it is told, and goes on until it is asked to end, which it notes. */

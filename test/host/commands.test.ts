@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { CommandError, findProgram, localCommands, type Commands } from '../../src/host/commands.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { until } from '../../tools/lib/until.ts';
@@ -12,11 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-const script = (body: string): string => {
-  tree.write({ tool: `#!/bin/sh\n${body}\n` });
-  chmodSync(tree.path('tool'), 0o755);
-  return tree.path('tool');
-};
+const script = (body: string): string => tree.writeScript('tool', body);
 
 const run = async (body: string, limits: { timeoutSeconds?: number; maxBytes?: number } = {}): Promise<string> => {
   const command = { name: 'tool', file: script(body), args: ['-x', 'a b'], timeoutSeconds: 10, maxBytes: 1000 };

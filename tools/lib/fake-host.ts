@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../src/host/clock.ts';
@@ -32,6 +32,13 @@ export class TempTree implements Disposable {
       writeFileSync(join(this.root, name), content);
     }
     return this;
+  }
+
+  /** Writes a shell script that can be run. Returns its path. */
+  writeScript(name: string, body: string): string {
+    this.write({ [name]: `#!/bin/sh\n${body}\n` });
+    chmodSync(this.path(name), 0o755);
+    return this.path(name);
   }
 
   path(name: string): string {

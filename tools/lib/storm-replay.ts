@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TempTree } from './fake-host.ts';
 import { guestRoot } from './guests.ts';
@@ -91,8 +91,7 @@ export class StormReplay implements Disposable {
     cpSync(guestRoot('pv-idle'), tree.root, { recursive: true, verbatimSymlinks: true });
     // What ss said of the same listener in the same storm, of another boot.
     const ss = join(guestRoot('pv-netlink-storm'), 'netlink/ss-Hltnm');
-    tree.write({ ss: `#!/bin/sh\ncat '${ss}'\n` });
-    chmodSync(tree.path('ss'), 0o755);
+    tree.writeScript('ss', `cat '${ss}'`);
     this.#guest = new ReplayedMachine(tree, guestRoot('pv-storm'));
   }
 

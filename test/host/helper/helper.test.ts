@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -70,10 +70,6 @@ afterEach(() => {
   tree[Symbol.dispose]();
 });
 
-const program = (name: string, body: string): void => {
-  tree.write({ [name]: `#!/bin/sh\n${body}\n` });
-  chmodSync(tree.path(name), 0o755);
-};
 const limits = { timeoutSeconds: 10, maxBytes: 1e6 };
 const run = (line: string, more: Partial<Command> = {}) => {
   const [file = '', ...args] = line.split(' ');
@@ -99,7 +95,7 @@ test('its socket is for its user and group', () => {
 });
 
 test('says of itself which of its programs there are, and what it takes', async () => {
-  program('xl', 'exit 0');
+  tree.writeScript('xl', 'exit 0');
   const { payload } = await sendRequest(socket, 'status').last;
   expect(JSON.parse(payload.toString())).toEqual({
     version: '1.2.3',
@@ -111,7 +107,7 @@ test('says of itself which of its programs there are, and what it takes', async 
 
 describe('commands', () => {
   test('give what they would give here: output, first complaint, and how long they ran', async () => {
-    program('xl', 'echo "$*"; echo "a warning" >&2; sleep 0.1');
+    tree.writeScript('xl', 'echo "$*"; echo "a warning" >&2; sleep 0.1');
     const observed: [string, boolean][] = [];
     commands = remoteCommands({
       socket,
@@ -124,7 +120,7 @@ describe('commands', () => {
   });
 
   test('fail as they would here', async () => {
-    program('xl', 'echo "no xenstored" >&2; exit 1');
+    tree.writeScript('xl', 'echo "no xenstored" >&2; exit 1');
     await expect(run('xl info')).rejects.toThrow(
       new CommandError(`${tree.path('xl')} info: exit status 1: no xenstored`),
     );
@@ -132,19 +128,19 @@ describe('commands', () => {
   });
 
   test('end at the deadline of the helper', async () => {
-    program('xl', 'exec sleep 300');
+    tree.writeScript('xl', 'exec sleep 300');
     await expect(run('xl info')).rejects.toThrow(new CommandError(`${tree.path('xl')} info: no end within 1 s`));
   });
 
   test('with more output than who asks can use', async () => {
-    program('xl', 'yes | head -c 3000');
+    tree.writeScript('xl', 'yes | head -c 3000');
     await expect(run('xl info', { maxBytes: 2999 })).rejects.toThrow(
       new CommandError('xl info: more than 2999 bytes of output'),
     );
   });
 
   test('that are not on the list are refused in words, and not run', async () => {
-    program('xl', 'exit 0');
+    tree.writeScript('xl', 'exit 0');
     await expect(run('xl destroy domu1')).rejects.toThrow(
       new CommandError(
         'xl destroy domu1: the helper does not answer: expected an answer, found refusal: "xl destroy domu1" is not a request that this helper knows',
@@ -154,7 +150,7 @@ describe('commands', () => {
   });
 
   test('whose client goes away are ended, with what they forked; and so they are when the client closes', async () => {
-    program('xl', `sleep 300 & echo $! > ${tree.path('pid')}; wait`);
+    tree.writeScript('xl', `sleep 300 & echo $! > ${tree.path('pid')}; wait`);
     const running = expect(run('xl info')).rejects.toThrow('xl info: the helper does not answer');
     const pid = Number(
       await until('the command to run', () => existsSync(tree.path('pid')) && readFileSync(tree.path('pid'), 'utf8')),
@@ -166,7 +162,7 @@ describe('commands', () => {
   });
 
   test('a helper that is gone in the middle of one', async () => {
-    program('xl', 'echo up; exec sleep 300');
+    tree.writeScript('xl', 'echo up; exec sleep 300');
     const running = expect(run('xl info')).rejects.toThrow(`${socket}: closed in the middle of an answer`);
     await until('the command to run', () => touched.length > 0);
     helper.close();
@@ -181,7 +177,7 @@ describe('streams', () => {
   const waitForTerm = 'while :; do sleep 0.02; done';
 
   test('come as they are written, are asked to end when it is enough, and give their rest', async () => {
-    program('xentrace', `trap "echo bye; exit 0" TERM; echo "$*" >/dev/stdout; ${waitForTerm}`);
+    tree.writeScript('xentrace', `trap "echo bye; exit 0" TERM; echo "$*" >/dev/stdout; ${waitForTerm}`);
     let text = '';
     await commands.stream(trace, (bytes) => {
       text += Buffer.from(bytes).toString();
@@ -191,7 +187,7 @@ describe('streams', () => {
   });
 
   test('are asked to end when their client is gone', async () => {
-    program('xentrace', `trap "echo bye > ${tree.path('bye')}; exit 0" TERM; echo up; ${waitForTerm}`);
+    tree.writeScript('xentrace', `trap "echo bye > ${tree.path('bye')}; exit 0" TERM; echo up; ${waitForTerm}`);
     await expect(
       commands.stream(trace, () => {
         commands.close();
@@ -202,7 +198,7 @@ describe('streams', () => {
   });
 
   test('end with the error of who takes them, who sees no more', async () => {
-    program('xentrace', `trap "echo bye; exit 0" TERM; echo one; ${waitForTerm}`);
+    tree.writeScript('xentrace', `trap "echo bye; exit 0" TERM; echo one; ${waitForTerm}`);
     let calls = 0;
     const running = commands.stream(trace, () => {
       calls += 1;
@@ -232,7 +228,7 @@ describe('what is no request', () => {
   });
 
   test('who says more while he is answered is turned away', async () => {
-    program('xl', 'exec sleep 300');
+    tree.writeScript('xl', 'exec sleep 300');
     const client = await open();
     client.write('xl info\n');
     await until('the command to run', () => touched.length > 0);
