@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hostFlags } from '../tools/lib/copied-host.ts';
 
 /** How large a host is. */
 export interface HostSize {
@@ -245,10 +246,6 @@ export class GeneratedHost {
 
   /** Flags that have the daemon read it. */
   get flags(): string[] {
-    return [
-      `--path.procfs=${join(this.root, 'proc')}`,
-      `--path.sysfs=${join(this.root, 'sys')}`,
-      `--path.tools=${join(this.root, 'bin')}`,
-    ];
+    return hostFlags(this.root);
   }
 }

@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { fileFlags } from '../tools/lib/copied-host.ts';
 import { startDaemon } from '../tools/lib/daemon.ts';
 import { interrupts } from '../src/collectors/interrupts.ts';
 import { localHost } from '../src/host/local-host.ts';
@@ -90,7 +91,7 @@ const measureInProcess = async (root: string) => {
 
 /** Times of scrapes, and of health checks that go on all the while. */
 const measureDaemon = async (root: string) => {
-  await using daemon = await startDaemon({ args: [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`] });
+  await using daemon = await startDaemon({ args: fileFlags(root) });
   using scraper = new Connection(daemon.url, prometheusHeaders);
   using patient = new Connection(daemon.url);
   const whileDone = async (work: () => Promise<void>): Promise<number[]> => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { fileFlags } from '../../tools/lib/copied-host.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { guestRoot } from '../../tools/lib/guests.ts';
 import { until } from '../../tools/lib/until.ts';
@@ -22,7 +23,7 @@ afterEach(() => tree[Symbol.dispose]());
 /** A daemon on a copy of a guest's files, which a test may break. */
 const onGuestCopy = (...args: string[]): Promise<Daemon> => {
   cpSync(guestRoot('pv-storm'), tree.root, { recursive: true });
-  return startDaemon({ args: [`--path.procfs=${tree.path('proc')}`, `--path.sysfs=${tree.path('sys')}`, ...args] });
+  return startDaemon({ args: [...fileFlags(tree.root), ...args] });
 };
 
 describe('broken input costs its own collector, is named, and heals', () => {

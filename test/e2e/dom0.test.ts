@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exitOf, stderrOf } from '../../tools/lib/child.ts';
 import { listeningPort, startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { hostFlags } from '../../tools/lib/copied-host.ts';
 import { parseExposition, type Exposition } from '../../tools/lib/exposition.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
@@ -16,14 +17,7 @@ afterEach(() => tree[Symbol.dispose]());
 
 const start = (...args: string[]): Promise<Daemon> =>
   startDaemon({
-    args: [
-      `--path.procfs=${tree.path('proc')}`,
-      `--path.sysfs=${tree.path('sys')}`,
-      `--path.tools=${tree.path('bin')}`,
-      '--toolstack.interval=1',
-      '--toolstack.timeout=1',
-      ...args,
-    ],
+    args: [...hostFlags(tree.root), '--toolstack.interval=1', '--toolstack.timeout=1', ...args],
   });
 
 const failing = async (daemon: Daemon): Promise<string[]> =>

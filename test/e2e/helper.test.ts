@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startDaemon, type Daemon, type DaemonOptions, type ProcessUser } from '../../tools/lib/daemon.ts';
+import { fileFlags, hostFlags } from '../../tools/lib/copied-host.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { startHelper, type HelperProcess } from '../support/helper.ts';
@@ -15,16 +16,17 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-const paths = () => [`--path.procfs=${tree.path('proc')}`, `--path.sysfs=${tree.path('sys')}`];
-const programs = () => [`--path.tools=${tree.path('bin')}`];
 const quick = ['--toolstack.interval=1'];
 type ProcessOptions = Pick<DaemonOptions, 'user' | 'env'>;
 
 const help = (as: ProcessOptions = {}): Promise<HelperProcess> =>
-  startHelper(socket, [...paths(), ...programs(), '--toolstack.timeout=2'], as);
+  startHelper(socket, [...hostFlags(tree.root), '--toolstack.timeout=2'], as);
 const serve = (as: ProcessOptions = {}): Promise<Daemon> =>
-  startDaemon({ args: ['--privileged-reads=helper', `--helper.socket=${socket}`, ...paths(), ...quick], ...as });
-const serveAlone = (): Promise<Daemon> => startDaemon({ args: [...paths(), ...programs(), ...quick] });
+  startDaemon({
+    args: ['--privileged-reads=helper', `--helper.socket=${socket}`, ...fileFlags(tree.root), ...quick],
+    ...as,
+  });
+const serveAlone = (): Promise<Daemon> => startDaemon({ args: [...hostFlags(tree.root), ...quick] });
 
 const failing = (page: Exposition): string[] =>
   page

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { hostFlags } from '../../tools/lib/copied-host.ts';
 import { hostRoot } from '../../tools/lib/hosts.ts';
 import { promtoolCheckMetrics, startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts';
 import { until } from '../../tools/lib/until.ts';
@@ -15,9 +16,7 @@ let daemon: Daemon;
 let dom0: Daemon;
 beforeAll(async () => {
   daemon = await startDaemon();
-  const root = hostRoot('credit-storm');
-  const args = [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.tools=${root}/bin`];
-  dom0 = await startDaemon({ args: [...args, '--toolstack.interval=1'] });
+  dom0 = await startDaemon({ args: [...hostFlags(hostRoot('credit-storm')), '--toolstack.interval=1'] });
 });
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]();

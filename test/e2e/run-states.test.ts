@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { hostFlags } from '../../tools/lib/copied-host.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 import { promtoolCheckMetrics } from '../../tools/lib/prometheus.ts';
@@ -31,13 +32,7 @@ const log = (): string => (existsSync(tree.path('log')) ? readFileSync(tree.path
 
 const start = (...args: string[]): Promise<Daemon> =>
   startDaemon({
-    args: [
-      `--path.procfs=${tree.path('proc')}`,
-      `--path.sysfs=${tree.path('sys')}`,
-      `--path.tools=${tree.path('bin')}`,
-      '--collector.runstate',
-      ...args,
-    ],
+    args: [...hostFlags(tree.root), '--collector.runstate', ...args],
   });
 
 test('a window of a real trace is on the page', async () => {

@@ -31,3 +31,9 @@ export const copiedHost = (
   const host = fakeHost(root, { ...parts, clock, ...(existsSync(netlink) && { netlink: replay(netlink) }) });
   return { ...host, clock };
 };
+
+/** Flags for an exporter that reads a copy of a machine's files. */
+export const fileFlags = (root: string): string[] => [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`];
+
+/** Flags for an exporter that reads a copy of a machine's files and runs the programs in its folder `bin`. */
+export const hostFlags = (root: string): string[] => [...fileFlags(root), `--path.tools=${root}/bin`];

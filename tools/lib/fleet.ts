@@ -1,4 +1,5 @@
 import { copyFileSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
+import { fileFlags, hostFlags } from './copied-host.ts';
 import { xcpRrddFile } from './xcp-rrdd-file.ts';
 import { readText } from './fixture.ts';
 import { startDaemon, type Daemon } from './daemon.ts';
@@ -94,18 +95,13 @@ export class Fleet implements AsyncDisposable {
     addToDom0(tree);
     replace(tree, timely());
     this.#clock = setInterval(() => replace(tree, timely()), 100);
-    const copied = (root: string): string[] => [`--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`];
-    const host = (name: 'credit2-storm' | 'rtds-storm'): string[] => [
-      ...copied(hostRoot(name)),
-      `--path.tools=${hostRoot(name)}/bin`,
-    ];
     const settings = { 'path.rrd-metrics': tree.path('dev/shm/metrics') };
     this.#daemons.push(await startDaemon({ args: dom0, settings }));
     for (const args of [
       guest,
-      copied(guestRoot('pvh-storm')),
-      host('credit2-storm'),
-      host('rtds-storm'),
+      fileFlags(guestRoot('pvh-storm')),
+      hostFlags(hostRoot('credit2-storm')),
+      hostFlags(hostRoot('rtds-storm')),
       [`--path.sysfs=${guestRoot('hvm-idle')}/sys`],
     ])
       this.#daemons.push(await startDaemon({ args }));

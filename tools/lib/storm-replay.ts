@@ -1,5 +1,6 @@
 import { cpSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { fileFlags, hostFlags } from './copied-host.ts';
 import { TempTree } from './fake-host.ts';
 import { guestRoot } from './guests.ts';
 import { copyOfHost, hostRoot } from './hosts.ts';
@@ -102,13 +103,10 @@ export class StormReplay implements Disposable {
 
   /** Flags for the exporter in Dom0, and for that in the guest. */
   get flags(): { dom0: string[]; guest: string[] } {
-    const paths = ({ tree }: ReplayedMachine): string[] => [
-      `--path.procfs=${tree.path('proc')}`,
-      `--path.sysfs=${tree.path('sys')}`,
-    ];
+    const [dom0, guest] = [this.#dom0.tree.root, this.#guest.tree.root];
     return {
-      dom0: [...paths(this.#dom0), `--path.tools=${this.#dom0.tree.path('bin')}`, '--toolstack.interval=1'],
-      guest: [...paths(this.#guest), `--path.tools=${this.#guest.tree.root}`],
+      dom0: [...hostFlags(dom0), '--toolstack.interval=1'],
+      guest: [...fileFlags(guest), `--path.tools=${guest}`],
     };
   }
 
