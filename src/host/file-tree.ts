@@ -67,23 +67,23 @@ const grow = (): void => {
 export class FileTree {
   readonly root: string;
   /** The files that stay open. */
-  readonly kept: OpenFileCache;
+  readonly openFiles: OpenFileCache;
   /** Runs before each access with the file's path. */
   readonly beforeEach: (path: string) => void;
 
   /**
-   * `kept`: the files that stay open, which several trees may share. `beforeEach` runs before each access with the file's path; what it throws
+   * `openFiles`: the files that stay open, which several trees may share. `beforeEach` runs before each access with the file's path; what it throws
    * ends the access (deadlines).
    */
-  constructor(root: string, kept = new OpenFileCache(0), beforeEach: (path: string) => void = () => {}) {
+  constructor(root: string, openFiles = new OpenFileCache(0), beforeEach: (path: string) => void = () => {}) {
     this.root = root;
     this.beforeEach = beforeEach;
-    this.kept = kept;
+    this.openFiles = openFiles;
   }
 
   /** The same folder with another `beforeEach`. */
   with(beforeEach: (path: string) => void): FileTree {
-    return new FileTree(this.root, this.kept, beforeEach);
+    return new FileTree(this.root, this.openFiles, beforeEach);
   }
 
   path(name: string): string {
@@ -107,7 +107,7 @@ export class FileTree {
   cachedText(name: string): string {
     const path = `${this.root}/${name}`;
     this.beforeEach(path);
-    const length = this.kept.read(path, shared);
+    const length = this.openFiles.read(path, shared);
     return length === undefined ? this.text(name) : shared.toString('utf8', 0, length);
   }
 

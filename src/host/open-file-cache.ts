@@ -37,14 +37,14 @@ export class OpenFileCache {
   read(path: string, buffer: Buffer): number | undefined {
     const now = performance.now() / 1e3;
     if (now - this.#sweptAt > secondsBetweenSweeps) this.#sweep(now);
-    const kept = this.#files.get(path);
-    const length = kept && this.#readKept(path, kept, buffer);
+    const open = this.#files.get(path);
+    const length = open && this.#readOpen(path, open, buffer);
     if (length === undefined) return this.#readNew(path, buffer, now);
-    kept!.usedAt = now;
+    open!.usedAt = now;
     return length;
   }
 
-  #readKept(path: string, { descriptor }: KeptFile, buffer: Buffer): number | undefined {
+  #readOpen(path: string, { descriptor }: KeptFile, buffer: Buffer): number | undefined {
     try {
       const length = fs.readSync(descriptor, buffer, 0, buffer.length, 0);
       if (length < certainlyWhole) return length;

@@ -116,8 +116,8 @@ export const createApp = (options: WebOptions): Handlers => {
 
   const landing: RequestHandler = (_request, response) => {
     const collectors = scraper.status();
-    const blind = options.alertsWithoutData(new Set(collectors.flatMap(({ metrics }) => metrics)));
-    response.type('text/html').send(landingPage({ ...options, collectors, blind }));
+    const alertsWithoutData = options.alertsWithoutData(new Set(collectors.flatMap(({ metrics }) => metrics)));
+    response.type('text/html').send(landingPage({ ...options, collectors, alertsWithoutData }));
   };
 
   const reloaded: RequestHandler = (_request, response) => {

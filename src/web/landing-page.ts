@@ -36,15 +36,15 @@ const formatRow = (telemetryPath: string, { name, help, state, detail }: Row): s
 </tr>`;
 };
 
-const alertsWithoutDataTable = (blind: readonly { name: string; lacks: readonly string[] }[]): string =>
-  blind.length === 0
+const alertsWithoutDataTable = (alertsWithoutData: readonly { name: string; lacks: readonly string[] }[]): string =>
+  alertsWithoutData.length === 0
     ? ''
     : `<h2>Alerts that cannot work with what the last scrape gave</h2>
 <p>In a guest, those of its host come from the exporter in Dom0, and the other way around. The others are blind.</p>
 <table>
 <thead><tr><th>Alert</th><th>Lacks</th></tr></thead>
 <tbody>
-${blind.map(({ name, lacks }) => `<tr class="absent"><td>${escapeHtml(name)}</td><td>${escapeHtml(lacks.join(', '))}</td></tr>`).join('\n')}
+${alertsWithoutData.map(({ name, lacks }) => `<tr class="absent"><td>${escapeHtml(name)}</td><td>${escapeHtml(lacks.join(', '))}</td></tr>`).join('\n')}
 </tbody>
 </table>`;
 
@@ -55,7 +55,7 @@ export const landingPage = (view: {
   collectors: readonly CollectorStatus[];
   disabled: readonly { name: string; help: string }[];
   /** Alerts that do not have what they need, and the metrics that they lack. */
-  blind: readonly { name: string; lacks: readonly string[] }[];
+  alertsWithoutData: readonly { name: string; lacks: readonly string[] }[];
 }): string => `<!doctype html>
 <html lang="en">
 <head>
@@ -92,7 +92,7 @@ ${[...view.collectors.map(rowOf), ...view.disabled.map(offRow)]
   .join('\n')}
 </tbody>
 </table>
-${alertsWithoutDataTable(view.blind)}
+${alertsWithoutDataTable(view.alertsWithoutData)}
 </body>
 </html>
 `;

@@ -53,7 +53,7 @@ class Copy {
 }
 
 /** What the helper reads of one request, for those who read file by file. */
-export class HelpedCopies {
+export class RemoteCopies {
   readonly #request: FilesRequest;
   readonly #exchange: Exchange;
   readonly #clock: Clock;
@@ -113,10 +113,10 @@ const failure = (path: string, code: string): FileError => new FileError(path, c
 /** A tree of this machine's own, but for the files that the helper reads. */
 export class TreeWithHelper extends FileTree {
   /** By the first part of their names. */
-  readonly #copies: ReadonlyMap<string, HelpedCopies>;
+  readonly #copies: ReadonlyMap<string, RemoteCopies>;
 
-  constructor({ root, kept, beforeEach }: FileTree, copies: ReadonlyMap<string, HelpedCopies>) {
-    super(root, kept, beforeEach);
+  constructor({ root, openFiles, beforeEach }: FileTree, copies: ReadonlyMap<string, RemoteCopies>) {
+    super(root, openFiles, beforeEach);
     this.#copies = copies;
   }
 
@@ -152,15 +152,15 @@ export class TreeWithHelper extends FileTree {
     return copies.content(name, path);
   }
 
-  #copiesOf(name: string): HelpedCopies | undefined {
+  #copiesOf(name: string): RemoteCopies | undefined {
     return this.#copies.get(name.split('/', 1)[0]!);
   }
 }
 
 /** The copies of a tree's files, by the first parts of their names. */
-export const copiesOfTree = (tree: RemoteTree, exchange: Exchange, clock: Clock): ReadonlyMap<string, HelpedCopies> =>
+export const copiesOfTree = (tree: RemoteTree, exchange: Exchange, clock: Clock): ReadonlyMap<string, RemoteCopies> =>
   new Map(
     Object.entries(remoteFiles)
       .filter(([, files]) => files.tree === tree)
-      .map(([request, { root }]) => [root, new HelpedCopies(request as FilesRequest, exchange, clock)]),
+      .map(([request, { root }]) => [root, new RemoteCopies(request as FilesRequest, exchange, clock)]),
   );
