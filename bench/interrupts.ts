@@ -1,4 +1,4 @@
-import { createCollector } from '../tools/lib/collect.ts';
+import { collectFamilies, createCollector } from '../tools/lib/collect.ts';
 // Whether a large host's /proc/interrupts holds anybody up: 256 CPUs and 2 000 rows of event channels, mostly zeros, in a made-up tree.
 // The collector alone in this process, then the daemon: scraped in a loop while a second connection asks it again and again whether it is well.
 //
@@ -16,7 +16,6 @@ import { startDaemon } from '../tools/lib/daemon.ts';
 import { interrupts } from '../src/collectors/interrupts.ts';
 import { localHost } from '../src/host/local-host.ts';
 import { encode } from '../src/metrics/exposition.ts';
-import { Families } from '../src/metrics/families.ts';
 import { Connection, printTable, prometheusHeaders, quantile } from './support.ts';
 
 const { values: flags } = parseArgs({
@@ -76,11 +75,10 @@ const measureInProcess = async (root: string) => {
   const loop = monitorEventLoopDelay({ resolution: 1 });
   for (let scrape = 0; scrape < warmUp + scrapes; scrape += 1) {
     if (scrape === warmUp) loop.enable();
-    const out = new Families();
     const begin = performance.now();
-    collector.collect({ host, out });
+    const families = collectFamilies(collector, host);
     const collected = performance.now();
-    for await (const _ of encode(out.list(), 'openMetrics'));
+    for await (const _ of encode(families, 'openMetrics'));
     collecting.push(collected - begin);
     encoding.push(performance.now() - collected);
     await delay(5);

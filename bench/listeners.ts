@@ -44,7 +44,7 @@ const measureWays = async () => {
   const run = promisify(execFile);
   const sampleFrom = (source: ListenerSource) => {
     const queues = new AcceptQueues();
-    return () => queues.sample(source.read(host), 1 / hertz);
+    return () => queues.sample(source.read(host), host.clock.monotonicSeconds(), 1 / hertz);
   };
   const ways = {
     netlink: sampleFrom(netlinkSource),

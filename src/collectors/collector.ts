@@ -4,7 +4,7 @@ import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { Availability, Unavailable } from '../host/unavailable.ts';
 import type { Descriptor } from '../metrics/descriptor.ts';
-import type { Families } from '../metrics/families.ts';
+import type { Output } from '../metrics/output.ts';
 import type { BackgroundTask } from '../sources/background-task.ts';
 import type { NetworkNamespaces } from '../sources/namespaces/network-namespaces.ts';
 import type { Toolstack } from '../sources/toolstack/toolstack.ts';
@@ -31,7 +31,7 @@ export interface CreateContext<Specs extends Options = Options> {
 /** One scrape's view of a collector: `host` refuses after the deadline, `out` takes the samples. */
 export interface CollectContext {
   readonly host: Host;
-  readonly out: Families;
+  readonly out: Output;
 }
 
 /** A collector at work, with the state that it keeps between scrapes. */

@@ -1,7 +1,6 @@
 import { cpuModes, parseProcStat } from '../formats/proc-stat.ts';
-import { Accumulator, growthForwardOnly } from '../metrics/accumulator.ts';
+import { bounds } from '../metrics/bounds.ts';
 import { counter } from '../metrics/descriptor.ts';
-import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { needs, parsed } from '../sources/parsed.ts';
 
@@ -9,11 +8,14 @@ import { needs, parsed } from '../sources/parsed.ts';
 const ticksPerSecond = 100;
 
 const metrics = {
-  seconds: counter(
-    'xen_cpu_seconds_total',
-    'Time that this kernel\'s CPU spent in each mode, in seconds; "steal" is time that a virtual CPU was ready to run, or parked by its cap, and the hypervisor ran another. Never goes down, also not across live migration. Source: /proc/stat.',
-    ['cpu', 'mode'],
-  ),
+  seconds: counter('xen_cpu_seconds_total', {
+    meaning:
+      'Time that this kernel\'s CPU spent in each mode, in seconds; "steal" is time that a virtual CPU was ready to run, or parked by its cap, and the hypervisor ran another. Never goes down, also not across live migration.',
+    labels: ['cpu', 'mode'],
+    source: '/proc/stat',
+    wraps: 'u64',
+    bounds: bounds.cpuTicks,
+  }),
 };
 
 /** CPU times, for what of them was stolen and what went to interrupts. */
@@ -24,21 +26,15 @@ export const cpu = defineCollector({
   maxSeries: 4096,
   options: {},
   metrics: Object.values(metrics),
-  create: ({ host: { procfs } }) => {
-    const labelSets = new LabelSets(metrics.seconds.labels);
-    const ticks = new Accumulator<Labels>(growthForwardOnly);
-    return {
-      availability: () => needs(procfs, 'stat'),
-      collect: ({ host, out }) => {
-        for (const { cpu, ticks: now } of parsed(host.procfs, 'stat', parseProcStat)) {
-          for (const mode of cpuModes) {
-            const labels = labelSets.get(cpu, mode);
-            out.add(metrics.seconds, labels, ticks.total(labels, now[mode]) / ticksPerSecond);
-          }
+  create: ({ host: { procfs } }) => ({
+    availability: () => needs(procfs, 'stat'),
+    collect: ({ host, out }) => {
+      for (const { cpu, ticks } of parsed(host.procfs, 'stat', parseProcStat)) {
+        for (const mode of cpuModes) {
+          const labels = out.labels(metrics.seconds.labels, cpu, mode);
+          out.counter(metrics.seconds, labels, { reads: ticks[mode], unitsPer: ticksPerSecond });
         }
-        labelSets.sweep();
-        ticks.sweep();
-      },
-    };
-  },
+      }
+    },
+  }),
 });

@@ -1,18 +1,17 @@
+import { bounds } from '../metrics/bounds.ts';
 import { Unavailable } from '../host/unavailable.ts';
 import type { XlDomain } from '../formats/xl-list.ts';
 import { parseXlVcpuList, type XlVcpu } from '../formats/xl-vcpu-list.ts';
-import { growthOfU64 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
-import { LabelSets } from '../metrics/labels.ts';
-import { SummedCounter } from '../metrics/summed-counter.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 import type { Xl } from '../sources/toolstack/toolstack.ts';
 
-const xlList = 'Source: xl list -v (domctl getdomaininfo; formats of Xen 4.17)';
-const xlVcpuList = 'Source: xl vcpu-list (domctl getvcpuinfo; formats of Xen 4.17)';
+const xlList = { source: 'xl list -v', versions: 'domctl getdomaininfo; formats of Xen 4.17' } as const;
+const xlVcpuList = { source: 'xl vcpu-list', versions: 'domctl getvcpuinfo; formats of Xen 4.17' } as const;
 const goesOn = 'Goes on when the guest reboots';
 const domainLabel = ['domain'] as const;
+const domainStateLabels = ['domain', 'state'] as const;
 const zeroUuid = '00000000-0000-0000-0000-000000000000';
 
 const domainStates = ['running', 'blocked', 'paused', 'shutdown', 'crashed', 'dying'] as const;
@@ -20,46 +19,58 @@ const observedStates = ['running', 'blocked', 'runnable'] as const;
 type ObservedState = (typeof observedStates)[number];
 
 const metrics = {
-  info: gauge(
-    'xen_domain_info',
-    'Constant 1. A domain: its domid, its uuid (joins with xen_guest_info of the guest itself; empty for Dom0, whose uuid is zero on every host), type pv, pvh or hvm (empty until known) and cpupool. Source: xl list -v, xl list -l, xl sched-* (Xen 4.17).',
-    ['domain', 'domid', 'uuid', 'type', 'pool'],
-  ),
-  state: gauge(
-    'xen_domain_state',
-    `Whether Xen gives the domain this state, 0 or 1. Running and blocked are what its vCPUs did at that moment; a domain with neither has one that waits for a CPU. ${xlList}.`,
-    ['domain', 'state'],
-  ),
-  cpuSeconds: counter(
-    'xen_domain_cpu_seconds_total',
-    `CPU time of all vCPUs of the domain, in seconds; the resolution is 0.1 s. ${goesOn}. ${xlList}.`,
-    domainLabel,
-  ),
-  vcpuSeconds: counter(
-    'xen_domain_vcpu_cpu_seconds_total',
-    `CPU time of each vCPU, in seconds; the resolution is 0.1 s. ${goesOn}. ${xlVcpuList}.`,
-    ['domain', 'vcpu'],
-  ),
-  vcpus: gauge('xen_domain_vcpus', `Virtual CPUs of the domain that are online, and offline. ${xlVcpuList}.`, [
-    'domain',
-    'state',
-  ]),
-  observations: counter(
-    'xen_domain_vcpu_observations_total',
-    `How often a vCPU of the domain was seen running, blocked (with nothing to do) or runnable, which is ready to run while the physical CPU runs another: runnable over all is the share of time that the domain waits for a CPU. Looked at in the background every few seconds. ${goesOn}. Not counted: domains that are paused, shut down or being created, and HVM guests, whose vCPUs look runnable also while they wait for their device model. ${xlVcpuList}.`,
-    ['domain', 'state'],
-  ),
-  memory: gauge('xen_domain_memory_bytes', `Memory that the domain has, in bytes. ${xlList}.`, domainLabel),
-  memoryLimit: gauge(
-    'xen_domain_memory_limit_bytes',
-    'Memory that the domain was configured to have at most, in bytes; absent where unknown. Source: max_memkb of xl list -l (Xen 4.17).',
-    domainLabel,
-  ),
+  info: gauge('xen_domain_info', {
+    meaning:
+      'Constant 1. A domain: its domid, its uuid (joins with xen_guest_info of the guest itself; empty for Dom0, whose uuid is zero on every host), type pv, pvh or hvm (empty until known) and cpupool.',
+    labels: ['domain', 'domid', 'uuid', 'type', 'pool'],
+    source: 'xl list -v, xl list -l, xl sched-*',
+    versions: 'Xen 4.17',
+  }),
+  state: gauge('xen_domain_state', {
+    meaning:
+      'Whether Xen gives the domain this state, 0 or 1. Running and blocked are what its vCPUs did at that moment; a domain with neither has one that waits for a CPU.',
+    labels: domainStateLabels,
+    ...xlList,
+  }),
+  cpuSeconds: counter('xen_domain_cpu_seconds_total', {
+    meaning: `CPU time of all vCPUs of the domain, in seconds; the resolution is 0.1 s. ${goesOn}.`,
+    labels: domainLabel,
+    ...xlList,
+    bounds: bounds.vcpuTenths,
+  }),
+  vcpuSeconds: counter('xen_domain_vcpu_cpu_seconds_total', {
+    meaning: `CPU time of each vCPU, in seconds; the resolution is 0.1 s. ${goesOn}.`,
+    labels: ['domain', 'vcpu'],
+    ...xlVcpuList,
+    bounds: bounds.vcpuTenths,
+  }),
+  vcpus: gauge('xen_domain_vcpus', {
+    meaning: 'Virtual CPUs of the domain that are online, and offline.',
+    labels: domainStateLabels,
+    ...xlVcpuList,
+  }),
+  observations: counter('xen_domain_vcpu_observations_total', {
+    meaning: `How often a vCPU of the domain was seen running, blocked (with nothing to do) or runnable, which is ready to run while the physical CPU runs another: runnable over all is the share of time that the domain waits for a CPU. Looked at in the background every few seconds. ${goesOn}. Not counted: domains that are paused, shut down or being created, and HVM guests, whose vCPUs look runnable also while they wait for their device model.`,
+    labels: domainStateLabels,
+    ...xlVcpuList,
+    bounds: bounds.observations,
+  }),
+  memory: gauge('xen_domain_memory_bytes', {
+    meaning: 'Memory that the domain has, in bytes.',
+    labels: domainLabel,
+    ...xlList,
+  }),
+  memoryLimit: gauge('xen_domain_memory_limit_bytes', {
+    meaning: 'Memory that the domain was configured to have at most, in bytes; absent where unknown.',
+    labels: domainLabel,
+    source: 'max_memkb of xl list -l',
+    versions: 'Xen 4.17',
+  }),
 };
 
 // Counted in whole tenths, as xl prints them: sums of fractions would end in odd digits.
-const tenths = (seconds: number): number => Math.round(seconds * 10);
-const seconds = (tenths: number): number => tenths / 10;
+const tenthsPerSecond = 10;
+const tenths = (seconds: number): number => Math.round(seconds * tenthsPerSecond);
 
 /** Counts what vCPUs were seen doing, by domid. */
 class Observations {
@@ -117,13 +128,6 @@ export const domains = defineCollector({
       observations.add(reading, contendingDomains(xl));
       return reading;
     });
-    const cpuSeconds = new SummedCounter(metrics.cpuSeconds, growthOfU64);
-    const vcpuSeconds = new SummedCounter(metrics.vcpuSeconds, growthOfU64);
-    const observed = new SummedCounter(metrics.observations, growthOfU64);
-    const infoLabels = new LabelSets(metrics.info.labels);
-    const labelSets = new LabelSets(domainLabel);
-    const vcpuLabels = new LabelSets(metrics.vcpuSeconds.labels);
-    const stateLabels = new LabelSets(metrics.state.labels);
     const vcpusOf = (): Map<number, XlVcpu[]> => Map.groupBy(vcpus.fresh ?? [], ({ domid }) => domid);
 
     return {
@@ -140,38 +144,57 @@ export const domains = defineCollector({
           ),
         );
         const byDomid = vcpusOf();
-        for (const { domid, uuid, states, cpuSeconds: ofAllVcpus, memoryBytes } of list) {
+        for (const { domid, uuid, states, cpuSeconds, memoryBytes, onlineVcpus } of list) {
           // A stub domain is a domain of its own here: it has vCPUs, weight and memory that are not its guest's.
           const domain = names.get(domid);
           if (domain === undefined) continue;
           const config = configs.get(domid);
-          const labels = labelSets.get(domain);
+          const labels = out.labels(domainLabel, domain);
           const sharedUuid = uuid === zeroUuid ? '' : uuid;
-          const info = infoLabels.get(domain, String(domid), sharedUuid, config?.type ?? '', pools.get(domid) ?? '');
-          out.add(metrics.info, info, 1);
+          const info = out.labels(
+            metrics.info.labels,
+            domain,
+            String(domid),
+            sharedUuid,
+            config?.type ?? '',
+            pools.get(domid) ?? '',
+          );
+          out.gauge(metrics.info, info, 1);
           for (const state of domainStates) {
-            out.add(metrics.state, stateLabels.get(domain, state), states[state] ? 1 : 0);
+            out.gauge(metrics.state, out.labels(domainStateLabels, domain, state), states[state] ? 1 : 0);
           }
-          cpuSeconds.feed(labels, String(domid), tenths(ofAllVcpus));
-          out.add(metrics.memory, labels, memoryBytes);
-          out.add(metrics.memoryLimit, labels, config?.maxMemoryBytes);
+          out.gauge(metrics.memory, labels, memoryBytes);
+          out.gauge(metrics.memoryLimit, labels, config?.maxMemoryBytes);
+          const ofDomain = byDomid.get(domid);
+          if (ofDomain) {
+            const offline = ofDomain.filter(({ state }) => state === 'offline').length;
+            out.gauge(metrics.vcpus, out.labels(domainStateLabels, domain, 'online'), ofDomain.length - offline);
+            out.gauge(metrics.vcpus, out.labels(domainStateLabels, domain, 'offline'), offline);
+          }
+          out.counter(metrics.cpuSeconds, labels, {
+            source: String(domid),
+            reads: tenths(cpuSeconds),
+            at: xl.domains.takenAt,
+            count: Math.max(1, onlineVcpus),
+            unitsPer: tenthsPerSecond,
+          });
+          for (const { vcpu, cpuSeconds } of ofDomain ?? []) {
+            out.counter(metrics.vcpuSeconds, out.labels(metrics.vcpuSeconds.labels, domain, String(vcpu)), {
+              source: `${domid} ${vcpu}`,
+              reads: tenths(cpuSeconds),
+              at: vcpus.takenAt,
+              unitsPer: tenthsPerSecond,
+            });
+          }
           const seen = observations.of(domid);
           for (const state of observedStates) {
-            observed.feed(stateLabels.get(domain, state), `${domid} ${state}`, seen?.[state]);
-          }
-          const ofDomain = byDomid.get(domid);
-          if (ofDomain === undefined) continue;
-          const offline = ofDomain.filter(({ state }) => state === 'offline').length;
-          out.add(metrics.vcpus, stateLabels.get(domain, 'online'), ofDomain.length - offline);
-          out.add(metrics.vcpus, stateLabels.get(domain, 'offline'), offline);
-          for (const { vcpu, cpuSeconds } of ofDomain) {
-            vcpuSeconds.feed(vcpuLabels.get(domain, String(vcpu)), `${domid} ${vcpu}`, tenths(cpuSeconds));
+            const source = `${domid} ${state}`;
+            out.counter(metrics.observations, out.labels(domainStateLabels, domain, state), {
+              source,
+              reads: seen?.[state],
+            });
           }
         }
-        cpuSeconds.flush(out, seconds);
-        vcpuSeconds.flush(out, seconds);
-        observed.flush(out);
-        [infoLabels, labelSets, vcpuLabels, stateLabels].forEach((labels) => labels.sweep());
       },
     };
   },

@@ -3,25 +3,25 @@ import { Unavailable } from '../host/unavailable.ts';
 import { parseGnttabQuerySize } from '../formats/xen-diag.ts';
 import { parseXlList } from '../formats/xl-list.ts';
 import { gauge } from '../metrics/descriptor.ts';
-import { LabelSets } from '../metrics/labels.ts';
 import { readCommand } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 
-const source = 'Source: xen-diag gnttab_query_size (Xen 4.10 and later)';
+const source = { source: 'xen-diag gnttab_query_size', versions: 'Xen 4.10 and later' } as const;
 const domainLabel = ['domain'] as const;
 
 const metrics = {
-  frames: gauge(
-    'xen_domain_grant_frames',
-    `Frames of the domain's grant table; each holds 512 grants (version 1). A high-water mark: the table never shrinks. ${source}.`,
-    domainLabel,
-  ),
-  limit: gauge(
-    'xen_domain_grant_frames_limit',
-    `Frames that the domain's grant table may grow to (max_grant_frames). ${source}.`,
-    domainLabel,
-  ),
+  frames: gauge('xen_domain_grant_frames', {
+    meaning:
+      "Frames of the domain's grant table; each holds 512 grants (version 1). A high-water mark: the table never shrinks.",
+    labels: domainLabel,
+    ...source,
+  }),
+  limit: gauge('xen_domain_grant_frames_limit', {
+    meaning: "Frames that the domain's grant table may grow to (max_grant_frames).",
+    labels: domainLabel,
+    ...source,
+  }),
 };
 
 /** How full the grant tables are: a guest that has no grant left cannot post receive buffers. */
@@ -56,7 +56,6 @@ export const grants = defineCollector({
       return sizes;
     };
     const sizes = toolstack.reading(toolstack.scheduled, readSizes);
-    const labelSets = new LabelSets(domainLabel);
     return {
       availability: () => true,
       background: [sizes],
@@ -66,11 +65,10 @@ export const grants = defineCollector({
         for (const { domid, frames, maxFrames } of sizes.fresh ?? []) {
           const label = names.get(domid);
           if (label === undefined) continue;
-          const labels = labelSets.get(label);
-          out.add(metrics.frames, labels, frames);
-          out.add(metrics.limit, labels, maxFrames);
+          const labels = out.labels(domainLabel, label);
+          out.gauge(metrics.frames, labels, frames);
+          out.gauge(metrics.limit, labels, maxFrames);
         }
-        labelSets.sweep();
       },
     };
   },

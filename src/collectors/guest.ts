@@ -1,16 +1,16 @@
 import { parseFeatures } from '../formats/hypervisor.ts';
 import type { Host } from '../host/host.ts';
 import { gauge } from '../metrics/descriptor.ts';
-import { LabelSets } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { parsedIfAny } from '../sources/parsed.ts';
 import { isControlDomain, needsXen } from '../sources/xen.ts';
 
-const info = gauge(
-  'xen_guest_info',
-  'Constant 1. What this kernel runs as: uuid of the domain (all zero in Dom0; empty where there is no Xen), type pv, pvh or hvm, role dom0, guest or baremetal. Joins with xen_domain_info of the host by uuid. Source: /sys/hypervisor, /proc/xen/capabilities.',
-  ['uuid', 'type', 'role'],
-);
+const info = gauge('xen_guest_info', {
+  meaning:
+    'Constant 1. What this kernel runs as: uuid of the domain (all zero in Dom0; empty where there is no Xen), type pv, pvh or hvm, role dom0, guest or baremetal. Joins with xen_domain_info of the host by uuid.',
+  labels: ['uuid', 'type', 'role'],
+  source: '/sys/hypervisor, /proc/xen/capabilities',
+});
 
 type Role = 'dom0' | 'guest' | 'baremetal';
 
@@ -42,13 +42,11 @@ export const guest = defineCollector({
   metrics: [info],
   create: ({ host: { sysfs } }) => {
     const onXen = needsXen(sysfs);
-    const labelSets = new LabelSets(info.labels);
     return {
       availability: () => true,
       collect: ({ host, out }) => {
         const { uuid, type, role } = onXen === true ? identify(host) : notOnXen;
-        out.add(info, labelSets.get(uuid, type, role), 1);
-        labelSets.sweep();
+        out.gauge(info, out.labels(info.labels, uuid, type, role), 1);
       },
     };
   },

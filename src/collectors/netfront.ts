@@ -1,56 +1,89 @@
+import { bounds } from '../metrics/bounds.ts';
 import { Unavailable } from '../host/unavailable.ts';
 import { parseNetDev } from '../formats/proc-net-dev.ts';
-import { Accumulator, growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
-import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { parsed } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 import { needsXen, netfrontDevices } from '../sources/xen.ts';
 
-const netDev = 'Source: /proc/net/dev';
+const netDev = '/proc/net/dev';
 const vifLabel = ['vif'] as const;
 
 const metrics = {
-  receivePackets: counter(
-    'xen_netfront_receive_packets_total',
-    `Packets that the guest received. ${netDev}.`,
-    vifLabel,
-  ),
-  receiveBytes: counter('xen_netfront_receive_bytes_total', `Bytes that the guest received. ${netDev}.`, vifLabel),
-  receiveDropped: counter(
-    'xen_netfront_receive_dropped_packets_total',
-    `Received packets that the guest's kernel dropped before TCP. ${netDev}.`,
-    vifLabel,
-  ),
-  receiveErrors: counter(
-    'xen_netfront_receive_errors_total',
-    `Bad responses of the backend (xennet_get_responses in drivers/net/xen-netfront.c). ${netDev}.`,
-    vifLabel,
-  ),
-  transmitPackets: counter('xen_netfront_transmit_packets_total', `Packets that the guest sent. ${netDev}.`, vifLabel),
-  transmitBytes: counter('xen_netfront_transmit_bytes_total', `Bytes that the guest sent. ${netDev}.`, vifLabel),
-  transmitDropped: counter(
-    'xen_netfront_transmit_dropped_packets_total',
-    `Packets that netfront could not send: not connected, or too many fragments. ${netDev}.`,
-    vifLabel,
-  ),
-  transmitErrors: counter('xen_netfront_transmit_errors_total', `Transmit errors. ${netDev}.`, vifLabel),
-  queues: gauge(
-    'xen_netfront_queues',
-    'Queues that frontend and backend agreed on. Source: /sys/class/net/DEVICE/queues.',
-    vifLabel,
-  ),
-  qdiscBacklog: gauge(
-    'xen_netfront_qdisc_backlog_packets',
-    'Packets that wait in the root qdisc because the transmit ring is full. Source: rtnetlink RTM_GETQDISC.',
-    vifLabel,
-  ),
-  qdiscDrops: counter(
-    'xen_netfront_qdisc_drops_total',
-    'Packets that the root qdisc dropped, which no counter of the network device shows. Source: rtnetlink RTM_GETQDISC.',
-    vifLabel,
-  ),
+  receivePackets: counter('xen_netfront_receive_packets_total', {
+    meaning: 'Packets that the guest received.',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.packets,
+  }),
+  receiveBytes: counter('xen_netfront_receive_bytes_total', {
+    meaning: 'Bytes that the guest received.',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.bytes,
+  }),
+  receiveDropped: counter('xen_netfront_receive_dropped_packets_total', {
+    meaning: "Received packets that the guest's kernel dropped before TCP.",
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.packets,
+  }),
+  receiveErrors: counter('xen_netfront_receive_errors_total', {
+    meaning: 'Bad responses of the backend (xennet_get_responses in drivers/net/xen-netfront.c).',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.packets,
+  }),
+  transmitPackets: counter('xen_netfront_transmit_packets_total', {
+    meaning: 'Packets that the guest sent.',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.packets,
+  }),
+  transmitBytes: counter('xen_netfront_transmit_bytes_total', {
+    meaning: 'Bytes that the guest sent.',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.bytes,
+  }),
+  transmitDropped: counter('xen_netfront_transmit_dropped_packets_total', {
+    meaning: 'Packets that netfront could not send: not connected, or too many fragments.',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.packets,
+  }),
+  transmitErrors: counter('xen_netfront_transmit_errors_total', {
+    meaning: 'Transmit errors.',
+    labels: vifLabel,
+    source: netDev,
+    wraps: 'u64',
+    bounds: bounds.packets,
+  }),
+  queues: gauge('xen_netfront_queues', {
+    meaning: 'Queues that frontend and backend agreed on.',
+    labels: vifLabel,
+    source: '/sys/class/net/DEVICE/queues',
+  }),
+  qdiscBacklog: gauge('xen_netfront_qdisc_backlog_packets', {
+    meaning: 'Packets that wait in the root qdisc because the transmit ring is full.',
+    labels: vifLabel,
+    source: 'rtnetlink RTM_GETQDISC',
+  }),
+  qdiscDrops: counter('xen_netfront_qdisc_drops_total', {
+    meaning: 'Packets that the root qdisc dropped, which no counter of the network device shows.',
+    labels: vifLabel,
+    source: 'rtnetlink RTM_GETQDISC',
+    wraps: 'u32',
+    bounds: bounds.packets,
+  }),
 };
 
 /** The guest's end of the split network driver. */
@@ -63,8 +96,6 @@ export const netfront = defineCollector({
   metrics: Object.values(metrics),
   create: ({ host: { sysfs } }) => {
     const onXen = needsXen(sysfs);
-    const labelSets = new LabelSets(vifLabel);
-    const qdiscDrops = new Accumulator<Labels>(growthOfU32);
     let limitations: string | undefined;
     return {
       availability: () => {
@@ -79,24 +110,22 @@ export const netfront = defineCollector({
         const qdiscs = rootQdiscs(netlink);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         for (const { vif, device } of netfrontDevices(sysfs)) {
-          const labels = labelSets.get(vif);
+          const labels = out.labels(vifLabel, vif);
           const traffic = counters.get(device);
-          out.add(metrics.receivePackets, labels, traffic?.receivePackets);
-          out.add(metrics.receiveBytes, labels, traffic?.receiveBytes);
-          out.add(metrics.receiveDropped, labels, traffic?.receiveDropped);
-          out.add(metrics.receiveErrors, labels, traffic?.receiveErrors);
-          out.add(metrics.transmitPackets, labels, traffic?.transmitPackets);
-          out.add(metrics.transmitBytes, labels, traffic?.transmitBytes);
-          out.add(metrics.transmitDropped, labels, traffic?.transmitDropped);
-          out.add(metrics.transmitErrors, labels, traffic?.transmitErrors);
+          out.counter(metrics.receivePackets, labels, { reads: traffic?.receivePackets });
+          out.counter(metrics.receiveBytes, labels, { reads: traffic?.receiveBytes });
+          out.counter(metrics.receiveDropped, labels, { reads: traffic?.receiveDropped });
+          out.counter(metrics.receiveErrors, labels, { reads: traffic?.receiveErrors });
+          out.counter(metrics.transmitPackets, labels, { reads: traffic?.transmitPackets });
+          out.counter(metrics.transmitBytes, labels, { reads: traffic?.transmitBytes });
+          out.counter(metrics.transmitDropped, labels, { reads: traffic?.transmitDropped });
+          out.counter(metrics.transmitErrors, labels, { reads: traffic?.transmitErrors });
           const queues = sysfs.listIfAny(`class/net/${device}/queues`).filter((name) => name.startsWith('rx-'));
-          out.add(metrics.queues, labels, queues.length || undefined);
+          out.gauge(metrics.queues, labels, queues.length || undefined);
           const qdisc = rootQdiscOf(device, qdiscs, sysfs);
-          out.add(metrics.qdiscBacklog, labels, qdisc?.queueLength);
-          out.add(metrics.qdiscDrops, labels, qdisc && qdiscDrops.total(labels, qdisc.drops));
+          out.gauge(metrics.qdiscBacklog, labels, qdisc?.queueLength);
+          out.counter(metrics.qdiscDrops, labels, { reads: qdisc?.drops });
         }
-        labelSets.sweep();
-        qdiscDrops.sweep();
       },
     };
   },

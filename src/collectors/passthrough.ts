@@ -3,22 +3,25 @@ import { parseInteger } from '../formats/integer.ts';
 import { parsePciAssignableList } from '../formats/xl-pci-assignable-list.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { gauge } from '../metrics/descriptor.ts';
-import { LabelSets, noLabels } from '../metrics/labels.ts';
+import { noLabels } from '../metrics/labels.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { parsedIfAny } from '../sources/parsed.ts';
 
 const pciDevices = 'bus/pci/devices';
 
 const metrics = {
-  functions: gauge(
-    'xen_sriov_virtual_functions',
-    'Virtual functions of a network card or other PCI device, by what they are used for: "off" it could have but they are not switched on, "host" this kernel has, "assignable" are set aside for guests (bound to pciback), "assigned" a guest has. Source: sriov_totalvfs and virtfn* of /sys/bus/pci/devices/DEVICE, xl pci-assignable-list (Xen 4.17).',
-    ['device', 'state'],
-  ),
-  assignable: gauge(
-    'xen_pci_assignable_devices',
-    'PCI devices that are set aside for guests and that no guest has. Source: xl pci-assignable-list (Xen 4.17).',
-  ),
+  functions: gauge('xen_sriov_virtual_functions', {
+    meaning:
+      'Virtual functions of a network card or other PCI device, by what they are used for: "off" it could have but they are not switched on, "host" this kernel has, "assignable" are set aside for guests (bound to pciback), "assigned" a guest has.',
+    labels: ['device', 'state'],
+    source: 'sriov_totalvfs and virtfn* of /sys/bus/pci/devices/DEVICE, xl pci-assignable-list',
+    versions: 'Xen 4.17',
+  }),
+  assignable: gauge('xen_pci_assignable_devices', {
+    meaning: 'PCI devices that are set aside for guests and that no guest has.',
+    source: 'xl pci-assignable-list',
+    versions: 'Xen 4.17',
+  }),
 };
 
 type State = 'off' | 'host' | 'assignable' | 'assigned';
@@ -55,7 +58,6 @@ export const passthrough = defineCollector({
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
     if (xl instanceof Unavailable) return absentCollector(xl);
-    const labelSets = new LabelSets(metrics.functions.labels);
     const devices = toolstack.reading(toolstack.scheduled, async () => {
       const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList);
       const isAssignable = new Set(assignable);
@@ -70,13 +72,12 @@ export const passthrough = defineCollector({
       collect: ({ out }) => {
         const reading = devices.fresh;
         if (reading === undefined) return;
-        out.add(metrics.assignable, noLabels, reading.assignable.length);
+        out.gauge(metrics.assignable, noLabels, reading.assignable.length);
         for (const [device, counts] of reading.functions) {
           for (const [state, count] of Object.entries(counts)) {
-            out.add(metrics.functions, labelSets.get(device, state), count);
+            out.gauge(metrics.functions, out.labels(metrics.functions.labels, device, state), count);
           }
         }
-        labelSets.sweep();
       },
     };
   },

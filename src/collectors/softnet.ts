@@ -1,33 +1,35 @@
 import { parseSoftnetStat } from '../formats/proc-net-softnet-stat.ts';
-import { Accumulator, growthOfU32 } from '../metrics/accumulator.ts';
+import { bounds } from '../metrics/bounds.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
-import { LabelSets, type Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { needs, parsed } from '../sources/parsed.ts';
 
 const file = 'net/softnet_stat';
+const cpuLabel = ['cpu'] as const;
+const column = (number: number) => ({ source: `/proc/net/softnet_stat, column ${number}`, labels: cpuLabel });
+const packets = { wraps: 'u32', bounds: bounds.packets } as const;
 
 const metrics = {
-  processed: counter(
-    'xen_softnet_processed_packets_total',
-    'Packets that the CPU took from its backlog queue or by NAPI. Source: /proc/net/softnet_stat, column 1.',
-    ['cpu'],
-  ),
-  dropped: counter(
-    'xen_softnet_dropped_packets_total',
-    'Packets dropped because the backlog queue of the CPU was full (net.core.netdev_max_backlog). Source: /proc/net/softnet_stat, column 2.',
-    ['cpu'],
-  ),
-  squeezed: counter(
-    'xen_softnet_times_squeezed_total',
-    'Times that the CPU left packets for later because its budget was used up (net.core.netdev_budget, netdev_budget_usecs). Source: /proc/net/softnet_stat, column 3.',
-    ['cpu'],
-  ),
-  backlog: gauge(
-    'xen_softnet_backlog_packets',
-    'Packets in the backlog queue of the CPU; absent where the kernel does not print it (before 5.10). Source: /proc/net/softnet_stat, column 12.',
-    ['cpu'],
-  ),
+  processed: counter('xen_softnet_processed_packets_total', {
+    meaning: 'Packets that the CPU took from its backlog queue or by NAPI.',
+    ...column(1),
+    ...packets,
+  }),
+  dropped: counter('xen_softnet_dropped_packets_total', {
+    meaning: 'Packets dropped because the backlog queue of the CPU was full (net.core.netdev_max_backlog).',
+    ...column(2),
+    ...packets,
+  }),
+  squeezed: counter('xen_softnet_times_squeezed_total', {
+    meaning:
+      'Times that the CPU left packets for later because its budget was used up (net.core.netdev_budget, netdev_budget_usecs).',
+    ...column(3),
+    ...packets,
+  }),
+  backlog: gauge('xen_softnet_backlog_packets', {
+    meaning: 'Packets in the backlog queue of the CPU; absent where the kernel does not print it (before 5.10).',
+    ...column(12),
+  }),
 };
 
 /** The kernel's own receive path, between driver and TCP. */
@@ -38,26 +40,16 @@ export const softnet = defineCollector({
   maxSeries: 4096,
   options: {},
   metrics: Object.values(metrics),
-  create: ({ host: { procfs } }) => {
-    const labelSets = new LabelSets(['cpu']);
-    const counters = {
-      processed: new Accumulator<Labels>(growthOfU32),
-      dropped: new Accumulator<Labels>(growthOfU32),
-      timeSqueezed: new Accumulator<Labels>(growthOfU32),
-    };
-    return {
-      availability: () => needs(procfs, file),
-      collect: ({ host, out }) => {
-        for (const row of parsed(host.procfs, file, parseSoftnetStat)) {
-          const labels = labelSets.get(row.cpu);
-          out.add(metrics.processed, labels, counters.processed.total(labels, row.processed));
-          out.add(metrics.dropped, labels, counters.dropped.total(labels, row.dropped));
-          out.add(metrics.squeezed, labels, counters.timeSqueezed.total(labels, row.timeSqueezed));
-          out.add(metrics.backlog, labels, row.backlog);
-        }
-        labelSets.sweep();
-        Object.values(counters).forEach((accumulator) => accumulator.sweep());
-      },
-    };
-  },
+  create: ({ host: { procfs } }) => ({
+    availability: () => needs(procfs, file),
+    collect: ({ host, out }) => {
+      for (const row of parsed(host.procfs, file, parseSoftnetStat)) {
+        const labels = out.labels(cpuLabel, row.cpu);
+        out.counter(metrics.processed, labels, { reads: row.processed });
+        out.counter(metrics.dropped, labels, { reads: row.dropped });
+        out.counter(metrics.squeezed, labels, { reads: row.timeSqueezed });
+        out.gauge(metrics.backlog, labels, row.backlog);
+      }
+    },
+  }),
 });

@@ -1,159 +1,168 @@
+import { bounds } from '../metrics/bounds.ts';
 import { parseInteger } from '../formats/integer.ts';
 import { parseNetCounters } from '../formats/proc-net-counters.ts';
 import { FileError, type FileTree } from '../host/file-tree.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
-import type { Families } from '../metrics/families.ts';
-import { LabelSets, noLabels } from '../metrics/labels.ts';
+import { noLabels } from '../metrics/labels.ts';
+import type { Output } from '../metrics/output.ts';
 import { defineCollector } from './collector.ts';
 import type { NetworkNamespace } from '../sources/namespaces/network-namespace.ts';
 import { needs, parsed, parsedIfAny } from '../sources/parsed.ts';
 
-const tcpExt = 'Source: TcpExt of /proc/net/netstat';
+const tcpExt = 'TcpExt of /proc/net/netstat';
+
+const netnsLabel = ['netns'] as const;
 
 /** A counter of each network namespace. */
-const tcpCounter = (name: string, help: string) => counter(name, help, ['netns']);
+const tcpCounter = (name: string, meaning: { readonly meaning: string; readonly source: string }) =>
+  counter(name, { ...meaning, labels: netnsLabel, wraps: 'u64', bounds: bounds.connections });
 
 /** Each counter, with its name in the kernel (net/ipv4/proc.c). */
 const counters = [
   {
     key: 'Tcp.PassiveOpens',
-    metric: tcpCounter(
-      'xen_tcp_passive_opens_total',
-      'Connections that completed the handshake and entered an accept queue. Source: Tcp PassiveOpens of /proc/net/snmp.',
-    ),
+    metric: tcpCounter('xen_tcp_passive_opens_total', {
+      meaning: 'Connections that completed the handshake and entered an accept queue.',
+      source: 'Tcp PassiveOpens of /proc/net/snmp',
+    }),
   },
   {
     key: 'TcpExt.ListenOverflows',
-    metric: tcpCounter(
-      'xen_tcp_listen_overflows_total',
-      `Times that a SYN or a handshake's last ACK met a full accept queue: attempts, not connections, for a refused client tries again. ${tcpExt} ListenOverflows.`,
-    ),
+    metric: tcpCounter('xen_tcp_listen_overflows_total', {
+      meaning:
+        "Times that a SYN or a handshake's last ACK met a full accept queue: attempts, not connections, for a refused client tries again.",
+      source: `${tcpExt} ListenOverflows`,
+    }),
   },
   {
     key: 'TcpExt.ListenDrops',
-    metric: tcpCounter(
-      'xen_tcp_listen_drops_total',
-      `SYNs and last ACKs that listeners dropped for whatever reason; includes the overflows. ${tcpExt} ListenDrops.`,
-    ),
+    metric: tcpCounter('xen_tcp_listen_drops_total', {
+      meaning: 'SYNs and last ACKs that listeners dropped for whatever reason; includes the overflows.',
+      source: `${tcpExt} ListenDrops`,
+    }),
   },
   {
     key: 'TcpExt.TCPReqQFullDrop',
-    metric: tcpCounter(
-      'xen_tcp_syn_queue_full_drops_total',
-      `SYNs dropped because the SYN queue was full and SYN cookies are off. ${tcpExt} TCPReqQFullDrop.`,
-    ),
+    metric: tcpCounter('xen_tcp_syn_queue_full_drops_total', {
+      meaning: 'SYNs dropped because the SYN queue was full and SYN cookies are off.',
+      source: `${tcpExt} TCPReqQFullDrop`,
+    }),
   },
   {
     key: 'TcpExt.TCPReqQFullDoCookies',
-    metric: tcpCounter(
-      'xen_tcp_syn_queue_full_cookies_total',
-      `SYNs answered with a cookie because the SYN queue was full. ${tcpExt} TCPReqQFullDoCookies.`,
-    ),
+    metric: tcpCounter('xen_tcp_syn_queue_full_cookies_total', {
+      meaning: 'SYNs answered with a cookie because the SYN queue was full.',
+      source: `${tcpExt} TCPReqQFullDoCookies`,
+    }),
   },
   {
     key: 'TcpExt.SyncookiesSent',
-    metric: tcpCounter('xen_tcp_syncookies_sent_total', `SYN cookies sent. ${tcpExt} SyncookiesSent.`),
+    metric: tcpCounter('xen_tcp_syncookies_sent_total', {
+      meaning: 'SYN cookies sent.',
+      source: `${tcpExt} SyncookiesSent`,
+    }),
   },
   {
     key: 'TcpExt.SyncookiesRecv',
-    metric: tcpCounter(
-      'xen_tcp_syncookies_received_total',
-      `Valid SYN cookies that came back. ${tcpExt} SyncookiesRecv.`,
-    ),
+    metric: tcpCounter('xen_tcp_syncookies_received_total', {
+      meaning: 'Valid SYN cookies that came back.',
+      source: `${tcpExt} SyncookiesRecv`,
+    }),
   },
   {
     key: 'TcpExt.SyncookiesFailed',
-    metric: tcpCounter(
-      'xen_tcp_syncookies_failed_total',
-      `Invalid SYN cookies that came back. ${tcpExt} SyncookiesFailed.`,
-    ),
+    metric: tcpCounter('xen_tcp_syncookies_failed_total', {
+      meaning: 'Invalid SYN cookies that came back.',
+      source: `${tcpExt} SyncookiesFailed`,
+    }),
   },
   {
     key: 'TcpExt.TCPSynRetrans',
-    metric: tcpCounter(
-      'xen_tcp_syn_retransmits_total',
-      `SYNs and SYN-ACKs sent again: connections that somebody had to wait for. ${tcpExt} TCPSynRetrans.`,
-    ),
+    metric: tcpCounter('xen_tcp_syn_retransmits_total', {
+      meaning: 'SYNs and SYN-ACKs sent again: connections that somebody had to wait for.',
+      source: `${tcpExt} TCPSynRetrans`,
+    }),
   },
   {
     key: 'TcpExt.TCPFastOpenPassive',
-    metric: tcpCounter(
-      'xen_tcp_fastopen_passive_total',
-      `Connections accepted with data in their SYN. ${tcpExt} TCPFastOpenPassive.`,
-    ),
+    metric: tcpCounter('xen_tcp_fastopen_passive_total', {
+      meaning: 'Connections accepted with data in their SYN.',
+      source: `${tcpExt} TCPFastOpenPassive`,
+    }),
   },
   {
     key: 'TcpExt.TCPFastOpenPassiveFail',
-    metric: tcpCounter(
-      'xen_tcp_fastopen_passive_failed_total',
-      `Connections asking for Fast Open that got an ordinary handshake. ${tcpExt} TCPFastOpenPassiveFail.`,
-    ),
+    metric: tcpCounter('xen_tcp_fastopen_passive_failed_total', {
+      meaning: 'Connections asking for Fast Open that got an ordinary handshake.',
+      source: `${tcpExt} TCPFastOpenPassiveFail`,
+    }),
   },
   {
     key: 'TcpExt.TCPFastOpenListenOverflow',
-    metric: tcpCounter(
-      'xen_tcp_fastopen_listen_overflow_total',
-      `Connections asking for Fast Open that met a full Fast Open queue. ${tcpExt} TCPFastOpenListenOverflow.`,
-    ),
+    metric: tcpCounter('xen_tcp_fastopen_listen_overflow_total', {
+      meaning: 'Connections asking for Fast Open that met a full Fast Open queue.',
+      source: `${tcpExt} TCPFastOpenListenOverflow`,
+    }),
   },
   {
     key: 'TcpExt.TCPDeferAcceptDrop',
-    metric: tcpCounter(
-      'xen_tcp_defer_accept_drops_total',
-      `Last ACKs without data dropped for a listener with TCP_DEFER_ACCEPT. ${tcpExt} TCPDeferAcceptDrop.`,
-    ),
+    metric: tcpCounter('xen_tcp_defer_accept_drops_total', {
+      meaning: 'Last ACKs without data dropped for a listener with TCP_DEFER_ACCEPT.',
+      source: `${tcpExt} TCPDeferAcceptDrop`,
+    }),
   },
   {
     key: 'TcpExt.EmbryonicRsts',
-    metric: tcpCounter(
-      'xen_tcp_embryonic_resets_total',
-      `Resets received for connections in the handshake. ${tcpExt} EmbryonicRsts.`,
-    ),
+    metric: tcpCounter('xen_tcp_embryonic_resets_total', {
+      meaning: 'Resets received for connections in the handshake.',
+      source: `${tcpExt} EmbryonicRsts`,
+    }),
   },
 ] as const;
 
-const established = gauge(
-  'xen_tcp_established_connections',
-  'Connections in state ESTABLISHED or CLOSE-WAIT. Source: Tcp CurrEstab of /proc/net/snmp.',
-  ['netns'],
-);
+const established = gauge('xen_tcp_established_connections', {
+  meaning: 'Connections in state ESTABLISHED or CLOSE-WAIT.',
+  labels: netnsLabel,
+  source: 'Tcp CurrEstab of /proc/net/snmp',
+});
 
 /** Each setting, with its file below /proc/sys. */
 const settings = [
   {
     file: 'sys/net/core/somaxconn',
-    metric: gauge(
-      'xen_sysctl_net_core_somaxconn',
-      'Largest accept queue limit that listen(2) grants, in connections; a running server keeps the one it got. Source: /proc/sys/net/core/somaxconn.',
-    ),
+    metric: gauge('xen_sysctl_net_core_somaxconn', {
+      meaning:
+        'Largest accept queue limit that listen(2) grants, in connections; a running server keeps the one it got.',
+      source: '/proc/sys/net/core/somaxconn',
+    }),
   },
   {
     file: 'sys/net/ipv4/tcp_max_syn_backlog',
-    metric: gauge(
-      'xen_sysctl_net_ipv4_tcp_max_syn_backlog',
-      'Connections in the handshake beyond which SYNs are dropped where SYN cookies are off. Source: /proc/sys/net/ipv4/tcp_max_syn_backlog.',
-    ),
+    metric: gauge('xen_sysctl_net_ipv4_tcp_max_syn_backlog', {
+      meaning: 'Connections in the handshake beyond which SYNs are dropped where SYN cookies are off.',
+      source: '/proc/sys/net/ipv4/tcp_max_syn_backlog',
+    }),
   },
   {
     file: 'sys/net/ipv4/tcp_syncookies',
-    metric: gauge(
-      'xen_sysctl_net_ipv4_tcp_syncookies',
-      'SYN cookies: 0 never, 1 when a SYN queue is full, 2 always. Source: /proc/sys/net/ipv4/tcp_syncookies.',
-    ),
+    metric: gauge('xen_sysctl_net_ipv4_tcp_syncookies', {
+      meaning: 'SYN cookies: 0 never, 1 when a SYN queue is full, 2 always.',
+      source: '/proc/sys/net/ipv4/tcp_syncookies',
+    }),
   },
   {
     file: 'sys/net/ipv4/tcp_fastopen',
-    metric: gauge(
-      'xen_sysctl_net_ipv4_tcp_fastopen',
-      'TCP Fast Open, a bit mask: 1 client, 2 server, 0x400 every listener. Source: /proc/sys/net/ipv4/tcp_fastopen.',
-    ),
+    metric: gauge('xen_sysctl_net_ipv4_tcp_fastopen', {
+      meaning: 'TCP Fast Open, a bit mask: 1 client, 2 server, 0x400 every listener.',
+      source: '/proc/sys/net/ipv4/tcp_fastopen',
+    }),
   },
   {
     file: 'sys/net/ipv4/tcp_abort_on_overflow',
-    metric: gauge(
-      'xen_sysctl_net_ipv4_tcp_abort_on_overflow',
-      'Whether a full accept queue answers the last ACK with a reset (1) instead of silence (0). Source: /proc/sys/net/ipv4/tcp_abort_on_overflow.',
-    ),
+    metric: gauge('xen_sysctl_net_ipv4_tcp_abort_on_overflow', {
+      meaning: 'Whether a full accept queue answers the last ACK with a reset (1) instead of silence (0).',
+      source: '/proc/sys/net/ipv4/tcp_abort_on_overflow',
+    }),
   },
 ] as const;
 
@@ -183,11 +192,10 @@ export const tcp = defineCollector({
   options: {},
   metrics: [...counters, { metric: established }, ...settings].map(({ metric }) => metric),
   create: ({ host: { procfs }, namespaces }) => {
-    const labelSets = new LabelSets(established.labels);
-    const addCounters = (out: Families, netns: string, readings: ReadonlyMap<string, number>): void => {
-      const labels = labelSets.get(netns);
-      for (const { key, metric } of counters) out.add(metric, labels, readings.get(key));
-      out.add(established, labels, readings.get('Tcp.CurrEstab'));
+    const addCounters = (out: Output, netns: string, readings: ReadonlyMap<string, number>): void => {
+      const labels = out.labels(netnsLabel, netns);
+      for (const { key, metric } of counters) out.counter(metric, labels, { reads: readings.get(key) });
+      out.gauge(established, labels, readings.get('Tcp.CurrEstab'));
     };
     return {
       availability: () => needs(procfs, 'net/netstat'),
@@ -200,9 +208,8 @@ export const tcp = defineCollector({
         }
         for (const { file, metric } of settings) {
           // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
-          out.add(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
+          out.gauge(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
         }
-        labelSets.sweep();
       },
       sharedTasks: namespaces.background,
     };

@@ -1,44 +1,57 @@
 import { parseInteger } from '../formats/integer.ts';
-import { growthOfU64 } from '../metrics/accumulator.ts';
-import { counter, type Descriptor } from '../metrics/descriptor.ts';
-import { LabelSets } from '../metrics/labels.ts';
-import { SummedCounter } from '../metrics/summed-counter.ts';
+import { bounds, type Bounds } from '../metrics/bounds.ts';
+import { counter } from '../metrics/descriptor.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
 import { parsedCachedIfAny } from '../sources/parsed.ts';
 
 const vbdLabels = ['domain', 'device'] as const;
-const bytesPerSector = 512;
+const sectorsPerByte = 1 / 512;
 
-const describe = (name: string, file: string, help: string): Descriptor<(typeof vbdLabels)[number]> =>
-  counter(
-    name,
-    `${help} device is its number in the guest's configuration: 51712 is xvda, 51728 xvdb. Source: /sys/bus/xen-backend/devices/DEVICE/statistics/${file} (blkback, checked with Linux 6.1; block devices that a device model serves have none).`,
-    vbdLabels,
-  );
+const blkback = (file: string, meaning: string, kind: Bounds) => ({
+  meaning: `${meaning} device is its number in the guest's configuration: 51712 is xvda, 51728 xvdb.`,
+  labels: vbdLabels,
+  source: `/sys/bus/xen-backend/devices/DEVICE/statistics/${file}`,
+  versions: 'blkback, checked with Linux 6.1',
+  notes: 'block devices that a device model serves have none',
+  wraps: 'u64' as const,
+  bounds: kind,
+});
+const { requests, sectors } = bounds;
 
-const metrics: readonly { file: string; scale: number; metric: Descriptor<(typeof vbdLabels)[number]> }[] = [
-  { file: 'rd_req', scale: 1, metric: describe('xen_vbd_read_requests_total', 'rd_req', 'Reads by the guest.') },
-  { file: 'wr_req', scale: 1, metric: describe('xen_vbd_write_requests_total', 'wr_req', 'Writes by the guest.') },
-  { file: 'f_req', scale: 1, metric: describe('xen_vbd_flush_requests_total', 'f_req', 'Flushes by the guest.') },
-  { file: 'ds_req', scale: 1, metric: describe('xen_vbd_discard_requests_total', 'ds_req', 'Discards by the guest.') },
+/** Each counter, with its file below the device's statistics. */
+const metrics = [
+  {
+    file: 'rd_req',
+    metric: counter('xen_vbd_read_requests_total', blkback('rd_req', 'Reads by the guest.', requests)),
+  },
+  {
+    file: 'wr_req',
+    metric: counter('xen_vbd_write_requests_total', blkback('wr_req', 'Writes by the guest.', requests)),
+  },
+  {
+    file: 'f_req',
+    metric: counter('xen_vbd_flush_requests_total', blkback('f_req', 'Flushes by the guest.', requests)),
+  },
+  {
+    file: 'ds_req',
+    metric: counter('xen_vbd_discard_requests_total', blkback('ds_req', 'Discards by the guest.', requests)),
+  },
   {
     file: 'rd_sect',
-    scale: bytesPerSector,
-    metric: describe('xen_vbd_read_bytes_total', 'rd_sect', 'Bytes that the guest read.'),
+    unitsPer: sectorsPerByte,
+    metric: counter('xen_vbd_read_bytes_total', blkback('rd_sect', 'Bytes that the guest read.', sectors)),
   },
   {
     file: 'wr_sect',
-    scale: bytesPerSector,
-    metric: describe('xen_vbd_written_bytes_total', 'wr_sect', 'Bytes that the guest wrote.'),
+    unitsPer: sectorsPerByte,
+    metric: counter('xen_vbd_written_bytes_total', blkback('wr_sect', 'Bytes that the guest wrote.', sectors)),
   },
   {
     file: 'oo_req',
-    scale: 1,
-    metric: describe(
+    metric: counter(
       'xen_vbd_out_of_requests_total',
-      'oo_req',
-      'Times that a request of the guest had to wait because the backend had no free one.',
+      blkback('oo_req', 'Times that a request of the guest had to wait because the backend had no free one.', requests),
     ),
   },
 ];
@@ -52,12 +65,6 @@ export const vbd = defineCollector({
   options: {},
   metrics: metrics.map(({ metric }) => metric),
   create: ({ host, toolstack }) => {
-    const labelSets = new LabelSets(vbdLabels);
-    const counters = metrics.map(({ file, scale, metric }) => ({
-      file,
-      scale,
-      counter: new SummedCounter(metric, growthOfU64),
-    }));
     return {
       availability: () => needsBackends(host.sysfs, ['vbd'], 'no block device'),
       sharedTasks: toolstack.naming,
@@ -67,13 +74,12 @@ export const vbd = defineCollector({
           yield;
           const owner = toolstack.directory.ownerOf(domid);
           if (owner === undefined) continue;
-          const labels = labelSets.get(owner.label, device);
-          for (const { file, counter } of counters) {
-            counter.feed(labels, name, parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger));
+          const labels = out.labels(vbdLabels, owner.label, device);
+          for (const { file, unitsPer = 1, metric } of metrics) {
+            const reads = parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger);
+            out.counter(metric, labels, { source: name, reads, unitsPer });
           }
         }
-        for (const { counter, scale } of counters) counter.flush(out, (value) => value * scale);
-        labelSets.sweep();
       },
     };
   },

@@ -1,8 +1,9 @@
+import { bounds } from '../metrics/bounds.ts';
 import { Unavailable } from '../host/unavailable.ts';
 import { parseXcpRrdd, xcpRrddBytes, type XcpRrddReading } from '../formats/xcp-rrdd.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { counter } from '../metrics/descriptor.ts';
-import { LabelSets, type Labels } from '../metrics/labels.ts';
+import type { Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { naming, needs } from '../sources/parsed.ts';
 import { domainLabels } from '../sources/toolstack/domain-directory.ts';
@@ -25,11 +26,14 @@ const states: ReadonlySet<string> = new Set([
   'partial_contention',
 ]);
 
-const runstates = counter(
-  'xen_xapi_domain_runstate_seconds_total',
-  'Time that the domain has been in this state since it was created, in seconds. Of its vCPUs are: in fullrun all running, in full_contention all waiting for a CPU, in concurrency_hazard some running and some waiting, in blocked all blocked or offline, in partial_run some running and some blocked, in partial_contention some waiting and some blocked. A domain is in one state at a time: where one vCPU of sixteen waits, the whole time counts as contention. The sum of the states may drift from the age of the domain. Source: /dev/shm/metrics/xcp-rrdd-cpu (XCP-ng 8.3 and recent XenServer: xapi 24.39 and later).',
-  ['domain', 'state'],
-);
+const runstates = counter('xen_xapi_domain_runstate_seconds_total', {
+  meaning:
+    'Time that the domain has been in this state since it was created, in seconds. Of its vCPUs are: in fullrun all running, in full_contention all waiting for a CPU, in concurrency_hazard some running and some waiting, in blocked all blocked or offline, in partial_run some running and some blocked, in partial_contention some waiting and some blocked. A domain is in one state at a time: where one vCPU of sixteen waits, the whole time counts as contention. The sum of the states may drift from the age of the domain.',
+  labels: ['domain', 'state'],
+  source: '/dev/shm/metrics/xcp-rrdd-cpu',
+  versions: 'XCP-ng 8.3 and recent XenServer: xapi 24.39 and later',
+  bounds: bounds.seconds,
+});
 
 /** The plugin writes in place: what is read meanwhile is no reading, and the next one is. */
 const read = (files: FileTree): XcpRrddReading => {
@@ -62,7 +66,6 @@ export const xcpRrdd = defineCollector({
   options: {},
   metrics: [runstates],
   create: ({ host, toolstack }) => {
-    const labelSets = new LabelSets(runstates.labels);
     return {
       availability: () => needs(host.rrdMetrics, file),
       sharedTasks: toolstack.naming,
@@ -80,12 +83,11 @@ export const xcpRrdd = defineCollector({
           const state = name.slice(prefix.length);
           const domain = name.startsWith(prefix) && states.has(state) ? label(vm) : undefined;
           if (domain === undefined) continue;
-          const labels = labelSets.get(domain, state);
+          const labels = out.labels(runstates.labels, domain, state);
           if (added.has(labels)) continue;
           added.add(labels);
-          out.add(runstates, labels, value);
+          out.counter(runstates, labels, { reads: value });
         }
-        labelSets.sweep();
       },
     };
   },

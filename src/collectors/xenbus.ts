@@ -1,10 +1,8 @@
+import { bounds } from '../metrics/bounds.ts';
 import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { parseInteger } from '../formats/integer.ts';
 import type { FileTree } from '../host/file-tree.ts';
-import { growthOfU32 } from '../metrics/accumulator.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
-import { LabelSets } from '../metrics/labels.ts';
-import { SummedCounter } from '../metrics/summed-counter.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
 import { KernelHz } from '../sources/kernel-hz.ts';
@@ -14,30 +12,42 @@ import { parsedCachedIfAny } from '../sources/parsed.ts';
 const classes = ['vif', 'vbd'];
 const none = 'no network or block device';
 const deviceLabels = ['domain', 'class', 'device'] as const;
-const source = 'Source: /sys/bus/xen-backend/devices/DEVICE/xenbus';
+const source = '/sys/bus/xen-backend/devices/DEVICE/xenbus';
 const since = 'Linux 5.12 and later; not on XCP-ng 8';
 
 const metrics = {
-  events: counter(
-    'xen_backend_events_total',
-    `Events that the guest sent to the backend of the device and that were handled; those that arrive while one is pending count once. device is its index in the guest's configuration: 0 for the first vif, 51712 for xvda. ${source}/events (${since}).`,
-    deviceLabels,
-  ),
-  spurious: counter(
-    'xen_backend_spurious_events_total',
-    `Events with which the backend found nothing to do. Several behind one another make it wait, see xen_backend_eoi_delay_seconds_total. ${source}/spurious_events (${since}).`,
-    deviceLabels,
-  ),
-  eoiDelay: counter(
-    'xen_backend_eoi_delay_seconds_total',
-    `Time that the backend left events of the guest unanswered because earlier ones were spurious, in seconds: the queue stands still meanwhile. Absent until the kernel's HZ is known. ${source}/jiffies_eoi_delayed (${since}); HZ by two readings of /proc/timer_list.`,
-    deviceLabels,
-  ),
-  channels: gauge(
-    'xen_backend_event_channels',
-    `Event channels between guest and backend: of a vif two for each queue. ${source}/event_channels (${since}).`,
-    deviceLabels,
-  ),
+  events: counter('xen_backend_events_total', {
+    meaning:
+      "Events that the guest sent to the backend of the device and that were handled; those that arrive while one is pending count once. device is its index in the guest's configuration: 0 for the first vif, 51712 for xvda.",
+    labels: deviceLabels,
+    source: `${source}/events`,
+    versions: since,
+    wraps: 'u32',
+    bounds: bounds.events,
+  }),
+  spurious: counter('xen_backend_spurious_events_total', {
+    meaning:
+      'Events with which the backend found nothing to do. Several behind one another make it wait, see xen_backend_eoi_delay_seconds_total.',
+    labels: deviceLabels,
+    source: `${source}/spurious_events`,
+    versions: since,
+    wraps: 'u32',
+    bounds: bounds.events,
+  }),
+  eoiDelay: counter('xen_backend_eoi_delay_seconds_total', {
+    meaning:
+      "Time that the backend left events of the guest unanswered because earlier ones were spurious, in seconds: the queue stands still meanwhile. Absent until the kernel's HZ is known.",
+    labels: deviceLabels,
+    source: `${source}/jiffies_eoi_delayed (${since}); HZ by two readings of /proc/timer_list`,
+    wraps: 'u32',
+    bounds: bounds.delayTicks,
+  }),
+  channels: gauge('xen_backend_event_channels', {
+    meaning: 'Event channels between guest and backend: of a vif two for each queue.',
+    labels: deviceLabels,
+    source: `${source}/event_channels`,
+    versions: since,
+  }),
 };
 
 // atomic_t printed by %d (XENBUS_SHOW_STAT in drivers/xen/xenbus/xenbus_probe.c): a u32 that is shown negative from 2^31 on.
@@ -52,11 +62,7 @@ export const xenbus = defineCollector({
   options: {},
   metrics: Object.values(metrics),
   create: ({ host, toolstack }) => {
-    const labelSets = new LabelSets(deviceLabels);
     const hz = new KernelHz();
-    const events = new SummedCounter(metrics.events, growthOfU32);
-    const spurious = new SummedCounter(metrics.spurious, growthOfU32);
-    const jiffies = new SummedCounter(metrics.eoiDelay, growthOfU32);
 
     const read = (sysfs: FileTree, folder: string, file: string): number | undefined =>
       parsedCachedIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
@@ -84,16 +90,14 @@ export const xenbus = defineCollector({
           const owner = toolstack.directory.ownerOf(domid);
           const eventCount = owner && read(sysfs, folder, 'events');
           if (owner === undefined || eventCount === undefined) continue;
-          const labels = labelSets.get(owner.label, deviceClass, device);
-          events.feed(labels, name, eventCount);
-          spurious.feed(labels, name, read(sysfs, folder, 'spurious_events'));
-          jiffies.feed(labels, name, read(sysfs, folder, 'jiffies_eoi_delayed'));
-          if (!owner.isStub) out.add(metrics.channels, labels, read(sysfs, folder, 'event_channels'));
+          const labels = out.labels(deviceLabels, owner.label, deviceClass, device);
+          if (!owner.isStub) out.gauge(metrics.channels, labels, read(sysfs, folder, 'event_channels'));
+          const counters = { source: name, device: name };
+          out.counter(metrics.events, labels, { ...counters, reads: eventCount });
+          out.counter(metrics.spurious, labels, { ...counters, reads: read(sysfs, folder, 'spurious_events') });
+          const delay = read(sysfs, folder, 'jiffies_eoi_delayed');
+          out.counter(metrics.eoiDelay, labels, { ...counters, reads: delay, unitsPer: hz.value ?? 'unknown' });
         }
-        events.flush(out);
-        spurious.flush(out);
-        jiffies.flush(hz.value === undefined ? undefined : out, (ticks) => ticks / (hz.value ?? 1));
-        labelSets.sweep();
       },
     };
   },

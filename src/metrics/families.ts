@@ -47,6 +47,11 @@ export class Families {
     if (value !== undefined) this.#append(descriptor, [{ value, sharedLabels: labels }]);
   }
 
+  /** Gives a metric its place among the families before it has a sample. */
+  reserve(descriptor: Descriptor): void {
+    if (!this.#samples.has(descriptor)) this.#samples.set(descriptor, []);
+  }
+
   /** Adds a whole histogram, or where it does not fit under the limit, nothing of it. */
   addHistogram<Label extends string>(
     descriptor: Descriptor<Label>,
@@ -79,6 +84,6 @@ export class Families {
 
   /** The families that have samples, in the order in which they were first added to. */
   list(): Family[] {
-    return [...this.#samples].map(([descriptor, samples]) => ({ descriptor, samples }));
+    return [...this.#samples].flatMap(([descriptor, samples]) => (samples.length > 0 ? [{ descriptor, samples }] : []));
   }
 }

@@ -4,6 +4,7 @@ import type { Log } from '../host/log.ts';
 import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { Families, type Family } from '../metrics/families.ts';
 import { LabelSets } from '../metrics/labels.ts';
+import { Output, SeriesState } from '../metrics/output.ts';
 import type { Background } from './background.ts';
 import { startSampler, type RunningSampler } from './sampler.ts';
 import { metrics } from './exporter-metrics.ts';
@@ -34,6 +35,7 @@ export class CollectorRun {
   readonly #log: Log;
   readonly #maxSeries: number;
   readonly #background: Background;
+  readonly #state = new SeriesState();
   #sampler: RunningSampler | undefined;
   #isStarted = false;
   #inFlight: { readonly families: Promise<Family[]>; readonly deadline: number } | undefined;
@@ -117,6 +119,7 @@ export class CollectorRun {
     own.add(metrics.series, labels, this.#series);
     own.add(metrics.lastSuccess, labels, this.#lastSuccess);
     own.add(metrics.seriesDropped, labels, this.#dropped);
+    own.add(metrics.counterResets, labels, this.#state.resets);
     this.#addSampler(own);
     return families;
   }
@@ -156,13 +159,16 @@ export class CollectorRun {
     if (this.#availability !== true) return;
     this.#startSampler();
     try {
-      const steps = this.#collector.collect({ host: withDeadline(this.#host, deadline), out });
+      const output = new Output(this.#state, out, this.#host.clock.monotonicSeconds());
+      const steps = this.#collector.collect({ host: withDeadline(this.#host, deadline), out: output });
       for (const _ of steps ?? []) {
         const pause = yieldToEventLoop();
         if (pause) await pause;
       }
+      this.#state.end(out);
     } catch (error) {
       this.#error = error as Error;
+      this.#state.abandon();
     }
     if (out.series > 0 && !this.#error) return;
     this.#availability = this.#collector.availability();

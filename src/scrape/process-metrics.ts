@@ -1,40 +1,56 @@
 import type { OwnProcess } from '../host/own-process.ts';
-import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
+import { gauge, total, type Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
 
 /** What client libraries for Prometheus say of their process, by the usual names. */
 const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => number | undefined }[] = [
   {
-    metric: counter('process_cpu_seconds_total', 'User and system CPU time of this process, in seconds.'),
+    metric: total('process_cpu_seconds_total', {
+      meaning: 'User and system CPU time of this process, in seconds.',
+    }),
     read: (own) => own.cpuSeconds,
   },
   {
-    metric: gauge('process_start_time_seconds', 'When this process started, in seconds since 1970.'),
+    metric: gauge('process_start_time_seconds', {
+      meaning: 'When this process started, in seconds since 1970.',
+    }),
     read: (own) => own.startTimeSeconds,
   },
   {
-    metric: gauge('process_resident_memory_bytes', 'Resident memory of this process, in bytes.'),
+    metric: gauge('process_resident_memory_bytes', {
+      meaning: 'Resident memory of this process, in bytes.',
+    }),
     read: (own) => own.residentBytes,
   },
-  { metric: gauge('process_open_fds', 'File descriptors that are open.'), read: (own) => own.openDescriptors },
   {
-    metric: gauge('process_max_fds', 'File descriptors that may be open; absent where there is no limit.'),
+    metric: gauge('process_open_fds', {
+      meaning: 'File descriptors that are open.',
+    }),
+    read: (own) => own.openDescriptors,
+  },
+  {
+    metric: gauge('process_max_fds', {
+      meaning: 'File descriptors that may be open; absent where there is no limit.',
+    }),
     read: (own) => own.maxDescriptors,
   },
   {
-    metric: gauge('nodejs_heap_size_total_bytes', 'Size of the JavaScript heap, in bytes.'),
+    metric: gauge('nodejs_heap_size_total_bytes', {
+      meaning: 'Size of the JavaScript heap, in bytes.',
+    }),
     read: (own) => own.heapBytes,
   },
   {
-    metric: gauge('nodejs_heap_size_used_bytes', 'Used part of the JavaScript heap, in bytes.'),
+    metric: gauge('nodejs_heap_size_used_bytes', {
+      meaning: 'Used part of the JavaScript heap, in bytes.',
+    }),
     read: (own) => own.heapUsedBytes,
   },
   {
-    metric: counter(
-      'nodejs_eventloop_active_seconds_total',
-      'Time that the event loop spent on work instead of waiting for it, in seconds.',
-    ),
+    metric: total('nodejs_eventloop_active_seconds_total', {
+      meaning: 'Time that the event loop spent on work instead of waiting for it, in seconds.',
+    }),
     read: (own) => own.eventLoopActiveSeconds,
   },
 ];

@@ -61,6 +61,11 @@ export class BackgroundReading<Reading> implements BackgroundTask {
     return this.#clock.monotonicSeconds() - this.#last.at > this.#freshSeconds ? undefined : this.#last.reading;
   }
 
+  /** When the last good reading was taken, in seconds of monotonic time. */
+  get takenAt(): number | undefined {
+    return this.#last?.at;
+  }
+
   /** The last good reading, however old it is. */
   get last(): Reading | undefined {
     return this.#last?.reading;

@@ -21,26 +21,26 @@ const only = (queues: AcceptQueues): Listener => {
 
 test('drops go on when the server is restarted: the cookie tells', () => {
   const queues = new AcceptQueues();
-  queues.observe([socket({ id: 1, drops: 100 })]);
-  queues.observe([socket({ id: 1, drops: 110 })]);
-  queues.observe([]);
-  queues.observe([socket({ id: 2, drops: 4 })]);
+  queues.observe([socket({ id: 1, drops: 100 })], 0);
+  queues.observe([socket({ id: 1, drops: 110 })], 0);
+  queues.observe([], 0);
+  queues.observe([socket({ id: 2, drops: 4 })], 0);
   expect(only(queues).drops).toBe(114);
-  queues.observe([socket({ id: 2, drops: 5 })]);
+  queues.observe([socket({ id: 2, drops: 5 })], 0);
   expect(only(queues).drops).toBe(115);
 });
 
 test('drops go on over 2^32', () => {
   const queues = new AcceptQueues();
-  queues.observe([socket({ drops: 2 ** 32 - 1 })]);
-  queues.observe([socket({ drops: 1 })]);
+  queues.observe([socket({ drops: 2 ** 32 - 1 })], 0);
+  queues.observe([socket({ drops: 1 })], 0);
   expect(only(queues).drops).toBe(2 ** 32 + 1);
 });
 
 test('a source without limits and drops gives none', () => {
   const queues = new AcceptQueues();
   const { queueLimit: _limit, drops: _drops, ...bare } = socket({ queueLength: 3 });
-  queues.sample([bare], 1);
+  queues.sample([bare], 0, 1);
   expect(only(queues)).toMatchObject({
     queueLength: 3,
     queueLimit: undefined,
@@ -56,7 +56,7 @@ test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and
   const queues = new AcceptQueues();
   const stuck = socket({ id: 1, queueLength: 10, drops: 7 });
   const idle = socket({ id: 2, queueLength: 0, drops: 1 });
-  queues.sample([stuck, idle], 0.5);
+  queues.sample([stuck, idle], 0, 0.5);
   expect(only(queues)).toMatchObject({
     sockets: 2,
     queueLength: 10,
@@ -70,27 +70,27 @@ test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and
 
 test('the queue is full when it holds one more than its limit', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 1);
+  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 0, 1);
   expect(only(queues).fullSeconds).toBe(2);
 });
 
 test('a limit of 0 is a queue of one', () => {
   const queues = new AcceptQueues();
-  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 1);
-  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 1);
+  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 0, 1);
+  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 0, 1);
   expect(only(queues)).toMatchObject({ maxFill: 1, fullSeconds: 1 });
 });
 
 test('a late sample stands for its real interval', () => {
   const queues = new AcceptQueues();
-  queues.sample([socket({ queueLength: 10 })], 0.05);
-  queues.sample([socket({ queueLength: 10 })], 2);
+  queues.sample([socket({ queueLength: 10 })], 0, 0.05);
+  queues.sample([socket({ queueLength: 10 })], 0, 2);
   expect(only(queues)).toMatchObject({ fullSeconds: 2.05, connectionSeconds: 20.5 });
 });
 
 test('the histogram has fills in the buckets of their upper bounds', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 1);
+  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 0, 1);
   expect(only(queues).fill.read()).toEqual({
     buckets: [
       { le: '0.0', count: 1 },
@@ -107,24 +107,24 @@ test('the histogram has fills in the buckets of their upper bounds', () => {
 
 test('dequeued adds up decreases; a closed socket took nothing from its queue', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [5, 2, 4, 0]) queues.observe([socket({ queueLength })]);
+  for (const queueLength of [5, 2, 4, 0]) queues.observe([socket({ queueLength })], 0);
   expect(only(queues).dequeued).toBe(7);
-  queues.observe([socket({ id: 1, queueLength: 6 })]);
-  queues.observe([socket({ id: 2, queueLength: 0 })]);
+  queues.observe([socket({ id: 1, queueLength: 6 })], 0);
+  queues.observe([socket({ id: 2, queueLength: 0 })], 0);
   expect(only(queues).dequeued).toBe(7);
 });
 
 test('an inode number that another listener got is another socket', () => {
   const queues = new AcceptQueues();
-  queues.observe([socket({ id: 5, port: 80, drops: 100 })]);
-  queues.observe([socket({ id: 5, port: 81, drops: 3 })]);
+  queues.observe([socket({ id: 5, port: 80, drops: 100 })], 0);
+  queues.observe([socket({ id: 5, port: 81, drops: 3 })], 0);
   expect(only(queues)).toMatchObject({ port: 81, drops: 3 });
 });
 
 test('listeners that went away are forgotten in the end: ports that come and go cost no memory', () => {
   const queues = new AcceptQueues();
-  queues.observe([socket({ id: 1, port: 80, drops: 5 })]);
-  for (let port = 1000; port < 3000; port += 1) queues.observe([socket({ id: port, port })]);
-  queues.observe([socket({ id: 9999, port: 80, drops: 2 })]);
+  queues.observe([socket({ id: 1, port: 80, drops: 5 })], 0);
+  for (let port = 1000; port < 3000; port += 1) queues.observe([socket({ id: port, port })], 0);
+  queues.observe([socket({ id: 9999, port: 80, drops: 2 })], 0);
   expect(only(queues).drops).toBe(2);
 });

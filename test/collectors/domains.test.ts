@@ -3,7 +3,7 @@ import { domains } from '../../src/collectors/domains.ts';
 import type { Collector } from '../../src/collectors/collector.ts';
 import type { Command, Commands } from '../../src/host/commands.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, createCollector, resetsOf, runBackground } from '../../tools/lib/collect.ts';
 import { hostOf } from '../../tools/lib/hosts.ts';
 
 /** A host with what xl says of an HVM guest at some moment of its life; `change` alters what a command prints. */
@@ -194,4 +194,28 @@ test('readings that are three periods old are not served', async () => {
   await runBackground([collector]);
   host.clock.advance(16);
   expect((await collect(collector, host)).samples('xen_domain_info')).toEqual([]);
+});
+
+test("a step back of xl's CPU time is noise: the total stands still, and grows on from where it was", async () => {
+  let time = '2772491.0';
+  const host = hostOf('credit-storm');
+  const run: Commands['run'] = async (command: Command) => {
+    const output = await host.commands.run(command);
+    const stdout = output.stdout.replace(/[\d.]+(?= 6c9ee902)/, time);
+    return command.name === 'xl list -v' ? { ...output, stdout } : output;
+  };
+  const changed = { ...host, commands: { ...host.commands, run } };
+  const collector = await start(changed);
+  const seconds = async (text: string): Promise<number | undefined> => {
+    time = text;
+    host.clock.advance(5);
+    await runBackground([collector]);
+    return (await collect(collector, changed)).value('xen_domain_cpu_seconds_total', { domain: 'domu1' });
+  };
+  expect(await seconds('2772491.0')).toBe(2_772_491);
+  expect(await seconds('2772490.9')).toBe(2_772_491);
+  expect(await seconds('2772491.9')).toBe(2_772_491.9);
+  // Two vCPUs cannot have used an hour in five seconds.
+  expect(await seconds('2776091.9')).toBe(2_772_491.9);
+  expect(resetsOf(collector)).toBe(1);
 });

@@ -3,7 +3,7 @@ import type { Collector } from '../../src/collectors/collector.ts';
 import { eventSource, netbackQueue, netfrontQueue } from '../../src/sources/event-source.ts';
 import { interrupts } from '../../src/collectors/interrupts.ts';
 import type { Host } from '../../src/host/host.ts';
-import { collect, createCollector, whyAbsent } from '../../tools/lib/collect.ts';
+import { collect, createCollector, resetsOf, whyAbsent } from '../../tools/lib/collect.ts';
 import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 
 let tree: TempTree;
@@ -39,6 +39,31 @@ test('a device that is reconnected counts on from where it was', async () => {
   await reading([0], rx('5000'));
   const page = await reading([0], rx('3'));
   expect(page.value('xen_netfront_interrupts_total', rxTotal)).toBe(5003);
+});
+
+test('rows of a device that restarted are not taken for wraps, whatever they had counted', async () => {
+  const rows = (count: number): string[] =>
+    ['q0-tx', 'q0-rx', 'q1-tx', 'q1-rx'].map(
+      (name, i) => ` ${17 + i}: ${count} 0  xen-dyn-lateeoi    -event     vif0-${name}`,
+    );
+  await reading([0, 1], ...rows(2 ** 32 - 1000), ' 30: 2000000000 0  xen-dyn  -event  xenbus');
+  const page = await reading([0, 1], ...rows(5), ' 30: 2000000009 0  xen-dyn  -event  xenbus');
+  expect(page.value('xen_netfront_interrupts_total', rxTotal)).toBe(2 ** 32 - 1000 + 5);
+  expect(page.value('xen_cpu_events_total', netfront(0))).toBe(4 * (2 ** 32 - 1000 + 5));
+  expect(page.value('xen_cpu_events_total', { cpu: '0', source: 'xenbus' })).toBe(2_000_000_009);
+  expect(resetsOf(collector)).toBe(4);
+  const later = await reading([0, 1], ...rows(1000), ' 30: 2000000009 0  xen-dyn  -event  xenbus');
+  expect(later.value('xen_netfront_interrupts_total', rxTotal)).toBe(2 ** 32 - 1000 + 1000);
+});
+
+test('a count that no CPU can have reached adds nothing', async () => {
+  await reading([0], rx('5000'));
+  const page = await reading([0], rx('4000000000'));
+  expect(page.value('xen_netfront_interrupts_total', rxTotal)).toBe(5000);
+  const back = await reading([0], rx('5010'));
+  expect(back.value('xen_netfront_interrupts_total', rxTotal)).toBe(5000);
+  expect((await reading([0], rx('5020'))).value('xen_netfront_interrupts_total', rxTotal)).toBe(5010);
+  expect(resetsOf(collector)).toBe(2);
 });
 
 test('a number that another device got is another row: what a CPU handled never goes down', async () => {

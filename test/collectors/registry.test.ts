@@ -25,9 +25,13 @@ describe('the names', () => {
     },
   );
 
-  test.each(registry.flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric.help] as const)))(
-    'the HELP of %s names its source',
-    (_name, help) => expect(help).toMatch(/Source: |Sampled, |netlink or proc/),
+  test.each(registry.flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric] as const)))(
+    'the fields of %s have their place',
+    (_name, { meaning, source, versions, notes }) => {
+      expect(source !== undefined || /Sampled, |netlink or proc/.test(meaning)).toBe(true);
+      expect(meaning).not.toMatch(/Source: /);
+      for (const field of [source, versions, notes]) expect(field ?? 'x').toMatch(/[^.\s]$/);
+    },
   );
 });
 
@@ -36,9 +40,9 @@ const hostSide = ['uplink', 'vif', 'netback', 'xenbus', 'vbd', 'domains', 'sched
 test.each(
   registry
     .filter(({ name }) => hostSide.includes(name))
-    .flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric.help] as const)),
-)('the HELP of %s names the version of the kernel or of Xen', (_name, help) => {
-  expect(help).toMatch(/(Linux|Xen) \d/);
+    .flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric] as const)),
+)('%s names the version of the kernel or of Xen', (_name, { source, versions, notes }) => {
+  expect(`${source} ${versions} ${notes}`).toMatch(/(Linux|Xen) \d/);
 });
 
 test.each([

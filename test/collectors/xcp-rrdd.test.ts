@@ -4,7 +4,7 @@ import { xcpRrdd } from '../../src/collectors/xcp-rrdd.ts';
 import { FileError, FileTree } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
 import { type Datasource, type Deviations, xcpRrddFile } from '../../tools/lib/xcp-rrdd-file.ts';
-import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
+import { collect, createCollector, resetsOf, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 import { hostOf } from '../../tools/lib/hosts.ts';
@@ -49,9 +49,12 @@ const seriesOf = (page: Exposition): Record<string, number[]> => {
 };
 
 /** Dom0 of the capture, with the file of xcp-rrdd from a folder of its own. */
-const dom0 = (tree: TempTree): Host => ({ ...hostOf('credit-storm'), rrdMetrics: fakeHost(tree.root).rrdMetrics });
+const dom0 = (tree: TempTree): ReturnType<typeof hostOf> => ({
+  ...hostOf('credit-storm'),
+  rrdMetrics: fakeHost(tree.root).rrdMetrics,
+});
 
-test('the six states of the VMs that xl lists, by their names; read anew each time', async () => {
+test('the six states of the VMs that xl lists, by their names; those of a VM that restarted go on', async () => {
   using tree = new TempTree();
   const host = dom0(tree);
   const collector = createCollector(xcpRrdd, host);
@@ -62,8 +65,10 @@ test('the six states of the VMs that xl lists, by their names; read anew each ti
     domu2: [10, 11, 12, 13, 14, 15],
     domu1: [30, 31, 32, 33, 34, 35],
   });
+  host.clock.advance(5);
   write(tree, [...ofVm(domu1, 0.5)], {}, now + 5);
-  expect(seriesOf(await collect(collector, host))).toEqual({ domu1: [0.5, 1.5, 2.5, 3.5, 4.5, 5.5] });
+  expect(seriesOf(await collect(collector, host))).toEqual({ domu1: [30.5, 32.5, 34.5, 36.5, 38.5, 40.5] });
+  expect(resetsOf(collector)).toBe(6);
 });
 
 test('where xl cannot be asked VMs go by their uuid', async () => {

@@ -47,13 +47,13 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
   const overflow = page.alerts.find(({ labels }) => labels['alertname'] === 'XenAcceptQueueOverflow')!;
   expect(overflow.labels).toMatchObject({ domain: 'domu1', host: `127.0.0.1:${dom0.port}`, severity: 'critical' });
   expect(overflow.annotations).toMatchObject({
-    cause: 'XenListenBacklogTooSmall',
-    hop: 'accept queue',
-    command: 'guest# ss -ltnp',
+    cause: 'XenVcpuStarved',
+    hop: 'vCPU',
+    command: 'dom0# xl vcpu-list',
     runbook_url: `${defaultPackOptions.runbookUrl}XenAcceptQueueOverflow.md`,
   });
   expect(overflow.annotations['description']).toMatch(
-    /^An accept queue of domu1 was full for [\d.]+% of the last 5 minutes, .* Strongest cause: XenListenBacklogTooSmall, [\d.]+ times its threshold, .*\/XenListenBacklogTooSmall\.md$/,
+    /^An accept queue of domu1 was full for [\d.]+% of the last 5 minutes, .* Strongest cause: XenVcpuStarved, [\d.]+ times its threshold, .*\/XenVcpuStarved\.md$/,
   );
   // Long enough for the causes to fire: they are the same trouble.
   const causes = 'count(ALERTS{kind="cause",alertstate="firing",domain="domu1"}) >= 2';

@@ -8,7 +8,7 @@ import { promtoolCheckMetrics } from '../../tools/lib/prometheus.ts';
 test('hostile label values stay inside their quotes', async () => {
   const out = new Families();
   const hostile = 'a"} 1\nforged{x="\\\0\ud800';
-  out.add(gauge('xen_name', 'Name.', ['name']), { name: labelValue(hostile) }, 1);
+  out.add(gauge('xen_name', { meaning: 'Name.', labels: ['name'] }), { name: labelValue(hostile) }, 1);
   const page = await encoded(out.list(), 'text');
   expect(page.split('\n').filter((line) => !line.startsWith('#') && line !== '')).toEqual([
     'xen_name{name="a\\"} 1\\nforged{x=\\"\\\\\ufffd\ufffd"} 1',

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
-import { counter, gauge, histogram } from '../../src/metrics/descriptor.ts';
+import { total, gauge, histogram } from '../../src/metrics/descriptor.ts';
 import { contentTypes } from '../../src/metrics/exposition.ts';
 import { Families } from '../../src/metrics/families.ts';
 import { encoded } from '../../tools/lib/collect.ts';
 
 const families = () => {
   const out = new Families();
-  out.add(counter('xen_drops_total', 'Drops.', ['port']), { port: '80' }, 3);
-  out.add(gauge('xen_depth', 'Depth.'), {}, 0.5);
+  out.add(total('xen_drops_total', { meaning: 'Drops.', labels: ['port'] }), { port: '80' }, 3);
+  out.add(gauge('xen_depth', { meaning: 'Depth.' }), {}, 0.5);
   out.addHistogram(
-    histogram('xen_fill_ratio', 'Fill.', ['port']),
+    histogram('xen_fill_ratio', { meaning: 'Fill.', labels: ['port'] }),
     { port: '80' },
     {
       buckets: [
@@ -75,7 +75,7 @@ test('a page in several pieces is the page in one', async () => {
   const many = (count: number) => {
     const out = new Families();
     for (const name of ['a', 'b', 'c']) {
-      const metric = gauge(`xen_${name}`, 'Many.', ['i']);
+      const metric = gauge(`xen_${name}`, { meaning: 'Many.', labels: ['i'] });
       for (let i = 0; i < count; i += 1) out.add(metric, { i: String(i) }, i);
     }
     return out.list();

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { counter, gauge, histogram } from '../../src/metrics/descriptor.ts';
+import { total, gauge, histogram } from '../../src/metrics/descriptor.ts';
 import { Families } from '../../src/metrics/families.ts';
 import { LabelSets } from '../../src/metrics/labels.ts';
 
-const depth = gauge('xen_depth', 'Depth.', ['port']);
-const fill = histogram('xen_fill', 'Fill.', ['port']);
+const depth = gauge('xen_depth', { meaning: 'Depth.', labels: ['port'] });
+const fill = histogram('xen_fill', { meaning: 'Fill.', labels: ['port'] });
 
 test('series beyond the limit are left out and counted', () => {
   const out = new Families(2);
@@ -40,7 +40,7 @@ test('a histogram that does not fit is left out whole', () => {
 
 test('what the kernel does not say gives no series', () => {
   const out = new Families();
-  out.add(counter('xen_a_total', 'A.'), {}, undefined);
+  out.add(total('xen_a_total', { meaning: 'A.' }), {}, undefined);
   expect(out.list()).toEqual([]);
 });
 

@@ -31,7 +31,7 @@ test('a failure is logged once, and so is the recovery', async () => {
 test('a collector that fails half way gives nothing, not half', async () => {
   const definition = fakeCollector('half', {
     collect: ({ out }) => {
-      out.add(fakeMetric('half'), {}, 1);
+      out.gauge(fakeMetric('half'), {}, 1);
       throw new Error('half way');
     },
   });
@@ -41,7 +41,7 @@ test('a collector that fails half way gives nothing, not half', async () => {
 test('dropped series are counted over scrapes', async () => {
   const definition = fakeCollector('many', {
     collect: ({ out }) => {
-      for (let i = 0; i < 13; i += 1) out.add(fakeMetric('many'), { i: String(i) } as never, i);
+      for (let i = 0; i < 13; i += 1) out.gauge(fakeMetric('many'), { i: String(i) } as never, i);
     },
   });
   const run = fakeRun(definition);
@@ -168,7 +168,7 @@ test('who asks while a collector is at work gets the same, and others get their 
         turns.push(step);
         yield;
       }
-      out.add(fakeMetric('long'), {}, 1);
+      out.gauge(fakeMetric('long'), {}, 1);
     },
   });
   const run = fakeRun(definition);

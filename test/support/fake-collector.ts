@@ -11,7 +11,7 @@ import { fakeHost } from '../../tools/lib/fake-host.ts';
 import { createCollector } from '../../tools/lib/collect.ts';
 import { recordingLog } from '../../tools/lib/recording-log.ts';
 
-export const fakeMetric = (name: string) => gauge(`xen_${name}`, `What ${name} gives.`);
+export const fakeMetric = (name: string) => gauge(`xen_${name}`, { meaning: `What ${name} gives.` });
 
 /** A collector that gives one gauge, `xen_NAME` 1, but for what `parts` replaces. */
 export const fakeCollector = (name: string, parts: Partial<Collector> = {}): CollectorDefinition =>
@@ -22,7 +22,7 @@ export const fakeCollector = (name: string, parts: Partial<Collector> = {}): Col
     maxSeries: 10,
     options: {},
     metrics: [fakeMetric(name)],
-    create: () => ({ availability: () => true, collect: ({ out }) => out.add(fakeMetric(name), {}, 1), ...parts }),
+    create: () => ({ availability: () => true, collect: ({ out }) => out.gauge(fakeMetric(name), {}, 1), ...parts }),
   });
 
 export const fakeRun = (

@@ -133,7 +133,7 @@ describe('/metrics', () => {
     const counting = fakeCollector('counting', {
       collect: ({ out }) => {
         collected += 1;
-        out.add(fakeMetric('counting'), {}, collected);
+        out.gauge(fakeMetric('counting'), {}, collected);
       },
     });
     const scraper = fakeScraper([counting]);

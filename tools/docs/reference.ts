@@ -2,6 +2,7 @@ import { describeFileSettings, describeFlags } from '../../src/config/usage.ts';
 import { serve } from '../../src/commands/serve.ts';
 import type { CollectorDefinition } from '../../src/collectors/collector.ts';
 import { registry } from '../../src/collectors/registry.ts';
+import { bounds } from '../../src/metrics/bounds.ts';
 import type { Descriptor } from '../../src/metrics/descriptor.ts';
 import { processMetrics } from '../../src/scrape/process-metrics.ts';
 import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
@@ -13,15 +14,28 @@ const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replace
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
   [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-const metricRow = ({ name, type, labels, help }: Descriptor): string[] => [
+const metricRow = ({ name, type, labels, meaning, source = '', versions, notes }: Descriptor): string[] => [
   `\`${name}\``,
   type,
   labels.map((label) => `\`${label}\``).join(', '),
-  escapeCell(help),
+  escapeCell(meaning),
+  escapeCell(source),
+  escapeCell([versions, notes].filter(Boolean).join('; ')),
 ];
 
 const metricTable = (metrics: readonly Descriptor[]): string =>
-  table(['Metric', 'Type', 'Labels', 'Meaning and source'], metrics.map(metricRow));
+  table(['Metric', 'Type', 'Labels', 'Meaning', 'Source', 'Versions and notes'], metrics.map(metricRow));
+
+/** What counts as plausible, in the units of the kernel and of tools. */
+const boundsTable = (): string =>
+  table(
+    ['Kind', 'Largest step back that is noise', 'Largest growth per second'],
+    Object.entries(bounds).map(([kind, { stepBack, perSecond }]) => [
+      kind,
+      String(stepBack),
+      perSecond.toLocaleString('en'),
+    ]),
+  );
 
 const section = ({ name, help, enabledByDefault, maxSeries, metrics }: CollectorDefinition): string =>
   `## ${name}
@@ -42,6 +56,14 @@ ${registry.map(section).join('\n')}
 ## The exporter itself
 
 ${metricTable([...exporterMetrics, ...processMetrics])}
+
+## Counters that wrap, restart or show nonsense
+
+A counter here grows by what its sources grow by. A source that wraps or restarts at 0 does not take it down. A small step back is noise: it adds nothing, and the way up to the earlier maximum is not
+counted again. A reading outside these bounds is absurd: it adds nothing, and the total goes on from it. \`xen_exporter_counter_resets_total\` counts restarts and absurd readings. The bounds are those of one
+CPU, vCPU or device, in the unit of the source; the growth may be that of five seconds more than have passed.
+
+${boundsTable()}
 `;
 
 /** The README's table of flags. */

@@ -3,6 +3,7 @@ import type { BackgroundTask } from '../../src/sources/background-task.ts';
 import type { Host } from '../../src/host/host.ts';
 import { encode, type ExpositionFormat } from '../../src/metrics/exposition.ts';
 import { Families, type Family } from '../../src/metrics/families.ts';
+import { Output, SeriesState } from '../../src/metrics/output.ts';
 import { namespacesOf, toolstackOf, xentraceOf } from './sources.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { recordingLog } from './recording-log.ts';
@@ -40,12 +41,27 @@ export const runBackground = async (collectors: readonly Collector[]): Promise<E
   return errors;
 };
 
+/** What collectors remember from one scrape to the next. */
+const states = new WeakMap<Collector, SeriesState>();
+
 /** What a collector gives now. Throws what it throws. */
 export const collectFamilies = (collector: Collector, host: Host): Family[] => {
-  const out = new Families();
-  for (const _ of collector.collect({ host, out }) ?? []);
-  return out.list();
+  const state = states.get(collector) ?? new SeriesState();
+  states.set(collector, state);
+  const families = new Families();
+  try {
+    const out = new Output(state, families, host.clock.monotonicSeconds());
+    for (const _ of collector.collect({ host, out }) ?? []);
+  } catch (error) {
+    state.abandon();
+    throw error;
+  }
+  state.end(families);
+  return families.list();
 };
+
+/** Readings from which a collector's counters went on anew. */
+export const resetsOf = (collector: Collector): number => states.get(collector)?.resets ?? 0;
 
 /** A whole page. */
 export const encoded = async (families: Iterable<Family>, format: ExpositionFormat): Promise<string> => {

@@ -25,11 +25,21 @@ const between = (idle: string, storm: string, progress: number): string | undefi
   });
 };
 
+/** For how long the first CPU has run, in any mode: USER_HZ is 100. */
+const secondsOfCpu = (stat: string): number =>
+  /^cpu0 (.*)$/m
+    .exec(stat)![1]!
+    .split(' ')
+    .slice(0, 8)
+    .reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
+
 /** One machine that was captured idle, and in the storm later. */
 class ReplayedMachine implements Disposable {
   readonly tree: TempTree;
   readonly #counters: { name: string; idle: string; storm: string }[] = [];
   readonly #states: { name: string; idle: string; storm: string }[] = [];
+  /** From the idle capture to that in the storm. */
+  readonly #secondsBetween: number;
 
   constructor(tree: TempTree, storm: string) {
     this.tree = tree;
@@ -49,9 +59,13 @@ class ReplayedMachine implements Disposable {
       const file = { name, idle, storm: readFileSync(join(stormRoot, name), 'utf8') };
       (stateFiles.includes(name) ? this.#states : this.#counters).push(file);
     }
+    const { idle, storm: later } = this.#counters.find(({ name }) => name === 'proc/stat')!;
+    this.#secondsBetween = secondsOfCpu(later) - secondsOfCpu(idle);
   }
 
-  count(progress: number): void {
+  /** Counts as far as the machine got in so many seconds. Faster than that would be absurd: a CPU has a second in a second. */
+  count(seconds: number): void {
+    const progress = seconds / this.#secondsBetween;
     for (const { name, idle, storm } of this.#counters) {
       const text = between(idle, storm, progress);
       if (text !== undefined) this.#write(name, text);
@@ -75,8 +89,6 @@ class ReplayedMachine implements Disposable {
 }
 
 const ticksPerSecond = 10;
-/** The captured idle and storm are some minutes apart. */
-const progressPerTick = 0.01;
 const fullQueue = '00000000:00000009';
 const queueAfterAccepts = '00000000:00000005';
 
@@ -128,8 +140,9 @@ export class StormReplay implements Disposable {
     const isFull = this.#ticks % 4 !== 0;
     this.#guest.show('storm', (text) => (isFull ? text : text.replace(fullQueue, queueAfterAccepts)));
     if (this.#ticks % 5 !== 0) return;
-    this.#guest.count(this.#ticks * progressPerTick);
-    this.#dom0.count(this.#ticks * progressPerTick);
+    const seconds = this.#ticks / ticksPerSecond;
+    this.#guest.count(seconds);
+    this.#dom0.count(seconds);
   }
 
   [Symbol.dispose](): void {

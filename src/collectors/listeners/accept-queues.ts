@@ -1,5 +1,6 @@
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
-import { growthOfU32 } from '../../metrics/accumulator.ts';
+import { bounds } from '../../metrics/bounds.ts';
+import { firstStep, judgeStep, stepForward, type CounterSource, type CounterStep } from '../../metrics/counter-step.ts';
 import { Histogram } from '../../metrics/histogram.ts';
 import { addressKey } from './address-key.ts';
 
@@ -30,7 +31,7 @@ const fillBounds = ['0.0', '0.25', '0.5', '0.75', '0.9', '1.0', '+Inf'] as const
 interface SocketState {
   readonly listener: Listener;
   length: number;
-  drops: number;
+  drops: CounterSource | undefined;
 }
 
 // Listeners that went away, whose counters wait for their return.
@@ -55,6 +56,7 @@ const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
 /** Follows the accept queues of all listeners from one reading to the next. */
 export class AcceptQueues {
   #sockets = new Map<number, SocketState>();
+  #resets = 0;
   /** Those that live and those that went away: `sockets` tells. */
   readonly #listeners = new Map<string, Listener>();
 
@@ -63,8 +65,15 @@ export class AcceptQueues {
     return [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
   }
 
-  /** Takes a reading: the lengths and limits of this moment, and what the counters grew by since the last one. */
-  observe(readings: readonly ListenerSocket[]): void {
+  /** Drops that did not continue from those read before, since this was asked last. */
+  takeResets(): number {
+    const resets = this.#resets;
+    this.#resets = 0;
+    return resets;
+  }
+
+  /** Takes a reading at `at` (monotonic seconds): the lengths and limits of this moment, and what the counters grew by since the last one. */
+  observe(readings: readonly ListenerSocket[], at: number): void {
     for (const listener of this.#listeners.values()) {
       listener.sockets = 0;
       listener.queueLength = 0;
@@ -75,15 +84,15 @@ export class AcceptQueues {
     for (const reading of readings) {
       const socket = this.#socketOf(reading);
       sockets.set(reading.id, socket);
-      update(socket, reading);
+      if (update(socket, reading, at).isReset) this.#resets += 1;
     }
     this.#sockets = sockets;
     this.#evict();
   }
 
-  /** Takes a reading as a sample that stands for the last `seconds`: adds to the integrals and the histogram. */
-  sample(readings: readonly ListenerSocket[], seconds: number): void {
-    this.observe(readings);
+  /** Takes a reading at `at` as a sample that stands for the last `seconds`: adds to the integrals and the histogram. */
+  sample(readings: readonly ListenerSocket[], at: number, seconds: number): void {
+    this.observe(readings, at);
     for (const listener of this.#listeners.values()) {
       listener.connectionSeconds += listener.queueLength * seconds;
       if (listener.maxFill === undefined) continue;
@@ -99,7 +108,7 @@ export class AcceptQueues {
     const key = addressKey(reading);
     const listener = this.#listeners.get(key) ?? newListener(reading);
     this.#listeners.set(key, listener);
-    return { listener, length: 0, drops: 0 };
+    return { listener, length: 0, drops: undefined };
   }
 
   #evict(): void {
@@ -117,7 +126,19 @@ export class AcceptQueues {
 const isSameAddress = (listener: Listener, { family, address, port }: ListenerSocket): boolean =>
   listener.port === port && listener.address === address && listener.family === family;
 
-const update = (socket: SocketState, reading: ListenerSocket): void => {
+/** What a socket's drops have grown by. */
+const dropsStep = (socket: SocketState, drops: number, at: number): CounterStep => {
+  const reading = { now: drops, at, bounds: bounds.connections, count: 1, width: 'u32' as const };
+  if (!socket.drops) {
+    const [begun, step] = firstStep(reading);
+    socket.drops = begun;
+    return step;
+  }
+  const growth = stepForward(socket.drops, reading);
+  return growth === undefined ? judgeStep(socket.drops, reading, false) : { growth, isReset: false };
+};
+
+const update = (socket: SocketState, reading: ListenerSocket, at: number): { isReset: boolean } => {
   const { listener } = socket;
   listener.sockets += 1;
   listener.queueLength += reading.queueLength;
@@ -126,10 +147,10 @@ const update = (socket: SocketState, reading: ListenerSocket): void => {
     listener.queueLimit = (listener.queueLimit ?? 0) + reading.queueLimit;
     listener.maxFill = Math.max(listener.maxFill ?? 0, reading.queueLength / (reading.queueLimit + 1));
   }
-  if (reading.drops !== undefined) {
-    listener.drops = (listener.drops ?? 0) + growthOfU32(socket.drops, reading.drops);
-    socket.drops = reading.drops;
-  }
   listener.dequeued += Math.max(0, socket.length - reading.queueLength);
   socket.length = reading.queueLength;
+  if (reading.drops === undefined) return { isReset: false };
+  const { growth, isReset } = dropsStep(socket, reading.drops, at);
+  listener.drops = (listener.drops ?? 0) + growth;
+  return { isReset };
 };

@@ -3,8 +3,8 @@ import type { SynRecvSocket } from '../../formats/inet-diag.ts';
 import type { IpFamily } from '../../formats/ip-address.ts';
 import type { Host } from '../../host/host.ts';
 import type { Log } from '../../host/log.ts';
-import type { Families } from '../../metrics/families.ts';
-import { LabelSets, type Labels } from '../../metrics/labels.ts';
+import type { Labels } from '../../metrics/labels.ts';
+import type { Output } from '../../metrics/output.ts';
 import { defineCollector } from '../collector.ts';
 import { choiceOption, fileOnly, patternOption } from '../../config/option.ts';
 import { needs } from '../../sources/parsed.ts';
@@ -72,10 +72,6 @@ export const listeners = defineCollector({
     const own = new WatchedQueues('', host.clock);
     const inOthers = new WeakMap<NetworkNamespace, WatchedQueues>();
     const services = new Services(host.sysfs, host.clock);
-    const labelSets = new LabelSets(listenerLabels);
-    const infoLabels = new LabelSets(metrics.info.labels);
-    const sourceLabels = new LabelSets(metrics.source.labels);
-    const stateLabels = new LabelSets(metrics.namespaces.labels);
     const isSampled = options['sampler-hertz'] > 0;
 
     const isWanted = ({ address, port }: ListenerSocket): boolean => {
@@ -93,60 +89,61 @@ export const listeners = defineCollector({
         return [namespace, watched];
       });
 
-    const addSampled = (out: Families, labels: Labels<(typeof listenerLabels)[number]>, listener: Listener): void => {
-      out.add(metrics.connectionSeconds, labels, listener.connectionSeconds);
-      out.add(metrics.dequeued, labels, listener.dequeued);
+    const addSampled = (out: Output, labels: Labels<(typeof listenerLabels)[number]>, listener: Listener): void => {
+      out.total(metrics.connectionSeconds, labels, listener.connectionSeconds);
+      out.total(metrics.dequeued, labels, listener.dequeued);
       if (listener.queueLimit === undefined) return;
-      out.add(metrics.fullSeconds, labels, listener.fullSeconds);
-      out.addHistogram(metrics.fill, labels, listener.fill.read());
+      out.total(metrics.fullSeconds, labels, listener.fullSeconds);
+      out.histogram(metrics.fill, labels, listener.fill.read());
     };
 
     /** Adds what a namespace's queues hold, and the SYN queues that `readSynReceived` gives of these families. */
     const addListeners = (
-      out: Families,
+      out: Output,
       { netns, queues }: WatchedQueues,
       readSynReceived: (families: IpFamily[]) => SynRecvSocket[] | undefined,
     ): void => {
+      out.countResets(queues.takeResets());
       const listeners = queues.listeners;
       const synReceived = readSynReceived([...new Set(listeners.map(({ family }) => family))]);
       const synQueues = synReceived && countSynQueues(synReceived, listeners);
       for (const listener of listeners) {
         const { family, address, port } = listener;
-        const labels = labelSets.get(address, String(port), family, netns);
+        const labels = out.labels(listenerLabels, address, String(port), family, netns);
         const service = services.nameOf(listener.cgroupId);
-        out.add(metrics.info, infoLabels.get(address, String(port), family, netns, service), 1);
-        out.add(metrics.sockets, labels, listener.sockets);
-        out.add(metrics.length, labels, listener.queueLength);
-        out.add(metrics.limit, labels, listener.queueLimit);
-        out.add(metrics.maxFill, labels, listener.maxFill);
-        out.add(metrics.synQueueLength, labels, synQueues?.get(listener));
-        out.add(metrics.drops, labels, listener.drops);
+        out.gauge(metrics.info, out.labels(metrics.info.labels, address, String(port), family, netns, service), 1);
+        out.gauge(metrics.sockets, labels, listener.sockets);
+        out.gauge(metrics.length, labels, listener.queueLength);
+        out.gauge(metrics.limit, labels, listener.queueLimit);
+        out.gauge(metrics.maxFill, labels, listener.maxFill);
+        out.gauge(metrics.synQueueLength, labels, synQueues?.get(listener));
+        out.total(metrics.drops, labels, listener.drops);
         if (isSampled) addSampled(out, labels, listener);
       }
     };
 
-    const addNamespaceCounts = (out: Families): void => {
+    const addNamespaceCounts = (out: Output): void => {
       const { read, unread, refused } = namespaces.count();
       const counts = readIn ? { read: 1 + read, unread, refused } : { read: 1, unread: read + unread, refused };
-      for (const [state, count] of Object.entries(counts)) out.add(metrics.namespaces, stateLabels.get(state), count);
+      for (const [state, count] of Object.entries(counts))
+        out.gauge(metrics.namespaces, out.labels(metrics.namespaces.labels, state), count);
     };
 
     return {
       availability: () => (source.name === 'netlink' ? true : needs(host.procfs, 'net/tcp')),
       limitations: () => [source.limitations, namespaces.limitations()].filter(Boolean).join('; ') || undefined,
       collect: function* ({ host, out }) {
-        own.queues.observe(wanted(source.read(host)));
+        own.queues.observe(wanted(source.read(host)), host.clock.monotonicSeconds());
         addListeners(out, own, (families) => source.readSynReceived?.(host, families));
         for (const [namespace, watched] of watchedOthers()) {
           yield;
           namespace.read((entered) => {
-            watched.queues.observe(wanted(readIn!(host, entered)));
+            watched.queues.observe(wanted(readIn!(host, entered)), host.clock.monotonicSeconds());
             addListeners(out, watched, (families) => source.readSynReceived?.(host, families, entered));
           });
         }
-        out.add(metrics.source, sourceLabels.get(source.name), 1);
+        out.gauge(metrics.source, out.labels(metrics.source.labels, source.name), 1);
         if (namespaces.areWanted) addNamespaceCounts(out);
-        for (const labels of [labelSets, infoLabels, sourceLabels, stateLabels]) labels.sweep();
       },
       sampler: {
         name: 'listeners',

@@ -1,73 +1,77 @@
-import { counter, gauge, histogram } from '../../metrics/descriptor.ts';
+import { bounds } from '../../metrics/bounds.ts';
+import { counter, gauge, histogram, total } from '../../metrics/descriptor.ts';
 
 /** `netns` is the network namespace: empty for our own. */
 export const listenerLabels = ['address', 'port', 'family', 'netns'] as const;
 
 const sampled = 'Sampled, see xen_exporter_sampler_samples_total.';
-const sockDiag = 'Source: sock_diag';
+const sockDiag = 'sock_diag';
 
 export const metrics = {
-  info: gauge(
-    'xen_listener_info',
-    'Constant 1. Service that listens: the systemd unit or cgroup of the socket, empty where unknown (no cgroup2, Linux before 5.8, read from /proc). Source: sock_diag INET_DIAG_CGROUP_ID, /sys/fs/cgroup.',
-    [...listenerLabels, 'service'],
-  ),
-  sockets: gauge(
-    'xen_listener_sockets',
-    'Sockets that listen on this address and port; several with SO_REUSEPORT. Source: sock_diag or /proc/net/tcp.',
-    listenerLabels,
-  ),
-  length: gauge(
-    'xen_listener_accept_queue_length',
-    `Connections that wait for accept(), over all sockets. ${sockDiag} idiag_rqueue, or rx_queue of /proc/net/tcp.`,
-    listenerLabels,
-  ),
-  limit: gauge(
-    'xen_listener_accept_queue_limit',
-    `Limit of the accept queue, over all sockets: the lesser of the listen() backlog and net.core.somaxconn when listen() was called. The queue holds one more. ${sockDiag} idiag_wqueue, or Send-Q of ss; else absent.`,
-    listenerLabels,
-  ),
-  maxFill: gauge(
-    'xen_listener_accept_queue_max_fill_ratio',
-    'Fill of the fullest socket: length / (limit + 1), so that 1 is full. Source: as the limit.',
-    listenerLabels,
-  ),
-  synQueueLength: gauge(
-    'xen_listener_syn_queue_length',
-    `Connections in the handshake (SYN_RECV), with deferred accept also those whose client has sent no data. ${sockDiag}; absent when read from /proc.`,
-    listenerLabels,
-  ),
-  drops: counter(
-    'xen_listener_drops_total',
-    `SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. With deferred accept also one for each connection whose client has sent no data yet, which is no harm. Goes on over a restart of the server. ${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); else absent.`,
-    listenerLabels,
-  ),
-  connectionSeconds: counter(
-    'xen_listener_accept_queue_connection_seconds_total',
-    `Integral of the accept queue's length over time, in connections x seconds: its rate is the mean length. ${sampled}`,
-    listenerLabels,
-  ),
-  fullSeconds: counter(
-    'xen_listener_accept_queue_full_seconds_total',
-    `Time during which the accept queue of at least one socket was full, in seconds: its rate is a share of time. ${sampled}`,
-    listenerLabels,
-  ),
-  dequeued: counter(
-    'xen_listener_accept_queue_dequeued_total',
-    `Connections seen to leave the accept queue, by decreases of its length: a lower bound of what accept() returned. ${sampled}`,
-    listenerLabels,
-  ),
-  fill: histogram(
-    'xen_listener_accept_queue_fill_ratio',
-    `Fill of the fullest socket, length / (limit + 1), in each sample. ${sampled}`,
-    listenerLabels,
-  ),
-  source: gauge('xen_exporter_listener_source', 'Constant 1. Where listening sockets are read from: netlink or proc.', [
-    'source',
-  ]),
-  namespaces: gauge(
-    'xen_exporter_network_namespaces',
-    'Network namespaces in which there are processes, ours among them: those whose listeners are read; unread, because there are more than collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all. Source: /proc/PID/ns/net, setns(2).',
-    ['state'],
-  ),
+  info: gauge('xen_listener_info', {
+    meaning:
+      'Constant 1. Service that listens: the systemd unit or cgroup of the socket, empty where unknown (no cgroup2, Linux before 5.8, read from /proc).',
+    labels: [...listenerLabels, 'service'],
+    source: 'sock_diag INET_DIAG_CGROUP_ID, /sys/fs/cgroup',
+  }),
+  sockets: gauge('xen_listener_sockets', {
+    meaning: 'Sockets that listen on this address and port; several with SO_REUSEPORT.',
+    labels: listenerLabels,
+    source: 'sock_diag or /proc/net/tcp',
+  }),
+  length: gauge('xen_listener_accept_queue_length', {
+    meaning: 'Connections that wait for accept(), over all sockets.',
+    labels: listenerLabels,
+    source: `${sockDiag} idiag_rqueue, or rx_queue of /proc/net/tcp`,
+  }),
+  limit: gauge('xen_listener_accept_queue_limit', {
+    meaning:
+      'Limit of the accept queue, over all sockets: the lesser of the listen() backlog and net.core.somaxconn when listen() was called. The queue holds one more.',
+    labels: listenerLabels,
+    source: `${sockDiag} idiag_wqueue, or Send-Q of ss; else absent`,
+  }),
+  maxFill: gauge('xen_listener_accept_queue_max_fill_ratio', {
+    meaning: 'Fill of the fullest socket: length / (limit + 1), so that 1 is full.',
+    labels: listenerLabels,
+    source: 'as the limit',
+  }),
+  synQueueLength: gauge('xen_listener_syn_queue_length', {
+    meaning: 'Connections in the handshake (SYN_RECV), with deferred accept also those whose client has sent no data.',
+    labels: listenerLabels,
+    source: `${sockDiag}; absent when read from /proc`,
+  }),
+  drops: counter('xen_listener_drops_total', {
+    meaning:
+      'SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. With deferred accept also one for each connection whose client has sent no data yet, which is no harm. Goes on over a restart of the server.',
+    labels: listenerLabels,
+    source: `${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); else absent`,
+    wraps: 'u32',
+    bounds: bounds.connections,
+  }),
+  connectionSeconds: total('xen_listener_accept_queue_connection_seconds_total', {
+    meaning: `Integral of the accept queue's length over time, in connections x seconds: its rate is the mean length. ${sampled}`,
+    labels: listenerLabels,
+  }),
+  fullSeconds: total('xen_listener_accept_queue_full_seconds_total', {
+    meaning: `Time during which the accept queue of at least one socket was full, in seconds: its rate is a share of time. ${sampled}`,
+    labels: listenerLabels,
+  }),
+  dequeued: total('xen_listener_accept_queue_dequeued_total', {
+    meaning: `Connections seen to leave the accept queue, by decreases of its length: a lower bound of what accept() returned. ${sampled}`,
+    labels: listenerLabels,
+  }),
+  fill: histogram('xen_listener_accept_queue_fill_ratio', {
+    meaning: `Fill of the fullest socket, length / (limit + 1), in each sample. ${sampled}`,
+    labels: listenerLabels,
+  }),
+  source: gauge('xen_exporter_listener_source', {
+    meaning: 'Constant 1. Where listening sockets are read from: netlink or proc.',
+    labels: ['source'],
+  }),
+  namespaces: gauge('xen_exporter_network_namespaces', {
+    meaning:
+      'Network namespaces in which there are processes, ours among them: those whose listeners are read; unread, because there are more than collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all.',
+    labels: ['state'],
+    source: '/proc/PID/ns/net, setns(2)',
+  }),
 };

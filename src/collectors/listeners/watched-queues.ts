@@ -23,6 +23,6 @@ export class WatchedQueues {
     if (readings === undefined) return;
     this.#sampledAt = this.#clock.monotonicSeconds();
     // The first sample, and the first after one that failed, stands for no time that we know of.
-    this.queues.sample(readings, last === undefined ? 0 : this.#sampledAt - last);
+    this.queues.sample(readings, this.#sampledAt, last === undefined ? 0 : this.#sampledAt - last);
   }
 }

@@ -1,7 +1,6 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
 import { isForbidden, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
-import { LabelSets } from '../../metrics/labels.ts';
 import { needsVifs } from '../../sources/backend-devices.ts';
 import { defineCollector } from '../collector.ts';
 import { queuesOption, samplerOptions } from '../../config/collector-options.ts';
@@ -44,7 +43,6 @@ export const netback = defineCollector({
   metrics: [...Object.values(metrics), ...Object.values(pressureMetrics)],
   create: ({ options, host, toolstack }) => {
     const isEach = options.queues === 'each';
-    const labelSets = new LabelSets(vifLabels);
     const threads = new Threads(host.clock);
     const queueThreads = new QueueThreads(threads, isEach);
     const queueRings = new QueueRings(isEach);
@@ -76,15 +74,16 @@ export const netback = defineCollector({
           yield;
           const owner = toolstack.directory.ownerOf(vif.domid);
           if (owner === undefined) continue;
-          const labels = labelSets.get(owner.label, vif.device);
+          const labels = out.labels(vifLabels, owner.label, vif.device);
           const readings = readQueues(debugfs, vif);
-          queueThreads.read(procfs, labels, vif, readings);
-          queueRings.add({ name: vif.name, isStub: owner.isStub }, labels, readings, out);
-          queueRings.addPressure(vif.name, labels, pressure.of(vif.name));
+          const now = host.clock.monotonicSeconds();
+          if (!owner.isStub) queueRings.addGauges(labels, readings, out);
+          queueThreads.add(procfs, labels, vif, readings, out);
+          queueRings.addCounters(vif.name, labels, readings, { now, out });
+          queueRings.addPressure(vif.name, labels, pressure.of(vif.name), out);
         }
-        queueThreads.flush(out);
-        queueRings.flush(out);
-        labelSets.sweep();
+        queueThreads.sweep();
+        queueRings.sweep();
       },
       sampler: {
         name: 'netback',

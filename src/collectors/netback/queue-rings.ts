@@ -1,8 +1,6 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
-import { growthOfU64 } from '../../metrics/accumulator.ts';
-import type { Families } from '../../metrics/families.ts';
-import { LabelSets, type Labels } from '../../metrics/labels.ts';
-import { SummedCounter } from '../../metrics/summed-counter.ts';
+import type { Labels } from '../../metrics/labels.ts';
+import type { Output } from '../../metrics/output.ts';
 import { ConsumedSlots } from './consumed-slots.ts';
 import { domainLabels, metrics, pressureMetrics, queueLabels, ringLabels, type vifLabels } from './metrics.ts';
 import { pressures, type PressureTimes, type Seconds } from './pressure.ts';
@@ -25,41 +23,41 @@ const addGauges = (
   labels: VifLabels,
   levels: readonly QueueLevels[],
   files: readonly IoRingFile[],
-  out: Families,
+  out: Output,
 ): void => {
   const mostUsed = most(levels, ({ rxFree }) => rxFree && -rxFree);
-  out.add(
+  out.gauge(
     metrics.slots,
     labels,
     most(levels, ({ slots }) => slots),
   );
-  out.add(
+  out.gauge(
     metrics.txInFlight,
     labels,
     most(levels, ({ txInFlight }) => txInFlight),
   );
-  out.add(
+  out.gauge(
     metrics.txUnconsumed,
     labels,
     most(levels, ({ txUnconsumed }) => txUnconsumed),
   );
-  out.add(metrics.rxFree, labels, mostUsed && -mostUsed);
-  out.add(
+  out.gauge(metrics.rxFree, labels, mostUsed && -mostUsed);
+  out.gauge(
     metrics.pending,
     labels,
     most(files, ({ transmit }) => transmit?.pendingRequests),
   );
-  out.add(
+  out.gauge(
     metrics.deallocQueue,
     labels,
     most(files, ({ transmit }) => transmit?.deallocQueue),
   );
-  out.add(
+  out.gauge(
     metrics.guestQueueBytes,
     labels,
     most(files, ({ guestQueueBytes }) => guestQueueBytes),
   );
-  out.add(
+  out.gauge(
     metrics.guestQueueLimit,
     labels,
     most(files, ({ guestQueueLimitBytes }) => guestQueueLimitBytes),
@@ -70,65 +68,52 @@ const addGauges = (
 export class QueueRings {
   readonly #isEach: boolean;
   readonly #slots = new ConsumedSlots();
-  readonly #ringLabels = new LabelSets(ringLabels);
-  readonly #queueLabels = new LabelSets(queueLabels);
-  readonly #domainLabels = new LabelSets(domainLabels);
-  readonly #consumed = new SummedCounter(metrics.consumed, growthOfU64);
-  readonly #invalid = new SummedCounter(metrics.invalidRings, growthOfU64);
-  readonly #pressures = {
-    rxEmpty: new SummedCounter(pressureMetrics.rxEmpty, growthOfU64),
-    txWaiting: new SummedCounter(pressureMetrics.txWaiting, growthOfU64),
-    guestQueueFull: new SummedCounter(pressureMetrics.guestQueueFull, growthOfU64),
-    rateLimited: new SummedCounter(pressureMetrics.rateLimited, growthOfU64),
-  };
 
   constructor(isEach: boolean) {
     this.#isEach = isEach;
   }
 
-  /** Takes a reading of a vif's queues. The gauges are the guest's own, not its stub domain's. */
-  add(
-    vif: { readonly name: string; readonly isStub: boolean },
+  /** Adds how full a vif's rings are. The gauges are the guest's own, not its stub domain's. */
+  addGauges(labels: VifLabels, readings: ReadonlyMap<string, IoRingFile>, out: Output): void {
+    const files = [...readings.values()];
+    if (files.length > 0) addGauges(labels, files.map(levelsOf), files, out);
+  }
+
+  /** Adds what was taken from a vif's rings by a reading of them at `now` (monotonic seconds). */
+  addCounters(
+    vif: string,
     labels: VifLabels,
     readings: ReadonlyMap<string, IoRingFile>,
-    out: Families,
+    { now, out }: { now: number; out: Output },
   ): void {
     const { domain } = labels;
-    const levels = [...readings.values()].map(levelsOf);
-    const invalid = levels.reduce((sum, { invalidRings }) => sum + invalidRings, 0);
-    this.#invalid.add(this.#domainLabels.get(domain), invalid);
-    const [txLabels, rxLabels] = this.#labelsOfRings(labels, '');
     for (const [queue, reading] of readings) {
-      const grown = this.#slots.growthOf(`${vif.name}/${queue}`, reading);
-      const [tx, rx] = this.#isEach ? this.#labelsOfRings(labels, queue) : [txLabels, rxLabels];
-      this.#consumed.add(tx, grown.tx);
-      this.#consumed.add(rx, grown.rx);
+      const { tx, rx, resets } = this.#slots.growthOf(`${vif}/${queue}`, reading, now);
+      out.countResets(resets);
+      const ring = (name: 'tx' | 'rx') => out.labels(ringLabels, domain, labels.vif, this.#isEach ? queue : '', name);
+      out.grow(metrics.consumed, ring('tx'), tx);
+      out.grow(metrics.consumed, ring('rx'), rx);
     }
-    if (!vif.isStub && levels.length > 0) addGauges(labels, levels, [...readings.values()], out);
+    const invalid = [...readings.values()].reduce((sum, reading) => sum + levelsOf(reading).invalidRings, 0);
+    out.grow(metrics.invalidRings, out.labels(domainLabels, domain), invalid);
   }
 
-  #labelsOfRings({ domain, vif }: VifLabels, queue: string) {
-    const of = (ring: 'tx' | 'rx') => this.#ringLabels.get(domain, vif, queue, ring);
-    return [of('tx'), of('rx')] as const;
-  }
-
-  /** Takes what the samples of a vif add up to. */
-  addPressure(vif: string, labels: VifLabels, times: ReturnType<PressureTimes['of']>): void {
+  /** Adds what the samples of a vif add up to. */
+  addPressure(vif: string, labels: VifLabels, times: ReturnType<PressureTimes['of']>, out: Output): void {
     if (times === undefined) return;
     const { domain, vif: index } = labels;
-    if (!this.#isEach) return this.#feed(vif, this.#queueLabels.get(domain, index, ''), times.worst);
-    for (const [queue, seconds] of times.queues) {
-      this.#feed(`${vif}/${queue}`, this.#queueLabels.get(domain, index, queue), seconds);
-    }
+    const add = (source: string, queue: string, seconds: Seconds): void => {
+      const ofQueue = out.labels(queueLabels, domain, index, queue);
+      for (const pressure of pressures) {
+        out.counter(pressureMetrics[pressure], ofQueue, { source, reads: seconds[pressure] });
+      }
+    };
+    if (!this.#isEach) return add(vif, '', times.worst);
+    for (const [queue, seconds] of times.queues) add(`${vif}/${queue}`, queue, seconds);
   }
 
-  #feed(source: string, labels: Labels<(typeof queueLabels)[number]>, seconds: Seconds): void {
-    for (const pressure of pressures) this.#pressures[pressure].feed(labels, source, seconds[pressure]);
-  }
-
-  flush(out: Families): void {
-    for (const counter of [this.#consumed, this.#invalid, ...Object.values(this.#pressures)]) counter.flush(out);
+  /** Ends a scrape. */
+  sweep(): void {
     this.#slots.sweep();
-    [this.#ringLabels, this.#queueLabels, this.#domainLabels].forEach((labels) => labels.sweep());
   }
 }

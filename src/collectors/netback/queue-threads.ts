@@ -1,16 +1,14 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
 import { parsePidSchedstat, type ProcPidSchedstat } from '../../formats/proc-pid-schedstat.ts';
 import type { FileTree } from '../../host/file-tree.ts';
-import { growthOfU64 } from '../../metrics/accumulator.ts';
-import type { Families } from '../../metrics/families.ts';
-import { LabelSets, type Labels } from '../../metrics/labels.ts';
-import { SummedCounter } from '../../metrics/summed-counter.ts';
+import type { Labels } from '../../metrics/labels.ts';
+import type { Output } from '../../metrics/output.ts';
 import { parsedCachedIfAny } from '../../sources/parsed.ts';
 import { metrics, threadLabels, type vifLabels } from './metrics.ts';
 import { queueName, type ThreadName, type Threads } from './threads.ts';
 import type { VifQueues } from './rings.ts';
 
-const seconds = (nanoseconds: number): number => nanoseconds / 1e9;
+const nanosecondsPerSecond = 1e9;
 
 /** A thread as it was read last, and the work that it had been given by then. */
 interface Idle {
@@ -24,25 +22,27 @@ interface Idle {
 export class QueueThreads {
   readonly #threads: Threads;
   readonly #isEach: boolean;
-  readonly #labels = new LabelSets(threadLabels);
   #idle = new Map<string, Idle>();
   #lastIdle = new Map<string, Idle>();
-  readonly #all = new SummedCounter(metrics.cpu, growthOfU64);
-  readonly #cpu = new SummedCounter(metrics.threadCpu, growthOfU64);
-  readonly #wait = new SummedCounter(metrics.threadWait, growthOfU64);
 
   constructor(threads: Threads, isEach: boolean) {
     this.#threads = threads;
     this.#isEach = isEach;
   }
 
-  /** Reads the threads of a vif's queues, whose rings are read already. Throws FileError or ParseError. */
-  read(
+  /** Adds the times of the threads of a vif's queues, whose rings are read already. Throws FileError or ParseError. */
+  add(
     procfs: FileTree,
     labels: Labels<(typeof vifLabels)[number]>,
     { netDevice, queues }: VifQueues,
     rings: ReadonlyMap<string, IoRingFile>,
+    out: Output,
   ): void {
+    const add = (queue: string, thread: ThreadName, { cpu, wait }: { cpu: number; wait: number }): void => {
+      const ofThread = out.labels(threadLabels, labels.domain, labels.vif, queue, thread);
+      out.grow(metrics.threadCpu, ofThread, cpu, nanosecondsPerSecond);
+      out.grow(metrics.threadWait, ofThread, wait, nanosecondsPerSecond);
+    };
     const worst = new Map<ThreadName, { cpu: number; wait: number }>();
     for (const { queue } of queues) {
       const name = queueName(netDevice, queue);
@@ -53,24 +53,16 @@ export class QueueThreads {
           this.#threads.forget(name);
           continue;
         }
-        const cpu = this.#cpu.growthOf(pid, times.runNanoseconds);
-        const wait = this.#wait.growthOf(pid, times.waitNanoseconds);
-        this.#all.add(labels, cpu);
-        if (this.#isEach) {
-          const ofThread = this.#labels.get(labels.domain, labels.vif, queue, thread);
-          this.#cpu.add(ofThread, cpu);
-          this.#wait.add(ofThread, wait);
-        }
+        const cpu = out.growthOf(metrics.threadCpu, { source: pid, reads: times.runNanoseconds });
+        const wait = out.growthOf(metrics.threadWait, { source: pid, reads: times.waitNanoseconds });
+        out.grow(metrics.cpu, labels, cpu, nanosecondsPerSecond);
+        if (this.#isEach) add(queue, thread, { cpu, wait });
         const { cpu: mostCpu = 0, wait: mostWait = 0 } = worst.get(thread) ?? {};
         worst.set(thread, { cpu: Math.max(mostCpu, cpu), wait: Math.max(mostWait, wait) });
       }
     }
     if (this.#isEach) return;
-    for (const [thread, { cpu, wait }] of worst) {
-      const ofVif = this.#labels.get(labels.domain, labels.vif, '', thread);
-      this.#cpu.add(ofVif, cpu);
-      this.#wait.add(ofVif, wait);
-    }
+    for (const [thread, times] of worst) add('', thread, times);
   }
 
   /**
@@ -86,9 +78,8 @@ export class QueueThreads {
     return times;
   }
 
-  flush(out: Families): void {
-    for (const counter of [this.#all, this.#cpu, this.#wait]) counter.flush(out, seconds);
-    this.#labels.sweep();
+  /** Ends a scrape. */
+  sweep(): void {
     [this.#lastIdle, this.#idle] = [this.#idle, new Map()];
   }
 }

@@ -1,7 +1,6 @@
 import type { Descriptor } from '../../metrics/descriptor.ts';
-import type { Families } from '../../metrics/families.ts';
-import { LabelSets } from '../../metrics/labels.ts';
 import type { Totals } from '../../metrics/named-totals.ts';
+import type { Output } from '../../metrics/output.ts';
 
 /** A metric whose first label is `domain`. */
 type GuestMetric = Descriptor;
@@ -29,21 +28,11 @@ export class GuestCounts implements Totals {
       for (const [key, count] of counts) yield { metric, values: key.split(separator), count };
     }
   }
-}
 
-/** Gives counts as samples. */
-export class GuestCountSamples {
-  readonly #labels = new Map<GuestMetric, LabelSets<string>>();
-
-  add(out: Families, domain: string, counts: GuestCounts): void {
-    for (const { metric, values, count } of counts.all()) {
-      let labels = this.#labels.get(metric);
-      if (!labels) this.#labels.set(metric, (labels = new LabelSets(metric.labels)));
-      out.add(metric, labels.get(domain, ...values), count);
+  /** Adds the counts as those of a domain. */
+  addTo(out: Output, domain: string): void {
+    for (const { metric, values, count } of this.all()) {
+      out.total(metric, out.labels(metric.labels, domain, ...values), count);
     }
-  }
-
-  sweep(): void {
-    for (const labels of this.#labels.values()) labels.sweep();
   }
 }

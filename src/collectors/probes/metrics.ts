@@ -1,11 +1,16 @@
-import { counter, histogram } from '../../metrics/descriptor.ts';
+import { histogram, total } from '../../metrics/descriptor.ts';
 
 const window =
   'In the time in which the probes were armed: its rate is to be divided by that of xen_exporter_probe_armed_seconds_total.';
-const ofGrants = 'Source: kprobes at gnttab_batch_copy, gnttab_map_refs and gnttab_unmap_refs (checked with Linux 6.1)';
-const ofAccept =
-  'Source: kprobes at inet_csk_complete_hashdance and inet_csk_reqsk_queue_add, and the return of inet_csk_accept (checked with Linux 6.1)';
-const profile = 'Source: kprobe_profile of tracefs';
+const ofGrants = {
+  source: 'kprobes at gnttab_batch_copy, gnttab_map_refs and gnttab_unmap_refs',
+  versions: 'checked with Linux 6.1',
+} as const;
+const ofAccept = {
+  source: 'kprobes at inet_csk_complete_hashdance and inet_csk_reqsk_queue_add, and the return of inet_csk_accept',
+  versions: 'checked with Linux 6.1',
+} as const;
+const profile = 'kprobe_profile of tracefs';
 
 const grantLabels = ['domain', 'operation'] as const;
 const eventLabels = ['domain', 'source', 'vif', 'queue'] as const;
@@ -22,77 +27,85 @@ export const callBounds = powersOfTwo(8, 30);
 export const waitBounds = powersOfTwo(10, 37);
 
 export const metrics = {
-  operations: counter(
-    'xen_grant_operations_total',
-    `Grant operations of this kernel on behalf of its guests: copy, map, unmap. Of netback's threads under the name of the guest: these are all copies to a guest, and all unmaps of its pages; what runs in softirqs (copies and maps from guests) or for disks has an empty domain. ${window} ${ofGrants}.`,
-    grantLabels,
-  ),
-  calls: counter(
-    'xen_grant_calls_total',
-    `Calls that the operations of xen_grant_operations_total were made in, each at least one hypercall unless it was made for no operation. ${window} ${ofGrants}.`,
-    grantLabels,
-  ),
-  callDuration: histogram(
-    'xen_grant_call_duration_seconds',
-    `Time from the beginning of a grant call to its end, in seconds, with what other interrupts, and Xen, by running others, took of it. The bounds are powers of two nanoseconds. ${window} ${ofGrants}.`,
-    ['operation'],
-  ),
-  sends: counter(
-    'xen_event_channel_sends_total',
-    `Events that drivers of this kernel sent, by what for: "netback" to a guest, which its host counts nowhere else; netfront, blkback, blkfront, console, xenbus, other. Those that programs send, and IPIs, are not among them. ${whose} ${window} Source: a kprobe at notify_remote_via_irq, and /proc/interrupts (checked with Linux 6.1).`,
-    eventLabels,
-  ),
-  lateEois: counter(
-    'xen_event_channel_late_eois_total',
-    `Events that drivers of this kernel have handled, by result: "work" was found, or it was "spurious", for which the kernel delays those to come. Drivers of frontends are among them. ${whose} ${window} Source: a kprobe at xen_irq_lateeoi, and /proc/interrupts (checked with Linux 6.1).`,
-    [...eventLabels, 'result'],
-  ),
-  acceptWait: histogram(
-    'xen_accept_wait_seconds',
-    `Time from when a connection enters the accept queue until accept() returns it, in seconds; of all listeners and network namespaces of this kernel. The bounds are powers of two nanoseconds. ${window} ${ofAccept}.`,
-  ),
-  unmatched: counter(
-    'xen_accept_wait_unmatched_total',
-    `Connections that accept() returned and xen_accept_wait_seconds does not count: those that were in the queue before the probes were armed, and those that probes missed. ${window} ${ofAccept}.`,
-  ),
-  passiveOpens: counter(
-    'xen_accept_probe_passive_opens_total',
-    `Connections that TCP counted as made by clients while the probes of accept were armed, in the exporter's network namespace: what the hits of these probes are to be held against. Source: PassiveOpens of /proc/net/snmp.`,
-  ),
-  armedSeconds: counter(
-    'xen_exporter_probe_armed_seconds_total',
-    'Time in which probes were armed and what they counted was read, in seconds, by set: grants, events, accept. Source: the exporter.',
-    ['probes'],
-  ),
-  hits: counter(
-    'xen_exporter_probe_hits_total',
-    `Hits of the probes while they were armed; at "entry" of a function, or its "return". 0 is what an inlined function gives. ${profile}.`,
-    ['probes', 'function', 'at'],
-  ),
-  missed: counter(
-    'xen_exporter_probe_missed_total',
-    `Hits that the kernel could not follow: returns of more calls at once than it was told of, or another probe at work on the same CPU. ${profile}.`,
-    ['probes', 'function', 'at'],
-  ),
-  dropped: counter(
-    'xen_exporter_probe_dropped_total',
-    'Hits that were not counted because the table was full: what was counted is too small by that. Source: Dropped of the hist files of tracefs.',
-    ['probes'],
-  ),
-  discarded: counter(
-    'xen_exporter_probe_discarded_total',
-    'Times that were left out because they were negative: the clocks of two CPUs did not agree. Source: the row 2^64 of the hist files of tracefs.',
-    ['probes'],
-  ),
-  windows: counter(
-    'xen_exporter_probe_windows_total',
-    'Windows in which probes were armed: complete; short, because there were more hits than collector.probes.max-hits; refused, because another exporter had its probes there; failed, of which nothing is used. Source: the exporter.',
-    ['result'],
-  ),
-  cpuSeconds: counter(
-    'xen_exporter_probe_cpu_seconds_total',
-    'CPU time of this exporter for making, arming, reading and disarming probes, in seconds, without what hits cost. Source: getrusage(2).',
-  ),
+  operations: total('xen_grant_operations_total', {
+    meaning: `Grant operations of this kernel on behalf of its guests: copy, map, unmap. Of netback's threads under the name of the guest: these are all copies to a guest, and all unmaps of its pages; what runs in softirqs (copies and maps from guests) or for disks has an empty domain. ${window}`,
+    labels: grantLabels,
+    ...ofGrants,
+  }),
+  calls: total('xen_grant_calls_total', {
+    meaning: `Calls that the operations of xen_grant_operations_total were made in, each at least one hypercall unless it was made for no operation. ${window}`,
+    labels: grantLabels,
+    ...ofGrants,
+  }),
+  callDuration: histogram('xen_grant_call_duration_seconds', {
+    meaning: `Time from the beginning of a grant call to its end, in seconds, with what other interrupts, and Xen, by running others, took of it. The bounds are powers of two nanoseconds. ${window}`,
+    labels: ['operation'],
+    ...ofGrants,
+  }),
+  sends: total('xen_event_channel_sends_total', {
+    meaning: `Events that drivers of this kernel sent, by what for: "netback" to a guest, which its host counts nowhere else; netfront, blkback, blkfront, console, xenbus, other. Those that programs send, and IPIs, are not among them. ${whose} ${window}`,
+    labels: eventLabels,
+    source: 'a kprobe at notify_remote_via_irq, and /proc/interrupts',
+    versions: 'checked with Linux 6.1',
+  }),
+  lateEois: total('xen_event_channel_late_eois_total', {
+    meaning: `Events that drivers of this kernel have handled, by result: "work" was found, or it was "spurious", for which the kernel delays those to come. Drivers of frontends are among them. ${whose} ${window}`,
+    labels: [...eventLabels, 'result'],
+    source: 'a kprobe at xen_irq_lateeoi, and /proc/interrupts',
+    versions: 'checked with Linux 6.1',
+  }),
+  acceptWait: histogram('xen_accept_wait_seconds', {
+    meaning: `Time from when a connection enters the accept queue until accept() returns it, in seconds; of all listeners and network namespaces of this kernel. The bounds are powers of two nanoseconds. ${window}`,
+    ...ofAccept,
+  }),
+  unmatched: total('xen_accept_wait_unmatched_total', {
+    meaning: `Connections that accept() returned and xen_accept_wait_seconds does not count: those that were in the queue before the probes were armed, and those that probes missed. ${window}`,
+    ...ofAccept,
+  }),
+  passiveOpens: total('xen_accept_probe_passive_opens_total', {
+    meaning:
+      "Connections that TCP counted as made by clients while the probes of accept were armed, in the exporter's network namespace: what the hits of these probes are to be held against.",
+    source: 'PassiveOpens of /proc/net/snmp',
+  }),
+  armedSeconds: total('xen_exporter_probe_armed_seconds_total', {
+    meaning:
+      'Time in which probes were armed and what they counted was read, in seconds, by set: grants, events, accept.',
+    labels: ['probes'],
+    source: 'the exporter',
+  }),
+  hits: total('xen_exporter_probe_hits_total', {
+    meaning:
+      'Hits of the probes while they were armed; at "entry" of a function, or its "return". 0 is what an inlined function gives.',
+    labels: ['probes', 'function', 'at'],
+    source: profile,
+  }),
+  missed: total('xen_exporter_probe_missed_total', {
+    meaning:
+      'Hits that the kernel could not follow: returns of more calls at once than it was told of, or another probe at work on the same CPU.',
+    labels: ['probes', 'function', 'at'],
+    source: profile,
+  }),
+  dropped: total('xen_exporter_probe_dropped_total', {
+    meaning: 'Hits that were not counted because the table was full: what was counted is too small by that.',
+    labels: ['probes'],
+    source: 'Dropped of the hist files of tracefs',
+  }),
+  discarded: total('xen_exporter_probe_discarded_total', {
+    meaning: 'Times that were left out because they were negative: the clocks of two CPUs did not agree.',
+    labels: ['probes'],
+    source: 'the row 2^64 of the hist files of tracefs',
+  }),
+  windows: total('xen_exporter_probe_windows_total', {
+    meaning:
+      'Windows in which probes were armed: complete; short, because there were more hits than collector.probes.max-hits; refused, because another exporter had its probes there; failed, of which nothing is used.',
+    labels: ['result'],
+    source: 'the exporter',
+  }),
+  cpuSeconds: total('xen_exporter_probe_cpu_seconds_total', {
+    meaning:
+      'CPU time of this exporter for making, arming, reading and disarming probes, in seconds, without what hits cost.',
+    source: 'getrusage(2)',
+  }),
 };
 
 export const windowResults = ['complete', 'short', 'refused', 'failed'] as const;

@@ -1,13 +1,13 @@
 import { log2Of, type HistTable } from '../../formats/trace-hist.ts';
 import type { Host } from '../../host/host.ts';
-import type { Families } from '../../metrics/families.ts';
+import type { Output } from '../../metrics/output.ts';
 import { Histogram } from '../../metrics/histogram.ts';
-import { LabelSets, noLabels } from '../../metrics/labels.ts';
+import { noLabels } from '../../metrics/labels.ts';
 import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
 import { NamedTotals } from '../../metrics/named-totals.ts';
 import { eventChannels } from './event-channels.ts';
 import type { ReadingDelta } from './reading-delta.ts';
-import { GuestCounts, GuestCountSamples } from './guest-counts.ts';
+import { GuestCounts } from './guest-counts.ts';
 import { callBounds, metrics, waitBounds } from './metrics.ts';
 import { delayFolder, grantOperations, probeFolder, probeSets, type ProbeSetName } from './probe-sets.ts';
 
@@ -42,10 +42,6 @@ export class ProbeTotals {
   readonly #waits = new Histogram(waitBounds);
   #unmatched = 0;
   #passiveOpens = 0;
-  readonly #samples = new GuestCountSamples();
-  readonly #callLabels = new LabelSets(metrics.callDuration.labels);
-  readonly #setLabels = new LabelSets(metrics.armedSeconds.labels);
-  readonly #probeLabels = new LabelSets(metrics.hits.labels);
 
   /** `isEach`: whether series are for each queue. */
   constructor(isEach: boolean) {
@@ -145,32 +141,31 @@ export class ProbeTotals {
     }
   }
 
-  /** `names`: of the guests that there are now, by domid. */
-  flush(out: Families, names: ReadonlyMap<number, string>): void {
-    this.#samples.add(out, '', this.#nobodys);
-    for (const [domain, counts] of this.#guests.of(names)) this.#samples.add(out, domain, counts);
+  /** Adds the totals. `names`: of the guests that there are now, by domid. */
+  addTo(out: Output, names: ReadonlyMap<number, string>): void {
+    this.#nobodys.addTo(out, '');
+    for (const [domain, counts] of this.#guests.of(names)) counts.addTo(out, domain);
     if (this.#sets.has('grants')) {
       for (const [operation, histogram] of this.#calls) {
-        out.addHistogram(metrics.callDuration, this.#callLabels.get(operation), histogram.read());
+        out.histogram(metrics.callDuration, out.labels(metrics.callDuration.labels, operation), histogram.read());
       }
     }
     if (this.#sets.has('accept')) {
-      out.addHistogram(metrics.acceptWait, noLabels, this.#waits.read());
-      out.add(metrics.unmatched, noLabels, this.#unmatched);
-      out.add(metrics.passiveOpens, noLabels, this.#passiveOpens);
+      out.histogram(metrics.acceptWait, noLabels, this.#waits.read());
+      out.total(metrics.unmatched, noLabels, this.#unmatched);
+      out.total(metrics.passiveOpens, noLabels, this.#passiveOpens);
     }
     for (const [name, { armedSeconds, dropped, discarded, probes }] of this.#sets) {
-      const labels = this.#setLabels.get(name);
-      out.add(metrics.armedSeconds, labels, armedSeconds);
-      out.add(metrics.dropped, labels, dropped);
-      out.add(metrics.discarded, labels, discarded);
+      const labels = out.labels(metrics.armedSeconds.labels, name);
+      out.total(metrics.armedSeconds, labels, armedSeconds);
+      out.total(metrics.dropped, labels, dropped);
+      out.total(metrics.discarded, labels, discarded);
       for (const { event, function: watched, at } of probeSets[name].probes) {
         const counts = probes.get(event);
-        out.add(metrics.hits, this.#probeLabels.get(name, watched, at), counts?.hits);
-        out.add(metrics.missed, this.#probeLabels.get(name, watched, at), counts?.missed);
+        out.total(metrics.hits, out.labels(metrics.hits.labels, name, watched, at), counts?.hits);
+        out.total(metrics.missed, out.labels(metrics.missed.labels, name, watched, at), counts?.missed);
       }
     }
-    for (const labels of [this.#samples, this.#callLabels, this.#setLabels, this.#probeLabels]) labels.sweep();
   }
 }
 

@@ -1,7 +1,7 @@
 import { Unavailable, type Availability } from '../../host/unavailable.ts';
 import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
-import { LabelSets, noLabels } from '../../metrics/labels.ts';
+import { noLabels } from '../../metrics/labels.ts';
 import { needsBackends, vifDevices } from '../../sources/backend-devices.ts';
 import { defineCollector } from '../collector.ts';
 import type { BackgroundTask } from '../../sources/background-task.ts';
@@ -158,7 +158,6 @@ export const probes = defineCollector({
       },
     };
 
-    const resultLabels = new LabelSets(metrics.windows.labels);
     return {
       availability,
       limitations: () => missing().join('; ') || undefined,
@@ -170,10 +169,10 @@ export const probes = defineCollector({
           const owner = toolstack.directory.ownerOf(domid);
           return owner === undefined ? [] : [[domid, owner.label] as const];
         });
-        totals.flush(out, new Map(owners));
-        for (const result of windowResults) out.add(metrics.windows, resultLabels.get(result), results[result]);
-        out.add(metrics.cpuSeconds, noLabels, cpuSeconds);
-        resultLabels.sweep();
+        totals.addTo(out, new Map(owners));
+        for (const result of windowResults)
+          out.total(metrics.windows, out.labels(metrics.windows.labels, result), results[result]);
+        out.total(metrics.cpuSeconds, noLabels, cpuSeconds);
       },
       close: async () => {
         closing.abort();

@@ -1,6 +1,6 @@
 import { runStates } from '../../formats/xentrace.ts';
 import { Unavailable } from '../../host/unavailable.ts';
-import { LabelSets, noLabels } from '../../metrics/labels.ts';
+import { noLabels } from '../../metrics/labels.ts';
 import { NamedTotals } from '../../metrics/named-totals.ts';
 import { domainLabels } from '../../sources/toolstack/domain-directory.ts';
 import { windowResults, type ReadableWindow } from '../../sources/xentrace/xentrace.ts';
@@ -38,9 +38,6 @@ export const runstate = defineCollector({
       if ([...domains.keys()].some((domid) => !known.has(domid))) xl.domains.refresh();
     });
 
-    const domainLabelSets = new LabelSets(metrics.wakeDelay.labels);
-    const stateLabelSets = new LabelSets(metrics.runState.labels);
-    const resultLabelSets = new LabelSets(metrics.windows.labels);
     return {
       availability: () => xentrace.unavailable ?? true,
       background: [xentrace.task],
@@ -48,19 +45,20 @@ export const runstate = defineCollector({
       collect: ({ out }) => {
         if (xentrace.unavailable) return;
         for (const [name, { seconds, wakeDelay, preemptedWait }] of totals.of(names())) {
-          for (const state of runStates) out.add(metrics.runState, stateLabelSets.get(name, state), seconds[state]);
-          const labels = domainLabelSets.get(name);
-          out.addHistogram(metrics.wakeDelay, labels, wakeDelay.read());
-          out.addHistogram(metrics.preemptedWait, labels, preemptedWait.read());
+          for (const state of runStates)
+            out.total(metrics.runState, out.labels(metrics.runState.labels, name, state), seconds[state]);
+          const labels = out.labels(metrics.wakeDelay.labels, name);
+          out.histogram(metrics.wakeDelay, labels, wakeDelay.read());
+          out.histogram(metrics.preemptedWait, labels, preemptedWait.read());
         }
         const { results, armedSeconds, lostRecords, cost } = xentrace.totals;
-        out.add(metrics.armedSeconds, noLabels, armedSeconds);
-        for (const result of windowResults) out.add(metrics.windows, resultLabelSets.get(result), results[result]);
-        out.add(metrics.bytes, noLabels, cost.bytes);
-        out.add(metrics.cpuSeconds, noLabels, cost.cpuSeconds);
-        out.add(metrics.lostRecords, noLabels, lostRecords);
-        out.add(metrics.mismatches, noLabels, mismatches);
-        for (const labels of [domainLabelSets, stateLabelSets, resultLabelSets]) labels.sweep();
+        out.total(metrics.armedSeconds, noLabels, armedSeconds);
+        for (const result of windowResults)
+          out.total(metrics.windows, out.labels(metrics.windows.labels, result), results[result]);
+        out.total(metrics.bytes, noLabels, cost.bytes);
+        out.total(metrics.cpuSeconds, noLabels, cost.cpuSeconds);
+        out.total(metrics.lostRecords, noLabels, lostRecords);
+        out.total(metrics.mismatches, noLabels, mismatches);
       },
     };
   },

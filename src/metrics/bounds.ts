@@ -1,0 +1,40 @@
+/**
+ * What readings of a counter can plausibly do, in the counter's own unit, for one of what it counts on: a CPU, a vCPU, a device. A reading outside is
+ * absurd: a kernel that underflows, a file that was read while it changed, another device under the same name.
+ */
+export interface Bounds {
+  /** Largest step back that is noise: the source takes back what it had counted too early. */
+  readonly stepBack: number;
+  /** Largest growth per second of monotonic time. */
+  readonly perSecond: number;
+}
+
+/** The bounds of all counters, by what they count. Rates are those of hardware that does not exist yet: nothing real is refused. */
+export const bounds = {
+  /** Ticks (USER_HZ) of one CPU in one mode. The kernel takes back iowait that it showed while the CPU idled, and steal after a migration. */
+  cpuTicks: { stepBack: 1000, perSecond: 100 },
+  /** Tenths of a second in which one vCPU ran. xl reads the vCPUs of a domain one after another. */
+  vcpuTenths: { stepBack: 10, perSecond: 10 },
+  /** Nanoseconds that one thread ran or waited (schedstat). */
+  threadNanoseconds: { stepBack: 0, perSecond: 1e9 },
+  /** Seconds of one thing that lasts, such as a full queue, in a state. */
+  seconds: { stepBack: 1, perSecond: 1 },
+  /** Packets of one device, or of one CPU. */
+  packets: { stepBack: 0, perSecond: 200e6 },
+  /** Bytes of one device: 1.6 Tb/s. */
+  bytes: { stepBack: 0, perSecond: 200e9 },
+  /** Interrupts of one source on one CPU, events of one device. */
+  events: { stepBack: 0, perSecond: 20e6 },
+  /** Ticks (CONFIG_HZ, at most 1000) by which the events of one device, which may have many channels, were delayed. */
+  delayTicks: { stepBack: 0, perSecond: 1000 * 1024 },
+  /** Slots of one ring. */
+  slots: { stepBack: 0, perSecond: 200e6 },
+  /** Requests of one block device. */
+  requests: { stepBack: 0, perSecond: 50e6 },
+  /** Sectors of 512 bytes of one block device: 200 GB/s. */
+  sectors: { stepBack: 0, perSecond: 400e6 },
+  /** Connections, and packets about them, of one network namespace, one listener, or one CPU. */
+  connections: { stepBack: 0, perSecond: 50e6 },
+  /** Looks at the vCPUs of one domain, at most 512 of them. */
+  observations: { stepBack: 0, perSecond: 512 * 20 },
+} as const satisfies Record<string, Bounds>;

@@ -1,0 +1,118 @@
+import type { CounterDescriptor, Descriptor } from './descriptor.ts';
+import type { Families, HistogramReading } from './families.ts';
+import { LabelSets, type Labels } from './labels.ts';
+import { SourcedCounter, type SourceReading } from './sourced-counter.ts';
+
+/** What a collector's series are made of from one scrape to the next: label objects, and the sources of its counters. */
+export class SeriesState {
+  readonly #labels = new Map<readonly string[], LabelSets<string>>();
+  readonly #counters = new Map<Descriptor, SourcedCounter>();
+  #resets = 0;
+
+  /** Readings that did not continue from the ones before, in all counters. */
+  get resets(): number {
+    return this.#resets;
+  }
+
+  countResets(resets: number): void {
+    this.#resets += resets;
+  }
+
+  labelsOf(names: readonly string[]): LabelSets<string> {
+    let sets = this.#labels.get(names);
+    if (!sets) this.#labels.set(names, (sets = new LabelSets(names)));
+    return sets;
+  }
+
+  counterOf(descriptor: Descriptor): SourcedCounter {
+    let counter = this.#counters.get(descriptor);
+    if (!counter) this.#counters.set(descriptor, (counter = new SourcedCounter(descriptor)));
+    return counter;
+  }
+
+  /** Ends a scrape: gives the counters' samples to `out`, and forgets the series that were not seen for a while. */
+  end(out: Families): void {
+    for (const counter of this.#counters.values()) this.#resets += counter.flush(out);
+    for (const sets of this.#labels.values()) sets.sweep();
+  }
+
+  /** Ends a scrape that failed: its series are not gone, they could not be read. */
+  abandon(): void {
+    for (const counter of this.#counters.values()) counter.abandon();
+  }
+}
+
+/** Takes the samples of one scrape of a collector. */
+export class Output {
+  readonly #state: SeriesState;
+  readonly #families: Families;
+  readonly #now: number;
+
+  /** `now`: of this scrape, in seconds of monotonic time. */
+  constructor(state: SeriesState, families: Families, now: number) {
+    this.#state = state;
+    this.#families = families;
+    this.#now = now;
+  }
+
+  /** The labels of a series, by the names of a metric's labels and their values in that order. */
+  labels<Label extends string>(names: readonly Label[], ...values: readonly string[]): Labels<Label> {
+    return this.#state.labelsOf(names).get(...values) as Labels<Label>;
+  }
+
+  /** A value of this moment; undefined (the kernel does not say) gives no sample. */
+  gauge<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
+    this.#families.add(descriptor, labels, value);
+  }
+
+  /** A total that the exporter keeps itself. */
+  total<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
+    this.#families.add(descriptor, labels, value);
+  }
+
+  histogram<Label extends string>(
+    descriptor: Descriptor<Label>,
+    labels: Labels<Label>,
+    reading: HistogramReading,
+  ): void {
+    this.#families.addHistogram(descriptor, labels, reading);
+  }
+
+  /**
+   * A reading of a counter. The series grows by what its sources grow by, so it never goes down when one of them wraps, restarts or goes away; it
+   * begins at what they read first. The bounds of the descriptor say which readings are absurd.
+   */
+  counter<Label extends string>(
+    descriptor: CounterDescriptor<Label>,
+    labels: Labels<Label>,
+    reading: SourceReading,
+  ): void {
+    if (reading.reads === undefined) return;
+    this.#families.reserve(descriptor);
+    this.#state.counterOf(descriptor).feed(labels, reading, this.#now);
+  }
+
+  /** Counts readings that did not continue from the ones before, of counters that the collector follows itself. */
+  countResets(resets: number): void {
+    this.#state.countResets(resets);
+  }
+
+  /** What a source has grown by since it was read last, or its whole reading the first time; for `grow`. */
+  growthOf(
+    descriptor: CounterDescriptor,
+    reading: SourceReading & { readonly source: string; readonly reads: number },
+  ): number {
+    return this.#state.counterOf(descriptor).growthOf(reading, this.#now);
+  }
+
+  /** Adds growth to a counter, in the unit of its sources. */
+  grow<Label extends string>(
+    descriptor: Descriptor<Label>,
+    labels: Labels<Label>,
+    growth: number,
+    unitsPer?: number,
+  ): void {
+    this.#families.reserve(descriptor);
+    this.#state.counterOf(descriptor).grow(labels, growth, unitsPer);
+  }
+}

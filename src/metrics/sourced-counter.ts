@@ -1,0 +1,191 @@
+import type { Bounds } from './bounds.ts';
+import {
+  firstStep,
+  judgeStep,
+  stepForward,
+  wentBack,
+  type CounterReading,
+  type CounterSource,
+  type CounterStep,
+} from './counter-step.ts';
+import type { CounterDescriptor, Descriptor } from './descriptor.ts';
+import type { Families } from './families.ts';
+import type { Labels } from './labels.ts';
+
+/** A reading of one of the sources that feed a series. */
+export interface SourceReading {
+  /** Undefined where it cannot be read now: then it is as if it had not been asked for. */
+  readonly reads: number | undefined;
+  /** Which source it is; the series itself where it has only one. */
+  readonly source?: string;
+  /** The device that it belongs to, whose sources restart together. */
+  readonly device?: string;
+  /** When it was taken, in seconds of monotonic time; in this scrape where it is not given. */
+  readonly at?: number | undefined;
+  /** Of how many CPUs, vCPUs or the like it is the sum; the bounds are those of one. */
+  readonly count?: number;
+  /** How many of its units make one of the metric's; 'unknown' keeps the series back until it is known. */
+  readonly unitsPer?: number | 'unknown';
+}
+
+/** A reading that has to be judged beside the others of its device. */
+interface Suspect {
+  readonly total: Total;
+  readonly source: Source;
+  readonly device: unknown;
+  readonly reading: CounterReading;
+}
+
+interface Source extends CounterSource {
+  /** The round in which it was read last. */
+  round: number;
+}
+
+interface Total {
+  value: number;
+  round: number;
+  unitsPer: number | 'unknown';
+  /** The source of a series that has only one. */
+  own: Source | undefined;
+}
+
+// Enough for a guest to reboot between scrapes a second apart, and few enough that one long gone takes no memory.
+const roundsRemembered = 60;
+
+const unlimited: Bounds = { stepBack: 0, perSecond: Infinity };
+
+const keyOf = (labels: Labels): string => Object.values(labels).join('\0');
+
+/**
+ * A metric each of whose series is fed by any number of sources, one after another or at once: the queues of a vif, a guest's device before and after a
+ * reboot, a guest's device and that of its stub domain. A series that has no source for a while, as while a guest reboots, is gone, and goes on from
+ * where it was.
+ */
+export class SourcedCounter {
+  readonly #descriptor: Descriptor;
+  readonly #sources = new Map<string, Source>();
+  readonly #totals = new Map<Labels, Total>();
+  /** Totals of series that are gone, by the values of their labels. */
+  readonly #gone = new Map<string, Total>();
+  #suspects: Suspect[] = [];
+  #resets = 0;
+  /** Number of the flush to come. */
+  #round = 0;
+
+  constructor(descriptor: Descriptor) {
+    this.#descriptor = descriptor;
+  }
+
+  /** Takes a reading in a scrape at `now`. */
+  feed(labels: Labels, given: SourceReading, now: number): void {
+    const { reads, source: name, unitsPer = 1 } = given;
+    if (reads === undefined) return;
+    const total = this.#totalOf(labels);
+    total.unitsPer = unitsPer;
+    const reading = this.#readingOf(reads, given, now);
+    const source = name === undefined ? total.own : this.#sources.get(name);
+    if (source) {
+      source.round = this.#round;
+      const growth = stepForward(source, reading);
+      if (growth === undefined) this.#suspects.push({ total, source, device: given.device ?? source, reading });
+      else total.value += growth;
+    } else {
+      const [begun, step] = this.#begin(reading);
+      if (name === undefined) total.own = begun;
+      else this.#sources.set(name, begun);
+      total.value += this.#count(step);
+    }
+  }
+
+  /** Growth of a source that feeds no series of its own. */
+  growthOf(given: SourceReading & { readonly source: string; readonly reads: number }, now: number): number {
+    const reading = this.#readingOf(given.reads, given, now);
+    const source = this.#sources.get(given.source);
+    if (!source) {
+      const [begun, step] = this.#begin(reading);
+      this.#sources.set(given.source, begun);
+      return this.#count(step);
+    }
+    source.round = this.#round;
+    return stepForward(source, reading) ?? this.#count(judgeStep(source, reading, false));
+  }
+
+  /** Adds growth to a series. */
+  grow(labels: Labels, growth: number, unitsPer: number | 'unknown' = 1): void {
+    const total = this.#totalOf(labels);
+    total.unitsPer = unitsPer;
+    total.value += growth;
+  }
+
+  /**
+   * Adds a sample for each series that was fed since the last call to `out`; sources and series that were not fed for many calls are forgotten. Returns
+   * the number of readings that did not continue from the ones before.
+   */
+  flush(out: Families): number {
+    this.#judge();
+    this.#forget(this.#sources);
+    this.#forget(this.#gone);
+    for (const [labels, total] of this.#totals) {
+      if (total.round !== this.#round) {
+        this.#totals.delete(labels);
+        this.#gone.set(keyOf(labels), total);
+      } else if (total.unitsPer !== 'unknown') {
+        out.add(this.#descriptor, labels, total.value / total.unitsPer);
+      }
+    }
+    this.#round += 1;
+    const resets = this.#resets;
+    this.#resets = 0;
+    return resets;
+  }
+
+  /** Leaves out what is still to be judged: the other readings of its device are missing. */
+  abandon(): void {
+    this.#suspects = [];
+  }
+
+  #readingOf(now: number, { at, count = 1 }: SourceReading, scrape: number): CounterReading {
+    const { bounds = unlimited, wraps: width }: Partial<CounterDescriptor> = this.#descriptor;
+    return { now, at: at ?? scrape, bounds, count, width };
+  }
+
+  #begin(reading: CounterReading): [Source, CounterStep] {
+    const [source, step] = firstStep(reading);
+    return [{ ...source, round: this.#round }, step];
+  }
+
+  #count({ growth, isReset }: CounterStep): number {
+    if (isReset) this.#resets += 1;
+    return growth;
+  }
+
+  #judge(): void {
+    const back = new Map<unknown, number>();
+    for (const { source, device, reading } of this.#suspects) {
+      if (wentBack(source, reading)) back.set(device, (back.get(device) ?? 0) + 1);
+    }
+    for (const { total, source, device, reading } of this.#suspects) {
+      total.value += this.#count(judgeStep(source, reading, (back.get(device) ?? 0) > 1));
+    }
+    this.#suspects = [];
+  }
+
+  #totalOf(labels: Labels): Total {
+    let total = this.#totals.get(labels);
+    if (!total) this.#totals.set(labels, (total = this.#takeGone(labels)));
+    total.round = this.#round;
+    return total;
+  }
+
+  /** The total of a series that is back under another label object, or of a new one. */
+  #takeGone(labels: Labels): Total {
+    const key = keyOf(labels);
+    const total = this.#gone.get(key) ?? { value: 0, round: 0, unitsPer: 1, own: undefined };
+    this.#gone.delete(key);
+    return total;
+  }
+
+  #forget(all: Map<string, { readonly round: number }>): void {
+    for (const [key, { round }] of all) if (round + roundsRemembered < this.#round) all.delete(key);
+  }
+}

@@ -1,0 +1,140 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { bounds, type Bounds } from '../../src/metrics/bounds.ts';
+import {
+  firstStep,
+  judgeStep,
+  mostGrowth,
+  stepForward,
+  type CounterSource,
+  type CounterWidth,
+} from '../../src/metrics/counter-step.ts';
+
+interface Reading {
+  readonly now: number;
+  readonly at: number;
+}
+
+/** The total after each reading of one counter. */
+const totalsOf = (readings: readonly Reading[], kind: Bounds, width?: CounterWidth): number[] => {
+  let source: CounterSource | undefined;
+  let total = 0;
+  return readings.map(({ now, at }) => {
+    const reading = { now, at, bounds: kind, count: 1, width };
+    if (source) total += stepForward(source, reading) ?? judgeStep(source, reading, false).growth;
+    else {
+      const [begun, { growth }] = firstStep(reading);
+      source = begun;
+      total += growth;
+    }
+    return total;
+  });
+};
+
+/** Readings so many seconds apart. */
+const every = (seconds: number, ...values: number[]): Reading[] => values.map((now, i) => ({ now, at: i * seconds }));
+
+describe('a counter that steps back', () => {
+  test('a little, again and again: neither the step nor the way up to where it was is counted', () => {
+    const sawtooth = [5000, 5001, 5000, 5001, 5000, 5001, 5002];
+    expect(totalsOf(every(1, ...sawtooth), bounds.cpuTicks)).toEqual([5000, 5001, 5001, 5001, 5001, 5001, 5002]);
+  });
+
+  test('by as much as is noise', () => {
+    const { stepBack } = bounds.cpuTicks;
+    expect(totalsOf(every(15, 9000, 9000 - stepBack, 9100), bounds.cpuTicks)).toEqual([9000, 9000, 9100]);
+  });
+
+  test('to 0, and counts from there: it restarted', () => {
+    expect(totalsOf(every(1, 3e9, 5, 1000), bounds.events, 'u32')).toEqual([3e9, 3e9 + 5, 3e9 + 1000]);
+    expect(totalsOf(every(15, 5000, 7), bounds.packets, 'u64')).toEqual([5000, 5007]);
+  });
+
+  test('far, and to nowhere near 0: it goes on from there', () => {
+    expect(totalsOf(every(1, 900_000, 500_000, 500_050), bounds.cpuTicks)).toEqual([900_000, 900_000, 900_050]);
+  });
+});
+
+test('32 bits wrap where the growth is plausible', () => {
+  const readings = every(15, 2 ** 32 - 6, 2 ** 32 - 1, 4, 10);
+  expect(totalsOf(readings, bounds.events, 'u32')).toEqual([2 ** 32 - 6, 2 ** 32 - 1, 2 ** 32 + 4, 2 ** 32 + 10]);
+});
+
+test('no wrap, but a restart, where another counter of the device went back too', () => {
+  const source: CounterSource = { high: 2 ** 32 - 10, at: 0, isDoubtful: false };
+  const reading = { now: 5, at: 15, bounds: bounds.events, count: 1, width: 'u32' as const };
+  expect(judgeStep({ ...source }, reading, false)).toEqual({ growth: 15, isReset: false });
+  expect(judgeStep({ ...source }, reading, true)).toEqual({ growth: 5, isReset: true });
+});
+
+describe('absurd readings', () => {
+  test.each([1_504_706_785_701, 2 ** 64 / 1e7, 2 ** 64])('%d adds nothing, nor does the way back', (absurd) => {
+    const readings = every(1, 58_059, absurd, absurd - 1e9, 58_159, 58_259, 58_359);
+    expect(totalsOf(readings, bounds.cpuTicks, 'u64')).toEqual([58_059, 58_059, 58_059, 58_059, 58_159, 58_259]);
+  });
+
+  test('the very first one', () => {
+    expect(totalsOf(every(1, 2 ** 64 / 1e7, 100, 200), bounds.cpuTicks, 'u64')).toEqual([0, 0, 100]);
+  });
+
+  test('a CPU that ran for more than the time that passed', () => {
+    expect(totalsOf(every(15, 1000, 1000 + 100 * 15, 1000 + 100 * 3600), bounds.cpuTicks)).toEqual([1000, 2500, 2500]);
+  });
+});
+
+describe('whatever is read', () => {
+  const kinds = fc.constantFrom<[Bounds, CounterWidth | undefined]>(
+    [bounds.cpuTicks, 'u64'],
+    [bounds.vcpuTenths, undefined],
+    [bounds.events, 'u32'],
+    [bounds.bytes, 'u64'],
+  );
+  const pause = fc.double({ min: 0.001, max: 3600, noNaN: true });
+  const anything = fc.oneof(
+    fc.nat(10_000),
+    fc.nat(2 ** 32 - 1),
+    fc.maxSafeNat(),
+    fc.constantFrom(0, 2 ** 32 - 1, 2 ** 64),
+  );
+
+  test('a total never goes down, and never grows by more than the bounds allow', () => {
+    const readings = fc.array(fc.record({ now: anything, pause }), { minLength: 2, maxLength: 50 });
+    fc.assert(
+      fc.property(kinds, readings, ([kind, width], steps) => {
+        let at = 0;
+        const timed = steps.map(({ now, pause: seconds }) => ({ now, at: (at += seconds) }));
+        const totals = totalsOf(timed, kind, width);
+        for (const [i, { at: to }] of timed.entries()) {
+          if (i === 0) continue;
+          const growth = totals[i]! - totals[i - 1]!;
+          expect(growth).toBeGreaterThanOrEqual(0);
+          // The sum of two totals that are far apart is exact to a part in 2^53.
+          expect(growth).toBeLessThanOrEqual(mostGrowth(kind, 1, timed[i - 1]!.at, to) + totals[i]! * 2 ** -50);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('growth between two plausible readings is exact from the second one after the last absurd reading', () => {
+    const step = fc.record({ share: fc.double({ min: 0, max: 1, noNaN: true }), pause, isAbsurd: fc.boolean() });
+    const absurd = fc.double({ min: 1e17, max: 2 ** 64, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 3, maxLength: 50 }), absurd, (steps, nonsense) => {
+        let [now, at] = [0, 0];
+        const readings = steps.map(({ share, pause: seconds, isAbsurd }) => {
+          at += seconds;
+          now += Math.floor(share * bounds.cpuTicks.perSecond * seconds);
+          return { now: isAbsurd ? nonsense : now, at, isAbsurd };
+        });
+        const totals = totalsOf(readings, bounds.cpuTicks, 'u64');
+        let good = 2;
+        for (const [i, { isAbsurd, now: reads }] of readings.entries()) {
+          good = isAbsurd ? 0 : good + 1;
+          if (i > 0 && good >= 2) expect(totals[i]! - totals[i - 1]!).toBe(reads - readings[i - 1]!.now);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { bounds } from '../../src/metrics/bounds.ts';
+import { counter, gauge } from '../../src/metrics/descriptor.ts';
+import { Families } from '../../src/metrics/families.ts';
+import { Output, SeriesState } from '../../src/metrics/output.ts';
+import type { SourceReading } from '../../src/metrics/sourced-counter.ts';
+
+const events = counter('xen_events_total', {
+  meaning: 'Events.',
+  labels: ['domain'],
+  source: 'here',
+  wraps: 'u32',
+  bounds: bounds.events,
+});
+const size = gauge('xen_size', { meaning: 'Size.', labels: ['domain'] });
+
+/** A collector's series, scraped every 15 s. */
+class Scrapes {
+  readonly state = new SeriesState();
+  #now = 0;
+
+  /** The values that a scrape gives, by metric and label. */
+  scrape(collect: (out: Output) => void): Record<string, number> {
+    const families = new Families();
+    this.#now += 15;
+    collect(new Output(this.state, families, this.#now));
+    this.state.end(families);
+    return Object.fromEntries(
+      families
+        .list()
+        .flatMap(({ descriptor: { name }, samples }) =>
+          samples.map(({ value, sharedLabels }) => [[name, ...Object.values(sharedLabels)].join(' '), value]),
+        ),
+    );
+  }
+
+  /** The total of a domain that these sources feed. */
+  feed(...readings: SourceReading[]): number | undefined {
+    const values = this.scrape((out) => {
+      for (const reading of readings) out.counter(events, out.labels(events.labels, 'web'), reading);
+    });
+    return values['xen_events_total web'];
+  }
+}
+
+test('a series begins at what its sources read and grows by what they grow by', () => {
+  const scrapes = new Scrapes();
+  expect(scrapes.feed({ source: 'q0', reads: 100 }, { source: 'q1', reads: 50 })).toBe(150);
+  expect(scrapes.feed({ source: 'q0', reads: 110 }, { source: 'q1', reads: 50 })).toBe(160);
+});
+
+test('a source that goes away, restarts or is replaced does not take it down', () => {
+  const scrapes = new Scrapes();
+  scrapes.feed({ source: 'q0', reads: 100 }, { source: 'q1', reads: 50 });
+  expect(scrapes.feed({ source: 'q0', reads: 100 })).toBe(150);
+  expect(scrapes.feed({ source: 'q0', reads: 7 })).toBe(157);
+  expect(scrapes.feed({ source: 'another', reads: 3 })).toBe(160);
+  expect(scrapes.state.resets).toBe(1);
+});
+
+test('a reading that has the time of the last one is the same reading', () => {
+  const scrapes = new Scrapes();
+  scrapes.feed({ reads: 100, at: 1 });
+  expect(scrapes.feed({ reads: 100, at: 1 })).toBe(100);
+  expect(scrapes.feed({ reads: 100 + 20e6 * 30, at: 31 })).toBe(100 + 20e6 * 30);
+});
+
+test('bounds are those of one: of as many as there are where a reading is their sum', () => {
+  const most = 20e6 * (15 + 5);
+  const scrapes = new Scrapes();
+  scrapes.feed({ reads: 0 });
+  expect(scrapes.feed({ reads: 3 * most, count: 2 })).toBe(0);
+  expect(scrapes.feed({ reads: 6 * most, count: 4 })).toBe(3 * most);
+});
+
+describe('the sources of a device', () => {
+  const rows = (...reads: number[]): SourceReading[] =>
+    reads.map((each, i) => ({ source: `row ${i}`, device: 'vif0', reads: each }));
+
+  test('that went back together have restarted, however close to 2^32 they were', () => {
+    const scrapes = new Scrapes();
+    const high = 2 ** 32 - 100;
+    scrapes.feed(...rows(high, high, high, high));
+    expect(scrapes.feed(...rows(5, 5, 5, 5))).toBe(4 * (high + 5));
+    expect(scrapes.state.resets).toBe(4);
+  });
+
+  test('wrap one by one', () => {
+    const scrapes = new Scrapes();
+    scrapes.feed(...rows(2 ** 32 - 100, 7));
+    expect(scrapes.feed(...rows(5, 9))).toBe(2 ** 32 + 5 + 9);
+    expect(scrapes.state.resets).toBe(0);
+  });
+});
+
+describe('a series without a source', () => {
+  /** One that read 100 and is then left alone for so many scrapes. */
+  const left = (scrapesLeft: number, source?: string): Scrapes => {
+    const scrapes = new Scrapes();
+    const of = source === undefined ? {} : { source };
+    scrapes.feed({ ...of, reads: 100 });
+    for (let i = 0; i < scrapesLeft; i += 1) expect(scrapes.feed({ ...of, reads: undefined })).toBeUndefined();
+    return scrapes;
+  };
+
+  test.each([undefined, 'q0'])('is gone; its source (%s) goes on where it was when it is back', (source) => {
+    expect(left(60, source).feed({ ...(source === undefined ? {} : { source }), reads: 103 })).toBe(103);
+  });
+
+  test('goes on also with another source', () => {
+    expect(left(10, 'q0').feed({ source: 'of another domid', reads: 20 })).toBe(120);
+  });
+
+  test('begins at its first reading after long', () => {
+    expect(left(61, 'q0').feed({ source: 'q0', reads: 103 })).toBe(103);
+    expect(left(61, 'q0').feed({ source: 'of another domid', reads: 20 })).toBe(20);
+  });
+});
+
+test('the unit is the metric’s; while it is unknown the series is kept back', () => {
+  const scrapes = new Scrapes();
+  expect(scrapes.feed({ reads: 500, unitsPer: 'unknown' })).toBeUndefined();
+  expect(scrapes.feed({ reads: 750, unitsPer: 250 })).toBe(3);
+});
+
+test('a scrape that failed neither counts nor forgets what it had read', () => {
+  const scrapes = new Scrapes();
+  scrapes.feed({ source: 'q0', device: 'vif0', reads: 3e9 });
+  const half = new Output(scrapes.state, new Families(), 30);
+  half.counter(events, half.labels(events.labels, 'web'), { source: 'q0', device: 'vif0', reads: 5 });
+  scrapes.state.abandon();
+  expect(scrapes.feed({ source: 'q0', device: 'vif0', reads: 8 })).toBe(3e9 + 8);
+});
+
+test('families have the order in which they were first given, counters too', () => {
+  const scrapes = new Scrapes();
+  const values = scrapes.scrape((out) => {
+    const labels = out.labels(['domain'], 'web');
+    out.counter(events, labels, { reads: 1 });
+    out.gauge(size, labels, 2);
+  });
+  expect(Object.keys(values)).toEqual(['xen_events_total web', 'xen_size web']);
+});
+
+test('HELP is made of the fields', () => {
+  expect(events.help).toBe('Events. Source: here.');
+  const full = gauge('xen_x', { meaning: 'X.', source: '/proc/x', versions: 'Linux 6.1', notes: 'root' });
+  expect(full.help).toBe('X. Source: /proc/x (Linux 6.1; root).');
+});
