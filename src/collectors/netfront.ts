@@ -82,7 +82,7 @@ const metrics = {
     labels: vifLabel,
     source: 'rtnetlink RTM_GETQDISC',
     wraps: 'u32',
-    bounds: bounds.packets,
+    bounds: bounds.queuePackets,
   }),
 };
 

@@ -7,7 +7,7 @@ import { needs, parsed } from '../sources/parsed.ts';
 const file = 'net/softnet_stat';
 const cpuLabel = ['cpu'] as const;
 const column = (number: number) => ({ source: `/proc/net/softnet_stat, column ${number}`, labels: cpuLabel });
-const packets = { wraps: 'u32', bounds: bounds.packets } as const;
+const packets = { wraps: 'u32', bounds: bounds.queuePackets } as const;
 
 const metrics = {
   processed: counter('xen_softnet_processed_packets_total', {

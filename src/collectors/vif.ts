@@ -49,7 +49,7 @@ const metrics = {
     meaning: "Packets for the guest that the vif's root qdisc dropped, which no counter of the network device shows.",
     ...getQdisc,
     wraps: 'u32',
-    bounds: bounds.packets,
+    bounds: bounds.queuePackets,
   }),
   connected: gauge('xen_vif_connected', {
     meaning:

@@ -19,7 +19,6 @@ export interface IoRing {
 export interface TransmitState {
   /** Slots of the guest that netback holds. */
   pendingRequests: number;
-  pendingProduced: number;
   /** Pages that wait to be given back to the guest. */
   deallocQueue: number;
   /** Grows by each page that the dealloc thread is given. */
@@ -71,7 +70,7 @@ const pattern = new RegExp(`^Queue \\d+\n(?:${transmit})?(?:${receive})?${rest}$
 export const parseIoRing = (text: string): IoRingFile => {
   const match = pattern.exec(text);
   if (match === null) throw new ParseError('the state of a netback queue ("Queue N ...")', quote(text));
-  const [, txSlots, txReq, txCons, txPvt, pendingProd, pending, deallocProd, dealloc, ...others] = match;
+  const [, txSlots, txReq, txCons, txPvt, , pending, deallocProd, dealloc, ...others] = match;
   const [rxSlots, rxReq, rxCons, rxPvt, ...last] = others;
   const [limited, bytes, limit, state] = last;
   return {
@@ -83,7 +82,6 @@ export const parseIoRing = (text: string): IoRingFile => {
             requestProduced: Number(txReq),
             requestConsumed: Number(txCons),
             responseProduced: Number(txPvt),
-            pendingProduced: Number(pendingProd),
             pendingRequests: Number(pending),
             deallocQueue: Number(dealloc),
             deallocProduced: Number(deallocProd),

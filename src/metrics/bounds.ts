@@ -19,22 +19,22 @@ export const bounds = {
   threadNanoseconds: { stepBack: 0, perSecond: 1e9 },
   /** Seconds of one thing that lasts, such as a full queue, in a state. */
   seconds: { stepBack: 1, perSecond: 1 },
-  /** Packets of one device, or of one CPU. */
+  /** Packets of one device. */
   packets: { stepBack: 0, perSecond: 200e6 },
+  /** Packets, or slots of a ring, of one queue, one qdisc or one CPU. */
+  queuePackets: { stepBack: 0, perSecond: 20e6 },
   /** Bytes of one device: 1.6 Tb/s. */
   bytes: { stepBack: 0, perSecond: 200e9 },
   /** Interrupts of one source on one CPU, events of one device. */
-  events: { stepBack: 0, perSecond: 20e6 },
+  events: { stepBack: 0, perSecond: 5e6 },
   /** Ticks (CONFIG_HZ, at most 1000) by which the events of one device, which may have many channels, were delayed. */
   delayTicks: { stepBack: 0, perSecond: 1000 * 1024 },
-  /** Slots of one ring. */
-  slots: { stepBack: 0, perSecond: 200e6 },
   /** Requests of one block device. */
   requests: { stepBack: 0, perSecond: 50e6 },
   /** Sectors of 512 bytes of one block device: 200 GB/s. */
   sectors: { stepBack: 0, perSecond: 400e6 },
   /** Connections, and packets about them, of one network namespace, one listener, or one CPU. */
-  connections: { stepBack: 0, perSecond: 50e6 },
+  connections: { stepBack: 0, perSecond: 10e6 },
   /** Looks at the vCPUs of one domain, at most 512 of them. */
   observations: { stepBack: 0, perSecond: 512 * 20 },
 } as const satisfies Record<string, Bounds>;

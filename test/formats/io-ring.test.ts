@@ -11,7 +11,6 @@ test('a queue in a storm', () => {
       requestProduced: 4002,
       requestConsumed: 4002,
       responseProduced: 4002,
-      pendingProduced: 4253,
       pendingRequests: 0,
       deallocQueue: 0,
       deallocProduced: 42,

@@ -57,7 +57,7 @@ export const metrics = {
     labels: ringLabels,
     ...ioRing,
     wraps: 'u32',
-    bounds: bounds.slots,
+    bounds: bounds.queuePackets,
   }),
   cpu: counter('xen_netback_cpu_seconds_total', {
     meaning:

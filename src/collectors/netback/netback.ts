@@ -76,14 +76,12 @@ export const netback = defineCollector({
           if (owner === undefined) continue;
           const labels = out.labels(vifLabels, owner.label, vif.device);
           const readings = readQueues(debugfs, vif);
-          const now = host.clock.monotonicSeconds();
           if (!owner.isStub) queueRings.addGauges(labels, readings, out);
           queueThreads.add(procfs, labels, vif, readings, out);
-          queueRings.addCounters(vif.name, labels, readings, { now, out });
+          queueRings.addCounters(vif.name, labels, readings, out);
           queueRings.addPressure(vif.name, labels, pressure.of(vif.name), out);
         }
         queueThreads.sweep();
-        queueRings.sweep();
       },
       sampler: {
         name: 'netback',

@@ -1,7 +1,6 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
 import type { Labels } from '../../metrics/labels.ts';
 import type { Output } from '../../metrics/output.ts';
-import { ConsumedSlots } from './consumed-slots.ts';
 import { domainLabels, metrics, pressureMetrics, queueLabels, ringLabels, type vifLabels } from './metrics.ts';
 import { pressures, type PressureTimes, type Seconds } from './pressure.ts';
 import { levelsOf, type QueueLevels } from './rings.ts';
@@ -67,7 +66,6 @@ const addGauges = (
 /** The rings of netback's queues, as metrics. */
 export class QueueRings {
   readonly #isEach: boolean;
-  readonly #slots = new ConsumedSlots();
 
   constructor(isEach: boolean) {
     this.#isEach = isEach;
@@ -79,20 +77,20 @@ export class QueueRings {
     if (files.length > 0) addGauges(labels, files.map(levelsOf), files, out);
   }
 
-  /** Adds what was taken from a vif's rings by a reading of them at `now` (monotonic seconds). */
-  addCounters(
-    vif: string,
-    labels: VifLabels,
-    readings: ReadonlyMap<string, IoRingFile>,
-    { now, out }: { now: number; out: Output },
-  ): void {
+  /**
+   * Adds what netback took from a vif's rings. The indices are netback's own u32: they wrap, each by itself, and begin at 0 together when the frontend
+   * reconnects.
+   */
+  addCounters(vif: string, labels: VifLabels, readings: ReadonlyMap<string, IoRingFile>, out: Output): void {
     const { domain } = labels;
-    for (const [queue, reading] of readings) {
-      const { tx, rx, resets } = this.#slots.growthOf(`${vif}/${queue}`, reading, now);
-      out.countResets(resets);
-      const ring = (name: 'tx' | 'rx') => out.labels(ringLabels, domain, labels.vif, this.#isEach ? queue : '', name);
-      out.grow(metrics.consumed, ring('tx'), tx);
-      out.grow(metrics.consumed, ring('rx'), rx);
+    for (const [queue, { transmit, receive }] of readings) {
+      const device = `${vif}/${queue}`;
+      const add = (ring: 'tx' | 'rx', reads = 0): void => {
+        const ofRing = out.labels(ringLabels, domain, labels.vif, this.#isEach ? queue : '', ring);
+        out.counter(metrics.consumed, ofRing, { source: `${device} ${ring}`, device, reads });
+      };
+      add('tx', transmit?.requestConsumed);
+      add('rx', receive?.requestConsumed);
     }
     const invalid = [...readings.values()].reduce((sum, reading) => sum + levelsOf(reading).invalidRings, 0);
     out.grow(metrics.invalidRings, out.labels(domainLabels, domain), invalid);
@@ -110,10 +108,5 @@ export class QueueRings {
     };
     if (!this.#isEach) return add(vif, '', times.worst);
     for (const [queue, seconds] of times.queues) add(`${vif}/${queue}`, queue, seconds);
-  }
-
-  /** Ends a scrape. */
-  sweep(): void {
-    this.#slots.sweep();
   }
 }
