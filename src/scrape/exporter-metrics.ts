@@ -33,7 +33,7 @@ export const metrics = {
       'Series left out because the collector had more than its limit (--collector.max-series); counted once per scrape.',
     labels: ['collector'],
   }),
-  counterResets: total('xen_exporter_counter_resets_total', {
+  counterResets: total('xen_exporter_resets_total', {
     meaning:
       'Readings from which a counter of the collector went on anew: a restart at 0, whose growth counts, or a value outside the bounds of what is plausible, which adds nothing.',
     labels: ['collector'],

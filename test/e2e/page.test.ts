@@ -46,14 +46,18 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
   expect(page).toMatchObject({ receiver: 'page', status: 'firing' });
   const overflow = page.alerts.find(({ labels }) => labels['alertname'] === 'XenAcceptQueueOverflow')!;
   expect(overflow.labels).toMatchObject({ domain: 'domu1', host: `127.0.0.1:${dom0.port}`, severity: 'critical' });
+  // Which of the two is the stronger one changes while the storm grows. Both say the same of hop and command.
+  const cause = overflow.annotations['cause']!;
+  expect(['XenVcpuStarved', 'XenCreditExhaustion']).toContain(cause);
   expect(overflow.annotations).toMatchObject({
-    cause: 'XenVcpuStarved',
     hop: 'vCPU',
     command: 'dom0# xl vcpu-list',
     runbook_url: `${defaultPackOptions.runbookUrl}XenAcceptQueueOverflow.md`,
   });
   expect(overflow.annotations['description']).toMatch(
-    /^An accept queue of domu1 was full for [\d.]+% of the last 5 minutes, .* Strongest cause: XenVcpuStarved, [\d.]+ times its threshold, .*\/XenVcpuStarved\.md$/,
+    new RegExp(
+      String.raw`^An accept queue of domu1 was full for [\d.]+% of the last 5 minutes, .* Strongest cause: ${cause}, [\d.]+ times its threshold, .*/${cause}\.md$`,
+    ),
   );
   // Long enough for the causes to fire: they are the same trouble.
   const causes = 'count(ALERTS{kind="cause",alertstate="firing",domain="domu1"}) >= 2';

@@ -60,7 +60,7 @@ ${metricTable([...exporterMetrics, ...processMetrics])}
 ## Counters that wrap, restart or show nonsense
 
 A counter here grows by what its sources grow by. A source that wraps or restarts at 0 does not take it down. A small step back is noise: it adds nothing, and the way up to the earlier maximum is not
-counted again. A reading outside these bounds is absurd: it adds nothing, and the total goes on from it. \`xen_exporter_counter_resets_total\` counts restarts and absurd readings. The bounds are those of one
+counted again. A reading outside these bounds is absurd: it adds nothing, and the total goes on from it. \`xen_exporter_resets_total\` counts restarts and absurd readings. The bounds are those of one
 CPU, vCPU or device, in the unit of the source; the growth may be that of five seconds more than have passed.
 
 ${boundsTable()}
