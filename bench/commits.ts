@@ -81,7 +81,7 @@ const compare = async (
     const ratios = { latency: [] as number[], cpu: [] as number[] };
     for (let made = 0; made < rounds; made += 1) {
       const [before, after] = await round(contenders, beforeEach);
-      for (const of of ['latency', 'cpu'] as const) ratios[of].push(after![of] / before![of]);
+      for (const what of ['latency', 'cpu'] as const) ratios[what].push(after![what] / before![what]);
     }
     return Object.entries(ratios).map(([of, all]) => [
       of,
