@@ -120,7 +120,7 @@ class EventTotals {
   read(bytes: Uint8Array, devices: NetworkDevices, now: number): Iterable<Row> {
     const rows = new Map<string, Row>();
     const suspects: Suspect[] = [];
-    const most = mostGrowth(bounds.events, 1, this.#readAt, now);
+    const most = mostGrowth(bounds.events.perSecond, this.#readAt, now);
     parseInterrupts(bytes, (reading) => {
       const key = `${reading.label} ${reading.action}`;
       const known = this.#rows.get(key);

@@ -36,11 +36,8 @@ const longestUptimeSeconds = 20 * 365 * 86_400;
 const modulus = { u32: 2 ** 32, u64: 2 ** 64 } as const;
 
 /** The largest plausible growth from a reading at `from` to one at `to`, in seconds of monotonic time. */
-export const mostGrowth = ({ perSecond }: Bounds, count: number, from: number, to: number): number =>
-  perSecond * count * (Math.max(0, to - from) + slackSeconds);
-
-const mostGrowthOf = ({ at: from }: CounterSource, { at, bounds, count }: CounterReading): number =>
-  mostGrowth(bounds, count, from, at);
+export const mostGrowth = (perSecond: number, from: number, to: number): number =>
+  perSecond * (Math.max(0, to - from) + slackSeconds);
 
 /** The first reading of a counter. All of it counts, as it would for Prometheus, unless no machine has run for long enough. */
 export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterSource, CounterStep] => {
@@ -51,12 +48,15 @@ export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterS
   ];
 };
 
-/** Growth of a counter that goes forward as its bounds allow, or stands still; undefined if the reading has to be judged. Updates the source. */
-export const stepForward = (source: CounterSource, reading: CounterReading): number | undefined => {
-  const growth = reading.now - source.high;
-  if (growth < 0 || growth > mostGrowthOf(source, reading)) return undefined;
-  source.high = reading.now;
-  source.at = reading.at;
+/**
+ * Growth of a counter that goes forward as its bounds allow, or stands still; undefined if the reading has to be judged. Updates the source. `now` and
+ * `at` are those of the reading, `perSecond` is its largest plausible growth: this is asked for each series of each scrape.
+ */
+export const stepForward = (source: CounterSource, now: number, at: number, perSecond: number): number | undefined => {
+  const growth = now - source.high;
+  if (growth < 0 || growth > mostGrowth(perSecond, source.at, at)) return undefined;
+  source.high = now;
+  source.at = at;
   source.isDoubtful = false;
   return growth;
 };
@@ -72,8 +72,8 @@ export const wentBack = ({ high }: CounterSource, { now, bounds, count }: Counte
  * Any other reading is absurd: it adds nothing, and becomes the new base.
  */
 export const judgeStep = (source: CounterSource, reading: CounterReading, othersWentBack: boolean): CounterStep => {
-  const { now, at, width } = reading;
-  const most = mostGrowthOf(source, reading);
+  const { now, at, bounds, count, width } = reading;
+  const most = mostGrowth(bounds.perSecond * count, source.at, at);
   const isBack = wentBack(source, reading);
   if (now < source.high && !isBack) {
     source.at = at;

@@ -44,12 +44,13 @@ export class Families {
 
   /** Adds a sample; an undefined value (the kernel does not say) adds none. */
   add<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
-    if (value !== undefined) this.#append(descriptor, [{ value, sharedLabels: labels }]);
+    if (value === undefined || !this.#hasRoomFor(1)) return;
+    this.#samplesOf(descriptor).push({ value, sharedLabels: labels });
   }
 
   /** Gives a metric its place among the families before it has a sample. */
   reserve(descriptor: Descriptor): void {
-    if (!this.#samples.has(descriptor)) this.#samples.set(descriptor, []);
+    this.#samplesOf(descriptor);
   }
 
   /** Adds a whole histogram, or where it does not fit under the limit, nothing of it. */
@@ -59,7 +60,7 @@ export class Families {
     { buckets, sum }: HistogramReading,
   ): void {
     const { name } = descriptor;
-    this.#append(descriptor, [
+    const samples = [
       ...buckets.map(({ le, count }) => ({
         value: count,
         sharedLabels: labels,
@@ -68,18 +69,24 @@ export class Families {
       })),
       { value: sum, sharedLabels: labels, metricName: `${name}_sum` },
       { value: buckets.at(-1)?.count ?? 0, sharedLabels: labels, metricName: `${name}_count` },
-    ]);
+    ];
+    if (this.#hasRoomFor(samples.length)) this.#samplesOf(descriptor).push(...samples);
   }
 
-  #append(descriptor: Descriptor, samples: readonly Sample[]): void {
-    if (this.#series + samples.length > this.#maxSeries) {
-      this.#dropped += samples.length;
-      return;
+  /** Counts so many series as taken if they fit under the limit, else as dropped. */
+  #hasRoomFor(series: number): boolean {
+    if (this.#series + series > this.#maxSeries) {
+      this.#dropped += series;
+      return false;
     }
-    this.#series += samples.length;
-    const known = this.#samples.get(descriptor);
-    if (known) known.push(...samples);
-    else this.#samples.set(descriptor, [...samples]);
+    this.#series += series;
+    return true;
+  }
+
+  #samplesOf(descriptor: Descriptor): Sample[] {
+    let samples = this.#samples.get(descriptor);
+    if (!samples) this.#samples.set(descriptor, (samples = []));
+    return samples;
   }
 
   /** The families that have samples, in the order in which they were first added to. */

@@ -7,6 +7,8 @@ export const noLabels: Labels<never> = {};
 /** A label value as the exposition formats can carry it: valid Unicode without NUL, each bad character replaced by U+FFFD. */
 export const labelValue = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
 
+const keyOf = (values: readonly string[]): string => values.join('\0');
+
 /** The label objects of the series that live now. */
 export class LabelSets<Label extends string> {
   readonly #names: readonly Label[];
@@ -19,8 +21,13 @@ export class LabelSets<Label extends string> {
 
   /** The label object for these values, in the order of the names. */
   get(...values: readonly string[]): Labels<Label> {
+    return this.of(values);
+  }
+
+  /** As `get`, with the values in an array. */
+  of(values: readonly string[]): Labels<Label> {
     // Keys that are kept are made of clean values: one with a NUL too many is none of them.
-    return this.#find(values.join('\0')) ?? this.#make(values.map(labelValue));
+    return this.#find(keyOf(values)) ?? this.#make(values.map(labelValue));
   }
 
   #find(key: string): Labels<Label> | undefined {
@@ -32,7 +39,7 @@ export class LabelSets<Label extends string> {
   }
 
   #make(clean: readonly string[]): Labels<Label> {
-    const key = clean.join('\0');
+    const key = keyOf(clean);
     const known = this.#find(key);
     if (known) return known;
     const labels = Object.fromEntries(this.#names.map((name, i) => [name, clean[i] ?? ''])) as Labels<Label>;

@@ -57,7 +57,7 @@ export class Output {
 
   /** The labels of a series, by the names of a metric's labels and their values in that order. */
   labels<Label extends string>(names: readonly Label[], ...values: readonly string[]): Labels<Label> {
-    return this.#state.labelsOf(names).get(...values) as Labels<Label>;
+    return this.#state.labelsOf(names).of(values) as Labels<Label>;
   }
 
   /** A value of this moment; undefined (the kernel does not say) gives no sample. */

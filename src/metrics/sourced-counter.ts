@@ -63,6 +63,7 @@ const keyOf = (labels: Labels): string => Object.values(labels).join('\0');
  */
 export class SourcedCounter {
   readonly #descriptor: Descriptor;
+  readonly #bounds: Bounds;
   readonly #sources = new Map<string, Source>();
   readonly #totals = new Map<Labels, Total>();
   /** Totals of series that are gone, by the values of their labels. */
@@ -74,6 +75,7 @@ export class SourcedCounter {
 
   constructor(descriptor: Descriptor) {
     this.#descriptor = descriptor;
+    this.#bounds = (descriptor as Partial<CounterDescriptor>).bounds ?? unlimited;
   }
 
   /** Takes a reading in a scrape at `now`. */
@@ -82,15 +84,16 @@ export class SourcedCounter {
     if (reads === undefined) return;
     const total = this.#totalOf(labels);
     total.unitsPer = unitsPer;
-    const reading = this.#readingOf(reads, given, now);
     const source = name === undefined ? total.own : this.#sources.get(name);
     if (source) {
-      source.round = this.#round;
-      const growth = stepForward(source, reading);
-      if (growth === undefined) this.#suspects.push({ total, source, device: given.device ?? source, reading });
-      else total.value += growth;
+      const growth = this.#stepForward(source, reads, given, now);
+      if (growth !== undefined) total.value += growth;
+      else {
+        const reading = this.#readingOf(reads, given, now);
+        this.#suspects.push({ total, source, device: given.device ?? source, reading });
+      }
     } else {
-      const [begun, step] = this.#begin(reading);
+      const [begun, step] = this.#begin(this.#readingOf(reads, given, now));
       if (name === undefined) total.own = begun;
       else this.#sources.set(name, begun);
       total.value += this.#count(step);
@@ -99,15 +102,16 @@ export class SourcedCounter {
 
   /** Growth of a source that feeds no series of its own. */
   growthOf(given: SourceReading & { readonly source: string; readonly reads: number }, now: number): number {
-    const reading = this.#readingOf(given.reads, given, now);
     const source = this.#sources.get(given.source);
     if (!source) {
-      const [begun, step] = this.#begin(reading);
+      const [begun, step] = this.#begin(this.#readingOf(given.reads, given, now));
       this.#sources.set(given.source, begun);
       return this.#count(step);
     }
-    source.round = this.#round;
-    return stepForward(source, reading) ?? this.#count(judgeStep(source, reading, false));
+    return (
+      this.#stepForward(source, given.reads, given, now) ??
+      this.#count(judgeStep(source, this.#readingOf(given.reads, given, now), false))
+    );
   }
 
   /** Adds growth to a series. */
@@ -144,9 +148,14 @@ export class SourcedCounter {
     this.#suspects = [];
   }
 
+  #stepForward(source: Source, reads: number, { at, count = 1 }: SourceReading, scrape: number): number | undefined {
+    source.round = this.#round;
+    return stepForward(source, reads, at ?? scrape, this.#bounds.perSecond * count);
+  }
+
   #readingOf(now: number, { at, count = 1 }: SourceReading, scrape: number): CounterReading {
-    const { bounds = unlimited, wraps: width }: Partial<CounterDescriptor> = this.#descriptor;
-    return { now, at: at ?? scrape, bounds, count, width };
+    const { wraps: width }: Partial<CounterDescriptor> = this.#descriptor;
+    return { now, at: at ?? scrape, bounds: this.#bounds, count, width };
   }
 
   #begin(reading: CounterReading): [Source, CounterStep] {

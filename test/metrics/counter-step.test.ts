@@ -21,7 +21,7 @@ const totalsOf = (readings: readonly Reading[], kind: Bounds, width?: CounterWid
   let total = 0;
   return readings.map(({ now, at }) => {
     const reading = { now, at, bounds: kind, count: 1, width };
-    if (source) total += stepForward(source, reading) ?? judgeStep(source, reading, false).growth;
+    if (source) total += stepForward(source, now, at, kind.perSecond) ?? judgeStep(source, reading, false).growth;
     else {
       const [begun, { growth }] = firstStep(reading);
       source = begun;
@@ -109,7 +109,7 @@ describe('whatever is read', () => {
           const growth = totals[i]! - totals[i - 1]!;
           expect(growth).toBeGreaterThanOrEqual(0);
           // The sum of two totals that are far apart is exact to a part in 2^53.
-          expect(growth).toBeLessThanOrEqual(mostGrowth(kind, 1, timed[i - 1]!.at, to) + totals[i]! * 2 ** -50);
+          expect(growth).toBeLessThanOrEqual(mostGrowth(kind.perSecond, timed[i - 1]!.at, to) + totals[i]! * 2 ** -50);
         }
       }),
       { numRuns: 2000 },

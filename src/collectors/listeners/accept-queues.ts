@@ -134,7 +134,7 @@ const dropsStep = (socket: SocketState, drops: number, at: number): CounterStep 
     socket.drops = begun;
     return step;
   }
-  const growth = stepForward(socket.drops, reading);
+  const growth = stepForward(socket.drops, drops, at, bounds.connections.perSecond);
   return growth === undefined ? judgeStep(socket.drops, reading, false) : { growth, isReset: false };
 };
 

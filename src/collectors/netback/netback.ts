@@ -8,7 +8,7 @@ import { metrics, pressureMetrics, vifLabels } from './metrics.ts';
 import { PressureTimes } from './pressure.ts';
 import { QueueRings } from './queue-rings.ts';
 import { QueueThreads } from './queue-threads.ts';
-import { missingRings, readQueue, vifQueues, type VifQueues } from './rings.ts';
+import { levelsOf, missingRings, readQueue, vifQueues, type VifQueues } from './rings.ts';
 import { queueName, Threads } from './threads.ts';
 
 const options = {
@@ -76,9 +76,10 @@ export const netback = defineCollector({
           if (owner === undefined) continue;
           const labels = out.labels(vifLabels, owner.label, vif.device);
           const readings = readQueues(debugfs, vif);
-          if (!owner.isStub) queueRings.addGauges(labels, readings, out);
+          const levels = [...readings.values()].map(levelsOf);
+          if (!owner.isStub) queueRings.addGauges(labels, readings, levels, out);
           queueThreads.add(procfs, labels, vif, readings, out);
-          queueRings.addCounters(vif.name, labels, readings, out);
+          queueRings.addCounters(vif.name, labels, readings, levels, out);
           queueRings.addPressure(vif.name, labels, pressure.of(vif.name), out);
         }
         queueThreads.sweep();

@@ -3,7 +3,7 @@ import type { Labels } from '../../metrics/labels.ts';
 import type { Output } from '../../metrics/output.ts';
 import { domainLabels, metrics, pressureMetrics, queueLabels, ringLabels, type vifLabels } from './metrics.ts';
 import { pressures, type PressureTimes, type Seconds } from './pressure.ts';
-import { levelsOf, type QueueLevels } from './rings.ts';
+import type { QueueLevels } from './rings.ts';
 
 type VifLabels = Labels<(typeof vifLabels)[number]>;
 
@@ -71,28 +71,40 @@ export class QueueRings {
     this.#isEach = isEach;
   }
 
-  /** Adds how full a vif's rings are. The gauges are the guest's own, not its stub domain's. */
-  addGauges(labels: VifLabels, readings: ReadonlyMap<string, IoRingFile>, out: Output): void {
-    const files = [...readings.values()];
-    if (files.length > 0) addGauges(labels, files.map(levelsOf), files, out);
+  /** Adds how full a vif's rings are, whose `levels` are those of `readings`. The gauges are the guest's own, not its stub domain's. */
+  addGauges(
+    labels: VifLabels,
+    readings: ReadonlyMap<string, IoRingFile>,
+    levels: readonly QueueLevels[],
+    out: Output,
+  ): void {
+    if (levels.length > 0) addGauges(labels, levels, [...readings.values()], out);
   }
 
   /**
    * Adds what netback took from a vif's rings. The indices are netback's own u32: they wrap, each by itself, and begin at 0 together when the frontend
    * reconnects.
    */
-  addCounters(vif: string, labels: VifLabels, readings: ReadonlyMap<string, IoRingFile>, out: Output): void {
+  addCounters(
+    vif: string,
+    labels: VifLabels,
+    readings: ReadonlyMap<string, IoRingFile>,
+    levels: readonly QueueLevels[],
+    out: Output,
+  ): void {
     const { domain } = labels;
+    const labelsOfRings = (queue: string) => {
+      const of = (ring: 'tx' | 'rx') => out.labels(ringLabels, domain, labels.vif, queue, ring);
+      return { tx: of('tx'), rx: of('rx') };
+    };
+    const ofVif = this.#isEach ? undefined : labelsOfRings('');
     for (const [queue, { transmit, receive }] of readings) {
       const device = `${vif}/${queue}`;
-      const add = (ring: 'tx' | 'rx', reads = 0): void => {
-        const ofRing = out.labels(ringLabels, domain, labels.vif, this.#isEach ? queue : '', ring);
-        out.counter(metrics.consumed, ofRing, { source: `${device} ${ring}`, device, reads });
-      };
-      add('tx', transmit?.requestConsumed);
-      add('rx', receive?.requestConsumed);
+      const { tx, rx } = ofVif ?? labelsOfRings(queue);
+      out.counter(metrics.consumed, tx, { source: `${device} tx`, device, reads: transmit?.requestConsumed ?? 0 });
+      out.counter(metrics.consumed, rx, { source: `${device} rx`, device, reads: receive?.requestConsumed ?? 0 });
     }
-    const invalid = [...readings.values()].reduce((sum, reading) => sum + levelsOf(reading).invalidRings, 0);
+    const invalid = levels.reduce((sum, { invalidRings }) => sum + invalidRings, 0);
     out.grow(metrics.invalidRings, out.labels(domainLabels, domain), invalid);
   }
 
