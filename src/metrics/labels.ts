@@ -7,13 +7,20 @@ export const noLabels: Labels<never> = {};
 /** A label value as the exposition formats can carry it: valid Unicode without NUL, each bad character replaced by U+FFFD. */
 export const labelValue = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
 
-const keyOf = (values: readonly string[]): string => values.join('\0');
+interface Leaf<Label extends string> {
+  readonly labels: Labels<Label>;
+  /** The round in which somebody asked for it last. */
+  round: number;
+}
 
-/** The label objects of the series that live now. */
+/** What is known by the values of the next label. */
+type Branch<Label extends string> = Map<string, Branch<Label> | Leaf<Label>>;
+
+/** The label objects of the series that live now. They are found value by value: a key of all values would be a new string for each series of each scrape. */
 export class LabelSets<Label extends string> {
   readonly #names: readonly Label[];
-  #current = new Map<string, Labels<Label>>();
-  #previous = new Map<string, Labels<Label>>();
+  readonly #root: Branch<Label> = new Map();
+  #round = 0;
 
   constructor(names: readonly Label[]) {
     this.#names = names;
@@ -26,30 +33,40 @@ export class LabelSets<Label extends string> {
 
   /** As `get`, with the values in an array. */
   of(values: readonly string[]): Labels<Label> {
-    // Keys that are kept are made of clean values: one with a NUL too many is none of them.
-    return this.#find(keyOf(values)) ?? this.#make(values.map(labelValue));
+    let branch = this.#root;
+    const last = this.#names.length - 1;
+    for (let i = 0; i < last; i += 1) {
+      const value = values[i] ?? '';
+      let next = branch.get(value) as Branch<Label> | undefined;
+      if (!next) branch.set(value, (next = new Map()));
+      branch = next;
+    }
+    const value = values[last] ?? '';
+    let leaf = branch.get(value) as Leaf<Label> | undefined;
+    if (!leaf) {
+      const clean = values.map(labelValue);
+      // Values that are not clean are asked for as clean ones, and kept as those alone.
+      if (clean.some((each, i) => each !== values[i])) return this.of(clean);
+      branch.set(value, (leaf = { labels: this.#make(clean), round: this.#round }));
+    }
+    leaf.round = this.#round;
+    return leaf.labels;
   }
 
-  #find(key: string): Labels<Label> | undefined {
-    const current = this.#current.get(key);
-    if (current) return current;
-    const previous = this.#previous.get(key);
-    if (previous) this.#current.set(key, previous);
-    return previous;
-  }
-
-  #make(clean: readonly string[]): Labels<Label> {
-    const key = keyOf(clean);
-    const known = this.#find(key);
-    if (known) return known;
-    const labels = Object.fromEntries(this.#names.map((name, i) => [name, clean[i] ?? ''])) as Labels<Label>;
-    this.#current.set(key, labels);
-    return labels;
+  #make(values: readonly string[]): Labels<Label> {
+    return Object.fromEntries(this.#names.map((name, i) => [name, values[i] ?? ''])) as Labels<Label>;
   }
 
   /** Forgets the label objects that nobody asked for since the last call. */
   sweep(): void {
-    this.#previous = this.#current;
-    this.#current = new Map();
+    this.#prune(this.#root);
+    this.#round += 1;
+  }
+
+  #prune(branch: Branch<Label>): void {
+    for (const [value, next] of branch) {
+      if (next instanceof Map) this.#prune(next);
+      if (next instanceof Map ? next.size === 0 : next.round < this.#round) branch.delete(value);
+    }
   }
 }

@@ -47,6 +47,8 @@ export class Output {
   readonly #state: SeriesState;
   readonly #families: Families;
   readonly #now: number;
+  /** The counters of this scrape so far. */
+  readonly #counters = new Map<Descriptor, SourcedCounter>();
 
   /** `now`: of this scrape, in seconds of monotonic time. */
   constructor(state: SeriesState, families: Families, now: number) {
@@ -88,8 +90,7 @@ export class Output {
     reading: SourceReading,
   ): void {
     if (reading.reads === undefined) return;
-    this.#families.reserve(descriptor);
-    this.#state.counterOf(descriptor).feed(labels, reading, this.#now);
+    this.#counterOf(descriptor).feed(labels, reading, this.#now);
   }
 
   /** Counts readings that did not continue from the ones before, of counters that the collector follows itself. */
@@ -112,7 +113,15 @@ export class Output {
     growth: number,
     unitsPer?: number,
   ): void {
-    this.#families.reserve(descriptor);
-    this.#state.counterOf(descriptor).grow(labels, growth, unitsPer);
+    this.#counterOf(descriptor).grow(labels, growth, unitsPer);
+  }
+
+  #counterOf(descriptor: Descriptor): SourcedCounter {
+    let counter = this.#counters.get(descriptor);
+    if (!counter) {
+      this.#families.reserve(descriptor);
+      this.#counters.set(descriptor, (counter = this.#state.counterOf(descriptor)));
+    }
+    return counter;
   }
 }

@@ -79,7 +79,7 @@ export const netback = defineCollector({
           const levels = [...readings.values()].map(levelsOf);
           if (!owner.isStub) queueRings.addGauges(labels, readings, levels, out);
           queueThreads.add(procfs, labels, vif, readings, out);
-          queueRings.addCounters(vif.name, labels, readings, levels, out);
+          queueRings.addCounters(labels, vif.queues, readings, levels, out);
           queueRings.addPressure(vif.name, labels, pressure.of(vif.name), out);
         }
         queueThreads.sweep();

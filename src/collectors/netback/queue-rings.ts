@@ -3,7 +3,7 @@ import type { Labels } from '../../metrics/labels.ts';
 import type { Output } from '../../metrics/output.ts';
 import { domainLabels, metrics, pressureMetrics, queueLabels, ringLabels, type vifLabels } from './metrics.ts';
 import { pressures, type PressureTimes, type Seconds } from './pressure.ts';
-import type { QueueLevels } from './rings.ts';
+import type { Queue, QueueLevels } from './rings.ts';
 
 type VifLabels = Labels<(typeof vifLabels)[number]>;
 
@@ -86,8 +86,8 @@ export class QueueRings {
    * reconnects.
    */
   addCounters(
-    vif: string,
     labels: VifLabels,
+    queues: readonly Queue[],
     readings: ReadonlyMap<string, IoRingFile>,
     levels: readonly QueueLevels[],
     out: Output,
@@ -98,11 +98,13 @@ export class QueueRings {
       return { tx: of('tx'), rx: of('rx') };
     };
     const ofVif = this.#isEach ? undefined : labelsOfRings('');
-    for (const [queue, { transmit, receive }] of readings) {
-      const device = `${vif}/${queue}`;
+    for (const { queue, name: device, ringNames } of queues) {
+      const reading = readings.get(queue);
+      if (reading === undefined) continue;
+      const { transmit, receive } = reading;
       const { tx, rx } = ofVif ?? labelsOfRings(queue);
-      out.counter(metrics.consumed, tx, { source: `${device} tx`, device, reads: transmit?.requestConsumed ?? 0 });
-      out.counter(metrics.consumed, rx, { source: `${device} rx`, device, reads: receive?.requestConsumed ?? 0 });
+      out.counter(metrics.consumed, tx, { source: ringNames.tx, device, reads: transmit?.requestConsumed ?? 0 });
+      out.counter(metrics.consumed, rx, { source: ringNames.rx, device, reads: receive?.requestConsumed ?? 0 });
     }
     const invalid = levels.reduce((sum, { invalidRings }) => sum + invalidRings, 0);
     out.grow(metrics.invalidRings, out.labels(domainLabels, domain), invalid);

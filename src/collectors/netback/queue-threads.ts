@@ -43,6 +43,7 @@ export class QueueThreads {
       out.grow(metrics.threadCpu, ofThread, cpu, nanosecondsPerSecond);
       out.grow(metrics.threadWait, ofThread, wait, nanosecondsPerSecond);
     };
+    let ofVif: number | undefined;
     const worst = new Map<ThreadName, { cpu: number; wait: number }>();
     for (const { queue } of queues) {
       const name = queueName(netDevice, queue);
@@ -55,12 +56,13 @@ export class QueueThreads {
         }
         const cpu = out.growthOf(metrics.threadCpu, { source: pid, reads: times.runNanoseconds });
         const wait = out.growthOf(metrics.threadWait, { source: pid, reads: times.waitNanoseconds });
-        out.grow(metrics.cpu, labels, cpu, nanosecondsPerSecond);
+        ofVif = (ofVif ?? 0) + cpu;
         if (this.#isEach) add(queue, thread, { cpu, wait });
         const { cpu: mostCpu = 0, wait: mostWait = 0 } = worst.get(thread) ?? {};
         worst.set(thread, { cpu: Math.max(mostCpu, cpu), wait: Math.max(mostWait, wait) });
       }
     }
+    if (ofVif !== undefined) out.grow(metrics.cpu, labels, ofVif, nanosecondsPerSecond);
     if (this.#isEach) return;
     for (const [thread, times] of worst) add('', thread, times);
   }

@@ -5,28 +5,36 @@ import { parsedCachedIfAny } from '../../sources/parsed.ts';
 
 const folder = 'xen-netback';
 
-/** A queue of a vif, and the file in debugfs that shows it; undefined where we may not even list those. */
-export interface QueueFile {
+/** A queue of a vif. The names tell it and its rings from those of all other vifs. */
+export interface Queue {
   readonly queue: string;
+  readonly name: string;
+  readonly ringNames: { readonly tx: string; readonly rx: string };
+  /** The file in debugfs that shows it; undefined where we may not even list those. */
   readonly file: string | undefined;
 }
 
 /** A vif that has a network device, with its queues: none while frontend and backend are not connected. */
 export interface VifQueues extends VifDevice {
   readonly netDevice: string;
-  readonly queues: readonly QueueFile[];
+  readonly queues: readonly Queue[];
 }
 
-const queuesOfDebugfs = (debugfs: FileTree, netDevice: string): QueueFile[] =>
+const queueOf = (vif: string, queue: string, file: string | undefined): Queue => {
+  const name = `${vif}/${queue}`;
+  return { queue, name, ringNames: { tx: `${name} tx`, rx: `${name} rx` }, file };
+};
+
+const queuesOfDebugfs = (debugfs: FileTree, vif: string, netDevice: string): Queue[] =>
   debugfs.listIfAny(`${folder}/${netDevice}`).flatMap((name) => {
     const [, queue] = /^io_ring_q(\d+)$/.exec(name) ?? [];
-    return queue === undefined ? [] : [{ queue, file: `${folder}/${netDevice}/${name}` }];
+    return queue === undefined ? [] : [queueOf(vif, queue, `${folder}/${netDevice}/${name}`)];
   });
 
-const queuesOfSysfs = (sysfs: FileTree, netDevice: string): QueueFile[] =>
+const queuesOfSysfs = (sysfs: FileTree, vif: string, netDevice: string): Queue[] =>
   sysfs.listIfAny(`class/net/${netDevice}/queues`).flatMap((name) => {
     const [, queue] = /^tx-(\d+)$/.exec(name) ?? [];
-    return queue === undefined ? [] : [{ queue, file: undefined }];
+    return queue === undefined ? [] : [queueOf(vif, queue, undefined)];
   });
 
 const hasDebugfs = (debugfs: FileTree): boolean => {
@@ -42,15 +50,15 @@ const hasDebugfs = (debugfs: FileTree): boolean => {
 export const vifQueues = (sysfs: FileTree, debugfs: FileTree): VifQueues[] => {
   const isDebugfs = hasDebugfs(debugfs);
   return vifDevices(sysfs).flatMap((device) => {
-    const { netDevice } = device;
+    const { name, netDevice } = device;
     if (netDevice === undefined) return [];
-    const queues = isDebugfs ? queuesOfDebugfs(debugfs, netDevice) : queuesOfSysfs(sysfs, netDevice);
+    const queues = isDebugfs ? queuesOfDebugfs(debugfs, name, netDevice) : queuesOfSysfs(sysfs, name, netDevice);
     return [{ ...device, netDevice, queues }];
   });
 };
 
 /** The state of a queue, or undefined where it went away. Throws FileError or ParseError. */
-export const readQueue = (debugfs: FileTree, { file }: QueueFile): IoRingFile | undefined =>
+export const readQueue = (debugfs: FileTree, { file }: Queue): IoRingFile | undefined =>
   file === undefined ? undefined : parsedCachedIfAny(debugfs, file, parseIoRing);
 
 /** In words why no ring can be read; undefined where they can. */
