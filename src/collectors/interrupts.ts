@@ -1,5 +1,5 @@
 import { bounds } from '../metrics/bounds.ts';
-import { judgeStep, mostGrowth, wentBack, type CounterReading, type CounterSource } from '../metrics/counter-step.ts';
+import { judgeTogether, mostGrowth, type Suspect } from '../metrics/counter-step.ts';
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
@@ -98,11 +98,9 @@ class Row {
 }
 
 /** A count that does not go forward as the bounds of events allow. */
-interface Suspect {
+interface SuspectCount extends Suspect {
   readonly row: Row;
   readonly cpu: number;
-  readonly source: CounterSource;
-  readonly reading: CounterReading;
 }
 
 /** Adds up what the rows of /proc/interrupts grow by, from one reading to the next. */
@@ -119,7 +117,7 @@ class EventTotals {
   /** Takes a reading of the file at `now` (monotonic seconds); returns its rows. Throws ParseError. */
   read(bytes: Uint8Array, devices: NetworkDevices, now: number): Iterable<Row> {
     const rows = new Map<string, Row>();
-    const suspects: Suspect[] = [];
+    const suspects: SuspectCount[] = [];
     const most = mostGrowth(bounds.events.perSecond, this.#readAt, now);
     parseInterrupts(bytes, (reading) => {
       const key = `${reading.label} ${reading.action}`;
@@ -136,7 +134,7 @@ class EventTotals {
     return rows.values();
   }
 
-  #grow(row: Row, { cpus, counts }: InterruptRow, most: number, now: number, suspects: Suspect[]): void {
+  #grow(row: Row, { cpus, counts }: InterruptRow, most: number, now: number, suspects: SuspectCount[]): void {
     const length = (cpus.at(-1) ?? 0) + 1;
     const last = (row.last = grownTo(row.last, length));
     const perCpu = grownTo(this.bySource.get(row.source) ?? new Float64Array(0), length);
@@ -150,7 +148,7 @@ class EventTotals {
       const growth = count - high;
       if (growth < 0 || growth > most) {
         const source = { high, at: this.#readAt, isDoubtful: row.doubtful.has(cpu) };
-        suspects.push({ row, cpu, source, reading: { now: count, at: now, ...eventCounter } });
+        suspects.push({ row, cpu, source, device: row.device, reading: { now: count, at: now, ...eventCounter } });
         continue;
       }
       last[cpu] = count;
@@ -160,21 +158,16 @@ class EventTotals {
     }
   }
 
-  #judge(suspects: readonly Suspect[]): void {
-    const back = new Map<string, number>();
-    for (const { row, source, reading } of suspects) {
-      if (wentBack(source, reading)) back.set(row.device, (back.get(row.device) ?? 0) + 1);
-    }
+  #judge(suspects: readonly SuspectCount[]): void {
     this.resets = 0;
-    for (const { row, cpu, source, reading } of suspects) {
-      const { growth, isReset } = judgeStep(source, reading, back.get(row.device)! > 1);
+    judgeTogether(suspects, ({ row, cpu, source }, { growth, isReset }) => {
       row.last[cpu] = source.high;
       if (source.isDoubtful) row.doubtful.add(cpu);
       else row.doubtful.delete(cpu);
       row.grow(growth);
       this.bySource.get(row.source)![cpu]! += growth;
       if (isReset) this.resets += 1;
-    }
+    });
   }
 }
 

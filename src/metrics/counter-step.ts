@@ -89,3 +89,24 @@ export const judgeStep = (source: CounterSource, reading: CounterReading, others
   if (isWrap) return { growth: wrapped, isReset: false };
   return { growth: isRestart ? now : 0, isReset: true };
 };
+
+/** A reading that has to be judged beside the others of its device. */
+export interface Suspect {
+  readonly source: CounterSource;
+  readonly device: unknown;
+  readonly reading: CounterReading;
+}
+
+/** Judges readings of one moment, which tell of each other whether a device restarted; updates their sources, and gives each step to `take`. */
+export const judgeTogether = <Each extends Suspect>(
+  suspects: readonly Each[],
+  take: (suspect: Each, step: CounterStep) => void,
+): void => {
+  const back = new Map<unknown, number>();
+  for (const { source, device, reading } of suspects) {
+    if (wentBack(source, reading)) back.set(device, (back.get(device) ?? 0) + 1);
+  }
+  for (const suspect of suspects) {
+    take(suspect, judgeStep(suspect.source, suspect.reading, (back.get(suspect.device) ?? 0) > 1));
+  }
+};

@@ -2,11 +2,12 @@ import type { Bounds } from './bounds.ts';
 import {
   firstStep,
   judgeStep,
+  judgeTogether,
   stepForward,
-  wentBack,
   type CounterReading,
   type CounterSource,
   type CounterStep,
+  type Suspect,
 } from './counter-step.ts';
 import type { CounterDescriptor, Descriptor } from './descriptor.ts';
 import type { Families } from './families.ts';
@@ -28,12 +29,8 @@ export interface SourceReading {
   readonly unitsPer?: number | 'unknown';
 }
 
-/** A reading that has to be judged beside the others of its device. */
-interface Suspect {
+interface SuspectOfTotal extends Suspect {
   readonly total: Total;
-  readonly source: Source;
-  readonly device: unknown;
-  readonly reading: CounterReading;
 }
 
 interface Source extends CounterSource {
@@ -68,7 +65,7 @@ export class SourcedCounter {
   readonly #totals = new Map<Labels, Total>();
   /** Totals of series that are gone, by the values of their labels. */
   readonly #gone = new Map<string, Total>();
-  #suspects: Suspect[] = [];
+  #suspects: SuspectOfTotal[] = [];
   #resets = 0;
   /** Number of the flush to come. */
   #round = 0;
@@ -169,13 +166,7 @@ export class SourcedCounter {
   }
 
   #judge(): void {
-    const back = new Map<unknown, number>();
-    for (const { source, device, reading } of this.#suspects) {
-      if (wentBack(source, reading)) back.set(device, (back.get(device) ?? 0) + 1);
-    }
-    for (const { total, source, device, reading } of this.#suspects) {
-      total.value += this.#count(judgeStep(source, reading, (back.get(device) ?? 0) > 1));
-    }
+    judgeTogether(this.#suspects, ({ total }, step) => (total.value += this.#count(step)));
     this.#suspects = [];
   }
 
