@@ -1,4 +1,5 @@
-// What a change costs: two commits of this repository side by side, on this machine and on a generated Dom0, interleaved so that noise hits both alike.
+// Measures what a change costs. It runs two commits of this repository side by side, on this machine and on a generated Dom0, and scrapes them in turn,
+// so that noise hits both alike.
 //
 //   node bench/commits.ts --old=COMMIT --new=COMMIT [--rounds=20] [--scrapes=100] [--guests=100]
 //

@@ -1,6 +1,6 @@
-// What the probes of the collector probes cost and show on real Xen: on the lab that `npm run lab:up` has booted. First what a hit costs, in Dom0:
-// the triggers of each kind at a system call that a loop makes. Then what armed probes cost the connections that a guest accepts, and what they
-// count meanwhile. Under emulation seconds are those of no real host: the ratios count.
+// Measures what the kernel probes of the collector `probes` cost on real Xen, in the lab that `npm run lab:up` has booted. First it measures a hit in
+// Dom0: triggers of each kind, at a system call that a loop makes. Then it measures how armed probes slow down the connections that a guest accepts,
+// and prints what they count meanwhile. Seconds under emulation are those of no real host: only the ratios count.
 import { metricsOf, startExporter, type StartOptions, stopExporter } from '../lab/harness/exporter.ts';
 import { Lab } from '../lab/harness/lab.ts';
 import type { Machine } from '../lab/harness/machine.ts';

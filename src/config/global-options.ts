@@ -190,7 +190,7 @@ export const globalOptions = {
     max: 3600,
   }),
   'toolstack.schedule': cronOption({
-    help: 'When to read the inventory of the host by xl and xen-diag, besides once at the start and when a guest appears; each time up to 30 s later, so that a fleet does not do it all at once; and when one failed, 30 s later or as soon as xl answers again.',
+    help: 'When to read the inventory of the host with xl and xen-diag. Each reading starts up to 30 s later, so that a fleet does not do it all at once. The exporter also reads it at the start and when a guest appears. It repeats a failed reading after 30 s, or as soon as xl answers again.',
     default: '*/5 * * * *',
   }),
   'toolstack.timeout': numberOption({

@@ -35,7 +35,7 @@ export const metrics = {
   }),
   counterResets: total('xen_exporter_resets_total', {
     meaning:
-      'Readings from which a counter of the collector went on anew: a restart at 0, whose growth counts, or a value outside the bounds of what is plausible, which adds nothing.',
+      'Readings that did not continue a counter of the collector. Either its source restarted at 0, and what it has counted since is added, or the reading was outside the plausible bounds, and nothing is added.',
     labels: ['collector'],
   }),
   commandDuration: histogram('xen_exporter_command_duration_seconds', {

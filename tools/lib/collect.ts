@@ -60,7 +60,7 @@ export const collectFamilies = (collector: Collector, host: Host): Family[] => {
   return families.list();
 };
 
-/** Readings from which a collector's counters went on anew. */
+/** Readings that did not continue a counter of the collector. */
 export const resetsOf = (collector: Collector): number => states.get(collector)?.resets ?? 0;
 
 /** A whole page. */
