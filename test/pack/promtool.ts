@@ -15,9 +15,16 @@ const SELDOM_COLLECTED = { GOGC: '400' };
 /** What promtool prints about these tests of the rule pack. */
 export const verdict = async (tests: readonly PromtoolTest[], evaluationInterval = '1m'): Promise<string> => {
   using folder = new TempTree();
+  const groups = rulePack(defaultPackOptions);
   folder.write({
-    'rules.yml': JSON.stringify({ groups: rulePack(defaultPackOptions) }),
-    'test.yml': JSON.stringify({ rule_files: ['rules.yml'], evaluation_interval: evaluationInterval, tests }),
+    'rules.yml': JSON.stringify({ groups }),
+    'test.yml': JSON.stringify({
+      rule_files: ['rules.yml'],
+      evaluation_interval: evaluationInterval,
+      // Without it promtool takes another order each time.
+      group_eval_order: groups.map(({ name }) => name),
+      tests,
+    }),
   });
   const { stdout, stderr } = await toolSays('promtool', ['test', 'rules', folder.path('test.yml')], SELDOM_COLLECTED);
   return stdout + stderr;
