@@ -6,10 +6,12 @@ import { SummaryReporter } from './tools/lib/summary-reporter.ts';
 //   *.debian.test.ts  debian: tools of Debian (promtool, openssl, ss), which a setup downloads once, and root where a test asks for it.
 //   *.matrix.test.ts  matrix: the many cases of which a *.debian.test.ts runs a representative part.
 //   e2e/              e2e: what `npm run build` made, and the tools.
+//   *.kernel.test.ts  kernel: the same, for tests that time accept queues of this machine's kernel: one file at a time.
 //   package/          package: what `npm run package` made.
 const debian = 'test/**/*.debian.test.ts';
 const matrix = 'test/**/*.matrix.test.ts';
 const e2e = 'test/e2e/**/*.test.ts';
+const kernel = 'test/e2e/**/*.kernel.test.ts';
 const packages = 'test/package/**/*.test.ts';
 
 const globalSetup = './test/support/debian-setup.ts';
@@ -42,20 +44,24 @@ export default defineConfig({
         test: { name: 'matrix', include: [matrix], globalSetup, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
-        // Measures a real kernel in real time: one file at a time, and after everything that keeps the processors busy.
+        // Waits for most of its time; after everything that keeps the processors busy.
         extends: true,
         test: {
           name: 'e2e',
           include: [e2e],
+          exclude: [kernel],
           globalSetup,
-          fileParallelism: false,
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },
       {
         extends: true,
-        test: { name: 'package', include: [packages], testTimeout: 600_000, sequence: { groupOrder: 3 } },
+        test: { name: 'kernel', include: [kernel], globalSetup, maxWorkers: 1, sequence: { groupOrder: 3 } },
+      },
+      {
+        extends: true,
+        test: { name: 'package', include: [packages], testTimeout: 600_000, sequence: { groupOrder: 4 } },
       },
     ],
   },
