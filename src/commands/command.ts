@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { parseConfigFile, type ConfigFile } from '../config/config-file.ts';
+import { readConfigFile, type ConfigFile } from '../config/config-file.ts';
 import { parseCommandLine, type CommandLine } from '../config/command-line.ts';
 import { usage, type CommandText } from '../config/usage.ts';
 import { UsageError } from '../config/usage-error.ts';
@@ -21,15 +20,6 @@ export interface Command extends CommandText {
 /** Prints on stdout. */
 export const print = (text: string): void => void process.stdout.write(text);
 
-const readConfigFile = (path: string): ConfigFile => {
-  try {
-    return parseConfigFile(path, readFileSync(path, 'utf8'));
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`--config.file: ${(error as Error).message}`, { cause: error });
-  }
-};
-
 /** Runs the command that the arguments (without program and script) name, the first where they name none. Rejects with UsageError and with what the command throws. */
 const runCommand = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
   const named = commands.find(({ name }) => name === args[0]);
@@ -40,7 +30,7 @@ const runCommand = async (commands: readonly Command[], args: readonly string[])
   const { action, configFile, given } = parseCommandLine(named ? args.slice(1) : args, command.settings, command);
   if (action === 'help') return print(usage(command, commands));
   if (action === 'version') return print(`xen-exporter ${version}\n`);
-  const all = { given, file: configFile === undefined ? undefined : readConfigFile(configFile) };
+  const all = { given, file: configFile === undefined ? undefined : readConfigFile('config.file', configFile) };
   if (action === 'run') return command.run(all);
   command.check?.(all);
   print('Flags and config files are valid\n');

@@ -1,13 +1,15 @@
 import type { CommandLine } from '../config/command-line.ts';
-import { choiceOption, textListOption, textOption } from '../config/option.ts';
+import { choiceOption, pathOption, textListOption, textOption } from '../config/option.ts';
 import { resolveFlags } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { degreesOf } from '../pack/alert.ts';
+import { withThreshold, type AlertChanges } from '../pack/alert-changes.ts';
 import { alerts } from '../pack/alerts.ts';
 import { defaultPackOptions, rulePack, thresholdKey } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
 import { print, type Command } from './command.ts';
+import { readOptionsFile } from './options-file.ts';
 
 const renderers = { prometheus: ruleFile, operator: prometheusRule } as const;
 
@@ -32,6 +34,11 @@ const options = {
     default: defaultPackOptions.grafanaUrl,
     metavar: 'URL',
   }),
+  'options.file': pathOption({
+    help: 'YAML file that disables alerts and sets their thresholds, durations and severities. --set beats the file. See docs/rules.md.',
+    default: undefined,
+    mayBeRelative: true,
+  }),
   set: textListOption({
     ...anyText,
     help: 'Another threshold for an alert, ALERT.threshold=NUMBER, or for another severity that it has, ALERT.SEVERITY.threshold=NUMBER. Repeatable.',
@@ -47,14 +54,18 @@ const options = {
 
 const folderUrl = (url: string): string => url.replace(/\/*$/, '/');
 
-const thresholdKeys = alerts.flatMap((alert) => degreesOf(alert).map((degree) => thresholdKey(alert, degree)));
+const levels = alerts.flatMap((alert) =>
+  degreesOf(alert).map((degree) => ({ key: thresholdKey(alert, degree), alert, degree })),
+);
 
-const threshold = (text: string): [key: string, value: number] => {
+/** The changes with what one --set changes. */
+const withSet = (changes: AlertChanges, text: string): AlertChanges => {
   const [, key = '', alert = '', number = ''] = /^((\w+)(?:\.\w+)?\.threshold)=(.+)$/.exec(text) ?? [];
   if (key === '')
     throw new UsageError(`--set=${text}: expected ALERT.threshold=NUMBER or ALERT.SEVERITY.threshold=NUMBER`);
-  if (!thresholdKeys.includes(key)) {
-    const keys = thresholdKeys.filter((each) => each.startsWith(`${alert}.`));
+  const level = levels.find((each) => each.key === key);
+  if (!level) {
+    const keys = levels.map((each) => each.key).filter((each) => each.startsWith(`${alert}.`));
     throw new UsageError(
       keys.length === 0 ? `--set=${text}: there is no alert ${alert}` : `--set=${text}: expected ${keys.join(' or ')}`,
     );
@@ -63,20 +74,19 @@ const threshold = (text: string): [key: string, value: number] => {
   // A score is a measure over its threshold.
   if (!(value > 0 && value < Infinity))
     throw new UsageError(`--set=${text}: expected a number above 0, found ${number}`);
-  return [key, value];
+  return withThreshold(changes, level.alert, level.degree, value);
 };
 
 /** The rules as a file, for flags of `xen-exporter rules`. Throws UsageError. */
 export const renderRules = (given: CommandLine['given'] = {}): string => {
   const values = resolveFlags(options, given);
-  return renderers[values.format](
-    rulePack({
-      job: values.job,
-      runbookUrl: folderUrl(values['runbook-url']),
-      grafanaUrl: folderUrl(values['grafana-url']),
-      thresholds: new Map(values.set.map(threshold)),
-    }),
-  );
+  const groups = rulePack({
+    job: values.job,
+    runbookUrl: folderUrl(values['runbook-url']),
+    grafanaUrl: folderUrl(values['grafana-url']),
+    alerts: values.set.reduce(withSet, readOptionsFile(values['options.file'])),
+  });
+  return renderers[values.format](groups);
 };
 
 /** `xen-exporter rules`. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { constructFromEvents, EVENT_ID, getScalarValue, parseEvents, YAMLException, type Event } from 'js-yaml';
 import { UsageError } from './usage-error.ts';
 
@@ -74,4 +75,15 @@ export const parseConfigFile = (name: string, source: string): ConfigFile => {
     const line = (error.mark?.line ?? 0) + 1;
     throw new UsageError(`${name}:${line}: ${error.reason}`, { cause: error });
   }
+};
+
+/** Reads the config file that a flag names. Throws UsageError, also where the file cannot be read. */
+export const readConfigFile = (flag: string, path: string): ConfigFile => {
+  let source: string;
+  try {
+    source = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--${flag}: ${(error as Error).message}`, { cause: error });
+  }
+  return parseConfigFile(path, source);
 };

@@ -10,7 +10,8 @@ export interface Threshold {
 /** What an alert is: harm that clients feel, a hop at its limit, or the exporters themselves. */
 export type AlertKind = 'symptom' | 'cause' | 'meta';
 
-export type Severity = 'critical' | 'warning' | 'info';
+export const severities = ['critical', 'warning', 'info'] as const;
+export type Severity = (typeof severities)[number];
 
 /** The way of a SYN, in its order, and the exporter that watches it. */
 export const hops = [

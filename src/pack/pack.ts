@@ -1,4 +1,5 @@
 import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
+import { isEnabled, levelOf, type AlertChanges, type Level } from './alert-changes.ts';
 import { alertNamed, alerts } from './alerts.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { ofHost, Promql } from './promql.ts';
@@ -14,15 +15,15 @@ export interface PackOptions {
   runbookUrl: string;
   /** Where Grafana is: d/ and the uid of a dashboard follow. */
   grafanaUrl: string;
-  /** Thresholds other than the pack's, by the key of the threshold. */
-  thresholds: ReadonlyMap<string, number>;
+  /** What differs from the pack's own alerts. */
+  alerts: AlertChanges;
 }
 
 export const defaultPackOptions: PackOptions = {
   job: 'xen',
   runbookUrl: 'https://example.org/xen-exporter/runbooks/',
   grafanaUrl: 'https://example.org/grafana/',
-  thresholds: new Map(),
+  alerts: {},
 };
 
 export interface AlertingRule {
@@ -43,14 +44,12 @@ export interface RuleGroup {
 export const thresholdKey = ({ name }: Alert, degree?: Degree): string =>
   degree === undefined ? `${name}.threshold` : `${name}.${degree.severity}.threshold`;
 
-const thresholdOf = ({ thresholds }: PackOptions, alert: Alert, degree?: Degree): number =>
-  thresholds.get(thresholdKey(alert, degree)) ?? (degree ?? alert).threshold.value;
-
 /** PromQL of what an alert measures, or a degree of it. Throws where that needs the threshold of an alert that the pack has not. */
 export const measureOf = (options: PackOptions, alert: Alert, degree?: Degree): string =>
-  (degree?.measure ?? alert.measure)(new Promql(options.job), (name) => thresholdOf(options, alertNamed(name)));
-
-const causes = alerts.filter(({ kind }) => kind === 'cause');
+  (degree?.measure ?? alert.measure)(
+    new Promql(options.job),
+    (name) => levelOf(options.alerts, alertNamed(name)).threshold,
+  );
 
 /** The dashboard for an alert, asked to show what the alert is about. */
 const dashboardOf = ({ about }: Alert): string =>
@@ -68,24 +67,28 @@ export const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 const strongestCause = (one: string, none: string): string =>
   `{{ range query (printf "topk(1, (${scoreName}{uuid=%q,netns=\\"\\"} or ${scoreName}{uuid=%q,netns=%q}) > 1)" $labels.uuid $labels.uuid $labels.netns) }}${one}{{ else }}${none}{{ end }}`;
 
-/** The first command for whichever cause is the strongest. */
-const commandOfCause = causes
-  .map(({ name, command }, index) => `{{ ${index === 0 ? '' : 'else '}if eq .Labels.cause "${name}" }}${command}`)
-  .concat('{{ end }}')
-  .join('');
+/** The first command for whichever of these causes is the strongest. */
+const commandOfCause = (causes: readonly Alert[]): string =>
+  causes
+    .map(({ name, command }, index) => `{{ ${index === 0 ? '' : 'else '}if eq .Labels.cause "${name}" }}${command}`)
+    .concat(causes.length === 0 ? [] : ['{{ end }}'])
+    .join('');
 
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
   const p = new Promql(options.job);
+  const level = (alert: Alert, degree?: Degree): Level => levelOf(options.alerts, alert, degree);
+  const enabled = alerts.filter((alert) => isEnabled(options.alerts, alert));
+  const causes = enabled.filter(({ kind }) => kind === 'cause');
 
   /** What it measures, where that is over its threshold. */
   const over = (alert: Alert, degree?: Degree): string => {
-    const threshold = thresholdOf(options, alert, degree);
+    const { threshold } = level(alert, degree);
+    const own = level(alert).threshold;
     const only = degree?.only ? ` ${degree.only}` : '';
-    // A cause of a guest is measured once, for its score; unless that has other measures too.
-    const isScore = !alert.also?.some(({ measure }) => measure);
+    // A cause of a guest is measured once, for its score; unless that has other measures too, or lacks values this low.
+    const isScore = !alert.also?.some(({ measure }) => measure) && threshold >= own * leastScore;
     if (alert.kind === 'cause' && alert.about === 'guest' && isScore) {
-      const own = thresholdOf(options, alert);
       return `${scoreName}{cause="${alert.name}"} * ${own} > ${threshold}${only}`;
     }
     return `(${measureOf(options, alert, degree)}) > ${threshold}${only}`;
@@ -95,7 +98,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   const scores = causes.flatMap((alert) => {
     const scored = (degree?: Degree): string => {
       const expr = measureOf(options, alert, degree);
-      const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${thresholdOf(options, alert, degree)} > ${leastScore}`;
+      const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${level(alert, degree).threshold} > ${leastScore}`;
       return Object.entries({
         cause: alert.name,
         hop: alert.hop,
@@ -140,7 +143,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
       description: description + cause,
       cause: strongestCause('{{ .Labels.cause }}', ''),
       hop: strongestCause('{{ .Labels.hop }}', alert.hop),
-      command: strongestCause(commandOfCause, alert.command),
+      command: strongestCause(commandOfCause(causes), alert.command),
       ...links,
     };
   };
@@ -148,14 +151,14 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   const alertingRule = (alert: Alert, degree?: Degree): AlertingRule => ({
     alert: alert.name,
     expr: identified(alert, over(alert, degree)),
-    for: alert.for,
+    for: level(alert, degree).for,
     ...(alert.keepFiringFor === undefined ? {} : { keep_firing_for: alert.keepFiringFor }),
-    labels: { severity: (degree ?? alert).severity, kind: alert.kind },
+    labels: { severity: level(alert, degree).severity, kind: alert.kind },
     annotations: annotations(alert, degree),
   });
 
   const ofKind = (...kinds: AlertKind[]): AlertingRule[] =>
-    alerts
+    enabled
       .filter(({ kind }) => kinds.includes(kind))
       .flatMap((alert) => degreesOf(alert).map((degree) => alertingRule(alert, degree)));
 
@@ -164,7 +167,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     { name: 'xen-identity', rules: identityRules(p) },
     { name: 'xen-guests', rules: [...guestRules(p), ...acceptWaitRules(p)] },
     { name: 'xen-hosts', rules: [...hostRules(p), ...dom0Rules(p), ...grantAndEventRules(p)] },
-    { name: 'xen-accept-path', rules: [score, ...ofKind('symptom', 'cause')] },
+    { name: 'xen-accept-path', rules: [...(scores.length > 0 ? [score] : []), ...ofKind('symptom', 'cause')] },
     { name: 'xen-exporter', rules: ofKind('meta') },
   ];
 }

@@ -1,7 +1,7 @@
 // What the tuning table advises: each a query with the labels domain and host, what to say, and where the runbook is.
 import { chosen, labelled, onHost, rate, select } from './promql.ts';
 import { alertNamed } from '../../src/pack/alerts.ts';
-import { thresholdOf } from './thresholds.ts';
+import type { AlertLimits } from './thresholds.ts';
 
 interface Advice {
   says: string;
@@ -18,7 +18,7 @@ const listener = 'on (job, instance, netns, address, port, family)';
 /** How long credit lets a vCPU run by default. */
 const defaultTimesliceSeconds = 0.03;
 
-const advices: readonly Advice[] = [
+const advices = ({ thresholdOf }: AlertLimits): readonly Advice[] => [
   {
     says: 'PV guest: PVH needs no hypercall for each system call and interrupt (value: 1)',
     alert: 'XenEventChannelStorm',
@@ -60,8 +60,9 @@ const advices: readonly Advice[] = [
 ];
 
 /** All of it, one series for each piece of advice. */
-export const advice = advices
-  .map(({ says, alert, expr }) =>
-    labelled(labelled(`max by (domain, host) (${expr})`, 'advice', says), 'runbook', alertNamed(alert).name),
-  )
-  .join('\n  or\n');
+export const advice = (limits: AlertLimits): string =>
+  advices(limits)
+    .map(({ says, alert, expr }) =>
+      labelled(labelled(`max by (domain, host) (${expr})`, 'advice', says), 'runbook', alertNamed(alert).name),
+    )
+    .join('\n  or\n');

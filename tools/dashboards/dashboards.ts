@@ -1,13 +1,21 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import type { AlertChanges } from '../../src/pack/alert-changes.ts';
 import { dom0 } from './dom0.ts';
 import { exporter } from './exporter.ts';
 import { fleet } from './fleet.ts';
 import { guest } from './guest.ts';
 import { scheduler } from './scheduler.ts';
+import { alertLimits } from './thresholds.ts';
 
-export const dashboards: readonly Dashboard[] = [fleet, guest, dom0, scheduler, exporter];
+/** The dashboards, with the limits of alerts as a user changes them. */
+export const dashboardsFor = (changes: AlertChanges): readonly Dashboard[] => {
+  const limits = alertLimits(changes);
+  return [fleet(limits), guest(limits), dom0(limits), scheduler(limits), exporter];
+};
+
+/** The dashboards as they come. */
+export const dashboards = dashboardsFor({});
 
 /** The files in grafana/dashboards/ and what is in them. */
-export const dashboardFiles: Readonly<Record<string, string>> = Object.fromEntries(
-  dashboards.map((board) => [`${board.uid}.json`, `${JSON.stringify(board, null, 2)}\n`]),
-);
+export const filesOf = (boards: readonly Dashboard[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(boards.map((board) => [`${board.uid}.json`, `${JSON.stringify(board, null, 2)}\n`]));

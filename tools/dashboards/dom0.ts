@@ -1,10 +1,11 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
 import { alertTable } from './alert-tables.ts';
 import { dashboard, type Board, type Section } from './board.ts';
 import { toGuest } from './links.ts';
 import { graph, stat, table } from './panels.ts';
 import { chosen, labelled, most, rate, select, withUuid } from './promql.ts';
-import { limitsOf, limitsOfDegree, noneAtAll, thresholdOf } from './thresholds.ts';
+import { noneAtAll, type AlertLimits } from './thresholds.ts';
 import { hostVariables } from './variables.ts';
 
 const vifsOfGuests = `${chosen.host},domain=~"$guest_domain"`;
@@ -16,7 +17,7 @@ const perVif = ['instance', 'domain', 'vif'];
 const vifsNow = (name: string): string => `max by (${perVif.join(', ')}) (${select(`xen_${name}`, vifsOfGuests)})`;
 const record = (name: string): string => select(`instance:xen_${name}`, chosen.host);
 
-const summary: Section = {
+const summary = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
   panels: [
     stat({
       title: 'Steal',
@@ -74,9 +75,9 @@ const summary: Section = {
       query: [`sum by (instance) (${rate('xen_backend_events_total', chosen.host)})`, '{{instance}}'],
     }),
   ],
-};
+});
 
-const cpus: Section = {
+const cpus = ({ limitsOf }: AlertLimits): Section => ({
   title: 'Dom0’s own CPUs',
   panels: [
     graph({
@@ -126,9 +127,9 @@ const cpus: Section = {
       ],
     }),
   ],
-};
+});
 
-const rings: Section = {
+const rings = ({ limitsOf }: AlertLimits): Section => ({
   title: 'Rings and threads of each vif',
   panels: [
     table({
@@ -230,9 +231,9 @@ const rings: Section = {
       ],
     }),
   ],
-};
+});
 
-const events: Section = {
+const events = ({ thresholdOf, limitsOf, limitsOfDegree }: AlertLimits): Section => ({
   title: 'Events',
   panels: [
     graph({
@@ -264,7 +265,7 @@ const events: Section = {
       ],
     }),
   ],
-};
+});
 
 const drops: Section = {
   title: 'Drops',
@@ -402,23 +403,23 @@ const probes: Section = {
   ],
 };
 
-const board: Board = {
+const board = (limits: AlertLimits): Board => ({
   uid: dashboardUids.host,
   title: 'Xen / Dom0 and netback',
   description: 'What all guests of a host share: Dom0’s CPUs, netback’s rings and threads, events and drops.',
   variables: hostVariables(),
   alertsMarked: 'host=~"$host"',
   sections: [
-    summary,
+    summary(limits),
     { title: 'Alerts', panels: [alertTable(24, 6, 'host=~"$host"')] },
-    cpus,
-    rings,
-    events,
+    cpus(limits),
+    rings(limits),
+    events(limits),
     drops,
     traffic,
     firewall,
     probes,
   ],
-};
+});
 
-export const dom0 = dashboard(board);
+export const dom0 = (limits: AlertLimits): Dashboard => dashboard(board(limits));

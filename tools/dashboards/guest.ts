@@ -1,10 +1,11 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
 import { scoreName } from '../../src/pack/pack.ts';
 import { alertTable, causeTable } from './alert-tables.ts';
 import { dashboard, type Board, type Section } from './board.ts';
 import { graph, heatmap, lanes, stat, table, type PlacedPanel } from './panels.ts';
 import { chosen, labelled, ofDomain, ofGuest, rate, recorded, select } from './promql.ts';
-import { hopsWithCause, limitsOf, limitsOfDegree, scoreLimits, steps } from './thresholds.ts';
+import { scoreLimits, steps, type AlertLimits } from './thresholds.ts';
 import { guestVariables } from './variables.ts';
 
 const record = (name: string): string => recorded(`uuid:xen_${name}`);
@@ -19,7 +20,7 @@ const onHost = (name: string, labels: readonly string[] = [], ...matchers: reado
 
 const identity = select('uuid:xen_guest_identity:info', chosen.uuid);
 
-const summary: Section = {
+const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
   panels: [
     stat({
       title: 'Accepts',
@@ -88,7 +89,7 @@ const summary: Section = {
     causeTable(12, 7),
     alertTable(12, 7, 'uuid=~"$guest"'),
   ],
-};
+});
 
 const lostOnHost = [
   labelled(`sum(${rate('xen_uplink_receive_missed_total', chosen.hostOfGuest)})`, 'where', 'network cards'),
@@ -119,7 +120,7 @@ const uplink: Section = {
   ],
 };
 
-const vif: Section = {
+const vif = ({ limitsOf }: AlertLimits): Section => ({
   title: '2  vif queue',
   panels: [
     graph({
@@ -145,9 +146,9 @@ const vif: Section = {
       ],
     }),
   ],
-};
+});
 
-const netback: Section = {
+const netback = ({ limitsOf }: AlertLimits): Section => ({
   title: '3  netback: ring and thread',
   panels: [
     graph({
@@ -186,9 +187,9 @@ const netback: Section = {
       queries: [[onHost('netback_ring_consumed_slots_total', ['ring']), '{{domain}}: {{ring}}']],
     }),
   ],
-};
+});
 
-const events: Section = {
+const events = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
   title: '4  Event channel',
   panels: [
     graph({
@@ -220,9 +221,9 @@ const events: Section = {
       queries: [[record('interrupt_time:ratio_rate5m'), '{{domain}}']],
     }),
   ],
-};
+});
 
-const vcpu: Section = {
+const vcpu = ({ limitsOf }: AlertLimits): Section => ({
   title: '5  vCPU',
   panels: [
     graph({
@@ -261,9 +262,9 @@ const vcpu: Section = {
       queries: [[inGuest('cpu_seconds_total', ['mode'], 'mode!~"idle|iowait"'), '{{domain}}: {{mode}}']],
     }),
   ],
-};
+});
 
-const netfront: Section = {
+const netfront = ({ limitsOf }: AlertLimits): Section => ({
   title: '6  netfront',
   panels: [
     graph({
@@ -295,9 +296,9 @@ const netfront: Section = {
       ],
     }),
   ],
-};
+});
 
-const listenerTable = (): PlacedPanel => {
+const listenerTable = ({ limitsOf }: AlertLimits): PlacedPanel => {
   const listener = ['netns', 'address', 'port'] as const;
   const now = (name: string): string => ofGuest(select(`xen_listener_${name}`, chosen.guest), ...listener);
   const growth = (name: string): string => inGuest(`listener_${name}`, listener);
@@ -334,7 +335,7 @@ const listenerTable = (): PlacedPanel => {
   });
 };
 
-const synQueue: Section = {
+const synQueue = ({ limitsOf }: AlertLimits): Section => ({
   title: '7  SYN queue',
   panels: [
     graph({
@@ -368,9 +369,9 @@ const synQueue: Section = {
       ],
     }),
   ],
-};
+});
 
-const acceptQueue: Section = {
+const acceptQueue = (limits: AlertLimits): Section => ({
   title: '8  Accept queue',
   panels: [
     graph({
@@ -397,7 +398,7 @@ const acceptQueue: Section = {
       unit: 'percentunit',
       width: 8,
       height: 8,
-      limits: limitsOf('XenAcceptQueueOverflow'),
+      limits: limits.limitsOf('XenAcceptQueueOverflow'),
       queries: [
         [inNamespace('accept_queue_full:ratio_rate5m'), '{{domain}} {{netns}}: full'],
         [inNamespace('accept_queue_above_three_quarters:ratio_rate5m'), '{{domain}} {{netns}}: above three quarters'],
@@ -411,9 +412,9 @@ const acceptQueue: Section = {
       width: 8,
       expr: `sum by (le) (${ofGuest(rate('xen_listener_accept_queue_fill_ratio_bucket', chosen.guest), 'le')}) - on () group_left () sum(${ofGuest(rate('xen_listener_accept_queue_fill_ratio_bucket', chosen.guest, 'le="0.0"'))})`,
     }),
-    listenerTable(),
+    listenerTable(limits),
   ],
-};
+});
 
 const accept: Section = {
   title: '9  accept()',
@@ -505,7 +506,7 @@ const runStates: Section = {
   ],
 };
 
-const probes: Section = {
+const probes = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
   title: 'Probes: where the collector probes is on',
   collapsed: true,
   panels: [
@@ -538,29 +539,29 @@ const probes: Section = {
       queries: [[record('event_channel_sends:rate5m'), '{{domain}}']],
     }),
   ],
-};
+});
 
-const board: Board = {
+const board = (limits: AlertLimits): Board => ({
   uid: dashboardUids.guest,
   title: 'Xen / Guest accept path',
   description: 'The way of a SYN to a guest, hop by hop, as the host and the guest see it on one time axis.',
   variables: guestVariables(),
   alertsMarked: chosen.uuid,
   sections: [
-    summary,
+    summary(limits),
     uplink,
-    vif,
-    netback,
-    events,
-    vcpu,
-    netfront,
-    synQueue,
-    acceptQueue,
+    vif(limits),
+    netback(limits),
+    events(limits),
+    vcpu(limits),
+    netfront(limits),
+    synQueue(limits),
+    acceptQueue(limits),
     accept,
     netlinkOnly,
     runStates,
-    probes,
+    probes(limits),
   ],
-};
+});
 
-export const guest = dashboard(board);
+export const guest = (limits: AlertLimits): Dashboard => dashboard(board(limits));

@@ -1,3 +1,4 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
 import { dashboard, type Board, type Section } from './board.ts';
 import { scoreName } from '../../src/pack/pack.ts';
@@ -5,7 +6,7 @@ import { advice } from './advice.ts';
 import { toGuest, toHost, toRunbook } from './links.ts';
 import { graph, stat, table } from './panels.ts';
 import { chosen, most, onHost, rate, select, withUuid } from './promql.ts';
-import { limitsOf, steps } from './thresholds.ts';
+import { steps, type AlertLimits } from './thresholds.ts';
 import { capacityVariables } from './variables.ts';
 
 const labelsOfDomain = ['instance', 'domain'];
@@ -77,7 +78,7 @@ const summary: Section = {
   ],
 };
 
-const tuning: Section = {
+const tuning = (limits: AlertLimits): Section => ({
   title: 'What to tune',
   panels: [
     table({
@@ -92,13 +93,13 @@ const tuning: Section = {
         { label: 'host', name: 'Host', width: 170 },
         { label: 'runbook', name: 'Runbook', link: toRunbook, width: 220 },
       ],
-      values: [{ name: 'Value', expr: advice, width: 90 }],
+      values: [{ name: 'Value', expr: advice(limits), width: 90 }],
       sortBy: 'Advice',
       isAlphabetical: true,
       noValue: 'Nothing to advise.',
     }),
   ],
-};
+});
 
 const pools: Section = {
   title: 'Pools and schedulers',
@@ -149,7 +150,7 @@ const pools: Section = {
   ],
 };
 
-const use: Section = {
+const use = ({ limitsOf }: AlertLimits): Section => ({
   title: 'Use and waiting',
   panels: [
     table({
@@ -235,9 +236,9 @@ const use: Section = {
       ],
     }),
   ],
-};
+});
 
-const grants: Section = {
+const grants = ({ limitsOf }: AlertLimits): Section => ({
   title: 'Grant tables and virtual functions: where xen-diag and SR-IOV are',
   collapsed: true,
   panels: [
@@ -260,15 +261,15 @@ const grants: Section = {
       queries: [[`sum by (state) (${select('xen_sriov_virtual_functions', chosen.host)})`, '{{state}}']],
     }),
   ],
-};
+});
 
-const board: Board = {
+const board = (limits: AlertLimits): Board => ({
   uid: dashboardUids.capacity,
   title: 'Xen / Scheduler and capacity',
   description: 'Who waits for a physical CPU, what the scheduler grants to whom, and what to tune.',
   variables: capacityVariables(),
   alertsMarked: 'host=~"$host",alertname=~"XenCreditExhaustion|XenVcpuStarved|XenDom0Starved|XenDomainCapReached"',
-  sections: [summary, tuning, pools, use, grants],
-};
+  sections: [summary, tuning(limits), pools, use(limits), grants(limits)],
+});
 
-export const scheduler = dashboard(board);
+export const scheduler = (limits: AlertLimits): Dashboard => dashboard(board(limits));

@@ -1,12 +1,11 @@
 // What the alerts of src/pack say, in the words of Grafana: a panel is coloured where an alert fires.
 import { ThresholdsConfigBuilder, ThresholdsMode, type Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
 import { degreesOf, hops, type Hop, type Severity } from '../../src/pack/alert.ts';
+import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alert-changes.ts';
 import { alertNamed, alerts } from '../../src/pack/alerts.ts';
 import { leastScore } from '../../src/pack/pack.ts';
 
 export const colours = { fine: 'green', info: 'blue', warning: 'orange', critical: 'red' } as const;
-
-export const thresholdOf = (name: string): number => alertNamed(name).threshold.value;
 
 export const steps = (...above: readonly [value: number, colour: string][]): ThresholdsConfigBuilder => {
   const base: Threshold = { value: null, color: colours.fine };
@@ -22,34 +21,48 @@ export const noLimit = (): ThresholdsConfigBuilder =>
 /** Of a count of what should not be. */
 export const noneAtAll = (severity: Severity = 'warning'): ThresholdsConfigBuilder => steps([1, colours[severity]]);
 
-/** Limits of an alert: its own threshold, and those of its degrees with the same measure. */
-export const limitsOf = (name: string): ThresholdsConfigBuilder => {
-  const alert = alertNamed(name);
-  const limits = new Map<number, string>();
-  for (const degree of degreesOf(alert)) {
-    if (degree?.measure) continue;
-    const { threshold, severity } = degree ?? alert;
-    // At one limit the severer has the colour.
-    if (severity !== 'info' || !limits.has(threshold.value)) limits.set(threshold.value, colours[severity]);
-  }
-  return steps(...[...limits].sort(([one], [other]) => one - other));
-};
-
-/** Limits of the degree of an alert that has this severity. */
-export const limitsOfDegree = (name: string, severity: Severity): ThresholdsConfigBuilder => {
-  const degree = alertNamed(name).also?.find((each) => each.severity === severity);
-  if (!degree) throw new Error(`expected ${name} to have a degree of severity ${severity}`);
-  return steps([degree.threshold.value, colours[severity]]);
-};
-
 /** Of a cause score: 1 is where the cause's alert fires. */
 export const scoreLimits = (): ThresholdsConfigBuilder => steps([leastScore, 'yellow'], [1, colours.critical]);
 
-/** Hops that have a cause, in the order in which a SYN meets them. */
-export const hopsWithCause: readonly Hop[] = hops.filter((hop) =>
-  alerts.some((alert) => alert.kind === 'cause' && alert.hop === hop),
-);
+/** What dashboards show of the pack's alerts. */
+export interface AlertLimits {
+  thresholdOf(name: string): number;
+  /** Limits of an alert: its own threshold, and those of its degrees with the same measure. A disabled alert has none. */
+  limitsOf(name: string): ThresholdsConfigBuilder;
+  /** Limits of the degree of an alert to which the pack gives this severity. A disabled alert has none. */
+  limitsOfDegree(name: string, severity: Severity): ThresholdsConfigBuilder;
+  /** Hops that have a cause, in the order in which a SYN meets them. */
+  readonly hopsWithCause: readonly Hop[];
+  /** Causes of a hop, for those who read what colours it. */
+  causesOf(hop: Hop): string[];
+}
 
-/** Causes of a hop, for those who read what colours it. */
-export const causesOf = (hop: Hop): string[] =>
-  alerts.filter((alert) => alert.kind === 'cause' && alert.hop === hop).map(({ name }) => name);
+/** What dashboards show of the pack's alerts with what a user changes of them. */
+export const alertLimits = (changes: AlertChanges): AlertLimits => {
+  const causes = alerts.filter((alert) => alert.kind === 'cause' && isEnabled(changes, alert));
+  return {
+    thresholdOf: (name) => levelOf(changes, alertNamed(name)).threshold,
+    limitsOf: (name) => {
+      const alert = alertNamed(name);
+      if (!isEnabled(changes, alert)) return noLimit();
+      const limits = new Map<number, string>();
+      for (const degree of degreesOf(alert)) {
+        if (degree?.measure) continue;
+        const { threshold, severity } = levelOf(changes, alert, degree);
+        // At one limit the severer has the colour.
+        if (severity !== 'info' || !limits.has(threshold)) limits.set(threshold, colours[severity]);
+      }
+      return steps(...[...limits].sort(([one], [other]) => one - other));
+    },
+    limitsOfDegree: (name, severity) => {
+      const alert = alertNamed(name);
+      const degree = alert.also?.find((each) => each.severity === severity);
+      if (!degree) throw new Error(`expected ${name} to have a degree of severity ${severity}`);
+      if (!isEnabled(changes, alert)) return noLimit();
+      const level = levelOf(changes, alert, degree);
+      return steps([level.threshold, colours[level.severity]]);
+    },
+    hopsWithCause: hops.filter((hop) => causes.some((alert) => alert.hop === hop)),
+    causesOf: (hop) => causes.filter((alert) => alert.hop === hop).map(({ name }) => name),
+  };
+};

@@ -1,4 +1,5 @@
 import { degreesOf, type Alert, type Degree } from '../../src/pack/alert.ts';
+import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alert-changes.ts';
 import { defaultPackOptions, measureOf, thresholdKey } from '../../src/pack/pack.ts';
 import { seenInRuns, withoutFault } from './diagnosis.ts';
 import { withPart } from './markers.ts';
@@ -9,11 +10,15 @@ const kinds = {
   meta: 'About the exporters themselves',
 } as const;
 
-const fires = (alert: Alert, degree?: Degree): string => {
-  const { severity, threshold } = degree ?? alert;
-  const measured = measureOf(defaultPackOptions, alert, degree);
+const fires = (changes: AlertChanges, alert: Alert, degree?: Degree): string => {
+  const level = levelOf(changes, alert, degree);
+  const { threshold } = degree ?? alert;
+  const measured = measureOf({ ...defaultPackOptions, alerts: changes }, alert, degree);
   const measure = degree?.only ? `(${measured}) ${degree.only}` : measured;
-  return `- **${severity}** when this is over ${threshold.value} for ${alert.for} (\`--set=${thresholdKey(alert, degree)}=...\`). ${threshold.why}
+  // The reason is that of the pack's own number.
+  const why =
+    level.threshold === threshold.value ? threshold.why : `The default is ${threshold.value}. ${threshold.why}`;
+  return `- **${level.severity}** when this is over ${level.threshold} for ${level.for} (\`--set=${thresholdKey(alert, degree)}=...\`). ${why}
 
   \`\`\`promql
   ${measure}
@@ -21,22 +26,24 @@ const fires = (alert: Alert, degree?: Degree): string => {
 };
 
 /** What the pack says of an alert, for its runbook, and what the lab has shown of it. */
-const facts = (alert: Alert): string => {
+const facts = (alert: Alert, changes: AlertChanges): string => {
   const seen = seenInRuns(alert.name);
   const why = withoutFault.get(alert.name);
   return [
     `${kinds[alert.kind]}. Hop: ${alert.hop}.`,
-    degreesOf(alert)
-      .map((degree) => fires(alert, degree))
-      .join('\n'),
+    isEnabled(changes, alert)
+      ? degreesOf(alert)
+          .map((degree) => fires(changes, alert, degree))
+          .join('\n')
+      : 'The options file disables this alert.',
     ...(seen.length > 0 ? [`On real Xen ([docs/diagnosis.md](../docs/diagnosis.md)):`, seen.join('\n')] : []),
     ...(why === undefined ? [] : [`Not done on real Xen: ${why}.`]),
   ].join('\n\n');
 };
 
-/** The runbook of an alert with its facts. Throws if the page lacks a marker. */
-export const withFacts = (page: string, alert: Alert): string =>
-  withPart(page, { path: `runbooks/${alert.name}.md`, marker: 'Facts' }, facts(alert));
+/** The runbook of an alert with its facts, as a user changes them. Throws if the page lacks a marker. */
+export const withFacts = (page: string, alert: Alert, changes: AlertChanges = {}): string =>
+  withPart(page, { path: `runbooks/${alert.name}.md`, marker: 'Facts' }, facts(alert, changes));
 
 /** A command of a runbook, and the machine to type it on. */
 export interface RunbookCommand {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parser } from '@prometheus-io/lezer-promql';
-import { dashboardFiles, dashboards } from '../../../tools/dashboards/dashboards.ts';
+import { dashboards, dashboardsFor, filesOf } from '../../../tools/dashboards/dashboards.ts';
 import { degreesOf } from '../../../src/pack/alert.ts';
 import { alerts } from '../../../src/pack/alerts.ts';
 import { dashboardUids, dashboardVariables } from '../../../src/pack/dashboards.ts';
@@ -59,8 +59,8 @@ const under = (value: unknown, key: string): unknown[] => {
 };
 
 test('the files are what npm run docs writes', () => {
-  expect(readdirSync(folder).sort()).toEqual(Object.keys(dashboardFiles).sort());
-  for (const [name, text] of Object.entries(dashboardFiles))
+  expect(readdirSync(folder).sort()).toEqual(Object.keys(filesOf(dashboards)).sort());
+  for (const [name, text] of Object.entries(filesOf(dashboards)))
     expect(readFileSync(new URL(name, folder), 'utf8')).toBe(text);
 });
 
@@ -227,4 +227,22 @@ test('hops are coloured by the score of the pack, in the order of the way', () =
     expect(expr).toContain(`${scoreName}{`);
     expect(expr).toContain(`hop="${legendFormat}"`);
   }
+});
+
+test('dashboards take the limits that a user changes', () => {
+  const changed = dashboardsFor({
+    XenUplinkDropping: { threshold: 0.777, severity: 'critical' },
+    XenNetbackSaturated: { levels: { info: { threshold: 0.666, severity: 'critical' } } },
+    XenDom0Starved: { disabled: true },
+  });
+  const stats = panelsOf(changed.find(({ uid }) => uid === dashboardUids.host)!);
+  const limits = (title: string): unknown =>
+    under(
+      stats.find((panel) => panel.title === title)!,
+      'steps',
+    )[0];
+  const fine = { value: null, color: 'green' };
+  expect(limits('Lost before the bridge')).toEqual([fine, { value: 0.777, color: 'red' }]);
+  expect(limits('netback')).toEqual([fine, { value: 0.666, color: 'red' }]);
+  expect(limits('Steal')).toEqual([{ value: null, color: 'text' }]);
 });

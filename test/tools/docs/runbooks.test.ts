@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { seenInRuns, withoutFault } from '../../../tools/docs/diagnosis.ts';
 import { commandsOf, queriesOf, withFacts } from '../../../tools/docs/runbooks.ts';
-import { alerts } from '../../../src/pack/alerts.ts';
+import type { AlertChange } from '../../../src/pack/alert-changes.ts';
+import { alertNamed, alerts } from '../../../src/pack/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../../src/pack/pack.ts';
 import { exportedMetrics, metricsIn } from '../../support/promql.ts';
 import { project } from '../../../tools/lib/project.ts';
@@ -71,4 +72,13 @@ describe.each(alerts.map((alert) => [alert.name, alert] as const))('%s', (name, 
     const metrics = queriesOf(page).flatMap(metricsIn);
     expect(metrics.filter((metric) => !known.has(metric))).toEqual([]);
   });
+});
+
+test('facts are those of the alert as a user changes it', () => {
+  const facts = (name: string, change: AlertChange): string =>
+    withFacts(read(`${name}.md`), alertNamed(name), { [name]: change });
+  expect(facts('XenVcpuStarved', { threshold: 0.25, for: '1h', severity: 'info' })).toContain(
+    '- **info** when this is over 0.25 for 1h (`--set=XenVcpuStarved.threshold=...`). The default is 0.3. ',
+  );
+  expect(facts('XenVcpuStarved', { disabled: true })).toContain('The options file disables this alert.');
 });

@@ -1,0 +1,90 @@
+import * as v from 'valibot';
+import { readConfigFile, type ConfigFile } from '../config/config-file.ts';
+import { describeAt, describeIssue, type KeyPath } from '../config/issue.ts';
+import { UsageError } from '../config/usage-error.ts';
+import { degreesOf, severities, type Alert } from '../pack/alert.ts';
+import { levelOf, type AlertChanges } from '../pack/alert-changes.ts';
+import { alerts } from '../pack/alerts.ts';
+
+const levelEntries = {
+  threshold: v.optional(
+    v.custom<number>(
+      // A score is a measure over its threshold.
+      (value) => typeof value === 'number' && value > 0 && value < Infinity,
+      'a number above 0',
+    ),
+  ),
+  for: v.optional(
+    v.custom<string>(
+      (value) => typeof value === 'string' && /^(?=.)(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.test(value),
+      'a duration such as 30s, 5m or 1h30m',
+    ),
+  ),
+  severity: v.optional(v.picklist(severities, `one of ${severities.join(', ')}`)),
+};
+
+const alertSchema = ({ also = [] }: Alert) => {
+  const entries = {
+    ...levelEntries,
+    disabled: v.optional(v.custom<boolean>((value) => typeof value === 'boolean', 'true or false')),
+  };
+  if (also.length === 0) return v.strictObject(entries);
+  const levels = Object.fromEntries(also.map(({ severity }) => [severity, v.optional(v.strictObject(levelEntries))]));
+  return v.strictObject({ ...entries, levels: v.optional(v.strictObject(levels)) });
+};
+
+const alertSchemas = Object.fromEntries(alerts.map((alert) => [alert.name, v.optional(alertSchema(alert))]));
+const fileSchema = v.strictObject({ alerts: v.optional(v.strictObject(alertSchemas)) });
+
+/** What could stand in place of the unknown key at this path. */
+const expectedAt = (path: KeyPath): string => {
+  const alert = alerts.find(({ name }) => name === path[1]);
+  if (path.length === 1) return 'alerts';
+  if (!alert) return 'the name of an alert, such as XenVcpuStarved';
+  const { also } = alert;
+  const keys = Object.keys(levelEntries);
+  if (path.length === 3) keys.push('disabled', ...(also ? ['levels'] : []));
+  return `one of ${(path.length === 4 && also ? also.map(({ severity }) => severity) : keys).join(', ')}`;
+};
+
+const describe = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
+  const text = describeIssue(file, issue);
+  return issue.expected === 'never' && text.endsWith(': unknown key')
+    ? `${text}, expected ${expectedAt((issue.path ?? []).map(({ key }) => key as string))}`
+    : text;
+};
+
+/** Levels whose severity another level of their alert has: Prometheus could not tell the two apart. */
+const clashes = (file: ConfigFile, changes: AlertChanges): string[] =>
+  alerts.flatMap((alert) => {
+    const levels = degreesOf(alert).map((degree) => ({ degree, ...levelOf(changes, alert, degree) }));
+    return levels
+      .filter(({ degree, severity }) => {
+        const change = degree ? changes[alert.name]?.levels?.[degree.severity] : changes[alert.name];
+        return (
+          change?.severity !== undefined &&
+          levels.some((other) => other.degree !== degree && other.severity === severity)
+        );
+      })
+      .map(({ degree, severity }) =>
+        describeAt(
+          file,
+          ['alerts', alert.name, ...(degree ? ['levels', degree.severity] : []), 'severity'],
+          `expected a severity that no other level of ${alert.name} has, found "${severity}"`,
+        ),
+      );
+  });
+
+/** What an options file changes of the pack's alerts. Throws UsageError. */
+export const parseOptionsFile = (file: ConfigFile): AlertChanges => {
+  const result = v.safeParse(fileSchema, file.content);
+  if (!result.success) throw new UsageError(result.issues.map((issue) => describe(file, issue)).join('\n'));
+  const changes: AlertChanges = result.output.alerts ?? {};
+  const faults = clashes(file, changes);
+  if (faults.length > 0) throw new UsageError(faults.join('\n'));
+  return changes;
+};
+
+/** What the file of `--options.file` changes of the pack's alerts; nothing without a file. Throws UsageError. */
+export const readOptionsFile = (path: string | undefined): AlertChanges =>
+  path === undefined ? {} : parseOptionsFile(readConfigFile('options.file', path));
