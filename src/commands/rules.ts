@@ -1,11 +1,13 @@
 import type { CommandLine } from '../config/command-line.ts';
-import { choiceOption, pathOption, textListOption, textOption } from '../config/option.ts';
+import { choiceOption, pathOption, switchOption, textListOption, textOption } from '../config/option.ts';
+import { isRe2 } from '../config/re2.ts';
 import { resolveFlags } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { degreesOf } from '../pack/alert.ts';
 import { withThreshold, type AlertChanges } from '../pack/alert-changes.ts';
 import { alerts } from '../pack/alerts.ts';
+import { metricsRead } from '../pack/metrics-read.ts';
 import { defaultPackOptions, rulePack, thresholdKey } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
 import { print, type Command } from './command.ts';
@@ -17,7 +19,8 @@ const anyText = { expected: 'a text', holds: (): boolean => true };
 
 const options = {
   job: textOption({
-    ...anyText,
+    expected: 'a regular expression of Prometheus (RE2, which has no lookaround and no backreferences)',
+    holds: (text) => text !== '' && isRe2(text),
     help: 'Regular expression for the label job of all exporters.',
     default: defaultPackOptions.job,
     metavar: 'REGEX',
@@ -50,6 +53,10 @@ const options = {
     default: 'prometheus',
     choices: ['prometheus', 'operator'],
   }),
+  metrics: switchOption({
+    help: 'Print the names of the metrics that the rules read, one per line, instead of the rules.',
+    default: false,
+  }),
 };
 
 const folderUrl = (url: string): string => url.replace(/\/*$/, '/');
@@ -77,7 +84,7 @@ const withSet = (changes: AlertChanges, text: string): AlertChanges => {
   return withThreshold(changes, level.alert, level.degree, value);
 };
 
-/** The rules as a file, for flags of `xen-exporter rules`. Throws UsageError. */
+/** What `xen-exporter rules` prints for these flags: the rules as a file, or the metrics that they read. Throws UsageError. */
 export const renderRules = (given: CommandLine['given'] = {}): string => {
   const values = resolveFlags(options, given);
   const groups = rulePack({
@@ -86,7 +93,7 @@ export const renderRules = (given: CommandLine['given'] = {}): string => {
     grafanaUrl: folderUrl(values['grafana-url']),
     alerts: values.set.reduce(withSet, readOptionsFile(values['options.file'])),
   });
-  return renderers[values.format](groups);
+  return values.metrics ? `${metricsRead(groups).join('\n')}\n` : renderers[values.format](groups);
 };
 
 /** `xen-exporter rules`. */

@@ -4,6 +4,7 @@ import { renderRules, rules } from '../../src/commands/rules.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
+import { exportedMetrics, metricsIn } from '../support/promql.ts';
 
 /** What `xen-exporter rules` prints for these arguments. */
 const rulesCommand = (args: readonly string[]): string =>
@@ -62,12 +63,34 @@ test('a manifest of the Prometheus Operator has the same groups', () => {
   expect(manifest.spec.groups).toEqual(groupsOf());
 });
 
+test.each(['--job=xen', '--job=xen_a{2}|"b{"', '--format=operator'])('%s: --metrics prints what rules read', (arg) => {
+  const lines = rulesCommand(['--metrics', arg]).split('\n');
+  expect(lines.pop()).toBe('');
+  const expressions = groupsOf().flatMap(({ rules }) => rules.map(({ expr }) => expr));
+  const read = new Set(expressions.flatMap(metricsIn).filter((name) => !name.includes(':')));
+  expect(lines).toEqual([...read].sort());
+  expect(lines.filter((name) => !exportedMetrics.includes(name))).toEqual([]);
+});
+
+test('queries in annotations read recorded rows alone, so that --metrics need not name more', () => {
+  const annotations = groupsOf().flatMap(({ rules }) =>
+    rules.flatMap((rule) => ('alert' in rule ? Object.values(rule.annotations) : [])),
+  );
+  const queries = annotations.flatMap((text) => [...text.matchAll(/query \(printf "((?:[^"\\]|\\.)*)"/g)]);
+  const names = queries.flatMap(([, query]) => query!.match(/[\w:]+(?=\{)/g) ?? []);
+  expect(names.length).toBeGreaterThan(0);
+  expect(names.filter((name) => !name.includes(':'))).toEqual([]);
+});
+
 test.each([
   ['--set=XenVcpuStarved=1', 'expected ALERT.threshold=NUMBER'],
   ['--set=XenVifDropping.info.threshold=1', 'expected XenVifDropping.threshold or XenVifDropping.critical.threshold'],
   ['--set=XenNone.threshold=1', 'there is no alert XenNone'],
   ['--set=XenVcpuStarved.threshold=much', 'expected a number above 0, found much'],
   ['--set=XenVcpuStarved.threshold=0', 'expected a number above 0, found 0'],
+  ['--job=', '--job: expected a regular expression of Prometheus (RE2'],
+  ['--job=xen(', 'found "xen("'],
+  ['--job=(?!xen)', 'found "(?!xen)"'],
   ['--format=json', 'expected one of prometheus, operator'],
   ['--nothing', "Unknown option '--nothing'"],
 ])('%s is refused', (arg, message) => {
