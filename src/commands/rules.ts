@@ -17,6 +17,10 @@ const renderers = { prometheus: ruleFile, operator: prometheusRule } as const;
 
 const anyText = { expected: 'a text', holds: (): boolean => true };
 
+/** A duration in seconds, or NaN. */
+const secondsOf = (duration: string): number =>
+  duration === '1m' ? 60 : Number(/^(\d+)s$/.exec(duration)?.[1] ?? NaN);
+
 const options = {
   job: textOption({
     expected: 'a regular expression of Prometheus (RE2, which has no lookaround and no backreferences)',
@@ -24,6 +28,13 @@ const options = {
     help: 'Regular expression for the label job of all exporters.',
     default: defaultPackOptions.job,
     metavar: 'REGEX',
+  }),
+  'scrape-interval': textOption({
+    expected: 'a duration from 1s to 60s, or 1m',
+    holds: (text) => secondsOf(text) >= 1 && secondsOf(text) <= 60,
+    help: 'How often Prometheus scrapes the exporters. Windows that must hold several scrapes grow with it.',
+    default: `${defaultPackOptions.scrapeIntervalSeconds}s`,
+    metavar: 'DURATION',
   }),
   'runbook-url': textOption({
     ...anyText,
@@ -89,6 +100,7 @@ export const renderRules = (given: CommandLine['given'] = {}): string => {
   const values = resolveFlags(options, given);
   const groups = rulePack({
     job: values.job,
+    scrapeIntervalSeconds: secondsOf(values['scrape-interval']),
     runbookUrl: folderUrl(values['runbook-url']),
     grafanaUrl: folderUrl(values['grafana-url']),
     alerts: values.set.reduce(withSet, readOptionsFile(values['options.file'])),

@@ -33,7 +33,7 @@ export const causesInGuest: readonly Alert[] = [
       value: 0.9,
       why: 'Full for a minute, without a single connection that leaves the queue.',
     },
-    measure: () => 'uuid_netns:xen_stalled_accept_queue_fill:min1m',
+    measure: () => 'uuid_netns:xen_stalled_accept_queue_fill:min',
     needs: ['xen_listener_accept_queue_max_fill_ratio', 'xen_listener_accept_queue_dequeued_total'],
     for: '5m',
     summary: `A server in ${guest}${inNamespace} accepts nothing at all`,

@@ -38,7 +38,8 @@ export const causesOnHost: readonly Alert[] = [
     hop: 'vCPU',
     about: 'guest',
     threshold: { value: 0.95, why: 'Of the cap; a batch guest at its cap is as planned, so this is no page.' },
-    measure: () => 'uuid:xen_domain_cap_used:ratio_rate5m',
+    // rate() falls short where the scrapes at both ends of its window were lost.
+    measure: (p) => `max_over_time(uuid:xen_domain_cap_used:ratio_rate5m[${p.window(60)}])`,
     // Where no domain has a cap there is none to see.
     needs: ['xen_domain_cpu_seconds_total'],
     for: '10m',

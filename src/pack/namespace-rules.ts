@@ -17,7 +17,7 @@ const inNamespaceAndGuest = (hop: string, expr: string, operator: 'max' | 'min' 
 export const namespaceRules = (p: Promql): RecordingRule[] => {
   const summed = (name: string): string => `sum ${perNamespace} (${p.rate(name)})`;
   const dequeued = 'xen_listener_accept_queue_dequeued_total';
-  const hasDequeued = `(${p.lastKnown(dequeued)} - ${p.lastKnown(dequeued, { ago: 'offset 1m' })})`;
+  const hasDequeued = `(${p.lastKnown(dequeued)} - ${p.lastKnown(dequeued, { ago: `offset ${p.window(60)}` })})`;
   const isFull = `${p.rate('xen_listener_accept_queue_full_seconds_total')} > 0.01`;
   const limit = p.lastKnown('xen_listener_accept_queue_limit');
   const samples = p.rate('xen_listener_accept_queue_fill_ratio_count');
@@ -53,9 +53,9 @@ export const namespaceRules = (p: Promql): RecordingRule[] => {
     ),
     // Of servers that have accepted nothing for a minute. A window of five would blame the backlog for what was accepted before.
     ...inNamespaceAndGuest(
-      'xen_stalled_accept_queue_fill:min1m',
+      'xen_stalled_accept_queue_fill:min',
       ofNamespace(
-        `max ${perNamespace} (min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[1m]) and ${onListener} ${hasDequeued} == 0)`,
+        `max ${perNamespace} (min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[${p.window(60)}]) and ${onListener} ${hasDequeued} == 0)`,
       ),
       'max',
     ),

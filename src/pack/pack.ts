@@ -11,6 +11,8 @@ import { acceptWaitRules, grantAndEventRules } from './probe-rules.ts';
 export interface PackOptions {
   /** A regular expression for the label job of all exporters. */
   job: string;
+  /** How often Prometheus scrapes the exporters. */
+  scrapeIntervalSeconds: number;
   /** Where runbooks are: the alert's name and .md follow. */
   runbookUrl: string;
   /** Where Grafana is: d/ and the uid of a dashboard follow. */
@@ -21,6 +23,7 @@ export interface PackOptions {
 
 export const defaultPackOptions: PackOptions = {
   job: 'xen',
+  scrapeIntervalSeconds: 15,
   runbookUrl: 'https://example.org/xen-exporter/runbooks/',
   grafanaUrl: 'https://example.org/grafana/',
   alerts: {},
@@ -47,7 +50,7 @@ export const thresholdKey = ({ name }: Alert, degree?: Degree): string =>
 /** PromQL of what an alert measures, or a degree of it. Throws where that needs the threshold of an alert that the pack has not. */
 export const measureOf = (options: PackOptions, alert: Alert, degree?: Degree): string =>
   (degree?.measure ?? alert.measure)(
-    new Promql(options.job),
+    new Promql(options),
     (name) => levelOf(options.alerts, alertNamed(name)).threshold,
   );
 
@@ -76,7 +79,7 @@ const commandOfCause = (causes: readonly Alert[]): string =>
 
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
-  const p = new Promql(options.job);
+  const p = new Promql(options);
   const level = (alert: Alert, degree?: Degree): Level => levelOf(options.alerts, alert, degree);
   const enabled = alerts.filter((alert) => isEnabled(options.alerts, alert));
   const causes = enabled.filter(({ kind }) => kind === 'cause');

@@ -1,13 +1,22 @@
 /** How far back rates look: long enough for four scrapes a minute to give a mean, short enough for a page. */
 const window = '5m';
 
+const seconds = (count: number): string => (count % 60 === 0 ? `${count / 60}m` : `${count}s`);
+
 /** PromQL over the metrics of the exporters: every selector takes the jobs that scrape them. */
 export class Promql {
   readonly #job: string;
+  readonly #scrapeIntervalSeconds: number;
 
   /** `job` is a regular expression that the label job matches as a whole. */
-  constructor(job: string) {
+  constructor({ job, scrapeIntervalSeconds }: { job: string; scrapeIntervalSeconds: number }) {
     this.#job = job;
+    this.#scrapeIntervalSeconds = scrapeIntervalSeconds;
+  }
+
+  /** A window of this length, or a longer one that still holds four scrapes. A window of Prometheus 3 leaves out the sample at its left end. */
+  window(leastSeconds: number): string {
+    return seconds(Math.max(leastSeconds, 4 * this.#scrapeIntervalSeconds));
   }
 
   /** A selector of a metric, with matchers such as `mode="steal"`. */

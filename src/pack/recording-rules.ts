@@ -77,9 +77,9 @@ export const guestRules = (p: Promql): RecordingRule[] => {
   return [
     ...namespaceRules(p),
     {
-      // A mean over five minutes has fallen by half only when nothing came for half of them.
-      record: 'uuid:xen_accepts:rate2m',
-      expr: ofGuest(`sum ${perGuest} (rate(${p.metric('xen_tcp_passive_opens_total')}[2m]))`),
+      // The five-minute mean falls by half only after two and a half minutes without accepts.
+      record: 'uuid:xen_recent_accepts:rate',
+      expr: ofGuest(`sum ${perGuest} (rate(${p.metric('xen_tcp_passive_opens_total')}[${p.window(120)}]))`),
     },
     {
       // The least mean of ten minutes: a burst of then is no collapse of now.

@@ -58,7 +58,7 @@ export const symptoms: readonly Alert[] = [
     },
     // Connections that are refused are missed among those that are accepted: one trouble, told once.
     measure: (_, thresholdOf) =>
-      `(1 - uuid:xen_accepts:rate2m / (${before} > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > ${lost} or on (uuid) uuid:xen_syn_retransmits:rate5m > ${lost} or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > ${thresholdOf('XenVifDropping')} or on (uuid) ${ofHost(`instance:xen_uplink_lost_packets:ratio_rate5m > ${thresholdOf('XenUplinkDropping')}`)}) unless on (uuid) (${overflow}) > ${thresholdOf('XenAcceptQueueOverflow')}`,
+      `(1 - uuid:xen_recent_accepts:rate / (${before} > 1)) and on (uuid) (uuid:xen_listen_overflows:rate5m > ${lost} or on (uuid) uuid:xen_syn_retransmits:rate5m > ${lost} or on (uuid) uuid:xen_vif_lost_packets:ratio_rate5m > ${thresholdOf('XenVifDropping')} or on (uuid) ${ofHost(`instance:xen_uplink_lost_packets:ratio_rate5m > ${thresholdOf('XenUplinkDropping')}`)}) unless on (uuid) (${overflow}) > ${thresholdOf('XenAcceptQueueOverflow')}`,
     needs: ['xen_tcp_passive_opens_total'],
     for: '30s',
     keepFiringFor: '5m',

@@ -21,6 +21,15 @@ test('every selector takes the job that is given', () => {
   expect(text).not.toContain('job=~"xen"');
 });
 
+test('windows that must hold several scrapes grow with the scrape interval', () => {
+  const recentAccepts = (...args: string[]) =>
+    groupsOf(...args)
+      .flatMap(({ rules }) => rules)
+      .find((rule) => 'record' in rule && rule.record === 'uuid:xen_recent_accepts:rate')!.expr;
+  const windows = ['15s', '30s', '1m'].map((each) => /\[(\w+)\]/.exec(recentAccepts(`--scrape-interval=${each}`))?.[1]);
+  expect(windows).toEqual(['2m', '2m', '4m']);
+});
+
 test('another threshold changes the alert and the score of its cause', () => {
   const set = '--set=XenVcpuStarved.threshold=0.25';
   expect(alert('XenVcpuStarved', set).expr).toContain('> 0.25) * on (uuid)');
@@ -91,6 +100,8 @@ test.each([
   ['--job=', '--job: expected a regular expression of Prometheus (RE2'],
   ['--job=xen(', 'found "xen("'],
   ['--job=(?!xen)', 'found "(?!xen)"'],
+  ['--scrape-interval=2m', 'expected a duration from 1s to 60s, or 1m'],
+  ['--scrape-interval=0s', 'expected a duration from 1s to 60s, or 1m'],
   ['--format=json', 'expected one of prometheus, operator'],
   ['--nothing', "Unknown option '--nothing'"],
 ])('%s is refused', (arg, message) => {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram } from '../../src/host/commands.ts';
 import { commandOutput } from './command.ts';
@@ -10,6 +10,7 @@ import { project } from './project.ts';
 
 const CACHE = join(project, '.cache/debian');
 const COMMAND_TIMEOUT_MS = 300_000;
+const ARCHIVE_KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 export interface Tool {
   path: string;
@@ -24,6 +25,8 @@ export interface ToolAnswer {
 interface ToolPackages {
   packages: readonly string[];
   path: string;
+  /** The release of Debian, if it is not the machine's own. */
+  release?: string;
   /** Folders of libraries below those of Debian. */
   libraries?: readonly string[];
 }
@@ -92,6 +95,20 @@ const TOOLS = {
 
 export type ToolName = keyof typeof TOOLS;
 
+/** The major version of Prometheus that tests run: 2 as in Debian 12, or 3 if the environment variable PROMETHEUS_VERSION asks for it. */
+export const prometheusVersion = process.env['PROMETHEUS_VERSION'] === '3' ? 3 : 2;
+
+/** The tools of Prometheus 3. They are Go programs, which need so little of the system that those of a later release run here too. */
+const OF_PROMETHEUS_3: Partial<Record<ToolName, ToolPackages>> = {
+  prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus', release: 'forky' },
+  promtool: { packages: ['promtool'], path: 'usr/bin/promtool', release: 'forky' },
+  alertmanager: { packages: ['prometheus-alertmanager'], path: 'usr/bin/prometheus-alertmanager', release: 'forky' },
+  amtool: { packages: ['prometheus-alertmanager'], path: 'usr/bin/amtool', release: 'forky' },
+};
+
+const packagesOf = (name: ToolName): ToolPackages =>
+  (prometheusVersion === 3 ? OF_PROMETHEUS_3[name] : undefined) ?? TOOLS[name];
+
 /** What every Debian may have already, and what is then used. */
 const COMMON: readonly ToolName[] = ['ss', 'ip', 'openssl', 'systemd-analyze'];
 
@@ -116,20 +133,17 @@ export async function toolSays(
   });
 }
 
-/** Unpacks all of these tools with one download. */
+/** Unpacks all of these tools, with one download for each release. */
 export async function prepareTools(names: readonly ToolName[]): Promise<void> {
-  const packages = new Set<string>();
-  for (const name of names) {
-    if (onPathOf(name) !== undefined) continue;
-    TOOLS[name].packages.forEach((each) => packages.add(each));
-  }
-  await debianRoot([...packages]);
+  const tools = names.filter((name) => onPathOf(name) === undefined).map(packagesOf);
+  for (const [release, each] of Map.groupBy(tools, ({ release }) => release))
+    await debianRoot([...new Set(each.flatMap(({ packages }) => packages))], { release });
 }
 
 /** The tool as its Debian package has it, whatever is installed; its libraries come from the unpacked packages too. */
 export async function unpackedTool(name: ToolName): Promise<Tool> {
-  const { packages, path, libraries: own = [] }: ToolPackages = TOOLS[name];
-  const root = await debianRoot(packages);
+  const { packages, path, release, libraries: own = [] } = packagesOf(name);
+  const root = await debianRoot(packages, { release });
   const folders = await libraryFolders(root);
   const libraries = [...folders, ...folders.flatMap((folder) => own.map((each) => join(folder, each)))];
   return {
@@ -138,11 +152,18 @@ export async function unpackedTool(name: ToolName): Promise<Tool> {
   };
 }
 
-/**
- * Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. What must not lie beside the
- * tools has a folder of another `name`.
- */
-export async function debianRoot(packages: readonly string[], name = 'root'): Promise<string> {
+interface RootOptions {
+  /** The release of Debian, if it is not the machine's own. */
+  release?: string | undefined;
+  /** The folder below `.cache/debian`, for packages that must not lie beside the tools. */
+  name?: string;
+}
+
+/** Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. */
+export async function debianRoot(
+  packages: readonly string[],
+  { release, name = release ?? 'root' }: RootOptions = {},
+): Promise<string> {
   const root = join(CACHE, name);
   const stamps = join(CACHE, 'unpacked', name);
   const missing = () => packages.filter((each) => !existsSync(join(stamps, each)));
@@ -150,18 +171,24 @@ export async function debianRoot(packages: readonly string[], name = 'root'): Pr
     await mkdir(stamps, { recursive: true });
     await withDirectoryLock(join(CACHE, 'lock'), 2 * COMMAND_TIMEOUT_MS, async () => {
       const wanted = missing();
-      if (wanted.length > 0) await unpack(wanted, root, stamps);
+      if (wanted.length > 0) await unpack(wanted, root, stamps, release);
     });
   }
   return root;
 }
 
-async function unpack(packages: readonly string[], root: string, stamps: string): Promise<void> {
+async function unpack(
+  packages: readonly string[],
+  root: string,
+  stamps: string,
+  release: string | undefined,
+): Promise<void> {
   const downloads = join(CACHE, `download-${randomUUID()}`);
   await mkdir(downloads, { recursive: true });
   await mkdir(root, { recursive: true });
   try {
-    await download(packages, downloads);
+    if (release === undefined) await download(packages, downloads);
+    else await downloadOf(release, packages, downloads);
     const files = await readdir(downloads);
     for (const name of packages) {
       const file = files.find((each) => each.startsWith(`${name}_`) && each.endsWith('.deb'));
@@ -176,25 +203,53 @@ async function unpack(packages: readonly string[], root: string, stamps: string)
   }
 }
 
+// Root's downloads are else written by the user _apt, who may not be able to reach the project folder.
+const AS_ROOT = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
+
 /** Downloads with the machine's package lists or, where those are missing or too old, with private ones. */
 async function download(packages: readonly string[], folder: string): Promise<void> {
-  // Root's downloads are else written by the user _apt, who may not be able to reach the project folder.
-  const asRoot = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
   try {
-    await run('apt-get', [...asRoot, 'download', ...packages], folder);
+    await run('apt-get', [...AS_ROOT, 'download', ...packages], folder);
   } catch (firstError) {
-    const lists = join(CACHE, 'apt/lists');
-    const cache = join(CACHE, 'apt/cache');
-    await mkdir(join(lists, 'partial'), { recursive: true });
-    await mkdir(join(cache, 'archives/partial'), { recursive: true });
-    const privately = [...asRoot, '-o', `Dir::State::lists=${lists}/`, '-o', `Dir::Cache=${cache}/`];
     try {
-      await run('apt-get', [...privately, 'update'], folder);
-      await run('apt-get', [...privately, 'download', ...packages], folder);
+      await downloadWithLists('own', [], packages, folder);
     } catch (error) {
       throw new Error(`${(error as Error).message}\nbefore that: ${(firstError as Error).message}`, { cause: error });
     }
   }
+}
+
+/** Downloads from another release of Debian, on the mirror that this machine's apt uses for its own. */
+async function downloadOf(release: string, packages: readonly string[], folder: string): Promise<void> {
+  const format = '$(CREATED_BY)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)';
+  const own = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
+  const targets = await commandOutput('apt-get', ['indextargets', '--format', format]);
+  const mirror = targets
+    .split('\n')
+    .map((line) => line.split('|'))
+    .find(([by, suite, component]) => by === 'Packages' && suite === own && component === 'main')?.[3];
+  if (mirror === undefined)
+    throw new Error(`apt-get indextargets: expected a mirror with main of ${own} (has apt-get update been run?)`);
+  const sources = join(folder, 'sources.list');
+  await writeFile(sources, `deb [signed-by=${ARCHIVE_KEYS}] ${mirror} ${release} main\n`);
+  const onlyThose = [`Dir::Etc::SourceList=${sources}`, 'Dir::Etc::SourceParts=/dev/null', 'Acquire::Languages=none'];
+  await downloadWithLists(release, onlyThose, packages, folder);
+}
+
+/** Downloads with package lists of the project's own, under this name. */
+async function downloadWithLists(
+  name: string,
+  options: readonly string[],
+  packages: readonly string[],
+  folder: string,
+): Promise<void> {
+  const lists = join(CACHE, 'apt', name, 'lists');
+  const cache = join(CACHE, 'apt', name, 'cache');
+  await mkdir(join(lists, 'partial'), { recursive: true });
+  await mkdir(join(cache, 'archives/partial'), { recursive: true });
+  const all = [`Dir::State::lists=${lists}/`, `Dir::Cache=${cache}/`, ...options].flatMap((each) => ['-o', each]);
+  await run('apt-get', [...AS_ROOT, ...all, 'update'], folder);
+  await run('apt-get', [...AS_ROOT, ...all, 'download', ...packages], folder);
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<void> {

@@ -29,7 +29,7 @@ export const unpackTarball = async (folder: string): Promise<string> => {
 
 /** Makes `root` a system with a shell and no library at all. */
 export const makeSystemWithoutLibraries = async (root: string): Promise<void> => {
-  const busybox = join(await debianRoot(['busybox-static'], 'busybox'), 'bin/busybox');
+  const busybox = join(await debianRoot(['busybox-static'], { name: 'busybox' }), 'bin/busybox');
   for (const folder of ['bin', 'proc', 'sys', 'tmp']) mkdirSync(join(root, folder), { recursive: true });
   await commandOutput('cp', [busybox, join(root, 'bin/busybox')]);
   for (const applet of [

@@ -23,11 +23,11 @@ export interface OwnLibraries {
 /** Loader and C library, as Debian's packages have them, with the text of their licences. */
 export const ownLibraries = async (): Promise<OwnLibraries> => {
   const name = 'libraries';
-  const root = await debianRoot(packages, name);
+  const root = await debianRoot(packages, { name });
   const documents = join(root, 'usr/share/doc');
   // Such as gcc-12-base, which has the licence of the other two.
   const ofGcc = basename(await readlink(join(documents, 'libgcc-s1')));
-  await debianRoot([ofGcc], name);
+  await debianRoot([ofGcc], { name });
   const licences = ['libc6', ofGcc].map(async (each) => {
     const text = await readFile(join(documents, each, 'copyright'), 'utf8');
     return `${each}, as Debian's package has it; Debian has the source\n\n${text.trim()}`;
