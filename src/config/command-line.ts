@@ -14,14 +14,14 @@ const fileActions: readonly ActionFlag[] = [
   { name: 'config.file', metavar: 'PATH', help: 'YAML file with the settings; a flag beats the file.' },
   { name: 'config.check', metavar: '', help: 'Check flags and config file, then exit.' },
 ];
-const actions: readonly ActionFlag[] = [
+const commonActions: readonly ActionFlag[] = [
   { name: 'version', metavar: '', help: 'Print the version and exit.' },
   { name: 'help', metavar: '', help: 'Print this text and exit.' },
 ];
 
 /** The action flags of a command. */
 export const actionFlags = (readsConfigFile: boolean): readonly ActionFlag[] =>
-  readsConfigFile ? [...fileActions, ...actions] : actions;
+  readsConfigFile ? [...fileActions, ...commonActions] : commonActions;
 
 /** What a command line asks for: the flags that it gives, by name, as text or switch; and what to do instead of running. */
 export interface CommandLine {
@@ -39,14 +39,23 @@ const parserOptions = (flags: readonly Setting[], actions: readonly ActionFlag[]
     ...actions.map(({ name, metavar }) => [name, { type: metavar ? ('string' as const) : ('boolean' as const) }]),
   ]);
 
-/** The message of node:util's parser, without its advice on positional arguments, which does not fit. */
-const messageOf = (error: Error, settings: readonly Setting[]): string => {
-  const message = error.message.replace(/\. To specify a positional argument.*$/s, '');
-  const [, name] = /^Unknown option '--(?:no-)?([^']+)'/.exec(message) ?? [];
+/** The message for a flag that the command does not have. `given`: as it was typed, without its value. */
+const unknownFlag = (given: string, settings: readonly Setting[], actions: readonly ActionFlag[]): string => {
+  const name = given.replace(/^--(?:no-)?/, '');
   const setting = settings.find((each) => each.name === name);
-  return setting
-    ? `--${setting.name}: this is no flag, set ${setting.path.join('.')} in the config file (--config.file)`
-    : message;
+  if (setting?.option.isFileOnly) {
+    return `--${name}: this is no flag, set ${setting.path.join('.')} in the config file (--config.file)`;
+  }
+  const metavar = setting?.option.metavar ?? actions.find((each) => each.name === name)?.metavar;
+  return metavar
+    ? `${given}: this flag takes a value, --${name}=${metavar}`
+    : `Unknown option '${given}', --help lists the flags`;
+};
+
+/** The message of node:util's parser, or a better one. */
+const messageOf = (error: Error, settings: readonly Setting[], actions: readonly ActionFlag[]): string => {
+  const [, given] = /^Unknown option '([^']+)'/.exec(error.message) ?? [];
+  return given === undefined ? error.message : unknownFlag(given, settings, actions);
 };
 
 /**
@@ -58,8 +67,9 @@ export const parseCommandLine = (
   settings: readonly Setting[],
   { readsConfigFile = true } = {},
 ): CommandLine => {
+  const actions = actionFlags(readsConfigFile);
   try {
-    const options = parserOptions(flagsOf(settings), actionFlags(readsConfigFile));
+    const options = parserOptions(flagsOf(settings), actions);
     const { values } = parseArgs({ args: [...args], options, allowNegative: true });
     const { 'config.file': configFile, 'config.check': check, version, help, ...given } = values;
     return {
@@ -68,6 +78,6 @@ export const parseCommandLine = (
       action: help ? 'help' : version ? 'version' : check ? 'check-config' : 'run',
     };
   } catch (error) {
-    throw new UsageError(messageOf(error as Error, settings), { cause: error });
+    throw new UsageError(messageOf(error as Error, settings, actions), { cause: error });
   }
 };

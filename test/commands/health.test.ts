@@ -41,7 +41,7 @@ test('who does not answer is not waited for for ever', async () => {
 test.each([
   ['--url=28697', '--url: expected a URL of http or https, found "28697"'],
   ['--url=file:///etc/passwd', '--url: expected a URL of http or https, found "file:///etc/passwd"'],
-  ['--nothing', "Unknown option '--nothing'"],
+  ['--nothing', "Unknown option '--nothing', --help lists the flags"],
 ])('%s is no usage', async (argument, message) => {
   const run = async (): Promise<void> =>
     health.run({ given: parseCommandLine([argument], health.settings, health).given, file: undefined });

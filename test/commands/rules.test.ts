@@ -103,7 +103,7 @@ test.each([
   ['--scrape-interval=2m', 'expected a duration from 1s to 60s, or 1m'],
   ['--scrape-interval=0s', 'expected a duration from 1s to 60s, or 1m'],
   ['--format=json', 'expected one of prometheus, operator'],
-  ['--nothing', "Unknown option '--nothing'"],
+  ['--nothing', "Unknown option '--nothing', --help lists the flags"],
 ])('%s is refused', (arg, message) => {
   expect(() => rulesCommand([arg])).toThrow(UsageError);
   expect(() => rulesCommand([arg])).toThrow(message);

@@ -133,7 +133,12 @@ collector:
 
 describe('a flag that cannot be used is named', () => {
   test.each([
-    ['--nope', "Unknown option '--nope'"],
+    ['--nope', "Unknown option '--nope', --help lists the flags"],
+    ['--no-nope', "Unknown option '--no-nope', --help lists the flags"],
+    ['-x', "Unknown option '-x', --help lists the flags"],
+    ['--no-web.listen-address', '--no-web.listen-address: this flag takes a value, --web.listen-address=ADDRESS'],
+    ['--no-log.level', '--no-log.level: this flag takes a value, --log.level=debug|info|warn|error'],
+    ['--no-config.file', '--no-config.file: this flag takes a value, --config.file=PATH'],
     ['--web.max-requests=many', '--web.max-requests: expected a whole number from 1 to 10000, found "many"'],
     ['--web.max-requests=', '--web.max-requests: expected a whole number from 1 to 10000, found ""'],
     ['--web.max-requests=2.5', '--web.max-requests: expected a whole number from 1 to 10000, found "2.5"'],
@@ -151,6 +156,7 @@ describe('a flag that cannot be used is named', () => {
       '--collector.listeners.source=proc',
       '--collector.listeners.source: this is no flag, set collector.listeners.source in the config file (--config.file)',
     ],
+    ['--no-path.debugfs', '--path.debugfs: this is no flag, set path.debugfs in the config file (--config.file)'],
     ['--path.tools=bin', '--path.tools: expected a list, each item: a path that begins with /, found ["bin"]'],
     ['--collector.listeners.include=(', '--collector.listeners.include: expected a regular expression, found "("'],
     ['--web.config.file=', '--web.config.file: expected a path, found ""'],

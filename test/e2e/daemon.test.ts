@@ -168,7 +168,10 @@ describe('a start that cannot be', () => {
   });
 
   test('an unknown flag: status 2', () => {
-    expect(start('--nope')).toEqual({ status: 2, stderr: "xen-exporter: Unknown option '--nope'\n" });
+    expect(start('--nope')).toEqual({
+      status: 2,
+      stderr: "xen-exporter: Unknown option '--nope', --help lists the flags\n",
+    });
   });
 
   test('a good config is only checked: status 0', () => {

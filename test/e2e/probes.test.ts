@@ -142,7 +142,7 @@ test('where tracefs is not mounted the collector is absent, and cleanup says so'
 
 test.each([
   [[], 'probes: expected --cleanup'],
-  [['--what'], "Unknown option '--what'"],
+  [['--what'], "Unknown option '--what', --help lists the flags"],
 ])('probes %j is refused', (args, message) => {
   const { status, stderr } = spawnSync(process.execPath, [main, 'probes', ...args], { encoding: 'utf8' });
   expect(status).toBe(2);
