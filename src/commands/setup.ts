@@ -1,6 +1,5 @@
 // What the commands that go on running, serve and helper, set up alike.
 import type { globalOptions, GlobalValues } from '../config/global-options.ts';
-import type { OptionValues } from '../config/option.ts';
 import type { Host } from '../host/host.ts';
 import { localHost } from '../host/local-host.ts';
 import { createLog, type Log } from '../host/log.ts';
@@ -10,6 +9,7 @@ export const setupOptions = [
   'path.procfs',
   'path.sysfs',
   'path.debugfs',
+  'path.tracefs',
   'path.rrd-metrics',
   'path.tools',
   'toolstack.timeout',
@@ -18,7 +18,7 @@ export const setupOptions = [
   'log.format',
 ] as const satisfies readonly (keyof typeof globalOptions)[];
 
-type SetupValues = Pick<GlobalValues, (typeof setupOptions)[number]> & Partial<OptionValues<typeof globalOptions>>;
+type SetupValues = Pick<GlobalValues, (typeof setupOptions)[number]>;
 
 /** The log, on stderr. */
 export const setUpLog = (values: SetupValues): Log =>

@@ -268,6 +268,9 @@ test('the helper takes the flags that say where to read, and the exporter\u2019s
   expect(names).toContain('helper.socket');
   expect(names.filter((name) => /^(web|collector|scrape)\./.test(name))).toEqual([]);
   expect(() => parseCommandLine(['--web.listen-address=:1'], helper.settings)).toThrow('--web.listen-address');
+  expect(() => parseCommandLine(['--path.tracefs=/t'], helper.settings)).toThrow(
+    '--path.tracefs: this is no flag, set path.tracefs in the config file (--config.file)',
+  );
   const file = parseConfigFile(
     'x.yml',
     'web:\n  telemetry-path: /m\nhelper:\n  socket: /run/x.sock\nprivileged-reads: helper\n',
