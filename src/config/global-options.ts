@@ -33,11 +33,11 @@ export const globalOptions = {
     holds: (text) => parseListenAddress(text) !== undefined,
   }),
   'web.telemetry-path': textOption({
-    help: 'Path of the metrics.',
+    help: 'Path of the metrics. With / there is no landing page.',
     default: '/metrics',
     metavar: 'PATH',
-    expected: 'a path that begins with / and has no ?, # or space',
-    holds: (text) => /^\/[^?#\s]*$/.test(text),
+    expected: 'a path that begins with /, not with /-/ (health and reload), and has no ?, # or space',
+    holds: (text) => /^\/(?!-\/)[^?#\s]*$/.test(text),
   }),
   'web.max-requests': numberOption({
     help: 'Scrapes that may be under way at once; others get a 503. Who asks for the same page shares one, and the page of all collectors always has a place.',

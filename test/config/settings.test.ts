@@ -37,6 +37,10 @@ const enabled = (args: readonly string[], yaml?: string): string[] =>
 const listeners = (args: readonly string[], yaml?: string) =>
   resolve(args, yaml).collectors.find(({ definition }) => definition.name === 'listeners')!;
 
+test.each(['/', '/metrics', '/-', '/a/-/healthy'])('the metrics may be at %s', (path) => {
+  expect(resolve([`--web.telemetry-path=${path}`]).global['web.telemetry-path']).toBe(path);
+});
+
 test('defaults', () => {
   expect(resolve([]).global).toEqual({
     'privileged-reads': 'local',
@@ -146,10 +150,10 @@ describe('a flag that cannot be used is named', () => {
       '--web.listen-address=80',
       '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ["80"]',
     ],
-    [
-      '--web.telemetry-path=metrics',
-      '--web.telemetry-path: expected a path that begins with / and has no ?, # or space, found "metrics"',
-    ],
+    ...['metrics', '/-/healthy', '/-/metrics', '/a b'].map((path): [string, string] => [
+      `--web.telemetry-path=${path}`,
+      `--web.telemetry-path: expected a path that begins with /, not with /-/ (health and reload), and has no ?, # or space, found "${path}"`,
+    ]),
     ['--log.level=loud', '--log.level: expected one of debug, info, warn, error, found "loud"'],
     ['--collector.queues=all', '--collector.queues: expected one of vif, each, found "all"'],
     [
