@@ -44,6 +44,8 @@ export interface Commands {
   stream(command: Command, take: (bytes: Uint8Array) => boolean): Promise<void>;
   /** The path of a program; undefined where there is none. */
   find(name: string): string | undefined;
+  /** Where `find` looks, in words that continue `there is no xl`. */
+  readonly searched: string;
   /** Kills what still runs, asks streams to end, and lets nothing else begin. */
   close(): void;
 }
@@ -90,6 +92,14 @@ export const findProgram = (name: string, xenVersion?: string): string | undefin
     name,
   );
 
+/** Where a program is looked for when the folders of --path.tools and then those of `findProgram` count. */
+export const searchedWith = (tools: readonly string[]): string =>
+  `${tools.length > 0 ? `in ${tools.join(', ')}, ` : ''}on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)`;
+
+/** Where a program is looked for beside a copy of another machine's files. */
+export const searchedBesideCopy = (tools: readonly string[]): string =>
+  `in ${tools.length > 0 ? tools.join(', ') : 'a folder of --path.tools, which is not set'} (with another --path.procfs than /proc only the folders of --path.tools count)`;
+
 interface Waiting {
   go(): void;
   /** Another went in before it. */
@@ -121,9 +131,11 @@ class Lane {
 /** Commands of this machine. `find` tells where a program is; `observe` is told how long each process ran, in seconds. */
 export const localCommands = ({
   find = findProgram,
+  searched = searchedWith([]),
   observe = () => {},
 }: {
   find?: Commands['find'];
+  searched?: string;
   observe?: (name: string, seconds: number) => void;
 } = {}): Commands => {
   const running = new Set<ChildProcess>();
@@ -226,6 +238,7 @@ export const localCommands = ({
     run,
     stream,
     find,
+    searched,
     close: () => {
       isClosed = true;
       for (const child of running) signalGroup(child, 'SIGKILL');

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from './clock.ts';
-import { findProgram, localCommands, programIn } from './commands.ts';
+import { findProgram, localCommands, programIn, searchedBesideCopy, searchedWith } from './commands.ts';
 import { FileTree } from './file-tree.ts';
 import type { Host } from './host.ts';
 import { OpenFileCache } from './open-file-cache.ts';
@@ -75,6 +75,7 @@ export const localHost = async ({
     netlink: await netlinkOf(isLive, procfs),
     commands: localCommands({
       find: (name) => programIn(tools, name) ?? (isLive ? findProgram(name, xenVersion(sysfsTree)) : undefined),
+      searched: isLive ? searchedWith(tools) : searchedBesideCopy(tools),
       ...(observeCommand && { observe: observeCommand }),
     }),
     clock: systemClock,

@@ -52,6 +52,7 @@ export class TempTree implements Disposable {
 
 const noCommands: Commands = {
   find: () => undefined,
+  searched: 'among the recorded programs',
   run: () => Promise.reject(new Error('no commands here')),
   stream: () => Promise.reject(new Error('no commands here')),
   close: () => {},

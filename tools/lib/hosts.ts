@@ -35,6 +35,7 @@ const replayCommands = (root: string): Commands => {
       const isCaptured = existsSync(file) && readdirSync(folder).some((command) => command.split(' ')[0] === name);
       return isCaptured ? file : undefined;
     },
+    searched: 'among the recorded programs',
     run: async ({ file, args }) => {
       const command = [basename(file), ...args].join(' ');
       const fail = (status: string, complaint: string): CommandError =>

@@ -64,6 +64,7 @@ export const remoteCommands = ({
     },
     stream: async (command, take) => void (await ask(command, take)),
     find: (name) => (has(name) ? name : undefined),
+    searched: 'where the helper looks (its --path.tools, its PATH and /usr/lib/xen-*/bin)',
     close: () => {
       isClosed = true;
       for (const pending of underWay) pending.abandon();
