@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { chmodSync, rmSync, statSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 
 export const AF_UNIX = 1;
 // For its user and group.
@@ -17,10 +18,21 @@ export const unixAddress = (path: string): Buffer => {
 
 /** Listens on a Unix socket that its user and group may open, in the place of one that a process that was killed has left. Rejects where it cannot. */
 export const listenOnPath = async (server: Server, path: string): Promise<void> => {
+  requireFolderOf(path);
   await removeStaleSocket(path);
   server.listen({ path });
   await once(server, 'listening');
   chmodSync(path, mode);
+};
+
+// libuv turns bind's ENOENT into EACCES (uv_pipe_bind2), as if permissions were to blame.
+const requireFolderOf = (path: string): void => {
+  const folder = dirname(path);
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats?.isDirectory()) return;
+  throw new Error(
+    `cannot listen on unix:${path}: ${stats ? `${folder} is no folder` : `the folder ${folder} does not exist`}`,
+  );
 };
 
 // A socket that nobody listens on is left of a process that was killed.
