@@ -22,7 +22,7 @@ export const helper: Command = {
     const log = setUpLog(global);
     const manager = serviceManager(process.env);
     const secondsOf = new Map<string, number>();
-    const host = await setUpHost(global, (name, seconds) => secondsOf.set(name, seconds));
+    const host = await setUpHost(global, log, (name, seconds) => secondsOf.set(name, seconds));
     const server = new Helper({ host, log, version, timeoutSeconds: global['toolstack.timeout'], secondsOf });
     await server.listen(global['helper.socket']);
     log.info('Helping on', { address: `unix:${global['helper.socket']}`, version, node_version: process.version });

@@ -54,7 +54,7 @@ const createHost = async (
   log: Log,
   observeCommand: (name: string, seconds: number) => void,
 ): Promise<{ host: Host; link?: HelperLink }> => {
-  const host = await setUpHost(global, observeCommand);
+  const host = await setUpHost(global, log, observeCommand);
   if (global['privileged-reads'] === 'local') return { host };
   await deny(startingPrograms, log);
   const socket = global['helper.socket'];

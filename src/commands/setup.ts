@@ -28,12 +28,26 @@ export const setUpLog = (values: SetupValues): Log =>
     write: (line) => process.stderr.write(line),
   });
 
+/** Warns when --path.procfs leads to no procfs: then nearly everything is absent, which looks like a machine without Xen. */
+const checkProcfs = ({ procfs }: Host, log: Log): void => {
+  const warn = (found: string): void => {
+    const expected = `a file ${procfs.path('stat')} that begins with cpu`;
+    log.warn('--path.procfs is no procfs', { path: procfs.root, expected, found });
+  };
+  try {
+    if (!/^cpu /.test(procfs.text('stat'))) warn('another content');
+  } catch (error) {
+    warn((error as Error).message);
+  }
+};
+
 /** This machine. `observeCommand` receives the seconds that each process ran. */
-export const setUpHost = (
+export const setUpHost = async (
   values: SetupValues,
+  log: Log,
   observeCommand: (name: string, seconds: number) => void,
-): Promise<Host> =>
-  localHost({
+): Promise<Host> => {
+  const host = await localHost({
     procfs: values['path.procfs'],
     sysfs: values['path.sysfs'],
     debugfs: values['path.debugfs'],
@@ -42,6 +56,9 @@ export const setUpHost = (
     tools: values['path.tools'],
     observeCommand,
   });
+  checkProcfs(host, log);
+  return host;
+};
 
 /** Calls `stop` at the first SIGTERM or SIGINT. */
 export const onStopSignal = (stop: (signal: NodeJS.Signals) => void): void => {
