@@ -1,5 +1,5 @@
 // npm run docs: writes what the docs, the rules and the dashboards take from the code. `-- --options.file=FILE` changes alerts.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { recordings } from '../../lab/faults/recordings.ts';
 import { dashboardsFor, filesOf } from '../dashboards/dashboards.ts';
@@ -10,7 +10,7 @@ import type { AlertChanges } from '../../src/pack/alert-changes.ts';
 import { alerts } from '../../src/pack/alerts.ts';
 import { picture, withResults } from './diagnosis.ts';
 import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
-import { withFacts } from './runbooks.ts';
+import { runbookProblem, withFacts } from './runbooks.ts';
 
 const { values: given } = parseArgs({ options: { 'options.file': { type: 'string' } } });
 
@@ -25,25 +25,46 @@ const changesOf = (path: string | undefined): AlertChanges => {
 };
 const changes = changesOf(given['options.file']);
 
+/** Files with the paths that they have below the project's folder. */
+const inFolder = (folder: string, files: readonly (readonly [name: string, text: string])[]): Record<string, string> =>
+  Object.fromEntries(files.map(([name, text]) => [`${folder}/${name}`, text]));
+
 const file = (name: string): URL => new URL(`../../${name}`, import.meta.url);
 
-writeFileSync(file('docs/metrics.md'), metricsReference());
-writeFileSync(file('README.md'), withFlagTable(readFileSync(file('README.md'), 'utf8')));
-writeFileSync(file('docs/security.md'), withTlsNames(readFileSync(file('docs/security.md'), 'utf8')));
-for (const [name, args] of Object.entries(ruleFiles)) {
-  writeFileSync(file(`rules/${name}`), renderRules({ ...given, ...args }));
-}
-for (const [name, text] of Object.entries(filesOf(dashboardsFor(changes)))) {
-  writeFileSync(file(`grafana/dashboards/${name}`), text);
-}
-for (const alert of alerts) {
-  const page = file(`runbooks/${alert.name}.md`);
-  writeFileSync(page, withFacts(readFileSync(page, 'utf8'), alert, changes));
+const read = (name: string): string => readFileSync(file(name), 'utf8');
+
+const runbooks = new Map(
+  alerts.map((alert) => {
+    const name = `runbooks/${alert.name}.md`;
+    return [alert, existsSync(file(name)) ? read(name) : undefined] as const;
+  }),
+);
+const problems = [...runbooks].flatMap(([alert, page]) => runbookProblem(alert, page) ?? []);
+if (problems.length > 0) {
+  console.error(`${problems.join('\n')}\nNothing was written. CONTRIBUTING.md lists all that a new alert needs.`);
+  process.exit(1);
 }
 
-const diagnosis = file('docs/diagnosis.md');
-writeFileSync(diagnosis, withResults(readFileSync(diagnosis, 'utf8')));
+// Everything is made before anything is written: an error leaves all files as they were.
+const files: Readonly<Record<string, string>> = {
+  'docs/metrics.md': metricsReference(),
+  'README.md': withFlagTable(read('README.md')),
+  'docs/security.md': withTlsNames(read('docs/security.md')),
+  ...inFolder(
+    'rules',
+    Object.entries(ruleFiles).map(([name, args]) => [name, renderRules({ ...given, ...args })]),
+  ),
+  ...inFolder('grafana/dashboards', Object.entries(filesOf(dashboardsFor(changes)))),
+  ...inFolder(
+    'runbooks',
+    [...runbooks].map(([alert, page]) => [`${alert.name}.md`, withFacts(page!, alert, changes)]),
+  ),
+  'docs/diagnosis.md': withResults(read('docs/diagnosis.md')),
+  ...inFolder(
+    'docs/diagnosis',
+    [...recordings].map(([name, fault]) => [`${name}.svg`, picture(fault.verdict.title, fault)]),
+  ),
+};
+
 mkdirSync(file('docs/diagnosis'), { recursive: true });
-for (const [name, fault] of recordings) {
-  writeFileSync(file(`docs/diagnosis/${name}.svg`), picture(fault.verdict.title, fault));
-}
+for (const [name, text] of Object.entries(files)) writeFileSync(file(name), text);

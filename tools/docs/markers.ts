@@ -1,4 +1,8 @@
+const beginOf = (marker: string): string => `<!-- ${marker}: made by npm run docs. -->\n<!-- prettier-ignore-start -->`;
 const end = '<!-- prettier-ignore-end -->';
+
+/** The lines that a page needs for a part: its markers, with nothing between them. */
+export const emptyPart = (marker: string): string => `${beginOf(marker)}\n\n${end}\n`;
 
 /** A part of a page that `npm run docs` writes. */
 export interface GeneratedPart {
@@ -10,7 +14,7 @@ export interface GeneratedPart {
 
 /** Replaces the text between the markers of a part, and nothing else of the page. Throws if the page lacks a marker. */
 export const withPart = (page: string, { path, marker }: GeneratedPart, text: string): string => {
-  const begin = `<!-- ${marker}: made by npm run docs. -->\n<!-- prettier-ignore-start -->`;
+  const begin = beginOf(marker);
   const beginAt = page.indexOf(begin);
   if (beginAt < 0) throw new Error(`${path}: expected ${JSON.stringify(begin)}, found none`);
   const endAt = page.indexOf(end, beginAt);

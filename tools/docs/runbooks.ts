@@ -2,7 +2,7 @@ import { degreesOf, type Alert, type Degree } from '../../src/pack/alert.ts';
 import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alert-changes.ts';
 import { defaultPackOptions, measureOf, thresholdKey } from '../../src/pack/pack.ts';
 import { seenInRuns, withoutFault } from './diagnosis.ts';
-import { withPart } from './markers.ts';
+import { emptyPart, withPart } from './markers.ts';
 
 const kinds = {
   symptom: 'Symptom: clients feel it',
@@ -41,9 +41,27 @@ const facts = (alert: Alert, changes: AlertChanges): string => {
   ].join('\n\n');
 };
 
+/** The sections of a runbook, in their order. */
+export const runbookSections = ['Meaning', 'Impact', 'Diagnosis', 'Mitigation', 'Prevention'] as const;
+
 /** The runbook of an alert with its facts, as a user changes them. Throws if the page lacks a marker. */
 export const withFacts = (page: string, alert: Alert, changes: AlertChanges = {}): string =>
   withPart(page, { path: `runbooks/${alert.name}.md`, marker: 'Facts' }, facts(alert, changes));
+
+/** What must be created before the facts of an alert can be written; undefined if nothing. `page`: its runbook, undefined if there is none. */
+export const runbookProblem = (alert: Alert, page: string | undefined): string | undefined => {
+  const { name } = alert;
+  const lines = `\n\n${emptyPart('Facts')}`;
+  if (page === undefined) {
+    return `runbooks/${name}.md: the alert ${name} has no runbook. Create this file with the title "# ${name}", the sections ${runbookSections.join(', ')} (as in the other runbooks), and below the title these lines:${lines}`;
+  }
+  try {
+    withFacts(page, alert);
+    return undefined;
+  } catch (error) {
+    return `${(error as Error).message}. Add these lines below the title:${lines}`;
+  }
+};
 
 /** A command of a runbook, and the machine to type it on. */
 export interface RunbookCommand {

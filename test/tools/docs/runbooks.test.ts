@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { seenInRuns, withoutFault } from '../../../tools/docs/diagnosis.ts';
-import { commandsOf, queriesOf, withFacts } from '../../../tools/docs/runbooks.ts';
+import { commandsOf, queriesOf, runbookProblem, runbookSections, withFacts } from '../../../tools/docs/runbooks.ts';
 import type { AlertChange } from '../../../src/pack/alert-changes.ts';
 import { alertNamed, alerts } from '../../../src/pack/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../../src/pack/pack.ts';
@@ -11,7 +11,6 @@ import { project } from '../../../tools/lib/project.ts';
 
 const folder = join(project, 'runbooks');
 const read = (name: string): string => readFileSync(resolve(folder, name), 'utf8');
-const sections = ['Meaning', 'Impact', 'Diagnosis', 'Mitigation', 'Prevention'];
 const places = ['', 'credit', 'credit2', 'rtds', 'hardware', 'systemd', 'containers'];
 
 test('every alert has its runbook, and every runbook its alert', () => {
@@ -43,7 +42,7 @@ describe.each(alerts.map((alert) => [alert.name, alert] as const))('%s', (name, 
   test('has its title, its facts as npm run docs writes them, and all sections', () => {
     expect(page).toBe(withFacts(page, alert));
     expect(page.startsWith(`# ${name}\n`)).toBe(true);
-    expect([...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual(sections);
+    expect([...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual(runbookSections);
     expect(page.slice(page.indexOf('## Diagnosis'), page.indexOf('## Mitigation'))).toContain('Look-alikes:');
     expect(page).toContain('**The trade-off:**');
   });
@@ -81,4 +80,29 @@ test('facts are those of the alert as a user changes it', () => {
     '- **info** when this is over 0.25 for 1h (`--set=XenVcpuStarved.threshold=...`). The default is 0.3. ',
   );
   expect(facts('XenVcpuStarved', { disabled: true })).toContain('The options file disables this alert.');
+});
+
+describe('before npm run docs writes anything, it names what a runbook needs', () => {
+  const alert = alertNamed('XenVcpuStarved');
+  const page = read('XenVcpuStarved.md');
+  const lines =
+    '\n\n<!-- Facts: made by npm run docs. -->\n<!-- prettier-ignore-start -->\n\n<!-- prettier-ignore-end -->\n';
+
+  test('a page that does not exist', () => {
+    expect(runbookProblem(alert, undefined)).toBe(
+      `runbooks/XenVcpuStarved.md: the alert XenVcpuStarved has no runbook. Create this file with the title "# XenVcpuStarved", the sections Meaning, Impact, Diagnosis, Mitigation, Prevention (as in the other runbooks), and below the title these lines:${lines}`,
+    );
+  });
+
+  test('a page without the markers', () => {
+    expect(runbookProblem(alert, '# XenVcpuStarved\n')).toBe(
+      String.raw`runbooks/XenVcpuStarved.md: expected "<!-- Facts: made by npm run docs. -->\n<!-- prettier-ignore-start -->", found none` +
+        `. Add these lines below the title:${lines}`,
+    );
+  });
+
+  test('a page that follows them: nothing', () => {
+    expect(runbookProblem(alert, page)).toBeUndefined();
+    expect(runbookProblem(alert, `# XenVcpuStarved${lines}`)).toBeUndefined();
+  });
 });
