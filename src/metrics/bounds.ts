@@ -3,11 +3,18 @@
  * absurd: a kernel that underflows, a file that was read while it changed, another device under the same name.
  */
 export interface Bounds {
-  /** Largest step back that is noise: the source takes back what it had counted too early. */
+  /** Largest step back that is noise if `noiseShare` is not larger: the source takes back what it had counted too early. */
   readonly stepBack: number;
   /** Largest growth per second of monotonic time. */
   readonly perSecond: number;
 }
+
+/**
+ * A step back by at most this share of the earlier reading is noise in every counter: the kernel sums up its CPUs one after another, and takes back what
+ * was counted too early. A source that restarts begins at 0. It lands this close to where it was, at 100 or more, only by chance, and then what it counted
+ * is left out.
+ */
+export const noiseShare = 0.01;
 
 /** The bounds of all counters, by what they count. Rates are those of hardware that does not exist yet: nothing real is refused. */
 export const bounds = {

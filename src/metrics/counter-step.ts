@@ -1,16 +1,22 @@
-import type { Bounds } from './bounds.ts';
+import { noiseShare, type Bounds } from './bounds.ts';
 
 /** How wide a kernel's counter is, and so where it wraps to 0. */
 export type CounterWidth = 'u32' | 'u64';
 
-/** What is known of one counter of the kernel's. */
-export interface CounterSource {
+/** A reading that later ones continue from. */
+interface CounterBase {
   /** The highest reading since its base: what was counted up to. */
   high: number;
   /** When it was read last, in seconds of monotonic time. */
   at: number;
-  /** The last reading was absurd: a smaller one after it is neither a wrap nor a restart at 0. */
+}
+
+/** What is known of one counter of the kernel's. */
+export interface CounterSource extends CounterBase {
+  /** The last reading was absurd, and the counter has not grown since: a smaller reading is neither a wrap nor a restart at 0. */
   isDoubtful: boolean;
+  /** The base before the last absurd reading. The counter may return to it. It grows with the counter, because that growth is counted already. */
+  before?: CounterBase | undefined;
 }
 
 /** A reading of a counter, with what may be expected of it. */
@@ -34,16 +40,21 @@ export interface CounterStep {
 const slackSeconds = 5;
 const longestUptimeSeconds = 20 * 365 * 86_400;
 const modulus = { u32: 2 ** 32, u64: 2 ** 64 } as const;
+// After a longer pause a wrap of 32 bits would always be within the bounds, and a restart is likelier.
+const longestPauseBeforeWrap = 60;
 
 /** The largest plausible growth from a reading at `from` to one at `to`, in seconds of monotonic time. */
 export const mostGrowth = (perSecond: number, from: number, to: number): number =>
   perSecond * (Math.max(0, to - from) + slackSeconds);
 
+/** Whether a counter can read this at all. */
+const isCount = (now: number): boolean => now >= 0 && now < Infinity;
+
 /** The first reading of a counter. All of it counts, as it would for Prometheus, unless no machine has run for long enough. */
 export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterSource, CounterStep] => {
-  const isAbsurd = now > bounds.perSecond * count * longestUptimeSeconds;
+  const isAbsurd = !isCount(now) || now > bounds.perSecond * count * longestUptimeSeconds;
   return [
-    { high: now, at, isDoubtful: isAbsurd },
+    { high: isCount(now) ? now : 0, at, isDoubtful: isAbsurd },
     { growth: isAbsurd ? 0 : now, isReset: isAbsurd },
   ];
 };
@@ -54,38 +65,70 @@ export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterS
  */
 export const stepForward = (source: CounterSource, now: number, at: number, perSecond: number): number | undefined => {
   const growth = now - source.high;
-  if (growth < 0 || growth > mostGrowth(perSecond, source.at, at)) return undefined;
-  source.high = now;
-  source.at = at;
-  source.isDoubtful = false;
+  // NaN fails both comparisons.
+  const isForward = growth >= 0 && growth <= mostGrowth(perSecond, source.at, at);
+  if (!isForward || source.isDoubtful) return undefined;
+  goForward(source, growth, now, at);
   return growth;
 };
 
+const goForward = (source: CounterSource, growth: number, now: number, at: number): void => {
+  source.high = Math.max(source.high, now);
+  source.at = at;
+  if (source.before) source.before = { high: source.before.high + growth, at };
+};
+
 /** Whether a reading lies further back than noise does. */
-export const wentBack = ({ high }: CounterSource, { now, bounds, count }: CounterReading): boolean =>
-  high - now > bounds.stepBack * count;
+export const wentBack = ({ high }: CounterBase, { now, bounds, count }: CounterReading): boolean =>
+  isCount(now) && high - now > Math.max(bounds.stepBack * count, high * noiseShare);
+
+/** Growth from a base to a reading that continues it; undefined if the reading does not. */
+const growthFrom = (base: CounterBase, reading: CounterReading): number | undefined => {
+  const growth = reading.now - base.high;
+  if (growth < 0) return wentBack(base, reading) ? undefined : 0;
+  return growth <= mostGrowth(reading.bounds.perSecond * reading.count, base.at, reading.at) ? growth : undefined;
+};
 
 /**
- * Judges a reading that does not go forward as its bounds allow; updates the source. A small step back is noise: nothing is added, nor on the way up
- * to where the counter was. A larger one is a wrap if the growth would be within bounds, and if no other counter of the device went back too: they
- * all restart at once, and wrap one by one. Else the counter restarted at 0, and what it has counted since is its growth if that is within bounds.
- * Any other reading is absurd: it adds nothing, and becomes the new base.
+ * Judges a reading that does not go forward as its bounds allow, or that follows an absurd one; updates the source. A small step back is noise: nothing
+ * is added, nor on the way up to where the counter was. A reading that continues the base before an absurd reading grows from there. A larger step back
+ * is a wrap if the counter was in the upper half of its range, if the growth would be within bounds, and if no other counter of the device went back
+ * too: they all restart at once, and wrap one by one. Otherwise the counter restarted at 0, and what it has counted since is its growth if that is
+ * within bounds. Any other reading is absurd: it adds nothing, and becomes the new base unless no counter can read it.
  */
 export const judgeStep = (source: CounterSource, reading: CounterReading, othersWentBack: boolean): CounterStep => {
   const { now, at, bounds, count, width } = reading;
-  const most = mostGrowth(bounds.perSecond * count, source.at, at);
-  const isBack = wentBack(source, reading);
-  if (now < source.high && !isBack) {
-    source.at = at;
-    return { growth: 0, isReset: false };
+  if (!isCount(now)) return { growth: 0, isReset: true };
+
+  const growth = growthFrom(source, reading);
+  const growthFromBefore = source.before && growthFrom(source.before, reading);
+  if (growthFromBefore !== undefined && (growth === undefined || growthFromBefore < growth)) {
+    const high = Math.max(source.before!.high, now);
+    Object.assign(source, { high, at, isDoubtful: false, before: undefined });
+    return { growth: growthFromBefore, isReset: false };
   }
+  if (growth !== undefined) {
+    if (growth > 0) source.isDoubtful = false;
+    if (source.isDoubtful) source.at = at;
+    else goForward(source, growth, now, at);
+    return { growth, isReset: false };
+  }
+
+  const isBackFromGood = now < source.high && !source.isDoubtful;
   const wrapped = width === undefined ? Infinity : now + modulus[width] - source.high;
-  const isBackFromGood = isBack && !source.isDoubtful;
-  const isWrap = isBackFromGood && !othersWentBack && wrapped > 0 && wrapped <= most;
-  const isRestart = isBackFromGood && !isWrap && now <= most;
-  source.high = now;
-  source.at = at;
-  source.isDoubtful = !isWrap && !isRestart;
+  const isUpperHalf = width !== undefined && source.high >= modulus[width] / 2;
+  const perSecond = bounds.perSecond * count;
+  const isWrap =
+    isBackFromGood &&
+    isUpperHalf &&
+    !othersWentBack &&
+    wrapped > 0 &&
+    wrapped <= mostGrowth(perSecond, Math.max(source.at, at - longestPauseBeforeWrap), at);
+  const isRestart = isBackFromGood && !isWrap && now <= mostGrowth(perSecond, source.at, at);
+  const isAbsurd = !isWrap && !isRestart;
+  if (!isAbsurd) source.before = undefined;
+  else if (!source.isDoubtful) source.before = { high: source.high, at: source.at };
+  Object.assign(source, { high: now, at, isDoubtful: isAbsurd });
   if (isWrap) return { growth: wrapped, isReset: false };
   return { growth: isRestart ? now : 0, isReset: true };
 };

@@ -15,21 +15,29 @@ interface Reading {
   readonly at: number;
 }
 
-/** The total after each reading of one counter. */
-const totalsOf = (readings: readonly Reading[], kind: Bounds, width?: CounterWidth): number[] => {
+/** The total after each reading of one counter, and the largest growth that the bounds allowed it. */
+const judged = (
+  readings: readonly Reading[],
+  kind: Bounds,
+  width?: CounterWidth,
+): { total: number; most: number }[] => {
   let source: CounterSource | undefined;
   let total = 0;
   return readings.map(({ now, at }) => {
     const reading = { now, at, bounds: kind, count: 1, width };
+    const continued = source?.before ?? source;
+    const most = continued ? mostGrowth(kind.perSecond, continued.at, at) : Infinity;
     if (source) total += stepForward(source, now, at, kind.perSecond) ?? judgeStep(source, reading, false).growth;
     else {
       const [begun, { growth }] = firstStep(reading);
       source = begun;
       total += growth;
     }
-    return total;
+    return { total, most };
   });
 };
+
+const totalsOf = (...args: Parameters<typeof judged>): number[] => judged(...args).map(({ total }) => total);
 
 /** Readings so many seconds apart. */
 const every = (seconds: number, ...values: number[]): Reading[] => values.map((now, i) => ({ now, at: i * seconds }));
@@ -50,6 +58,12 @@ describe('a counter that steps back', () => {
     expect(totalsOf(every(15, 5000, 7), bounds.packets, 'u64')).toEqual([5000, 5007]);
   });
 
+  test('by less than 1 %: no source restarts that close to where it was', () => {
+    expect(totalsOf(every(15, 1e6, 999_999, 1_000_005), bounds.packets, 'u64')).toEqual([1e6, 1e6, 1_000_005]);
+    expect(totalsOf(every(15, 1e6, 990_000, 980_100), bounds.packets, 'u64')).toEqual([1e6, 1e6, 1e6 + 980_100]);
+    expect(totalsOf(every(15, 10, 9), bounds.packets, 'u64')).toEqual([10, 19]);
+  });
+
   test('far, and to nowhere near 0: it goes on from there', () => {
     expect(totalsOf(every(1, 900_000, 500_000, 500_050), bounds.cpuTicks)).toEqual([900_000, 900_000, 900_050]);
   });
@@ -60,6 +74,14 @@ test('32 bits wrap where the growth is plausible', () => {
   expect(totalsOf(readings, bounds.events, 'u32')).toEqual([2 ** 32 - 6, 2 ** 32 - 1, 2 ** 32 + 4, 2 ** 32 + 10]);
 });
 
+test.each([
+  ['which was far from 2^32', 1000, 900],
+  ['which was far from 2^32, on each of many CPUs', 100, 480],
+  ['after a pause in which any counter could have wrapped', 3e9, 900],
+])('a counter %s has restarted', (_, high, pause) => {
+  expect(totalsOf(every(pause, high, 5), bounds.events, 'u32')).toEqual([high, high + 5]);
+});
+
 test('no wrap, but a restart, where another counter of the device went back too', () => {
   const source: CounterSource = { high: 2 ** 32 - 10, at: 0, isDoubtful: false };
   const reading = { now: 5, at: 15, bounds: bounds.events, count: 1, width: 'u32' as const };
@@ -68,9 +90,39 @@ test('no wrap, but a restart, where another counter of the device went back too'
 });
 
 describe('absurd readings', () => {
-  test.each([1_504_706_785_701, 2 ** 64 / 1e7, 2 ** 64])('%d adds nothing, nor does the way back', (absurd) => {
-    const readings = every(1, 58_059, absurd, absurd - 1e9, 58_159, 58_259, 58_359);
-    expect(totalsOf(readings, bounds.cpuTicks, 'u64')).toEqual([58_059, 58_059, 58_059, 58_059, 58_159, 58_259]);
+  test.each([1_504_706_785_701, 2 ** 64 / 1e7, 2 ** 64])(
+    '%d adds nothing: the counter continues where it was before',
+    (absurd) => {
+      const readings = every(1, 58_059, absurd, absurd - 1e9, 58_159, 58_259, 58_359);
+      expect(totalsOf(readings, bounds.cpuTicks, 'u64')).toEqual([58_059, 58_059, 58_059, 58_159, 58_259, 58_359]);
+    },
+  );
+
+  test.each([0, 10 * 2048])('that stand still or grow by %d: the counter continues where it was before', (growth) => {
+    const underflow = 2 ** 64 - 2 ** 20;
+    const readings = every(15, 3284, underflow, underflow + growth, 3294 + growth, 3304 + growth);
+    const totals = [3284, 3284, 3284 + growth, 3294 + growth, 3304 + growth];
+    expect(totalsOf(readings, bounds.connections, 'u64')).toEqual(totals);
+  });
+
+  test('one that is too low', () => {
+    expect(totalsOf(every(15, 1e10, 6e9, 6e9, 1e10 + 10), bounds.packets, 'u64')).toEqual([
+      1e10,
+      1e10,
+      1e10,
+      1e10 + 10,
+    ]);
+  });
+
+  test('one that stays: the counter continues from it, also when it stood still for long', () => {
+    const readings = [...every(15, 1000, 1e11, 1e11), { now: 1e11 + 10, at: 3600 }];
+    expect(totalsOf(readings, bounds.packets, 'u64')).toEqual([1000, 1000, 1000, 1010]);
+  });
+
+  test.each([NaN, Infinity, -Infinity, -10])('%d, which no counter reads', (nonsense) => {
+    const readings = every(15, 600, nonsense, nonsense, 610);
+    expect(totalsOf(readings, bounds.requests, 'u64')).toEqual([600, 600, 600, 610]);
+    expect(totalsOf(every(15, nonsense, nonsense, 600, 610), bounds.requests, 'u64')).toEqual([0, 0, 600, 610]);
   });
 
   test('the very first one', () => {
@@ -94,7 +146,7 @@ describe('whatever is read', () => {
     fc.nat(10_000),
     fc.nat(2 ** 32 - 1),
     fc.maxSafeNat(),
-    fc.constantFrom(0, 2 ** 32 - 1, 2 ** 64),
+    fc.constantFrom(0, 2 ** 32 - 1, 2 ** 64, NaN, Infinity, -1),
   );
 
   test('a total never goes down, and never grows by more than the bounds allow', () => {
@@ -103,20 +155,19 @@ describe('whatever is read', () => {
       fc.property(kinds, readings, ([kind, width], steps) => {
         let at = 0;
         const timed = steps.map(({ now, pause: seconds }) => ({ now, at: (at += seconds) }));
-        const totals = totalsOf(timed, kind, width);
-        for (const [i, { at: to }] of timed.entries()) {
-          if (i === 0) continue;
-          const growth = totals[i]! - totals[i - 1]!;
-          expect(growth).toBeGreaterThanOrEqual(0);
+        let last = 0;
+        for (const { total, most } of judged(timed, kind, width)) {
+          expect(total).toBeGreaterThanOrEqual(last);
           // The sum of two totals that are far apart is exact to a part in 2^53.
-          expect(growth).toBeLessThanOrEqual(mostGrowth(kind.perSecond, timed[i - 1]!.at, to) + totals[i]! * 2 ** -50);
+          expect(total - last).toBeLessThanOrEqual(most + total * 2 ** -50);
+          last = total;
         }
       }),
       { numRuns: 2000 },
     );
   });
 
-  test('growth between two plausible readings is exact from the second one after the last absurd reading', () => {
+  test('the total is what the last plausible reading reads, if the first one is plausible', () => {
     const step = fc.record({ share: fc.double({ min: 0, max: 1, noNaN: true }), pause, isAbsurd: fc.boolean() });
     const absurd = fc.double({ min: 1e17, max: 2 ** 64, noNaN: true });
     fc.assert(
@@ -127,11 +178,11 @@ describe('whatever is read', () => {
           now += Math.floor(share * bounds.cpuTicks.perSecond * seconds);
           return { now: isAbsurd ? nonsense : now, at, isAbsurd };
         });
-        const totals = totalsOf(readings, bounds.cpuTicks, 'u64');
-        let good = 2;
+        let last = 0;
+        const totals = totalsOf([{ now: 0, at: 0 }, ...readings], bounds.cpuTicks, 'u64').slice(1);
         for (const [i, { isAbsurd, now: reads }] of readings.entries()) {
-          good = isAbsurd ? 0 : good + 1;
-          if (i > 0 && good >= 2) expect(totals[i]! - totals[i - 1]!).toBe(reads - readings[i - 1]!.now);
+          if (!isAbsurd) last = reads;
+          expect(totals[i]).toBe(last);
         }
       }),
       { numRuns: 2000 },

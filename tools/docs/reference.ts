@@ -2,7 +2,7 @@ import { describeFileSettings, describeFlags } from '../../src/config/usage.ts';
 import { serve } from '../../src/commands/serve.ts';
 import type { CollectorDefinition } from '../../src/collectors/collector.ts';
 import { registry } from '../../src/collectors/registry.ts';
-import { bounds } from '../../src/metrics/bounds.ts';
+import { bounds, noiseShare } from '../../src/metrics/bounds.ts';
 import type { Descriptor } from '../../src/metrics/descriptor.ts';
 import { processMetrics } from '../../src/scrape/process-metrics.ts';
 import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
@@ -59,9 +59,10 @@ ${metricTable([...exporterMetrics, ...processMetrics])}
 
 ## Counters that wrap, restart or show nonsense
 
-A counter here grows by what its sources grow by. A source that wraps or restarts at 0 does not take it down. A small step back is noise: it adds nothing, and the way up to the earlier maximum is not
-counted again. A reading outside these bounds is absurd: it adds nothing, and the total goes on from it. \`xen_exporter_resets_total\` counts restarts and absurd readings. The bounds are those of one
-CPU, vCPU or device, in the unit of the source; the growth may be that of five seconds more than have passed.
+A counter here grows by what its sources grow by. It does not go down when a source wraps or restarts at 0. A small step back is noise: it adds nothing, and the way up to the earlier maximum is not
+counted again. Up to ${noiseShare * 100} % of the earlier reading is always noise, because a source that restarts begins at 0. A reading outside these bounds is absurd: it adds nothing, and the total goes on from it, or from the reading
+before it if the source returns there. A counter of 32 bits has wrapped only if it was above 2^31. \`xen_exporter_resets_total\` counts restarts and absurd readings. The bounds are those of one CPU, vCPU or
+device, in the unit of the source. The growth may be that of five seconds more than have passed.
 
 ${boundsTable()}
 `;
