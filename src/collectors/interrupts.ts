@@ -1,5 +1,5 @@
 import { bounds } from '../metrics/bounds.ts';
-import { judgeTogether, mostGrowth, type Suspect } from '../metrics/counter-step.ts';
+import { judgeTogether, mostGrowth, type CounterSource, type Suspect } from '../metrics/counter-step.ts';
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
@@ -65,24 +65,38 @@ const grownTo = <Numbers extends Uint32Array | Float64Array>(numbers: Numbers, l
   return grown;
 };
 
-/** A row as it was read last. Its counters are 32 bits wide, wrap, and begin anew when their device is reconnected. */
+// Their numbers are given to another device once they are freed, and then they count from 0. The number of a physical interrupt stays that of its
+// line: drivers that share it come and go, and its counts stay.
+const dynamicKinds: ReadonlySet<string> = new Set(['event', 'virq', 'ipi']);
+
+/** A row as it was read last, of one number and action. Its counters are 32 bits wide, wrap, and restart when their device is reconnected. */
 class Row {
+  readonly action: string;
   readonly source: EventSource | 'callbacks';
   readonly netfront: NetfrontQueue | undefined;
   readonly netback: NetbackQueue | undefined;
   /** Rows of the same device restart together. */
   readonly device: string;
   last = new Uint32Array(0);
-  /** CPUs whose last reading was absurd. */
-  readonly doubtful = new Set<number>();
+  /** When it was read last; undefined before the first time, because then all that it has counted counts. */
+  readAt: number | undefined;
+  /** The counts of CPUs that had an absurd reading. */
+  readonly inDoubt = new Map<number, CounterSource>();
   #growth = 0;
 
-  /** `key` tells the row from all others, at all times: the number alone will not do, for a freed one is given to another device. */
-  constructor(key: string, { label, kind, action }: InterruptRow, devices: NetworkDevices) {
+  constructor({ label, kind, action }: InterruptRow, devices: NetworkDevices) {
+    this.action = action;
     this.source = label === 'HYP' ? 'callbacks' : eventSource(kind, action, devices);
     this.netfront = this.source === 'netfront' ? netfrontQueue(action, devices) : undefined;
     this.netback = this.source === 'netback' ? netbackQueue(action, devices) : undefined;
-    this.device = this.netfront ? `netfront ${this.netfront.vif}` : (this.netback?.vif.name ?? key);
+    this.device = this.netfront ? `netfront ${this.netfront.vif}` : (this.netback?.vif.name ?? `${label} ${action}`);
+  }
+
+  /** Continues the counts of the same interrupt under another action. */
+  continueFrom({ last, readAt, inDoubt }: Row): void {
+    this.last = last;
+    this.readAt = readAt;
+    for (const [cpu, source] of inDoubt) this.inDoubt.set(cpu, source);
   }
 
   grow(growth: number): void {
@@ -111,34 +125,40 @@ class EventTotals {
   cpus: readonly number[] = [];
   /** Counts of the last reading that did not continue from the ones before. */
   resets = 0;
-  #rows = new Map<string, Row>();
-  #readAt = 0;
+  /** By number. Rows that are gone stay, because they may come back with their counts. */
+  readonly #rows = new Map<string, Row>();
 
-  /** Takes a reading of the file at `now` (monotonic seconds); returns its rows. Throws ParseError. */
+  /** Takes a reading of the file at `now` (monotonic seconds); returns its rows. Throws ParseError, and then the rows before the error are read. */
   read(bytes: Uint8Array, devices: NetworkDevices, now: number): Iterable<Row> {
-    const rows = new Map<string, Row>();
+    const rows: Row[] = [];
     const suspects: SuspectCount[] = [];
-    const most = mostGrowth(bounds.events.perSecond, this.#readAt, now);
     parseInterrupts(bytes, (reading) => {
-      const key = `${reading.label} ${reading.action}`;
-      const known = this.#rows.get(key);
-      const row = known ?? new Row(key, reading, devices);
-      rows.set(key, row);
+      const row = this.#rowOf(reading, devices);
+      rows.push(row);
       this.cpus = reading.cpus;
-      // All that a row has counted before it was first seen counts.
-      this.#grow(row, reading, known ? most : Infinity, now, suspects);
+      this.#grow(row, reading, now, suspects);
     });
-    this.#rows = rows;
     this.#judge(suspects);
-    this.#readAt = now;
-    return rows.values();
+    return rows;
   }
 
-  #grow(row: Row, { cpus, counts }: InterruptRow, most: number, now: number, suspects: SuspectCount[]): void {
+  #rowOf(reading: InterruptRow, devices: NetworkDevices): Row {
+    const known = this.#rows.get(reading.label);
+    if (known?.action === reading.action) return known;
+    const row = new Row(reading, devices);
+    if (known && !dynamicKinds.has(reading.kind)) row.continueFrom(known);
+    this.#rows.set(reading.label, row);
+    return row;
+  }
+
+  #grow(row: Row, { cpus, counts }: InterruptRow, now: number, suspects: SuspectCount[]): void {
     const length = (cpus.at(-1) ?? 0) + 1;
     const last = (row.last = grownTo(row.last, length));
     const perCpu = grownTo(this.bySource.get(row.source) ?? new Float64Array(0), length);
     this.bySource.set(row.source, perCpu);
+    const { inDoubt, readAt } = row;
+    const most = readAt === undefined ? Infinity : mostGrowth(bounds.events.perSecond, readAt, now);
+    row.readAt = now;
     for (let column = 0; column < cpus.length; column += 1) {
       const cpu = cpus[column]!;
       const count = counts[column]!;
@@ -146,13 +166,13 @@ class EventTotals {
       // Nearly all: hundreds of thousands of counts on a large host.
       if (count === high) continue;
       const growth = count - high;
-      if (growth < 0 || growth > most) {
-        const source = { high, at: this.#readAt, isDoubtful: row.doubtful.has(cpu) };
+      const known = inDoubt.size === 0 ? undefined : inDoubt.get(cpu);
+      if (known || growth < 0 || growth > most) {
+        const source = known ?? { high, at: readAt ?? now, isDoubtful: false };
         suspects.push({ row, cpu, source, device: row.device, reading: { now: count, at: now, ...eventCounter } });
         continue;
       }
       last[cpu] = count;
-      row.doubtful.delete(cpu);
       row.grow(growth);
       perCpu[cpu]! += growth;
     }
@@ -162,8 +182,8 @@ class EventTotals {
     this.resets = 0;
     judgeTogether(suspects, ({ row, cpu, source }, { growth, isReset }) => {
       row.last[cpu] = source.high;
-      if (source.isDoubtful) row.doubtful.add(cpu);
-      else row.doubtful.delete(cpu);
+      if (source.before || source.isDoubtful) row.inDoubt.set(cpu, source);
+      else row.inDoubt.delete(cpu);
       row.grow(growth);
       this.bySource.get(row.source)![cpu]! += growth;
       if (isReset) this.resets += 1;
