@@ -102,7 +102,7 @@ export class Judge {
         ? isOfVictim(each.domain) && causes.includes(each.cause ?? '')
         : trueTickets(expected).some(({ alert, domain }) => alert === each.alert && domain === each.domain);
     const pages = this.#notifications(begun, undone).filter(
-      (notification) => isPage(notification) && isOfVictim(notification.groupLabels['domain']),
+      (notification) => isPage(notification) && notification.alerts.some(({ labels }) => isOfVictim(labels['domain'])),
     );
     if (pages.length > 1) this.#progress(`${name}: more than one notification: ${JSON.stringify(pages)}`);
     return {

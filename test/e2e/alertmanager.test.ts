@@ -13,6 +13,9 @@ const firing = (alertname: string, labels: Record<string, string>) => {
   return { labels: { alertname, kind, severity, ...labels } };
 };
 
+/** The labels of a guest. */
+const guest = (host: string, domain: string) => ({ host, domain, uuid: `${domain} of ${host}` });
+
 const received = ({ notifications }: Alertmanager): string[] =>
   notifications
     .map(({ receiver, alerts: all }) => {
@@ -23,8 +26,8 @@ const received = ({ notifications }: Alertmanager): string[] =>
 
 test('a guest that suffers makes one notification, and mutes nobody else', async () => {
   await using alertmanager = await startAlertmanager(config);
-  const web = { host: 'dom0', domain: 'web' };
-  const namesake = { host: 'dom1', domain: 'web' };
+  const web = guest('dom0', 'web');
+  const namesake = guest('dom1', 'web');
   await alertmanager.post([
     firing('XenAcceptQueueOverflow', web),
     firing('XenAcceptThroughputCollapse', web),
@@ -53,6 +56,27 @@ test('a guest that suffers makes one notification, and mutes nobody else', async
   ]);
 });
 
+test('a guest that is renamed, and then moves, stays in its group, and mutes its causes', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const web = guest('dom0', 'web');
+  await alertmanager.post([firing('XenAcceptQueueOverflow', web)]);
+  await until('the page', () => alertmanager.notifications.length >= 1);
+  const later = [
+    { ...web, domain: 'shop' },
+    { ...web, domain: 'shop', host: 'dom1' },
+  ];
+  await alertmanager.post(
+    later.flatMap((each) => [firing('XenAcceptQueueOverflow', each), firing('XenVcpuStarved', each)]),
+  );
+  await until('all its alerts', () => alertmanager.notifications.some(({ alerts: all }) => all.length === 3));
+  const groups = new Set(alertmanager.notifications.map(({ groupLabels }) => JSON.stringify(groupLabels)));
+  expect([...groups]).toEqual([JSON.stringify({ uuid: web.uuid })]);
+  expect((await alertmanager.suppressed()).map(({ alertname }) => alertname)).toEqual([
+    'XenVcpuStarved',
+    'XenVcpuStarved',
+  ]);
+});
+
 test('a host that is down mutes the exporters of its guests, and a guest’s exporter nobody', async () => {
   await using alertmanager = await startAlertmanager(config);
   await alertmanager.post([
@@ -71,11 +95,11 @@ test('a host that is down mutes the exporters of its guests, and a guest’s exp
 
 test('a critical alert mutes what it is as a warning, of its own guest alone', async () => {
   await using alertmanager = await startAlertmanager(config);
-  const web = { host: 'dom0', domain: 'web' };
+  const web = guest('dom0', 'web');
   await alertmanager.post([
     firing('XenVifDropping', web),
     firing('XenVifDropping', { ...web, severity: 'critical' }),
-    firing('XenVifDropping', { host: 'dom0', domain: 'mail' }),
+    firing('XenVifDropping', guest('dom0', 'mail')),
     firing('XenVifDropping', {}),
   ]);
   await until('all notifications', () => alertmanager.notifications.length >= 3);
@@ -88,20 +112,18 @@ test('a critical alert mutes what it is as a warning, of its own guest alone', a
 
 test('every guest with a symptom makes one notification, from two Prometheus replicas too', async () => {
   await using alertmanager = await startAlertmanager(config);
-  const guests = ['dom0', 'dom1'].flatMap((host) => ['web', 'mail', 'db'].map((domain) => ({ host, domain })));
+  const guests = ['dom0', 'dom1'].flatMap((host) => ['web', 'mail', 'db'].map((domain) => guest(host, domain)));
   const ofGuest = alerts.filter(({ kind, about }) => kind !== 'meta' && about === 'guest');
   const all = guests.flatMap((guest) => ofGuest.map(({ name }) => firing(name, guest)));
   await alertmanager.post(all);
   await alertmanager.post(all.map((alert) => ({ ...alert, generatorURL: 'http://the-other-replica/' })));
   await until('all notifications', () => alertmanager.notifications.length >= guests.length);
   // And no more of them by the time at which one that came later is notified.
-  const late = { host: 'dom2', domain: 'late' };
+  const late = guest('dom2', 'late');
   await alertmanager.post([firing('XenAcceptQueueOverflow', late)]);
   await until('the late one', () =>
-    alertmanager.notifications.some(({ groupLabels }) => groupLabels['domain'] === late.domain),
+    alertmanager.notifications.some(({ groupLabels }) => groupLabels['uuid'] === late.uuid),
   );
-  const notified = alertmanager.notifications.map(
-    ({ receiver, groupLabels }) => `${receiver} ${groupLabels['domain']} ${groupLabels['host']}`,
-  );
-  expect(notified.sort()).toEqual([...guests, late].map(({ host, domain }) => `page ${domain} ${host}`).sort());
+  const notified = alertmanager.notifications.map(({ receiver, groupLabels }) => `${receiver} ${groupLabels['uuid']}`);
+  expect(notified.sort()).toEqual([...guests, late].map(({ uuid }) => `page ${uuid}`).sort());
 });
