@@ -26,15 +26,20 @@ const expositionOf = async (machine: ReturnType<typeof copiedHost>): Promise<str
 const onGuest = async (guest: Guest): Promise<Exposition> => parseExposition(await expositionOf(guestHost(guest)));
 const onHost = async (host: HostName): Promise<Exposition> => parseExposition(await expositionOf(hostOf(host)));
 
+const howToAccept = `The exposition differs from the one in test/fixtures/golden.
+If the change is intended, describe it in CHANGELOG.md and accept it with
+    npx vitest run --project unit golden interface --update
+`;
+
 describe('the golden expositions: a diff shows users what a change did to them', () => {
   const golden = (name: string): string => resolve(import.meta.dirname, '../fixtures/golden', `${name}.prom`);
 
   test.each(guests)('%s', async (guest) => {
-    await expect(await expositionOf(guestHost(guest))).toMatchFileSnapshot(golden(guest));
+    await expect(await expositionOf(guestHost(guest)), howToAccept).toMatchFileSnapshot(golden(guest));
   });
 
   test.each(hosts)('%s', async (host) => {
-    await expect(await expositionOf(hostOf(host))).toMatchFileSnapshot(golden(host));
+    await expect(await expositionOf(hostOf(host)), howToAccept).toMatchFileSnapshot(golden(host));
   });
 });
 
