@@ -67,8 +67,9 @@ export class SourcedCounter {
   readonly #gone = new Map<string, Total>();
   #suspects: SuspectOfTotal[] = [];
   #resets = 0;
-  /** Number of the flush to come. */
+  /** Number of the round to come. A round ends with a flush, if any series was fed: while nothing can be read, nothing is forgotten. */
   #round = 0;
+  #isFed = false;
 
   constructor(descriptor: Descriptor) {
     this.#descriptor = descriptor;
@@ -119,13 +120,15 @@ export class SourcedCounter {
   }
 
   /**
-   * Adds a sample for each series that was fed since the last call to `out`; sources and series that were not fed for many calls are forgotten. Returns
+   * Adds a sample for each series that was fed since the last call to `out`; sources and series that were not fed for many calls, while others were, are forgotten. Returns
    * the number of readings that did not continue from the ones before.
    */
   flush(out: Families): number {
     this.#judge();
-    this.#forget(this.#sources);
-    this.#forget(this.#gone);
+    if (this.#isFed) {
+      this.#forget(this.#sources);
+      this.#forget(this.#gone);
+    }
     for (const [labels, total] of this.#totals) {
       if (total.round !== this.#round) {
         this.#totals.delete(labels);
@@ -134,7 +137,8 @@ export class SourcedCounter {
         out.add(this.#descriptor, labels, total.value / total.unitsPer);
       }
     }
-    this.#round += 1;
+    if (this.#isFed) this.#round += 1;
+    this.#isFed = false;
     const resets = this.#resets;
     this.#resets = 0;
     return resets;
@@ -174,6 +178,7 @@ export class SourcedCounter {
     let total = this.#totals.get(labels);
     if (!total) this.#totals.set(labels, (total = this.#takeGone(labels)));
     total.round = this.#round;
+    this.#isFed = true;
     return total;
   }
 

@@ -94,12 +94,18 @@ describe('the sources of a device', () => {
 });
 
 describe('a series without a source', () => {
-  /** One that read 100 and is then left alone for so many scrapes. */
-  const left = (scrapesLeft: number, source?: string): Scrapes => {
+  /** One that read 100 and is then left alone for so many scrapes, of which another one is read in all or in none. */
+  const left = (scrapesLeft: number, source?: string, isOtherRead = true): Scrapes => {
     const scrapes = new Scrapes();
     const of = source === undefined ? {} : { source };
     scrapes.feed({ ...of, reads: 100 });
-    for (let i = 0; i < scrapesLeft; i += 1) expect(scrapes.feed({ ...of, reads: undefined })).toBeUndefined();
+    for (let i = 0; i < scrapesLeft; i += 1) {
+      const values = scrapes.scrape((out) => {
+        out.counter(events, out.labels(events.labels, 'web'), { ...of, reads: undefined });
+        if (isOtherRead) out.counter(events, out.labels(events.labels, 'another'), { source: 'another', reads: 1 });
+      });
+      expect(values['xen_events_total web']).toBeUndefined();
+    }
     return scrapes;
   };
 
@@ -109,6 +115,10 @@ describe('a series without a source', () => {
 
   test('goes on also with another source', () => {
     expect(left(10, 'q0').feed({ source: 'of another domid', reads: 20 })).toBe(120);
+  });
+
+  test.each([undefined, 'q0'])('is not forgotten while nothing can be read (its source is %s)', (source) => {
+    expect(left(200, source, false).feed({ source: 'of another domid', reads: 20 })).toBe(120);
   });
 
   test('begins at its first reading after long', () => {
