@@ -1,6 +1,6 @@
 import { bounds } from '../metrics/bounds.ts';
 import { Unavailable } from '../host/unavailable.ts';
-import { parseInteger } from '../formats/integer.ts';
+import { parseCounterFile, parseInteger } from '../formats/integer.ts';
 import { parseDpctlShow } from '../formats/ovs-dpctl-show.ts';
 import { parseConntrackStat } from '../formats/proc-net-stat-nf-conntrack.ts';
 import type { FileTree } from '../host/file-tree.ts';
@@ -127,10 +127,11 @@ export const uplink = defineCollector({
       out.gauge(metrics.conntrackLimit, noLabels, setting('nf_conntrack_max'));
       const perCpu = parsedCachedIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
       for (const [cpu, counts] of (perCpu ?? []).entries()) {
-        const source = String(cpu);
-        out.counter(metrics.conntrackDrops, noLabels, { source, reads: counts.drops });
-        out.counter(metrics.conntrackEarlyDrops, noLabels, { source, reads: counts.earlyDrops });
-        out.counter(metrics.conntrackInsertFailed, noLabels, { source, reads: counts.insertFailed });
+        // All CPUs' counts restart together, with their network namespace or module.
+        const from = { source: String(cpu), device: 'conntrack' };
+        out.counter(metrics.conntrackDrops, noLabels, { ...from, reads: counts.drops });
+        out.counter(metrics.conntrackEarlyDrops, noLabels, { ...from, reads: counts.earlyDrops });
+        out.counter(metrics.conntrackInsertFailed, noLabels, { ...from, reads: counts.insertFailed });
       }
     };
 
@@ -149,7 +150,7 @@ export const uplink = defineCollector({
         for (const card of networkCards(sysfs)) {
           const labels = out.labels(deviceLabel, card);
           for (const { file, metric } of cardCounters) {
-            const reads = parsedCachedIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseInteger);
+            const reads = parsedCachedIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseCounterFile);
             out.counter(metric, labels, { reads });
           }
         }

@@ -1,4 +1,4 @@
-import { parseInteger } from '../formats/integer.ts';
+import { parseCounterFile } from '../formats/integer.ts';
 import { bounds, type Bounds } from '../metrics/bounds.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
@@ -76,7 +76,7 @@ export const vbd = defineCollector({
           if (owner === undefined) continue;
           const labels = out.labels(vbdLabels, owner.label, device);
           for (const { file, unitsPer = 1, metric } of metrics) {
-            const reads = parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseInteger);
+            const reads = parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseCounterFile);
             out.counter(metric, labels, { source: name, reads, unitsPer });
           }
         }

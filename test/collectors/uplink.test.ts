@@ -39,6 +39,7 @@ describe('network cards', () => {
       return (await collect(collector, host)).value('xen_uplink_receive_missed_total', { device: 'eth0' });
     };
     expect([await missed('7\n'), await missed('2\n')]).toEqual([7, 9]);
+    expect([await missed('18446744073709551606\n'), await missed('3\n')]).toEqual([9, 10]);
   });
 
   test("a guest's netfront device is none", () => {
@@ -91,6 +92,14 @@ describe('connection tracking', () => {
     expect((await pageWith(collector))[2]).toBe(2 ** 33 - 3);
     tree.write({ 'proc/net/stat/nf_conntrack': stat({ drop: ['00000001', 'ffffffff'] }) });
     expect((await pageWith(collector))[2]).toBe(2 ** 33);
+  });
+
+  test('CPUs that restart together did not wrap', async () => {
+    const collector = createCollector(uplink, host);
+    tree.write({ 'proc/net/stat/nf_conntrack': stat({ drop: ['ffffff00', 'fffffe00'] }) });
+    const before = (await pageWith(collector))[2]!;
+    tree.write({ 'proc/net/stat/nf_conntrack': stat({ drop: ['00000001', '00000002'] }) });
+    expect((await pageWith(collector))[2]).toBe(before + 3);
   });
 
   test('absent where nothing tracks connections', async () => {

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { vbd } from '../../src/collectors/vbd.ts';
-import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
+import { collect, createCollector, resetsOf, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 
@@ -65,6 +65,17 @@ test('a device that reconnects counts from 0, and its series go on', async () =>
   expect(await values()).toEqual([610, 67634 * 512]);
   tree.write({ [`${statistics}/rd_req`]: '5\n', [`${statistics}/rd_sect`]: '40\n' });
   expect(await values()).toEqual([615, (67634 + 40) * 512]);
+});
+
+test.each(['-10', '18446744073709551606'])('a statistic of %s costs no other one, and adds nothing', async (absurd) => {
+  const before = await ofDomu1();
+  for (const text of [absurd, absurd]) {
+    tree.write({ [`${statistics}/rd_req`]: `${text}\n` });
+    expect(await ofDomu1()).toEqual(before);
+  }
+  expect(resetsOf(collector)).toBeGreaterThan(0);
+  tree.write({ [`${statistics}/rd_req`]: '611\n' });
+  expect((await ofDomu1())['xen_vbd_read_requests_total']).toBe(611);
 });
 
 test('where no block device is served it says so', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseCounter, parseInteger } from '../../src/formats/integer.ts';
+import { parseCounter, parseCounterFile, parseInteger } from '../../src/formats/integer.ts';
 import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
@@ -28,6 +28,18 @@ test.each([
   ['<denied>', 'expected an integer, found "<denied>"'],
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseInteger(text))).toBe(`ParseError: ${message}`);
+});
+
+test.each([
+  ['4096\n', 4096],
+  ['18446744073709551606\n', 2 ** 64],
+  ['-10\n', -10],
+])('reads the counter %j, whether or not it is plausible', (text, value) => {
+  expect(parseCounterFile(text)).toBe(value);
+});
+
+test.each(['', '0x10\n', '1 2\n', '100000000000000000000\n' + '0', '<denied>'])('refuses %j as a counter', (text) => {
+  expect(thrownBy(() => parseCounterFile(text))).toMatch(/^ParseError: expected an integer, found /);
 });
 
 test('rounds counters beyond 2^53', () => {
