@@ -30,6 +30,16 @@ test('drops go on when the server is restarted: the cookie tells', () => {
   expect(only(queues).drops).toBe(115);
 });
 
+test('a socket that a reading lacks keeps its counters', () => {
+  const queues = new AcceptQueues();
+  queues.observe([socket({ id: 1, drops: 100 }), socket({ id: 2, drops: 7 })], 0);
+  queues.observe([socket({ id: 2, drops: 7 })], 0);
+  queues.observe([socket({ id: 1, drops: 101 }), socket({ id: 2, drops: 7 })], 0);
+  expect(only(queues).drops).toBe(108);
+  for (const readings of [[], [socket({ id: 1, drops: 102 })]]) queues.observe(readings, 0);
+  expect(only(queues).drops).toBe(109);
+});
+
 test('drops go on over 2^32', () => {
   const queues = new AcceptQueues();
   queues.observe([socket({ drops: 2 ** 32 - 1 })], 0);

@@ -43,9 +43,10 @@ test('without a sampler there are no sampled metrics', async () => {
   }
 });
 
-test('limits and drops of ss are used until they are three intervals old', async () => {
+/** A collector of a guest, where ss prints `details` of the listener on port 8080, and what the collector exports of its limit and drops. */
+const withSs = (details: string) => {
   const clock = fakeClock();
-  const output = 'LISTEN 9 8 0.0.0.0:8080 0.0.0.0:* ino:11083 sk:1 <->\n\t skmem:(r0,rb1,t0,tb1,f0,w0,o0,bl0,d12407)\n';
+  const output = `LISTEN 9 8 0.0.0.0:8080 0.0.0.0:*${details} <->\n\t skmem:(r0,rb1,t0,tb1,f0,w0,o0,bl0,d12407)\n`;
   const host = {
     ...guestHost('pv-storm'),
     clock,
@@ -60,12 +61,26 @@ test('limits and drops of ss are used until they are three intervals old', async
     const page = await collect(collector, host);
     return ['accept_queue_limit', 'drops_total'].map((name) => page.value(`xen_listener_${name}`, { port: '8080' }));
   };
+  return { clock, limits, runSs: () => collector.background![0]!.run() };
+};
+
+test('limits and drops of ss are used until they are three intervals old', async () => {
+  const { clock, limits, runSs } = withSs(' ino:13565 sk:1');
   expect(await limits()).toEqual([undefined, undefined]);
-  await collector.background![0]!.run();
+  await runSs();
   clock.advance(14);
   expect(await limits()).toEqual([8, 12407]);
   clock.advance(2);
   expect((await limits())[0]).toBeUndefined();
+});
+
+test.each([
+  ['', [8, 12407]],
+  [' ino:13564 sk:1', [undefined, undefined]],
+])('a row of ss (%j) is of the socket with its inode, or without one, with its address', async (details, expected) => {
+  const { limits, runSs } = withSs(details);
+  await runSs();
+  expect(await limits()).toEqual(expected);
 });
 
 test('an ss that prints something else is an error that names it', async () => {

@@ -34,7 +34,7 @@ interface SocketState {
   drops: CounterSource | undefined;
 }
 
-// Listeners that went away, whose counters wait for their return.
+// Listeners and sockets that went away, whose counters wait for their return.
 const maxGone = 1024;
 
 const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
@@ -56,6 +56,8 @@ const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
 /** Follows the accept queues of all listeners from one reading to the next. */
 export class AcceptQueues {
   #sockets = new Map<number, SocketState>();
+  /** Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there. */
+  readonly #missing = new Map<number, SocketState>();
   #resets = 0;
   /** Those that live and those that went away: `sockets` tells. */
   readonly #listeners = new Map<string, Listener>();
@@ -86,6 +88,7 @@ export class AcceptQueues {
       sockets.set(reading.id, socket);
       if (update(socket, reading, at).isReset) this.#resets += 1;
     }
+    for (const [id, socket] of this.#sockets) if (!sockets.has(id)) this.#missing.set(id, socket);
     this.#sockets = sockets;
     this.#evict();
   }
@@ -108,10 +111,17 @@ export class AcceptQueues {
     const key = addressKey(reading);
     const listener = this.#listeners.get(key) ?? newListener(reading);
     this.#listeners.set(key, listener);
+    const missing = this.#missing.get(reading.id);
+    this.#missing.delete(reading.id);
+    if (missing?.listener === listener) return missing;
     return { listener, length: 0, drops: undefined };
   }
 
   #evict(): void {
+    for (const id of this.#missing.keys()) {
+      if (this.#missing.size <= maxGone) break;
+      this.#missing.delete(id);
+    }
     let gone = 0;
     for (const { sockets } of this.#listeners.values()) gone += sockets === 0 ? 1 : 0;
     for (const [key, { sockets }] of this.#listeners) {

@@ -25,13 +25,16 @@ const readTables = (procfs: FileTree): ListenerSocket[] => [
   ...(unlessMissing(() => readTable(procfs, 'net/tcp6', 'ipv6')) ?? []),
 ];
 
-/** What ss said of each socket, by inode, and where it names no inode, by address: only if one socket alone has the address. */
+/**
+ * What ss reported of each socket, by inode. Rows without an inode are found by address, if no other row has it. Rows with an inode are not, because the
+ * socket that has their address now may be that of a server which restarted since.
+ */
 const indexOf = (rows: readonly SsListener[]) => {
   const byInode = new Map(rows.map((row) => [row.inode, row]));
   const byAddress = new Map<string, SsListener | undefined>();
   for (const row of rows) {
     const key = addressKey(row);
-    byAddress.set(key, byAddress.has(key) ? undefined : row);
+    byAddress.set(key, byAddress.has(key) || row.inode !== undefined ? undefined : row);
   }
   return (socket: ListenerSocket): SsListener | undefined =>
     byInode.get(socket.id) ?? byAddress.get(addressKey(socket));
