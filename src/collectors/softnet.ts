@@ -1,8 +1,10 @@
-import { parseSoftnetStat } from '../formats/proc-net-softnet-stat.ts';
+import { parseCpuList } from '../formats/cpu-list.ts';
+import { parseSoftnetStat, type SoftnetCpu } from '../formats/proc-net-softnet-stat.ts';
+import type { FileTree } from '../host/file-tree.ts';
 import { bounds } from '../metrics/bounds.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { needs, parsed } from '../sources/parsed.ts';
+import { needs, parsed, parsedIfAny } from '../sources/parsed.ts';
 
 const file = 'net/softnet_stat';
 const cpuLabel = ['cpu'] as const;
@@ -32,6 +34,20 @@ const metrics = {
   }),
 };
 
+const onlineFile = 'devices/system/cpu/online';
+
+/** The number of each row's CPU; before Linux 5.10 that of the CPU online in its place. Throws Error while a CPU goes or comes. */
+const cpusOf = (rows: readonly SoftnetCpu[], sysfs: FileTree): (number | undefined)[] => {
+  if (rows[0]?.cpu !== undefined) return rows.map(({ cpu }) => cpu);
+  const online = parsedIfAny(sysfs, onlineFile, parseCpuList) ?? [...rows.keys()];
+  if (online.length !== rows.length) {
+    throw new Error(
+      `${sysfs.path(onlineFile)}: expected ${rows.length} CPUs, as many as rows of ${file}, found ${online.length}`,
+    );
+  }
+  return online;
+};
+
 /** The kernel's own receive path, between driver and TCP. */
 export const softnet = defineCollector({
   name: 'softnet',
@@ -43,8 +59,10 @@ export const softnet = defineCollector({
   create: ({ host: { procfs } }) => ({
     availability: () => needs(procfs, file),
     collect: ({ host, out }) => {
-      for (const row of parsed(host.procfs, file, parseSoftnetStat)) {
-        const labels = out.labels(cpuLabel, row.cpu);
+      const rows = parsed(host.procfs, file, parseSoftnetStat);
+      const cpus = cpusOf(rows, host.sysfs);
+      for (const [i, row] of rows.entries()) {
+        const labels = out.labels(cpuLabel, String(cpus[i]));
         out.counter(metrics.processed, labels, { reads: row.processed });
         out.counter(metrics.dropped, labels, { reads: row.dropped });
         out.counter(metrics.squeezed, labels, { reads: row.timeSqueezed });

@@ -2,8 +2,8 @@ import { ParseError, quote } from './parse-error.ts';
 
 /** One CPU's share of receiving packets. The counters are u32 and wrap. */
 export interface SoftnetCpu {
-  /** Number of the CPU. */
-  cpu: string;
+  /** Number of the CPU. Absent before Linux 5.10: rows are those of the CPUs that are online, in their order. */
+  cpu?: number;
   /** Packets that this CPU received. Counter. */
   processed: number;
   /** Packets dropped because this CPU's backlog was full (net.core.netdev_max_backlog). Counter. */
@@ -19,16 +19,16 @@ const cpuColumn = 12;
 // Nine in Linux 2.6, thirteen since 5.10, and by now fifteen.
 const oldestColumns = 9;
 
-const parseRow = (line: string, row: number): SoftnetCpu => {
+const parseRow = (line: string): SoftnetCpu => {
   const columns = line.split(' ');
   if (columns.length < oldestColumns || !columns.every((column) => /^[0-9a-f]{8}$/.test(column))) {
     throw new ParseError(`at least ${oldestColumns} numbers of eight hex digits`, quote(line, 'an empty line'));
   }
   const values = columns.map((column) => Number.parseInt(column, 16));
   const backlog = values[backlogColumn];
+  const cpu = values[cpuColumn];
   return {
-    // Before 5.10 the file does not say which CPUs are offline; behind one of those the numbers are too low.
-    cpu: String(values[cpuColumn] ?? row),
+    ...(cpu !== undefined && { cpu }),
     processed: values[0]!,
     dropped: values[1]!,
     timeSqueezed: values[2]!,
@@ -41,5 +41,5 @@ export const parseSoftnetStat = (text: string): SoftnetCpu[] => {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   if (lines.length === 0) throw new ParseError('a line of hex numbers per CPU', quote(text));
-  return lines.map(parseRow);
+  return lines.map((line) => parseRow(line));
 };

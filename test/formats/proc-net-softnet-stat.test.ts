@@ -5,8 +5,8 @@ import { thrownBy } from './thrown-by.ts';
 
 test('reads the vCPUs of a guest: all packets come in on the first', () => {
   expect(parseSoftnetStat(readText('guests/pv-storm/proc/net/softnet_stat'))).toEqual([
-    { cpu: '0', processed: 11393, dropped: 0, timeSqueezed: 134, backlog: 0 },
-    { cpu: '1', processed: 3, dropped: 0, timeSqueezed: 1, backlog: 0 },
+    { cpu: 0, processed: 11393, dropped: 0, timeSqueezed: 134, backlog: 0 },
+    { cpu: 1, processed: 3, dropped: 0, timeSqueezed: 1, backlog: 0 },
   ]);
 });
 
@@ -15,14 +15,14 @@ test('reads the fifteen columns of newer kernels; the thirteenth is the number o
     parseSoftnetStat(
       'ffffffff 00000002 00000003 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000007 0000000a 00000004 00000003\n',
     ),
-  ).toEqual([{ cpu: '10', processed: 4294967295, dropped: 2, timeSqueezed: 3, backlog: 7 }]);
+  ).toEqual([{ cpu: 10, processed: 4294967295, dropped: 2, timeSqueezed: 3, backlog: 7 }]);
 });
 
 test('before Linux 5.10 rows have no number and no backlog', () => {
   const row = '00000001 00000002 00000003 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n';
   expect(parseSoftnetStat(row + row)).toEqual([
-    { cpu: '0', processed: 1, dropped: 2, timeSqueezed: 3 },
-    { cpu: '1', processed: 1, dropped: 2, timeSqueezed: 3 },
+    { processed: 1, dropped: 2, timeSqueezed: 3 },
+    { processed: 1, dropped: 2, timeSqueezed: 3 },
   ]);
 });
 
