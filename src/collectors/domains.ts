@@ -174,7 +174,8 @@ export const domains = defineCollector({
           out.counter(metrics.cpuSeconds, labels, {
             source: String(domid),
             reads: tenths(cpuSeconds),
-            at: xl.domains.takenAt,
+            at: xl.domains.taken?.at,
+            took: xl.domains.taken?.took,
             count: Math.max(1, onlineVcpus),
             unitsPer: tenthsPerSecond,
           });
@@ -182,7 +183,8 @@ export const domains = defineCollector({
             out.counter(metrics.vcpuSeconds, out.labels(metrics.vcpuSeconds.labels, domain, String(vcpu)), {
               source: `${domid} ${vcpu}`,
               reads: tenths(cpuSeconds),
-              at: vcpus.takenAt,
+              at: vcpus.taken?.at,
+              took: vcpus.taken?.took,
               unitsPer: tenthsPerSecond,
             });
           }

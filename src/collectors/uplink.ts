@@ -157,7 +157,7 @@ export const uplink = defineCollector({
         addConntrack(procfs, out);
         for (const { datapath, lost } of datapaths?.fresh ?? []) {
           const labels = out.labels(metrics.ovsLost.labels, datapath);
-          out.counter(metrics.ovsLost, labels, { reads: lost, at: datapaths?.takenAt });
+          out.counter(metrics.ovsLost, labels, { reads: lost, at: datapaths?.taken?.at, took: datapaths?.taken?.took });
         }
       },
     };

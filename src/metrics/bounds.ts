@@ -7,6 +7,8 @@ export interface Bounds {
   readonly stepBack: number;
   /** Largest growth per second of monotonic time. */
   readonly perSecond: number;
+  /** The source counts a span of time when it ends: the growth after it stood still may be that of the whole time. */
+  readonly countsAtEnd?: true;
 }
 
 /**
@@ -22,8 +24,10 @@ export const bounds = {
   cpuTicks: { stepBack: 1000, perSecond: 100 },
   /** Tenths of a second in which one vCPU ran. xl reads the vCPUs of a domain one after another. */
   vcpuTenths: { stepBack: 10, perSecond: 10 },
-  /** Nanoseconds that one thread ran or waited (schedstat). */
+  /** Nanoseconds that one thread ran (schedstat). */
   threadNanoseconds: { stepBack: 0, perSecond: 1e9 },
+  /** Nanoseconds that one thread waited for a CPU (schedstat). The kernel counts a wait when the thread gets to run. */
+  threadWaitNanoseconds: { stepBack: 0, perSecond: 1e9, countsAtEnd: true },
   /** Seconds of one thing that lasts, such as a full queue, in a state. */
   seconds: { stepBack: 1, perSecond: 1 },
   /** Packets of one device. */

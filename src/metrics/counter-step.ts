@@ -7,7 +7,7 @@ export type CounterWidth = 'u32' | 'u64';
 interface CounterBase {
   /** The highest reading since its base: what was counted up to. */
   high: number;
-  /** When it was read last, in seconds of monotonic time. */
+  /** When it was read last, or when that reading began, in seconds of monotonic time. */
   at: number;
 }
 

@@ -23,6 +23,8 @@ export interface SourceReading {
   readonly device?: string;
   /** When it was taken, in seconds of monotonic time; in this scrape where it is not given. */
   readonly at?: number | undefined;
+  /** How many seconds before `at` the reading began, if it was not taken at once. */
+  readonly took?: number | undefined;
   /** Of how many CPUs, vCPUs or the like it is the sum; the bounds are those of one. */
   readonly count?: number;
   /** How many of its units make one of the metric's; 'unknown' keeps the series back until it is known. */
@@ -36,6 +38,10 @@ interface SuspectOfTotal extends Suspect {
 interface Source extends CounterSource {
   /** The round in which it was read last. */
   round: number;
+  /** Of how many CPUs, vCPUs or the like the last reading was the sum. */
+  count: number;
+  /** How many seconds before its end that reading began. */
+  took: number;
 }
 
 interface Total {
@@ -84,14 +90,13 @@ export class SourcedCounter {
     total.unitsPer = unitsPer;
     const source = name === undefined ? total.own : this.#sources.get(name);
     if (source) {
-      const growth = this.#stepForward(source, reads, given, now);
-      if (growth !== undefined) total.value += growth;
+      const reading = this.#continue(source, reads, given, now);
+      if (typeof reading === 'number') total.value += reading;
       else {
-        const reading = this.#readingOf(reads, given, now);
         this.#suspects.push({ total, source, device: given.device ?? source, reading });
       }
     } else {
-      const [begun, step] = this.#begin(this.#readingOf(reads, given, now));
+      const [begun, step] = this.#begin(reads, given, now);
       if (name === undefined) total.own = begun;
       else this.#sources.set(name, begun);
       total.value += this.#count(step);
@@ -102,14 +107,12 @@ export class SourcedCounter {
   growthOf(given: SourceReading & { readonly source: string; readonly reads: number }, now: number): number {
     const source = this.#sources.get(given.source);
     if (!source) {
-      const [begun, step] = this.#begin(this.#readingOf(given.reads, given, now));
+      const [begun, step] = this.#begin(given.reads, given, now);
       this.#sources.set(given.source, begun);
       return this.#count(step);
     }
-    return (
-      this.#stepForward(source, given.reads, given, now) ??
-      this.#count(judgeStep(source, this.#readingOf(given.reads, given, now), false))
-    );
+    const reading = this.#continue(source, given.reads, given, now);
+    return typeof reading === 'number' ? reading : this.#count(judgeStep(source, reading, false));
   }
 
   /** Adds growth to a series. */
@@ -149,19 +152,30 @@ export class SourcedCounter {
     this.#suspects = [];
   }
 
-  #stepForward(source: Source, reads: number, { at, count = 1 }: SourceReading, scrape: number): number | undefined {
+  /** Growth of a source that goes forward as its bounds allow, otherwise its reading, which has to be judged. */
+  #continue(source: Source, reads: number, given: SourceReading, scrape: number): number | CounterReading {
+    const { at = scrape, count = 1, took = 0 } = given;
+    // What it has grown by may have been counted on as many CPUs as there were, and at any time since the last reading began.
+    const mostCount = Math.max(count, source.count);
+    const readAt = source.at - source.took;
+    source.at = readAt;
     source.round = this.#round;
-    return stepForward(source, reads, at ?? scrape, this.#bounds.perSecond * count);
+    source.count = count;
+    source.took = took;
+    const growth = stepForward(source, reads, at, this.#bounds.perSecond * mostCount);
+    if (growth === 0 && this.#bounds.countsAtEnd) source.at = readAt + took;
+    return growth ?? this.#readingOf(reads, at, mostCount);
   }
 
-  #readingOf(now: number, { at, count = 1 }: SourceReading, scrape: number): CounterReading {
+  #readingOf(now: number, at: number, count: number): CounterReading {
     const { wraps: width }: Partial<CounterDescriptor> = this.#descriptor;
-    return { now, at: at ?? scrape, bounds: this.#bounds, count, width };
+    return { now, at, bounds: this.#bounds, count, width };
   }
 
-  #begin(reading: CounterReading): [Source, CounterStep] {
-    const [source, step] = firstStep(reading);
-    return [{ ...source, round: this.#round }, step];
+  #begin(reads: number, given: SourceReading, scrape: number): [Source, CounterStep] {
+    const { at = scrape, count = 1, took = 0 } = given;
+    const [source, step] = firstStep(this.#readingOf(reads, at, count));
+    return [{ ...source, round: this.#round, count, took }, step];
   }
 
   #count({ growth, isReset }: CounterStep): number {

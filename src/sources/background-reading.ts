@@ -19,7 +19,7 @@ export class BackgroundReading<Reading> implements BackgroundTask {
   readonly #clock: Clock;
   readonly #read: () => Promise<Reading>;
   readonly #freshSeconds: number;
-  #last: { reading: Reading; at: number } | undefined;
+  #last: { reading: Reading; at: number; took: number } | undefined;
   #runNow: (() => void) | undefined;
   #hasFailed = false;
 
@@ -32,8 +32,10 @@ export class BackgroundReading<Reading> implements BackgroundTask {
 
   async run(): Promise<void> {
     try {
+      const began = this.#clock.monotonicSeconds();
       const reading = await this.#read();
-      this.#last = { reading, at: this.#clock.monotonicSeconds() };
+      const at = this.#clock.monotonicSeconds();
+      this.#last = { reading, at, took: at - began };
       this.#hasFailed = false;
     } catch (error) {
       this.#hasFailed = true;
@@ -61,9 +63,9 @@ export class BackgroundReading<Reading> implements BackgroundTask {
     return this.#clock.monotonicSeconds() - this.#last.at > this.#freshSeconds ? undefined : this.#last.reading;
   }
 
-  /** When the last good reading was taken, in seconds of monotonic time. */
-  get takenAt(): number | undefined {
-    return this.#last?.at;
+  /** When the last good reading ended, in seconds of monotonic time, and for how many seconds it took; for readings of counters. */
+  get taken(): { readonly at: number; readonly took: number } | undefined {
+    return this.#last;
   }
 
   /** The last good reading, however old it is. */

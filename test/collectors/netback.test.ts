@@ -190,6 +190,18 @@ describe('pressure is integrated over time', () => {
     expect(await seconds(each!, { queue: '1' })).toEqual(near(0.5));
   });
 
+  test('of rare samples, between which it is scraped', async () => {
+    const collector = await start();
+    tree.write({ [ringFile(0)]: pressed });
+    collector.sampler!.sample();
+    for (let i = 0; i < 12; i += 1) {
+      if (i > 0 && i % 4 === 0) collector.sampler!.sample();
+      await collect(collector, host);
+      host.clock.advance(5);
+    }
+    expect(await seconds(collector)).toEqual([40, 40, 40, 40]);
+  });
+
   test('time in which a vif could not be read stands for nothing', async () => {
     const collector = await start();
     tree.write({ [ringFile(0)]: pressed, [ringFile(1)]: pressed });

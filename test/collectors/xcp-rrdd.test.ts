@@ -6,7 +6,7 @@ import type { Host } from '../../src/host/host.ts';
 import { type Datasource, type Deviations, xcpRrddFile } from '../../tools/lib/xcp-rrdd-file.ts';
 import { collect, createCollector, resetsOf, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
-import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
+import { fakeClock, fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 import { hostOf } from '../../tools/lib/hosts.ts';
 
 // domu1 and domu2 of test/fixtures/hosts/credit-storm, and one that is not there.
@@ -69,6 +69,24 @@ test('the six states of the VMs that xl lists, by their names; those of a VM tha
   write(tree, [...ofVm(domu1, 0.5)], {}, now + 5);
   expect(seriesOf(await collect(collector, host))).toEqual({ domu1: [30.5, 32.5, 34.5, 36.5, 38.5, 40.5] });
   expect(resetsOf(collector)).toBe(6);
+});
+
+test('time that passed while xcp-rrdd stood still counts', async () => {
+  using tree = new TempTree();
+  const host = fakeHost(tree.root, { clock: fakeClock() });
+  const clock = host.clock as ReturnType<typeof fakeClock>;
+  const collector = createCollector(xcpRrdd, host);
+  const blocked = async () => seriesOf(await collect(collector, host))[`uuid:${domu1}`]![3];
+  write(tree, ofVm(domu1, 0));
+  expect(await blocked()).toBe(3);
+  for (let i = 0; i < 3; i += 1) {
+    clock.advance(15);
+    expect(await blocked()).toBe(3);
+  }
+  clock.advance(13);
+  write(tree, ofVm(domu1, 58), {}, now + 58);
+  expect(await blocked()).toBe(61);
+  expect(resetsOf(collector)).toBe(0);
 });
 
 test('where xl cannot be asked VMs go by their uuid', async () => {

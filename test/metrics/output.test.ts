@@ -73,6 +73,36 @@ test('bounds are those of one: of as many as there are where a reading is their 
   expect(scrapes.feed({ reads: 6 * most, count: 4 })).toBe(3 * most);
 });
 
+test('growth may have been counted on as many as there were before', () => {
+  const scrapes = new Scrapes();
+  scrapes.feed({ reads: 0, count: 16 });
+  const most = 16 * 5e6 * (15 + 5);
+  expect(scrapes.feed({ reads: most, count: 1 })).toBe(most);
+  expect(scrapes.feed({ reads: 2 * most, count: 1 })).toBe(most);
+});
+
+test('growth may be that of the time since the last reading began', () => {
+  const scrapes = new Scrapes();
+  const growth = 5e6 * (9 + 5 + 5);
+  scrapes.feed({ reads: 0, at: 9, took: 9 });
+  expect(scrapes.feed({ reads: growth, at: 14, took: 0 })).toBe(growth);
+  expect(scrapes.feed({ reads: 2 * growth, at: 19, took: 0 })).toBe(growth);
+});
+
+test('a time that is counted when it ends may be as long as the counter stood still', () => {
+  const waits = counter('xen_waits_total', {
+    meaning: 'Waits.',
+    labels: [],
+    source: 'here',
+    bounds: bounds.threadWaitNanoseconds,
+  });
+  const scrapes = new Scrapes();
+  const feed = (seconds: number) =>
+    scrapes.scrape((out) => out.counter(waits, out.labels(waits.labels), { reads: seconds * 1e9 }))['xen_waits_total'];
+  expect([0, 0, 0, 30, 30, 80].map(feed)).toEqual([0, 0, 0, 30e9, 30e9, 30e9]);
+  expect(scrapes.state.resets).toBe(1);
+});
+
 describe('the sources of a device', () => {
   const rows = (...reads: number[]): SourceReading[] =>
     reads.map((each, i) => ({ source: `row ${i}`, device: 'vif0', reads: each }));

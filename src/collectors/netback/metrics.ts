@@ -80,7 +80,7 @@ export const metrics = {
     labels: threadLabels,
     ...schedstat,
     wraps: 'u64',
-    bounds: bounds.threadNanoseconds,
+    bounds: bounds.threadWaitNanoseconds,
   }),
   slots: gauge('xen_netback_ring_slots', {
     meaning: 'Slots of each ring.',

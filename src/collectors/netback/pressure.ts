@@ -56,7 +56,8 @@ export class PressureTimes {
     if (known) known.sampledAt = now;
   }
 
-  of(vif: string): { readonly worst: Seconds; readonly queues: ReadonlyMap<string, Seconds> } | undefined {
+  /** What the samples of a vif add up to, and when the last one was taken, in seconds of monotonic time. */
+  of(vif: string): Readonly<VifPressure> | undefined {
     return this.#vifs.get(vif);
   }
 
