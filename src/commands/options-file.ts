@@ -3,16 +3,12 @@ import { readConfigFile, type ConfigFile } from '../config/config-file.ts';
 import { describeAt, describeIssue, type KeyPath } from '../config/issue.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { degreesOf, severities, type Alert } from '../pack/alert.ts';
-import { levelOf, type AlertChanges } from '../pack/alert-changes.ts';
+import { isThreshold, levelOf, type AlertChanges } from '../pack/alert-changes.ts';
 import { alerts } from '../pack/alerts.ts';
 
 const levelEntries = {
   threshold: v.optional(
-    v.custom<number>(
-      // A score is a measure over its threshold.
-      (value) => typeof value === 'number' && value > 0 && value < Infinity,
-      'a number above 0',
-    ),
+    v.custom<number>((value) => typeof value === 'number' && isThreshold(value), 'a number above 0'),
   ),
   for: v.optional(
     v.custom<string>(
@@ -36,7 +32,7 @@ const alertSchema = ({ also = [] }: Alert) => {
 const alertSchemas = Object.fromEntries(alerts.map((alert) => [alert.name, v.optional(alertSchema(alert))]));
 const fileSchema = v.strictObject({ alerts: v.optional(v.strictObject(alertSchemas)) });
 
-/** What could stand in place of the unknown key at this path. */
+/** Lists the keys that are valid where this path has an unknown one. */
 const expectedAt = (path: KeyPath): string => {
   const alert = alerts.find(({ name }) => name === path[1]);
   if (path.length === 1) return 'alerts';
@@ -75,7 +71,7 @@ const clashes = (file: ConfigFile, changes: AlertChanges): string[] =>
       );
   });
 
-/** What an options file changes of the pack's alerts. Throws UsageError. */
+/** Reads the changes of alerts from a parsed options file. Throws UsageError. */
 export const parseOptionsFile = (file: ConfigFile): AlertChanges => {
   const result = v.safeParse(fileSchema, file.content);
   if (!result.success) throw new UsageError(result.issues.map((issue) => describe(file, issue)).join('\n'));
@@ -85,6 +81,6 @@ export const parseOptionsFile = (file: ConfigFile): AlertChanges => {
   return changes;
 };
 
-/** What the file of `--options.file` changes of the pack's alerts; nothing without a file. Throws UsageError. */
+/** Reads the file of `--options.file`. Without a file nothing changes. Throws UsageError. */
 export const readOptionsFile = (path: string | undefined): AlertChanges =>
   path === undefined ? {} : parseOptionsFile(readConfigFile('options.file', path));

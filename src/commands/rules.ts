@@ -5,7 +5,7 @@ import { resolveFlags } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { degreesOf } from '../pack/alert.ts';
-import { withThreshold, type AlertChanges } from '../pack/alert-changes.ts';
+import { isThreshold, withThreshold, type AlertChanges } from '../pack/alert-changes.ts';
 import { alerts } from '../pack/alerts.ts';
 import { metricsRead } from '../pack/metrics-read.ts';
 import { defaultPackOptions, rulePack, thresholdKey } from '../pack/pack.ts';
@@ -89,13 +89,11 @@ const withSet = (changes: AlertChanges, text: string): AlertChanges => {
     );
   }
   const value = Number(number);
-  // A score is a measure over its threshold.
-  if (!(value > 0 && value < Infinity))
-    throw new UsageError(`--set=${text}: expected a number above 0, found ${number}`);
+  if (!isThreshold(value)) throw new UsageError(`--set=${text}: expected a number above 0, found ${number}`);
   return withThreshold(changes, level.alert, level.degree, value);
 };
 
-/** What `xen-exporter rules` prints for these flags: the rules as a file, or the metrics that they read. Throws UsageError. */
+/** Renders the rules as a file, or with `--metrics` the list of the metrics that the rules read. Throws UsageError. */
 export const renderRules = (given: CommandLine['given'] = {}): string => {
   const values = resolveFlags(options, given);
   const groups = rulePack({

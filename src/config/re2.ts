@@ -2,7 +2,7 @@
 const maxRepeat = 1000;
 
 const punctuation = String.raw`[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]`;
-/** What follows the backslash of one character, or of a class. */
+/** The part of an escape after its backslash, if it stands for one character or a class. */
 const characters = String.raw`[afnrtvdDsSwW]|0[0-7]{0,2}|[1-7][0-7]{1,2}|x[\da-fA-F]{2}|x\{[\da-fA-F]+\}|[pP](?:[A-Z]|\{\^?\w+\})|${punctuation}`;
 const escapeInClass = new RegExp(String.raw`\\(?:${characters})`, 'y');
 const escape = new RegExp(String.raw`\\(?:${characters}|[bBAz])`, 'y');

@@ -123,8 +123,8 @@ export class SourcedCounter {
   }
 
   /**
-   * Adds a sample for each series that was fed since the last call to `out`; sources and series that were not fed for many calls, while others were, are forgotten. Returns
-   * the number of readings that did not continue from the ones before.
+   * Adds a sample to `out` for each series that was fed since the last call. Forgets sources and series that were not fed for many calls while others
+   * were. Returns the number of readings that did not continue from the ones before.
    */
   flush(out: Families): number {
     this.#judge();

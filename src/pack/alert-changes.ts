@@ -35,6 +35,9 @@ export const levelOf = (changes: AlertChanges, alert: Alert, degree?: Degree): L
   };
 };
 
+/** Whether a number can be a threshold: a score is a measure divided by its threshold. */
+export const isThreshold = (value: number): boolean => value > 0 && value < Infinity;
+
 /** Whether the user leaves an alert enabled. */
 export const isEnabled = (changes: AlertChanges, { name }: Alert): boolean => changes[name]?.disabled !== true;
 

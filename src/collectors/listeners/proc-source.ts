@@ -26,8 +26,8 @@ const readTables = (procfs: FileTree): ListenerSocket[] => [
 ];
 
 /**
- * What ss reported of each socket, by inode. Rows without an inode are found by address, if no other row has it. Rows with an inode are not, because the
- * socket that has their address now may be that of a server which restarted since.
+ * Finds the row of ss for a socket, by inode. A row without an inode is found by its address, if no other row has that address. A row with an inode is
+ * not, because a server that has restarted since may own the address now.
  */
 const indexOf = (rows: readonly SsListener[]) => {
   const byInode = new Map(rows.map((row) => [row.inode, row]));

@@ -56,7 +56,7 @@ export class PressureTimes {
     if (known) known.sampledAt = now;
   }
 
-  /** What the samples of a vif add up to, and when the last one was taken, in seconds of monotonic time. */
+  /** The sums over the samples of a vif, and the time of the last sample, in seconds of monotonic time. */
   of(vif: string): Readonly<VifPressure> | undefined {
     return this.#vifs.get(vif);
   }
