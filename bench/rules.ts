@@ -1,6 +1,10 @@
-// npm run bench:rules -- [--hosts=500] [--guests=20] [--interval=15]
-// What the rules cost a Prometheus that watches a fleet: it scrapes generated hosts and guests, whose pages are made from captured ones, for as
-// long as the rules look back, and then says how long each group of the shipped rules takes.
+// What the rules cost a Prometheus that watches a fleet. It scrapes generated hosts and guests, whose pages are made from captured ones, for as long
+// as the rules look back. Then it reports how long each group of the shipped rules takes, beside the floor: each rate of the rules, read once.
+//
+//   npm run bench:rules -- [--hosts=100] [--guests=20] [--interval=15] [--old=COMMIT]
+//
+// With --old, a second Prometheus evaluates the rules of that commit beside the first, over the same pages.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,16 +12,18 @@ import type { AddressInfo } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { load } from 'js-yaml';
 import { defaultPackOptions, rulePack } from '../src/pack/pack.ts';
-import { startPrometheus } from '../tools/lib/prometheus.ts';
+import { startPrometheus, type Prometheus } from '../tools/lib/prometheus.ts';
 import { until } from '../tools/lib/until.ts';
 import { project } from '../tools/lib/project.ts';
 
 const { values } = parseArgs({
   options: {
-    hosts: { type: 'string', default: '500' },
+    hosts: { type: 'string', default: '100' },
     guests: { type: 'string', default: '20' },
     interval: { type: 'string', default: '15' },
+    old: { type: 'string' },
   },
 });
 const hosts = Number(values.hosts);
@@ -34,8 +40,31 @@ interface Line {
   isCounter: boolean;
 }
 
-const groups = rulePack(defaultPackOptions);
-const used = new Set(JSON.stringify(groups).match(/\bxen_\w+/g));
+interface Contender {
+  readonly name: string;
+  /** A rule file. */
+  readonly content: string;
+}
+const contenders: Contender[] = [
+  { name: 'new', content: JSON.stringify({ groups: rulePack(defaultPackOptions) }) },
+  ...(values.old === undefined
+    ? []
+    : [
+        {
+          name: `old (${values.old})`,
+          content: JSON.stringify(
+            load(
+              execFileSync('git', ['show', `${values.old}:rules/xen-exporter.rules.yml`], {
+                cwd: project,
+                encoding: 'utf8',
+                maxBuffer: 1 << 26,
+              }),
+            ),
+          ),
+        },
+      ]),
+];
+const used = new Set(contenders.flatMap(({ content }) => content.match(/\bxen_\w+/g) ?? []));
 
 const linesOf = (page: string): Line[] =>
   readFileSync(join(project, `test/fixtures/golden/${page}.prom`), 'utf8')
@@ -106,15 +135,18 @@ interface Series {
   perSecond: number;
 }
 
+/** What Prometheus itself adds for each target. */
+const up: Line = { name: 'up', labels: '', value: 1, isCounter: false };
+
 let seed = 1;
 /** Not random: the same fleet every time. */
 const next = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
 
-const seriesOf = (instance: string, lines: readonly Line[], rename: (labels: string) => string): Series[] => {
+const seriesOf = (target: string, lines: readonly Line[], rename: (labels: string) => string): Series[] => {
   // All counters of a machine grow as fast, or its ratios would be anybody's.
   const growth = next() / 600;
   return lines.map(({ name, labels, value, isCounter }) => ({
-    prefix: `${name}{${[`job="xen",instance="${instance}"`, rename(labels)].filter(Boolean).join(',')}} `,
+    prefix: `${name}{${[target, rename(labels)].filter(Boolean).join(',')}} `,
     value,
     perSecond: isCounter ? value * growth : 0,
   }));
@@ -128,15 +160,16 @@ const pageOf = (host: number): Series[] => {
   const guests = Array.from({ length: guestsPerHost }, (_, guest) => guest);
   const identified = (guest: number) => (labels: string) =>
     labels.replace('domu1', `guest${guest}`).replace(/uuid="[^"]*"/, `uuid="${uuidOf(host, guest)}"`);
+  const dom0 = `job="xen",instance="dom0-${host}:28697",xen_role="host"`;
   return [
-    ...seriesOf(`dom0-${host}:28697`, [...states.idle.host, ...collectors(17)], (labels) => labels),
+    ...seriesOf(dom0, [up, ...states.idle.host, ...collectors(17)], (labels) => labels),
     ...guests.flatMap((guest) =>
-      seriesOf(`dom0-${host}:28697`, states[stateOf(host * guestsPerHost + guest)].domain, identified(guest)),
+      seriesOf(dom0, states[stateOf(host * guestsPerHost + guest)].domain, identified(guest)),
     ),
     ...guests.flatMap((guest) =>
       seriesOf(
-        `guest-${host}-${guest}:28697`,
-        [...states[stateOf(host * guestsPerHost + guest)].guest, ...collectors(7)],
+        `job="xen",instance="guest-${host}-${guest}:28697"`,
+        [up, ...states[stateOf(host * guestsPerHost + guest)].guest, ...collectors(7)],
         identified(guest),
       ),
     ),
@@ -147,20 +180,97 @@ const pages = Array.from({ length: hosts }, (_, host) => pageOf(host));
 const seriesCount = pages.reduce((sum, page) => sum + page.length, 0);
 const begin = Date.now();
 const server = createServer((request, response) => {
-  const seconds = (Date.now() - begin) / 1000;
+  const elapsed = (Date.now() - begin) / 1000;
   const page = pages[Number(request.url!.slice(1))]!;
   let text = '';
-  for (const { prefix, value, perSecond } of page) text += `${prefix}${value + perSecond * seconds}\n`;
+  for (const { prefix, value, perSecond } of page) text += `${prefix}${value + perSecond * elapsed}\n`;
   response.setHeader('Content-Type', 'text/plain; version=0.0.4').end(text);
 }).listen(0, '127.0.0.1');
 await once(server, 'listening');
 const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+/** A rate as rules write it, in a JSON text. */
+const ratePattern = /rate\(xen_\w+\{(?:[^}"]|\\"[^"]*\\")*\}\[\w+\]\)/g;
+const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)]!;
+const seconds = (value: number): string => `${value.toFixed(3)} s`;
+
+/** The values of a metric of Prometheus about its rule groups, by the name of the group. */
+const ofGroups = async ({ url }: Prometheus, name: string): Promise<Map<string, number>> => {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const lines = text.matchAll(new RegExp(`^${name}\\{.*?rule_group="([^"]*)".*\\} (\\S+)$`, 'gm'));
+  return new Map([...lines].map(([, key, value]) => [key!.split(';').at(-1)!, Number(value)]));
+};
+
+/** The times that each group took, in several evaluations. */
+const evaluations = async (prometheus: Prometheus): Promise<Map<string, number[]>> => {
+  const times = new Map<string, number[]>();
+  for (let round = 0, last = ''; round < rounds; round += 1) {
+    last = await until(
+      'another evaluation',
+      async () => {
+        const at = await ofGroups(prometheus, 'prometheus_rule_group_last_evaluation_timestamp_seconds');
+        const text = JSON.stringify([...at]);
+        return text === last ? undefined : text;
+      },
+      { timeoutMs: 10 * intervalSeconds * 1000, intervalMs: 500 },
+    );
+    for (const [group, value] of await ofGroups(prometheus, 'prometheus_rule_group_last_duration_seconds'))
+      times.set(group, [...(times.get(group) ?? []), value]);
+  }
+  return times;
+};
+
+/** What no form of these rules could go below: each counter read and rated once, neither joined nor recorded. */
+const floorOf = async (prometheus: Prometheus, content: string): Promise<number> => {
+  let total = 0;
+  for (const rate of new Set(content.match(ratePattern))) {
+    const start = performance.now();
+    await prometheus.query(`count(${JSON.parse(`"${rate}"`)})`);
+    total += (performance.now() - start) / 1000;
+  }
+  return total;
+};
+
+/** Reports what the rules of one contender cost. */
+const report = async ({ name, content }: Contender, prometheus: Prometheus): Promise<void> => {
+  const times = await evaluations(prometheus);
+  const [recorded] = await prometheus.query('count({__name__=~"(uuid|instance).*:.*"})');
+  const [firing] = await prometheus.query('count(ALERTS{alertstate="firing"}) or vector(0)');
+  const missed = await ofGroups(prometheus, 'prometheus_rule_group_iterations_missed_total');
+  const sum = (all: Iterable<number>): number => [...all].reduce((total, each) => total + each, 0);
+  const whole = sum([...times.values()].map(median));
+  const floor = median([
+    await floorOf(prometheus, content),
+    await floorOf(prometheus, content),
+    await floorOf(prometheus, content),
+  ]);
+  process.stdout.write(
+    [
+      `\n${name}: all rules ${seconds(whole)}, each rate once ${seconds(floor)}: ${(whole / floor).toFixed(2)} times the floor`,
+      `${((recorded?.value ?? 0) / (hosts * guestsPerHost)).toFixed(1)} recorded rows per guest, ${firing?.value} alerts, ${sum(missed.values())} evaluations missed`,
+      ...[...times].map(([group, all]) => `  ${seconds(median(all))} ${group} (most ${seconds(Math.max(...all))})`),
+    ].join('\n') + '\n',
+  );
+  const { groups } = await prometheus.ask<{
+    groups: { rules: { name: string; labels?: { cause?: string }; evaluationTime: number; lastError?: string }[] }[];
+  }>('/api/v1/rules');
+  const slowest = groups.flatMap(({ rules }) => rules).toSorted((a, b) => b.evaluationTime - a.evaluationTime);
+  for (const { name: rule, labels, evaluationTime, lastError } of slowest.slice(0, 15))
+    process.stdout.write(`    ${seconds(evaluationTime)} ${rule} ${labels?.cause ?? ''} ${lastError ?? ''}\n`);
+};
+
 const folder = mkdtempSync(join(tmpdir(), 'bench-rules-'));
-try {
-  const rules = join(folder, 'rules.yml');
-  writeFileSync(rules, JSON.stringify({ groups }));
-  await using prometheus = await startPrometheus({
+await using running = new AsyncDisposableStack();
+running.defer(() => {
+  server.close();
+  server.closeAllConnections();
+  rmSync(folder, { recursive: true });
+});
+const all: { contender: Contender; prometheus: Prometheus }[] = [];
+for (const [index, contender] of contenders.entries()) {
+  const rules = join(folder, `${index}.json`);
+  writeFileSync(rules, contender.content);
+  const prometheus = await startPrometheus({
     scrapeIntervalSeconds: intervalSeconds,
     scrapeConfigs: [
       {
@@ -171,62 +281,15 @@ try {
     ],
     extraConfig: { rule_files: [rules] },
   });
-  const metric = async (name: string, label: string): Promise<Map<string, number>> => {
-    const text = await (await fetch(`${prometheus.url}/metrics`)).text();
-    const lines = text.matchAll(new RegExp(`^${name}\\{.*?${label}="([^"]*)".*\\} (\\S+)$`, 'gm'));
-    return new Map([...lines].map(([, key, value]) => [key!.split(';').at(-1)!, Number(value)]));
-  };
-  const ready = Date.now() + warmUpSeconds * 1000;
-  await until('the window of the rules to be full', () => Date.now() > ready, {
-    timeoutMs: (warmUpSeconds + 60) * 1000,
-    intervalMs: 1000,
-  });
-  const seconds = new Map<string, number[]>();
-  for (let round = 0, last = ''; round < rounds; round += 1) {
-    const at = await until(
-      'another evaluation',
-      async () => {
-        const times = await metric('prometheus_rule_group_last_evaluation_timestamp_seconds', 'rule_group');
-        const text = JSON.stringify([...times]);
-        return text === last ? undefined : text;
-      },
-      { timeoutMs: 10 * intervalSeconds * 1000, intervalMs: 500 },
-    );
-    last = at;
-    for (const [group, value] of await metric('prometheus_rule_group_last_duration_seconds', 'rule_group'))
-      seconds.set(group, [...(seconds.get(group) ?? []), value]);
-  }
-  const [recorded] = await prometheus.query('count({__name__=~"(uuid|instance).*:.*"})');
-  const [firing] = await prometheus.query('count(ALERTS{alertstate="firing"}) or vector(0)');
-  process.stdout.write(
-    `${hosts} hosts with ${guestsPerHost} guests each, ${seriesCount} series scraped every ${intervalSeconds} s, ${recorded?.value} recorded, ${firing?.value} alerts; ${availableParallelism()} cores\n`,
-  );
-  const middle = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)]!;
-  for (const [group, all] of seconds)
-    process.stdout.write(
-      `${group}: ${middle(all).toFixed(3)} s an evaluation (median of ${all.length}; most ${Math.max(...all).toFixed(3)} s)\n`,
-    );
-  const { data } = (await (await fetch(`${prometheus.url}/api/v1/rules`)).json()) as {
-    data: { groups: { rules: { name: string; evaluationTime: number; lastError?: string }[] }[] };
-  };
-  const slowest = data.groups.flatMap((group) => group.rules).toSorted((a, b) => b.evaluationTime - a.evaluationTime);
-  for (const { name, evaluationTime, lastError } of slowest.slice(0, 15))
-    process.stdout.write(`  ${evaluationTime.toFixed(3)} s ${name}${lastError ? ` ${lastError}` : ''}\n`);
-  // What no form of these rules could go below: each counter read and rated once, neither joined nor recorded.
-  const rates = new Set(JSON.stringify(groups).match(/rate\(xen_\w+\{(?:[^}"]|\\"[^"]*\\")*\}\[\w+\]\)/g));
-  let floorSeconds = 0;
-  let ratedSeries = 0;
-  for (const rate of rates) {
-    const start = performance.now();
-    const [counted] = await prometheus.query(`count(${JSON.parse(`"${rate}"`)})`);
-    floorSeconds += (performance.now() - start) / 1000;
-    ratedSeries += counted?.value ?? 0;
-  }
-  process.stdout.write(
-    `the ${rates.size} rates of the rules alone, each of them once: ${floorSeconds.toFixed(3)} s for ${ratedSeries} series\n`,
-  );
-} finally {
-  server.close();
-  server.closeAllConnections();
-  rmSync(folder, { recursive: true });
+  running.use(prometheus);
+  all.push({ contender, prometheus });
 }
+const ready = Date.now() + warmUpSeconds * 1000;
+await until('the window of the rules to be full', () => Date.now() > ready, {
+  timeoutMs: (warmUpSeconds + 60) * 1000,
+  intervalMs: 1000,
+});
+process.stdout.write(
+  `${hosts} hosts with ${guestsPerHost} guests each, ${seriesCount} series scraped every ${intervalSeconds} s; ${availableParallelism()} cores\n`,
+);
+for (const { contender, prometheus } of all) await report(contender, prometheus);

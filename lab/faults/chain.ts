@@ -6,7 +6,7 @@ import { startAlertmanager, type Alertmanager } from '../../tools/lib/alertmanag
 import { startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts';
 import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
 import { installExporter, packExporter } from '../harness/exporter.ts';
-import { EXPORTER_PORT, type Lab } from '../harness/lab.ts';
+import { EXPORTER_PORT, roleOf, type Lab } from '../harness/lab.ts';
 import type { RuleClock } from './rule-clock.ts';
 import { project } from '../../tools/lib/project.ts';
 
@@ -50,7 +50,7 @@ export class Chain implements AsyncDisposable {
           job_name: defaultPackOptions.job,
           static_configs: lab.machines.map(({ name, exporterPort }) => ({
             targets: [`127.0.0.1:${exporterPort}`],
-            labels: { instance: `${name}:${EXPORTER_PORT}` },
+            labels: { instance: `${name}:${EXPORTER_PORT}`, xen_role: roleOf(name) },
           })),
         },
       ],

@@ -1,4 +1,4 @@
-import type { Severity } from '../../src/pack/alert.ts';
+import type { Severity } from '../../src/pack/alerts/alert.ts';
 import { until } from '../../tools/lib/until.ts';
 import { metricsOf } from '../harness/exporter.ts';
 import type { Lab } from '../harness/lab.ts';

@@ -30,7 +30,7 @@ type ValuesBySeries = Record<string, (number | null)[]>;
  */
 const recordedName = ({ __name__: name, ...labels }: Readonly<Record<string, string>>): string => {
   const own = Object.entries(labels)
-    .filter(([label]) => label !== 'job')
+    .filter(([label]) => label !== 'job' && label !== 'xen_role')
     .map(([label, value]) => {
       const withoutPort = value === String(EXPORTER_PORT) ? 'exporter' : value.replace(`:${EXPORTER_PORT}`, '');
       return `${label === 'instance' ? 'machine' : label}=${JSON.stringify(withoutPort)}`;

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { globalOptions } from '../../src/config/global-options.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
+import { roleOf } from '../harness/lab.ts';
 import type { RecordedFault } from './recorded-fault.ts';
 
 const folder = new URL('../recordings/', import.meta.url);
@@ -12,7 +13,11 @@ const port = /\d+$/.exec(listenAddress)![0];
 /** A recorded series with the labels that its target has in Prometheus. Recordings hold the machine's name only, so they stay valid when target labels change. */
 export const withTargetLabels = (series: string): string =>
   series
-    .replace(/\bmachine="(\w+)"/, `job="${defaultPackOptions.job}",instance="$1:${port}"`)
+    .replace(
+      /\bmachine="(\w+)"/,
+      (_, machine: string) =>
+        `job="${defaultPackOptions.job}",instance="${machine}:${port}",xen_role="${roleOf(machine)}"`,
+    )
     .replace('port="exporter"', `port="${port}"`);
 
 const read = (file: string): RecordedFault => {

@@ -26,13 +26,16 @@ const GUEST_ADDRESSES = {
 
 export type GuestName = keyof typeof GUEST_ADDRESSES;
 
+/** The target label xen_role of a machine. */
+export const roleOf = (machine: string): 'host' | 'guest' => (machine in GUEST_ADDRESSES ? 'guest' : 'host');
+
 export const GUEST_NAMES = Object.keys(GUEST_ADDRESSES) as GuestName[];
 
 /** Those that need no device model. */
 export const USUAL_GUESTS = GUEST_NAMES.filter((name) => name !== 'hvm1');
 
 const DOM0_ADDRESS = '10.0.2.15';
-const SSH_PORT = 22;
+export const SSH_PORT = 22;
 export const EXPORTER_PORT = 28697;
 
 const DOM0_BOOT_MS = 300_000;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts';
 import { until } from '../../tools/lib/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
-import { Lab, type GuestName } from './lab.ts';
+import { Lab, roleOf, type GuestName } from './lab.ts';
 import type { InitName, SchedulerName, Threads } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 import { tell } from './tell.ts';
@@ -40,7 +40,7 @@ export class Stage {
           job_name: 'xen',
           static_configs: lab.machines.map(({ name, exporterPort }) => ({
             targets: [`127.0.0.1:${exporterPort}`],
-            labels: { machine: name },
+            labels: { machine: name, xen_role: roleOf(name) },
           })),
         },
       ],

@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { readConfigFile, type ConfigFile } from '../config/config-file.ts';
 import { describeAt, describeIssue, type KeyPath } from '../config/issue.ts';
 import { UsageError } from '../config/usage-error.ts';
-import { degreesOf, severities, type Alert } from '../pack/alert.ts';
-import { isThreshold, levelOf, type AlertChanges } from '../pack/alert-changes.ts';
-import { alerts } from '../pack/alerts.ts';
+import { severities, type Alert } from '../pack/alerts/alert.ts';
+import { changeOf, isMain, isThreshold, levelOf, type AlertChanges } from '../pack/alerts/changes.ts';
+import { alerts } from '../pack/alerts/alerts.ts';
 
 const levelEntries = {
   threshold: v.optional(
@@ -19,13 +19,13 @@ const levelEntries = {
   severity: v.optional(v.picklist(severities, `one of ${severities.join(', ')}`)),
 };
 
-const alertSchema = ({ also = [] }: Alert) => {
+const alertSchema = ({ levels: [, ...others] }: Alert) => {
   const entries = {
     ...levelEntries,
     disabled: v.optional(v.custom<boolean>((value) => typeof value === 'boolean', 'true or false')),
   };
-  if (also.length === 0) return v.strictObject(entries);
-  const levels = Object.fromEntries(also.map(({ severity }) => [severity, v.optional(v.strictObject(levelEntries))]));
+  if (others.length === 0) return v.strictObject(entries);
+  const levels = Object.fromEntries(others.map(({ severity }) => [severity, v.optional(v.strictObject(levelEntries))]));
   return v.strictObject({ ...entries, levels: v.optional(v.strictObject(levels)) });
 };
 
@@ -37,10 +37,10 @@ const expectedAt = (path: KeyPath): string => {
   const alert = alerts.find(({ name }) => name === path[1]);
   if (path.length === 1) return 'alerts';
   if (!alert) return 'the name of an alert, such as XenVcpuStarved';
-  const { also } = alert;
+  const others = alert.levels.slice(1).map(({ severity }) => severity);
   const keys = Object.keys(levelEntries);
-  if (path.length === 3) keys.push('disabled', ...(also ? ['levels'] : []));
-  return `one of ${(path.length === 4 && also ? also.map(({ severity }) => severity) : keys).join(', ')}`;
+  if (path.length === 3) keys.push('disabled', ...(others.length > 0 ? ['levels'] : []));
+  return `one of ${(path.length === 4 && others.length > 0 ? others : keys).join(', ')}`;
 };
 
 const describe = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
@@ -53,19 +53,17 @@ const describe = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
 /** Levels whose severity another level of their alert has: Prometheus could not tell the two apart. */
 const clashes = (file: ConfigFile, changes: AlertChanges): string[] =>
   alerts.flatMap((alert) => {
-    const levels = degreesOf(alert).map((degree) => ({ degree, ...levelOf(changes, alert, degree) }));
+    const levels = alert.levels.map((level) => ({ level, severity: levelOf(changes, alert, level).severity }));
     return levels
-      .filter(({ degree, severity }) => {
-        const change = degree ? changes[alert.name]?.levels?.[degree.severity] : changes[alert.name];
-        return (
-          change?.severity !== undefined &&
-          levels.some((other) => other.degree !== degree && other.severity === severity)
-        );
-      })
-      .map(({ degree, severity }) =>
+      .filter(
+        ({ level, severity }) =>
+          changeOf(changes, alert, level)?.severity !== undefined &&
+          levels.some((other) => other.level !== level && other.severity === severity),
+      )
+      .map(({ level, severity }) =>
         describeAt(
           file,
-          ['alerts', alert.name, ...(degree ? ['levels', degree.severity] : []), 'severity'],
+          ['alerts', alert.name, ...(isMain(alert, level) ? [] : ['levels', level.severity]), 'severity'],
           `expected a severity that no other level of ${alert.name} has, found "${severity}"`,
         ),
       );

@@ -1,12 +1,12 @@
 import type { CommandLine } from '../config/command-line.ts';
 import { choiceOption, pathOption, switchOption, textListOption, textOption } from '../config/option.ts';
+import { isMatchers } from '../config/matchers.ts';
 import { isRe2 } from '../config/re2.ts';
 import { resolveFlags } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
-import { degreesOf } from '../pack/alert.ts';
-import { isThreshold, withThreshold, type AlertChanges } from '../pack/alert-changes.ts';
-import { alerts } from '../pack/alerts.ts';
+import { alerts } from '../pack/alerts/alerts.ts';
+import { isThreshold, withThreshold, type AlertChanges } from '../pack/alerts/changes.ts';
 import { metricsRead } from '../pack/metrics-read.ts';
 import { defaultPackOptions, rulePack, thresholdKey } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
@@ -21,6 +21,13 @@ const anyText = { expected: 'a text', holds: (): boolean => true };
 const secondsOf = (duration: string): number =>
   duration === '1m' ? 60 : Number(/^(\d+)s$/.exec(duration)?.[1] ?? NaN);
 
+/** Labels that have a meaning of their own in the rules. */
+const ownLabels = new Set(
+  'job,instance,uuid,domain,host,netns,vif,device,collector,cause,hop,level,kind,severity,alertname,alertstate,le,__name__'.split(
+    ',',
+  ),
+);
+
 const options = {
   job: textOption({
     expected: 'a regular expression of Prometheus (RE2, which has no lookaround and no backreferences)',
@@ -28,6 +35,20 @@ const options = {
     help: 'Regular expression for the label job of all exporters.',
     default: defaultPackOptions.job,
     metavar: 'REGEX',
+  }),
+  'host-selector': textOption({
+    expected: `matchers of target labels, such as ${defaultPackOptions.hostSelector}`,
+    holds: isMatchers,
+    help: 'Matchers of the target labels of Dom0s and driver domains. Metrics of domains and vifs count only from these targets.',
+    default: defaultPackOptions.hostSelector,
+    metavar: 'MATCHERS',
+  }),
+  'keep-labels': textListOption({
+    expected: 'target labels, such as site,rack,team, none of which the rules use themselves',
+    holds: (text) => text.split(',').every((label) => /^[a-zA-Z_]\w*$/.test(label) && !ownLabels.has(label)),
+    help: 'Target labels that alerts keep, separated by commas: those of the exporter in the guest, or else those of its host. Repeatable.',
+    default: [],
+    metavar: 'LABELS',
   }),
   'scrape-interval': textOption({
     expected: 'a duration from 1s to 60s, or 1m',
@@ -73,7 +94,7 @@ const options = {
 const folderUrl = (url: string): string => url.replace(/\/*$/, '/');
 
 const levels = alerts.flatMap((alert) =>
-  degreesOf(alert).map((degree) => ({ key: thresholdKey(alert, degree), alert, degree })),
+  alert.levels.map((level) => ({ key: thresholdKey(alert, level), alert, level })),
 );
 
 /** The changes with what one --set changes. */
@@ -81,8 +102,8 @@ const withSet = (changes: AlertChanges, text: string): AlertChanges => {
   const [, key = '', alert = '', number = ''] = /^((\w+)(?:\.\w+)?\.threshold)=(.+)$/.exec(text) ?? [];
   if (key === '')
     throw new UsageError(`--set=${text}: expected ALERT.threshold=NUMBER or ALERT.SEVERITY.threshold=NUMBER`);
-  const level = levels.find((each) => each.key === key);
-  if (!level) {
+  const found = levels.find((each) => each.key === key);
+  if (!found) {
     const keys = levels.map((each) => each.key).filter((each) => each.startsWith(`${alert}.`));
     throw new UsageError(
       keys.length === 0 ? `--set=${text}: there is no alert ${alert}` : `--set=${text}: expected ${keys.join(' or ')}`,
@@ -90,7 +111,7 @@ const withSet = (changes: AlertChanges, text: string): AlertChanges => {
   }
   const value = Number(number);
   if (!isThreshold(value)) throw new UsageError(`--set=${text}: expected a number above 0, found ${number}`);
-  return withThreshold(changes, level.alert, level.degree, value);
+  return withThreshold(changes, found.alert, found.level, value);
 };
 
 /** Renders the rules as a file, or with `--metrics` the list of the metrics that the rules read. Throws UsageError. */
@@ -98,6 +119,8 @@ export const renderRules = (given: CommandLine['given'] = {}): string => {
   const values = resolveFlags(options, given);
   const groups = rulePack({
     job: values.job,
+    hostSelector: values['host-selector'],
+    keptLabels: [...new Set(values['keep-labels'].flatMap((text) => text.split(',')))],
     scrapeIntervalSeconds: secondsOf(values['scrape-interval']),
     runbookUrl: folderUrl(values['runbook-url']),
     grafanaUrl: folderUrl(values['grafana-url']),

@@ -1,4 +1,4 @@
-import { alerts } from './alerts.ts';
+import { alerts } from './alerts/alerts.ts';
 
 /** An alert that cannot work on what an exporter gives. */
 export interface BlindAlert {

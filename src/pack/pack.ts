@@ -1,16 +1,28 @@
-import { degreesOf, whenClientsAreHarmed, type Alert, type AlertKind, type Degree, type Severity } from './alert.ts';
-import { isEnabled, levelOf, type AlertChanges, type Level } from './alert-changes.ts';
-import { alertNamed, alerts } from './alerts.ts';
+import {
+  whenClientsAreHarmed,
+  type Alert,
+  type AlertKind,
+  type AlertLevel,
+  type Hop,
+  type Severity,
+} from './alerts/alert.ts';
+import { alertNamed, alerts } from './alerts/alerts.ts';
+import { isEnabled, isMain, levelOf, type AlertChanges } from './alerts/changes.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
-import { ofHost, Promql } from './promql.ts';
-import type { RecordingRule } from './recording-rule.ts';
-import { dom0Rules, guestRules, hostRules, identityRules } from './recording-rules.ts';
-import { acceptWaitRules, grantAndEventRules } from './probe-rules.ts';
+import { domainInputs, guestInputs, hostInputs } from './inputs.ts';
+import { Promql, promql } from './promql.ts';
+import { cpuRules, networkRules, queueRules } from './recording/derived.ts';
+import { identityRules, ofHost, withTargetLabels } from './recording/identity.ts';
+import type { RecordingRule } from './recording/recording-rule.ts';
 
 /** What a user may change of the pack. */
 export interface PackOptions {
   /** A regular expression for the label job of all exporters. */
   job: string;
+  /** Matchers of the target labels of hosts: only their targets speak for domains and vifs. */
+  hostSelector: string;
+  /** Target labels, such as `site`, that the labels of alerts keep. */
+  keptLabels: readonly string[];
   /** How often Prometheus scrapes the exporters. */
   scrapeIntervalSeconds: number;
   /** Where runbooks are: the alert's name and .md follow. */
@@ -23,6 +35,8 @@ export interface PackOptions {
 
 export const defaultPackOptions: PackOptions = {
   job: 'xen',
+  hostSelector: 'xen_role="host"',
+  keptLabels: [],
   scrapeIntervalSeconds: 15,
   runbookUrl: 'https://example.org/xen-exporter/runbooks/',
   grafanaUrl: 'https://example.org/grafana/',
@@ -43,16 +57,17 @@ export interface RuleGroup {
   rules: (RecordingRule | AlertingRule)[];
 }
 
-/** By which name a user changes the threshold of an alert, or of another degree of it. */
-export const thresholdKey = ({ name }: Alert, degree?: Degree): string =>
-  degree === undefined ? `${name}.threshold` : `${name}.${degree.severity}.threshold`;
+/** By which name a user changes the threshold of a level of an alert. */
+export const thresholdKey = (alert: Alert, level: AlertLevel): string =>
+  isMain(alert, level) ? `${alert.name}.threshold` : `${alert.name}.${level.severity}.threshold`;
 
-/** PromQL of what an alert measures, or a degree of it. Throws where that needs the threshold of an alert that the pack has not. */
-export const measureOf = (options: PackOptions, alert: Alert, degree?: Degree): string =>
-  (degree?.measure ?? alert.measure)(
-    new Promql(options),
-    (name) => levelOf(options.alerts, alertNamed(name)).threshold,
-  );
+/** PromQL of the pack. */
+const promqlOf = (options: PackOptions): Promql =>
+  new Promql({ ...options, thresholdOf: (name) => levelOf(options.alerts, alertNamed(name)).threshold });
+
+/** PromQL of what a level of an alert measures. Throws if that needs the threshold of an alert that the pack lacks. */
+export const measureOf = (options: PackOptions, alert: Alert, level: AlertLevel): string =>
+  (level.measure ?? alert.measure)(promqlOf(options));
 
 /** The dashboard for an alert, asked to show what the alert is about. */
 const dashboardOf = ({ about }: Alert): string =>
@@ -60,7 +75,10 @@ const dashboardOf = ({ about }: Alert): string =>
 
 /** A hop that is far from its limit has no score: a healthy fleet has next to none. */
 export const leastScore = 0.5;
-/** The record of each guest's causes, those in a network namespace of its with the label netns: how many times its threshold each is. */
+/**
+ * The record of each guest's causes, those in a network namespace of its with the label netns: how many times its threshold each is. A level of an
+ * alert that has a measure of its own has a row of its own, with the label level.
+ */
 export const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 
 /**
@@ -77,60 +95,89 @@ const commandOfCause = (causes: readonly Alert[]): string =>
     .concat(causes.length === 0 ? [] : ['{{ end }}'])
     .join('');
 
+/** The groups of causes, by hop: Prometheus evaluates groups beside each other. */
+const causeGroups: readonly { name: string; hops: readonly Hop[] }[] = [
+  { name: 'xen-causes-queues', hops: ['accept queue', 'SYN queue'] },
+  { name: 'xen-causes-cpu', hops: ['vCPU', 'Dom0 vCPU'] },
+  { name: 'xen-causes-events', hops: ['netfront', 'event channel'] },
+  { name: 'xen-causes-network', hops: ['uplink', 'vif', 'netback', 'grant table'] },
+];
+
 /** All rules: recording rules first, in the order in which they build on each other. */
 export function rulePack(options: PackOptions): RuleGroup[] {
-  const p = new Promql(options);
-  const level = (alert: Alert, degree?: Degree): Level => levelOf(options.alerts, alert, degree);
+  const p = promqlOf(options);
+  const thresholdOf = (alert: Alert, level: AlertLevel): number => levelOf(options.alerts, alert, level).threshold;
   const enabled = alerts.filter((alert) => isEnabled(options.alerts, alert));
   const causes = enabled.filter(({ kind }) => kind === 'cause');
 
-  /** What it measures, where that is over its threshold. */
-  const over = (alert: Alert, degree?: Degree): string => {
-    const { threshold } = level(alert, degree);
-    const own = level(alert).threshold;
-    const only = degree?.only ? ` ${degree.only}` : '';
-    // A cause of a guest is measured once, for its score; unless that has other measures too, or lacks values this low.
-    const isScore = !alert.also?.some(({ measure }) => measure) && threshold >= own * leastScore;
-    if (alert.kind === 'cause' && alert.about === 'guest' && isScore) {
-      return `${scoreName}{cause="${alert.name}"} * ${own} > ${threshold}${only}`;
-    }
-    return `(${measureOf(options, alert, degree)}) > ${threshold}${only}`;
+  /** The level whose measure a level has: its own, or the main one. */
+  const measured = (alert: Alert, level: AlertLevel): AlertLevel => (level.measure ? level : alert.levels[0]);
+  /** A cause has a score for each of its measures, but for one that is narrowed to guests without exporters. */
+  const isScored = (alert: Alert, level: AlertLevel): boolean =>
+    alert.kind === 'cause' &&
+    measured(alert, level) === level &&
+    (level.only === undefined || level.only === whenClientsAreHarmed);
+  const scoreLabels = (alert: Alert, level: AlertLevel): Record<string, string> => ({
+    cause: alert.name,
+    hop: alert.hop,
+    ...(isMain(alert, level) ? {} : { level: level.severity }),
+  });
+
+  const scoreRule = (alert: Alert, level: AlertLevel): RecordingRule => {
+    const score = promql`
+      (
+        ${measureOf(options, alert, level)}
+      ) / ${thresholdOf(alert, level)} > ${leastScore}`;
+    return {
+      record: scoreName,
+      expr: alert.about === 'host' ? ofHost(score) : score,
+      labels: scoreLabels(alert, level),
+    };
   };
 
-  /** A cause has a score for each measure of its own: a degree that differs in the threshold alone, or is for some guests only, adds nothing. */
-  const scores = causes.flatMap((alert) => {
-    const scored = (degree?: Degree): string => {
-      const expr = measureOf(options, alert, degree);
-      const score = `(${alert.about === 'host' ? ofHost(expr) : expr}) / ${level(alert, degree).threshold} > ${leastScore}`;
-      return Object.entries({
-        cause: alert.name,
-        hop: alert.hop,
-        ...(degree && { degree: degree.severity }),
-      }).reduce(
-        (all, [label, value]) => `label_replace(${all}, "${label}", "${value}", "", "")`,
-        `max by (uuid, netns) (${score})`,
-      );
-    };
-    const { also = [] } = alert;
-    return [undefined, ...also.filter(({ only, measure }) => measure && (!only || only === whenClientsAreHarmed))].map(
-      scored,
-    );
-  });
-  const score: RecordingRule = {
-    record: scoreName,
-    expr: `max by (uuid, netns, cause, hop) (\n  ${scores.join('\n  or\n  ')}\n)`,
+  /** The measure of a level, where that is over its threshold. */
+  const over = (alert: Alert, level: AlertLevel): string => {
+    const threshold = thresholdOf(alert, level);
+    const own = measured(alert, level);
+    const unit = thresholdOf(alert, own);
+    const only = level.only === undefined ? '' : `\n  ${level.only}`;
+    // The score of a guest has been measured already. It lacks low values.
+    if (isScored(alert, own) && alert.about === 'guest' && threshold >= unit * leastScore) {
+      const { cause, level: name = '' } = scoreLabels(alert, own);
+      return `${scoreName}{cause="${cause}",level="${name}"} * ${unit} > ${threshold}${only}`;
+    }
+    return promql`
+      (
+        ${measureOf(options, alert, level)}
+      ) > ${threshold}${only}`;
   };
 
   const identified = ({ about }: Alert, expr: string): string => {
-    // Whose exporter it is was said by itself, when it could still be scraped.
-    if (about === 'exporter')
-      return `(${expr}) * on (job, instance) group_left (domain, host) instance:xen_exporter_identity:info`;
-    if (about === 'host') return `label_replace(${expr}, "host", "$1", "instance", "(.*)")`;
-    return `max by (uuid, netns) (${expr}) * on (uuid) group_left (domain, host) uuid:xen_guest_identity:info`;
+    const labels = ['domain', 'host', ...options.keptLabels].join(', ');
+    if (about === 'guest')
+      return promql`
+        max by (uuid, netns) (
+          ${expr}
+        )
+          * on (uuid) group_left (${labels}) uuid:xen_guest_identity:info`;
+    if (about === 'host')
+      return withTargetLabels(
+        p,
+        promql`
+          label_replace(
+            ${expr},
+            "host", "$1", "instance", "(.*)"
+          )`,
+      );
+    return promql`
+      (
+        ${expr}
+      )
+        * on (job, instance) group_left (${labels}) instance:xen_exporter_identity:info`;
   };
 
-  const annotations = (alert: Alert, degree?: Degree): Record<string, string> => {
-    const description = degree?.description ?? alert.description;
+  const annotations = (alert: Alert, level: AlertLevel): Record<string, string> => {
+    const description = level.description ?? alert.description;
     const links = {
       runbook_url: `${options.runbookUrl}${alert.name}.md`,
       dashboard_url: `${options.grafanaUrl}d/${dashboardOf(alert)}`,
@@ -151,26 +198,35 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     };
   };
 
-  const alertingRule = (alert: Alert, degree?: Degree): AlertingRule => ({
+  const alertingRule = (alert: Alert, level: AlertLevel): AlertingRule => ({
     alert: alert.name,
-    expr: identified(alert, over(alert, degree)),
-    for: level(alert, degree).for,
+    expr: identified(alert, over(alert, level)),
+    for: levelOf(options.alerts, alert, level).for,
     ...(alert.keepFiringFor === undefined ? {} : { keep_firing_for: alert.keepFiringFor }),
-    labels: { severity: level(alert, degree).severity, kind: alert.kind },
-    annotations: annotations(alert, degree),
+    labels: { severity: levelOf(options.alerts, alert, level).severity, kind: alert.kind },
+    annotations: annotations(alert, level),
   });
 
-  const ofKind = (...kinds: AlertKind[]): AlertingRule[] =>
-    enabled
-      .filter(({ kind }) => kinds.includes(kind))
-      .flatMap((alert) => degreesOf(alert).map((degree) => alertingRule(alert, degree)));
+  const rulesOf = (alert: Alert): AlertingRule[] => alert.levels.map((level) => alertingRule(alert, level));
+  const ofKind = (kind: AlertKind): AlertingRule[] => enabled.filter((alert) => alert.kind === kind).flatMap(rulesOf);
+  const ofCause = (alert: Alert): RuleGroup['rules'] => [
+    ...alert.levels.filter((level) => isScored(alert, level)).map((level) => scoreRule(alert, level)),
+    ...rulesOf(alert),
+  ];
 
-  // Rules of a group are evaluated one after another, each upon those before it; groups beside each other.
+  // Prometheus evaluates the rules of a group one after another at one time, and groups beside each other at times of their own. A rule that
+  // subtracts or divides records stands in their group.
   return [
     { name: 'xen-identity', rules: identityRules(p) },
-    { name: 'xen-guests', rules: [...guestRules(p), ...acceptWaitRules(p)] },
-    { name: 'xen-hosts', rules: [...hostRules(p), ...dom0Rules(p), ...grantAndEventRules(p)] },
-    { name: 'xen-accept-path', rules: [...(scores.length > 0 ? [score] : []), ...ofKind('symptom', 'cause')] },
-    { name: 'xen-exporter', rules: ofKind('meta') },
-  ];
+    { name: 'xen-queues', rules: [...guestInputs.queues(p), ...queueRules, ...guestInputs.probes(p)] },
+    { name: 'xen-cpu', rules: [...domainInputs.cpu(p), ...guestInputs.cpu(p), ...cpuRules] },
+    { name: 'xen-network', rules: [...domainInputs.network(p), ...networkRules, ...guestInputs.network(p)] },
+    { name: 'xen-hosts', rules: [...hostInputs.hosts(p), ...hostInputs.probes(p)] },
+    ...causeGroups.map(({ name, hops }) => ({
+      name,
+      rules: causes.filter(({ hop }) => hops.includes(hop)).flatMap(ofCause),
+    })),
+    { name: 'xen-symptoms', rules: ofKind('symptom') },
+    { name: 'xen-exporters', rules: ofKind('meta') },
+  ].filter(({ rules }) => rules.length > 0);
 }

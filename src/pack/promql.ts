@@ -1,27 +1,61 @@
+import dedent from 'dedent';
+
 /** How far back rates look: long enough for four scrapes a minute to give a mean, short enough for a page. */
 const window = '5m';
 
 const seconds = (count: number): string => (count % 60 === 0 ? `${count / 60}m` : `${count}s`);
 
+/** PromQL over several lines, without the indentation of the source. An inserted expression of several lines is indented like the line that it begins on. */
+export const promql = dedent.withOptions({ alignValues: true, escapeSpecialCharacters: false });
+
+/** What the queries of a pack depend on. */
+export interface PromqlOptions {
+  /** A regular expression for the label job of all exporters. */
+  job: string;
+  /** Matchers of the target labels of hosts, such as `xen_role="host"`. */
+  hostSelector: string;
+  /** Target labels, such as `site`, that the labels of alerts keep. */
+  keptLabels: readonly string[];
+  /** How often Prometheus scrapes the exporters. */
+  scrapeIntervalSeconds: number;
+  /** The threshold of the main level of the alert with a name. Throws if there is no such alert. */
+  thresholdOf: (alert: string) => number;
+}
+
 /** PromQL over the metrics of the exporters: every selector takes the jobs that scrape them. */
 export class Promql {
-  readonly #job: string;
-  readonly #scrapeIntervalSeconds: number;
+  readonly #options: PromqlOptions;
+  readonly #matchers: readonly string[];
 
-  /** `job` is a regular expression that the label job matches as a whole. */
-  constructor({ job, scrapeIntervalSeconds }: { job: string; scrapeIntervalSeconds: number }) {
-    this.#job = job;
-    this.#scrapeIntervalSeconds = scrapeIntervalSeconds;
+  /** `matchers`: those of every selector, beside that of the job. */
+  constructor(options: PromqlOptions, matchers: readonly string[] = []) {
+    this.#options = options;
+    this.#matchers = matchers;
+  }
+
+  /** PromQL over the metrics of those exporters that Prometheus marks as hosts: Dom0s and driver domains. */
+  get ofHosts(): Promql {
+    return new Promql(this.#options, [this.#options.hostSelector]);
+  }
+
+  /** Target labels that the labels of alerts keep. */
+  get keptLabels(): readonly string[] {
+    return this.#options.keptLabels;
+  }
+
+  /** The threshold of the main level of the alert with this name. Throws if there is no such alert. */
+  threshold(alert: string): number {
+    return this.#options.thresholdOf(alert);
   }
 
   /** A window of this length, or a longer one that still holds four scrapes. A window of Prometheus 3 leaves out the sample at its left end. */
   window(leastSeconds: number): string {
-    return seconds(Math.max(leastSeconds, 4 * this.#scrapeIntervalSeconds));
+    return seconds(Math.max(leastSeconds, 4 * this.#options.scrapeIntervalSeconds));
   }
 
   /** A selector of a metric, with matchers such as `mode="steal"`. */
   metric(name: string, ...matchers: readonly string[]): string {
-    return `${name}{${[`job=~${JSON.stringify(this.#job)}`, ...matchers].join(',')}}`;
+    return `${name}{${[`job=~${JSON.stringify(this.#options.job)}`, ...this.#matchers, ...matchers].join(',')}}`;
   }
 
   /** The last value of a metric, also where scrapes have failed since: for as long as a rate can be had. */
@@ -30,14 +64,17 @@ export class Promql {
   }
 
   /**
-   * The value of a metric; while its exporter does not answer, its last. Who starves loses scrapes, and without a value the waits of alerts would
-   * begin anew. `ago` is a modifier such as `offset 1m`.
+   * The value of a metric; while its exporter does not answer, its last. A starved exporter misses scrapes, and without a value every alert's `for`
+   * would restart.
    */
-  lastKnown(name: string, { matchers = [], ago = '' }: { matchers?: readonly string[]; ago?: string } = {}): string {
-    const at = (selector: string): string => [selector, ago].filter(Boolean).join(' ');
-    const metric = this.metric(name, ...matchers);
-    const isDown = `${at(this.metric('up'))} == 0`;
-    return `(${at(metric)} or last_over_time(${at(`${metric}[${window}]`)}) and on (job, instance) ${isDown})`;
+  lastKnown(name: string, ...matchers: readonly string[]): string {
+    return promql`
+      (
+        ${this.metric(name, ...matchers)}
+          or
+        ${this.recent(name, ...matchers)}
+          and on (job, instance) ${this.metric('up')} == 0
+      )`;
   }
 
   /** Growth of a counter per second, over the window. */
@@ -46,18 +83,18 @@ export class Promql {
   }
 }
 
-/** A value of each exporter's instance in a guest, by the uuid of the guest. `expr` has the labels job and instance. */
-export const ofGuest = (expr: string): string =>
-  `max by (uuid) ((${expr}) * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info)`;
+/** Each guest's values from the exporter in it, with the uuid of the guest. `expr` has the labels job and instance. */
+export const withGuest = (expr: string): string => promql`
+  ${expr}
+    * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info`;
 
-/** A value of each network namespace of a guest, by uuid and name. `expr` has the labels job, instance and netns, which is absent for the guest's own. */
-export const ofNamespace = (expr: string): string =>
-  `max by (uuid, netns) ((${expr}) * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info)`;
+/** Each guest's values from the exporters of its host, with the uuid of the guest. `expr` has the labels job, instance and domain. */
+export const withDomain = (expr: string): string => promql`
+  ${expr}
+    * on (job, instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info`;
 
-/** A value of each domain as its Dom0 sees it, by the uuid of the domain. `expr` has the labels job, instance and domain. */
-export const ofDomain = (expr: string): string =>
-  `max by (uuid) ((${expr}) * on (job, instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info)`;
-
-/** A value of each host, by the uuid of every guest that it has. `expr` has the labels job and instance. */
-export const ofHost = (expr: string): string =>
-  `max by (uuid) (uuid:xen_guest_identity:info * on (host) group_left () max by (host) (label_replace(${expr}, "host", "$1", "instance", "(.*)")))`;
+/** One value by these labels. */
+export const by = (aggregation: 'sum' | 'max' | 'min' | 'count', labels: string, expr: string): string => promql`
+  ${aggregation} by (${labels}) (
+    ${expr}
+  )`;

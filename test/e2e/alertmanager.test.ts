@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { alerts } from '../../src/pack/alerts.ts';
+import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { startAlertmanager, type Alertmanager } from '../../tools/lib/alertmanager.ts';
 import { until } from '../../tools/lib/until.ts';
 import { project } from '../../tools/lib/project.ts';
@@ -9,7 +9,10 @@ const config = join(project, 'alertmanager/alertmanager.yml');
 
 /** An alert of the pack as Prometheus sends it. */
 const firing = (alertname: string, labels: Record<string, string>) => {
-  const { kind, severity } = alerts.find(({ name }) => name === alertname)!;
+  const {
+    kind,
+    levels: [{ severity }],
+  } = alertNamed(alertname);
   return { labels: { alertname, kind, severity, ...labels } };
 };
 

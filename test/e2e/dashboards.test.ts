@@ -97,7 +97,8 @@ beforeAll(async () => {
   rules = new TempTree();
   writeFileSync(rules.path('rules.yml'), scaledRuleFile(timeScale));
   prometheus = await startPrometheus({
-    targets: [...fleet.targets, await deadTarget()],
+    hosts: fleet.targets.hosts,
+    targets: [...fleet.targets.targets, await deadTarget()],
     scrapeIntervalSeconds: 1,
     extraConfig: { rule_files: [rules.path('rules.yml')] },
   });
@@ -160,7 +161,7 @@ describe('in the storm', () => {
       page,
       cause,
       meta,
-      'uuid:xen_accept_wait_seconds:mean5m',
+      'uuid_netns:xen_accept_wait_seconds:mean5m',
       'instance:xen_dom0_steal:ratio_rate5m',
     ])
       await until(expr, () => has(expr), { timeoutMs: 60_000, intervalMs: 200 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { guestCommand } from '../../src/pack/alert.ts';
+import { guestCommand } from '../../src/pack/alerts/alert.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
 import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
 import { debianTool } from '../../tools/lib/debian.ts';

@@ -24,7 +24,8 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
   await using guest = await startDaemon({ args: replay.flags.guest });
   await using alertmanager = await startAlertmanager(config);
   await using prometheus = await startPrometheus({
-    targets: [`127.0.0.1:${dom0.port}`, `127.0.0.1:${guest.port}`],
+    hosts: [`127.0.0.1:${dom0.port}`],
+    targets: [`127.0.0.1:${guest.port}`],
     scrapeIntervalSeconds: 1,
     extraConfig: {
       rule_files: [rules],

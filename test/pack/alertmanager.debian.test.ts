@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { alerts } from '../../src/pack/alerts.ts';
+import { alerts } from '../../src/pack/alerts/alerts.ts';
 import { toolSays } from '../../tools/lib/debian.ts';
 import { project } from '../../tools/lib/project.ts';
 
@@ -13,7 +13,7 @@ test('amtool has nothing to say', async () => {
 });
 
 describe('routes', () => {
-  test.each(alerts.map(({ name, kind, severity, about }) => [name, kind, severity, about] as const))(
+  test.each(alerts.map(({ name, kind, levels: [{ severity }], about }) => [name, kind, severity, about] as const))(
     '%s',
     async (name, kind, severity, about) => {
       const receiver = { critical: 'xen-page', warning: 'xen-ticket', info: 'xen-info' }[severity];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { registry } from '../../src/collectors/registry.ts';
-import { alerts } from '../../src/pack/alerts.ts';
+import { alerts } from '../../src/pack/alerts/alerts.ts';
 import { alertsWithoutData } from '../../src/pack/alerts-without-data.ts';
 
 const all = registry.flatMap(({ metrics }) => metrics.map(({ name }) => name));

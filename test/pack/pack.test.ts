@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { alerts } from '../../src/pack/alerts.ts';
+import { alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { exportedMetrics, metricsIn } from '../support/promql.ts';
 
 test('names, severities and texts are as people expect them', () => {
-  for (const { name, summary, threshold } of alerts) {
+  for (const { name, summary, levels } of alerts) {
     expect(name).toMatch(/^Xen[A-Z][A-Za-z0-9]{1,36}$/);
     expect(summary.length, name).toBeLessThan(120);
-    expect(threshold.why, name).toMatch(/\.$/);
+    for (const { threshold } of levels) expect(threshold.why, name).toMatch(/\.$/);
   }
   expect(new Set(alerts.map(({ name }) => name)).size).toBe(alerts.length);
 });

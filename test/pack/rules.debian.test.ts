@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { degreesOf, whenClientsAreHarmed } from '../../src/pack/alert.ts';
-import { alerts } from '../../src/pack/alerts.ts';
+import { whenClientsAreHarmed } from '../../src/pack/alerts/alert.ts';
+import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { prometheusVersion, toolSays } from '../../tools/lib/debian.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
@@ -76,7 +76,7 @@ const ofGuestInfo = (values: string): Series => ({
   [Object.keys(sound).find((name) => name.startsWith('xen_guest_info{') && name.includes('role="guest"'))!]: values,
 });
 const connected = (values: string): Series => ({
-  'xen_vif_connected{job="xen",instance="dom0:28697",domain="web",vif="0"}': values,
+  'xen_vif_connected{job="xen",instance="dom0:28697",xen_role="host",domain="web",vif="0"}': values,
 });
 
 const collapseWithLoss = { ...collapse, ...ofGuest({ xen_tcp_syn_retransmits_total: 1200 }) };
@@ -96,9 +96,20 @@ const busyThread = (seconds: number): Series =>
 const refused = (packets: number): Series =>
   ofVif({ 'xen_vif_receive_dropped_packets_total{reason="refused"}': packets });
 
+const uuidOfWeb = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
+/** Another target, whose page claims to be that of the guest, with what else it serves. */
+const impostor = (page: Readonly<Record<string, number | string>> = {}, isUp: number | string = 1): Series => {
+  const labels = 'job="xen",instance="evil.web:28697"';
+  return {
+    [`up{${labels}}`]: isUp,
+    [`xen_guest_info{${labels},uuid="${uuidOfWeb}",type="pv",role="guest"}`]: isUp,
+    ...Object.fromEntries(Object.entries(page).map(([name, value]) => [name.replace('{', `{${labels},`), value])),
+  };
+};
+
 /** An alert with its severity. */
 const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): string =>
-  `${alert} ${severity ?? alerts.find(({ name }) => name === alert)!.severity}`;
+  `${alert} ${severity ?? alertNamed(alert).levels[0].severity}`;
 /** Those that need another world than the sound guest and its host, or harm; below. */
 const firingElsewhere = ['XenVifDropping critical', 'XenDomainCapReached warning', 'XenNetbackRateLimited warning'];
 
@@ -302,6 +313,20 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     [{ alert: 'XenExporterDown', value: '', labels: { instance: 'web:28697', domain: 'web', host: 'dom0:28697' } }],
   ],
   [
+    'a guest whose page is that of a host',
+    ofGuest({ 'xen_domain_info{domain="victim",domid="1",uuid="11111111-e8b7-484d-b5a1-502d89e835de"}': 1 }),
+    [{ alert: 'XenHostNotMarked', value: '', labels: { instance: 'web:28697', domain: 'web', host: 'dom0:28697' } }],
+  ],
+  [
+    'two exporters that claim one uuid',
+    impostor(),
+    ['web:28697', 'evil.web:28697'].map((instance) => ({
+      alert: 'XenGuestUuidConflict',
+      value: '2',
+      labels: { instance, uuid: uuidOfWeb, domain: 'web', host: 'dom0:28697' },
+    })),
+  ],
+  [
     'a collector that fails',
     ofDom0({ 'xen_exporter_collector_success{collector="domains"}': 0 }),
     [
@@ -454,7 +479,7 @@ describe('each alert fires, with all its labels and annotations, and no other do
 
   test('none is left out, and no severity of any', () => {
     const fired = new Set(firing.flatMap(([, , expected]) => expected.map(nameOf)).concat(firingElsewhere));
-    const all = alerts.flatMap((alert) => degreesOf(alert).map((degree) => nameOf({ alert: alert.name, ...degree })));
+    const all = alerts.flatMap(({ name, levels }) => levels.map(({ severity }) => nameOf({ alert: name, severity })));
     expect(all.filter((name) => !fired.has(name))).toEqual([]);
   });
 });
@@ -505,9 +530,9 @@ describe('when clients are harmed too, the symptom names the cause, and no other
     const name = expected[0]!.alert;
     const symptom = { alert: 'XenAcceptThroughputCollapse', value: '90%', cause: { name, times: times! } };
     // What is as planned otherwise.
-    const degree = alerts.find((alert) => alert.name === name)!.also?.find(({ only }) => only === whenClientsAreHarmed);
-    const more = degree
-      ? [{ ...expected[0]!, severity: degree.severity, ...(degree.measure && { value: harmed.get(name)! }) }]
+    const level = alertNamed(name).levels.find(({ only }) => only === whenClientsAreHarmed);
+    const more = level
+      ? [{ ...expected[0]!, severity: level.severity, ...(level.measure && { value: harmed.get(name)! }) }]
       : [];
     const all = { ...sound, ...change, ...collapseWithLoss };
     return [what, promtoolTest(all, [symptom, ...expected, ...more])] as const;
@@ -702,15 +727,11 @@ describe('network namespaces', { timeout }, () => {
     expect(await verdict(tests)).toContain('SUCCESS');
   });
 
-  test('a guest has one row of each hop, that of its worst namespace or the sum', async () => {
+  test('accepts and overflows of a guest are those of all of its namespaces', async () => {
     const all = { ...sound, ...container(web.netns, { ...overflow, ...smallBacklog }), ...container('shop', stalled) };
     const rows = {
       'uuid:xen_accepts:rate5m': 300,
       'uuid:xen_listen_overflows:rate5m': 1,
-      'uuid:xen_listen_overflows_per_accept:ratio_rate5m': 0.01,
-      'uuid:xen_accept_queue_full:ratio_rate5m': 1,
-      'uuid:xen_full_accept_queue_limit:min': 20,
-      'uuid:xen_stalled_accept_queue_fill:min': 1,
     };
     const { interval, input_series } = promtoolTest(all, []);
     const promql_expr_test = Object.entries(rows).map(([record, value]) => ({
@@ -757,7 +778,7 @@ describe('who is who', { timeout }, () => {
         .filter(([name]) => name.includes('instance="dom0:28697"') && !name.startsWith('up{'))
         .map(([name, value]) => [name, isCounter(name) ? `0+${value}x50 stale` : `${value}x50 stale`]),
     );
-    const all = { ...sound, ...gone, ...overflow, 'up{job="xen",instance="dom0:28697"}': '1x50 0x49' };
+    const all = { ...sound, ...gone, ...overflow, 'up{job="xen",instance="dom0:28697",xen_role="host"}': '1x50 0x49' };
     const expected = [
       { alert: 'XenAcceptQueueOverflow', value: '50%' },
       {
@@ -839,6 +860,7 @@ describe('who is who', { timeout }, () => {
     const info = Object.keys(sound).find((name) => name.startsWith('xen_domain_info{'))!;
     const moved = {
       ...overflow,
+      'up{job="xen",instance="dom1:28697",xen_role="host"}': 1,
       [info]: '1x52 _x48',
       [info.replace('dom0:28697', 'dom1:28697')]: '_x49 1x51',
     };
@@ -863,4 +885,84 @@ describe('who is who', { timeout }, () => {
     const expected = [{ alert: 'XenAcceptQueueOverflow', value }];
     expect(await verdict([promtoolTest(restarted, expected, 94)])).toContain('SUCCESS');
   });
+});
+
+describe('whom the rules believe', { timeout }, () => {
+  const evil = { instance: 'evil.web:28697' };
+  const victim = { uuid: uuidOfWeb, domain: 'web', host: 'dom0:28697' };
+  const conflict = (...instances: string[]) =>
+    instances.map((instance) => ({ alert: 'XenGuestUuidConflict', value: '2', labels: { instance, ...victim } }));
+  const notMarked = { alert: 'XenHostNotMarked', value: '', labels: { ...evil } };
+  const alone = (page: Readonly<Record<string, number | string>>): Series =>
+    Object.fromEntries(Object.entries(impostor(page)).filter(([name]) => !name.startsWith('xen_guest_info{')));
+  /** What a page tells of the guest as if it were that of its host: the guest has another name, its vif is cut off, and its host starves. */
+  const asHost = (labels = ''): Readonly<Record<string, number | string>> => ({
+    [`xen_domain_info{${labels}domain="web;reboot",domid="1",uuid="${uuidOfWeb}"}`]: 2,
+    [`xen_vif_connected{${labels}domain="web;reboot",vif="0"}`]: '1x20 0x80',
+    [`xen_guest_info{${labels}uuid="00000000-0000-0000-0000-000000000000",role="dom0"}`]: 1,
+    [`xen_cpu_seconds_total{${labels}cpu="0",mode="steal"}`]: 55,
+    [`xen_cpu_seconds_total{${labels}cpu="0",mode="idle"}`]: 5,
+    [`xen_conntrack_drops_total{${labels}}`]: 90_000,
+    [`xen_vif_receive_packets_total{${labels}domain="web;reboot",vif="0"}`]: 90_000,
+  });
+  const starved = { ...overflow, ...contention };
+  const believed = [
+    { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenCreditExhaustion', times: '2.5' } },
+    { alert: 'XenCreditExhaustion', value: '50%' },
+  ];
+
+  const believedAlone = { alert: 'XenAcceptQueueOverflow', value: '50%' };
+
+  testSideBySide([
+    [
+      'a target without the label of hosts does not speak for domains or as a host',
+      promtoolTest({ ...sound, ...starved, ...alone(asHost()) }, [...believed, notMarked]),
+    ],
+    [
+      'nor does a page that has the label itself, or a series up with it',
+      promtoolTest({ ...sound, ...starved, ...alone({ ...asHost('xen_role="host",'), 'up{xen_role="host"}': 1 }) }, [
+        ...believed,
+        notMarked,
+      ]),
+    ],
+    [
+      'neither of two exporters that claim one uuid speaks for the guest, its host does',
+      promtoolTest(
+        {
+          ...sound,
+          ...starved,
+          ...impostor({
+            'xen_listener_accept_queue_full_seconds_total{address="0.0.0.0",port="80",family="ipv4"}': 60,
+          }),
+        },
+        [believed[1]!, ...conflict('web:28697', evil.instance)],
+      ),
+    ],
+    [
+      'an exporter cannot take the place of one that does not answer',
+      promtoolTest(
+        {
+          ...sound,
+          ...Object.fromEntries(
+            Object.entries(sound)
+              .filter(([name]) => name.includes('instance="web:28697"'))
+              .map(([name, value]) => [
+                name,
+                name.startsWith('up{') ? '1x30 0x69' : isCounter(name) ? `0+${value}x30 stale` : `${value}x30 stale`,
+              ]),
+          ),
+          ...impostor({}, '_x40 1x59'),
+        },
+        [
+          ...conflict('web:28697', evil.instance),
+          { alert: 'XenGuestExporterMissing', value: '' },
+          { alert: 'XenExporterDown', value: '', labels: { instance: 'web:28697', domain: 'web', host: 'dom0:28697' } },
+        ],
+      ),
+    ],
+    [
+      'a guest speaks again once the other target is gone',
+      promtoolTest({ ...sound, ...overflow, ...impostor({}, '1x40 stale') }, [believedAlone]),
+    ],
+  ]);
 });

@@ -1,5 +1,5 @@
-import type { Alert, Severity } from '../../src/pack/alert.ts';
-import { alertNamed, alerts } from '../../src/pack/alerts.ts';
+import type { Alert, Severity } from '../../src/pack/alerts/alert.ts';
+import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
@@ -15,7 +15,8 @@ const series = (instance: string, labels: string, all: Readonly<Record<string, n
   Object.fromEntries(
     Object.entries(all).map(([name, value]) => {
       const [, metric, own = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(name)!;
-      const inside = [`job="${job}"`, `instance="${instance}"`, labels, own].filter(Boolean).join(',');
+      const role = instance === dom0 ? 'xen_role="host"' : '';
+      const inside = [`job="${job}"`, `instance="${instance}"`, role, labels, own].filter(Boolean).join(',');
       return [`${metric}{${inside}}`, value];
     }),
   );
@@ -131,7 +132,7 @@ const inputOf = (all: Series) =>
     values: typeof value === 'string' ? value : isCounter(name) ? `0+${value}x${steps}` : `${value}x${steps}`,
   }));
 
-const labelsOf = ({ about, kind, severity }: Alert, expected: Expected): Record<string, string> => {
+const labelsOf = ({ about, kind, levels: [{ severity }] }: Alert, expected: Expected): Record<string, string> => {
   const identity: Record<string, string> =
     about === 'guest' ? { uuid, domain, host: dom0 } : about === 'host' ? { job, instance: dom0, host: dom0 } : { job };
   return { severity: expected.severity ?? severity, kind, ...identity, ...expected.labels };
@@ -151,7 +152,7 @@ const filled = (template: string, labels: Readonly<Record<string, string>>, valu
 
 const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, string>): Record<string, string> => {
   const { runbookUrl, grafanaUrl } = defaultPackOptions;
-  const degree = alert.also?.find(({ severity }) => severity === expected.severity);
+  const level = alert.levels.find(({ severity }) => severity === expected.severity);
   const dashboard = {
     guest: `xen-guest?var-guest=${labels['uuid']}`,
     host: `xen-dom0?var-host=${labels['instance']}`,
@@ -164,7 +165,7 @@ const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, 
   return {
     summary: filled(alert.summary, labels),
     description:
-      filled(degree?.description ?? alert.description, labels, expected.value) +
+      filled(level?.description ?? alert.description, labels, expected.value) +
       (alert.kind === 'symptom' ? ofCause : ''),
     ...(alert.kind === 'symptom' && { cause: cause?.name ?? '' }),
     hop: (cause ?? alert).hop,

@@ -1,6 +1,6 @@
 // What the tuning table advises: each a query with the labels domain and host, what to say, and where the runbook is.
 import { chosen, labelled, onHost, rate, select } from './promql.ts';
-import { alertNamed } from '../../src/pack/alerts.ts';
+import { alertNamed } from '../../src/pack/alerts/alerts.ts';
 import type { AlertLimits } from './thresholds.ts';
 
 interface Advice {

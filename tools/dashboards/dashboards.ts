@@ -1,5 +1,5 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { AlertChanges } from '../../src/pack/alert-changes.ts';
+import type { AlertChanges } from '../../src/pack/alerts/changes.ts';
 import { dom0 } from './dom0.ts';
 import { exporter } from './exporter.ts';
 import { fleet } from './fleet.ts';

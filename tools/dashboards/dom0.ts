@@ -17,7 +17,7 @@ const perVif = ['instance', 'domain', 'vif'];
 const vifsNow = (name: string): string => `max by (${perVif.join(', ')}) (${select(`xen_${name}`, vifsOfGuests)})`;
 const record = (name: string): string => select(`instance:xen_${name}`, chosen.host);
 
-const summary = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
+const summary = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
   panels: [
     stat({
       title: 'Steal',
@@ -36,7 +36,7 @@ const summary = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
       unit: 'percentunit',
       decimals: 1,
       width: 4,
-      limits: limitsOfDegree('XenNetbackSaturated', 'info'),
+      limits: limitsOfLevel('XenNetbackSaturated', 'info'),
       query: [record('netback_cpu:ratio_rate5m'), '{{instance}}'],
     }),
     stat({
@@ -95,12 +95,7 @@ const cpus = ({ limitsOf }: AlertLimits): Section => ({
       decimals: 2,
       stacked: true,
       width: 6,
-      queries: [
-        [
-          `sum by (mode) (${select('instance_mode:xen_cpu_seconds:rate5m', chosen.host, 'mode!~"idle|iowait"')})`,
-          '{{mode}}',
-        ],
-      ],
+      queries: [[`sum by (mode) (${rate('xen_cpu_seconds_total', chosen.host, 'mode!~"idle|iowait"')})`, '{{mode}}']],
     }),
     graph({
       title: 'Softirq and irq time by vCPU',
@@ -233,7 +228,7 @@ const rings = ({ limitsOf }: AlertLimits): Section => ({
   ],
 });
 
-const events = ({ thresholdOf, limitsOf, limitsOfDegree }: AlertLimits): Section => ({
+const events = ({ thresholdOf, limitsOf, limitsOfLevel }: AlertLimits): Section => ({
   title: 'Events',
   panels: [
     graph({
@@ -242,7 +237,7 @@ const events = ({ thresholdOf, limitsOf, limitsOfDegree }: AlertLimits): Section
         'That Dom0 handled, of all devices. The line is where XenEventChannelStorm speaks of it, for one guest.',
       unit: 'cps',
       width: 8,
-      limits: limitsOfDegree('XenEventChannelStorm', 'info'),
+      limits: limitsOfLevel('XenEventChannelStorm', 'info'),
       queries: [[most(ofVifs('backend_events_total', ['instance', 'domain'])), '{{domain}}']],
     }),
     graph({

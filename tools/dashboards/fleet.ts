@@ -5,13 +5,13 @@ import { alertTable, firing } from './alert-tables.ts';
 import { dashboard, type Board } from './board.ts';
 import { toGuest, toHost } from './links.ts';
 import { graph, stat, table, type ValueColumn } from './panels.ts';
-import { chosen, guestsOfHost, most, onHost, rate, select } from './promql.ts';
+import { chosen, dropsPerAccept, guestsOfHost, most, onHost, rate, select, worst } from './promql.ts';
 import { colours, noneAtAll, scoreLimits, steps, type AlertLimits } from './thresholds.ts';
 import { fleetVariables } from './variables.ts';
 
 const score = (...matchers: string[]): string => select(scoreName, chosen.uuid, ...matchers);
 const record = (name: string): string => select(`uuid:xen_${name}`, chosen.uuid);
-const full = record('accept_queue_full:ratio_rate5m');
+const full = worst('uuid_netns:xen_accept_queue_full:ratio_rate5m');
 
 /** By how much a guest is worse than another: its strongest cause, or its full queue, in times of the threshold. */
 const badnessOf = ({ thresholdOf }: AlertLimits): string =>
@@ -118,7 +118,7 @@ const board = (limits: AlertLimits): Board => {
               { name: 'Accepts', expr: column(record('accepts:rate5m')), unit: 'cps' },
               {
                 name: 'Drops per accept',
-                expr: column(record('listen_overflows_per_accept:ratio_rate5m')),
+                expr: column(dropsPerAccept),
                 unit: 'percentunit',
                 decimals: 1,
                 limits: steps([1e-9, colours.critical]),
@@ -132,7 +132,7 @@ const board = (limits: AlertLimits): Board => {
               },
               {
                 name: 'Accept wait',
-                expr: column(record('accept_wait_seconds:mean5m')),
+                expr: column(worst('uuid_netns:xen_accept_wait_seconds:mean5m')),
                 unit: 's',
                 decimals: 1,
               },

@@ -4,7 +4,7 @@ import { scoreName } from '../../src/pack/pack.ts';
 import { alertTable, causeTable } from './alert-tables.ts';
 import { dashboard, type Board, type Section } from './board.ts';
 import { graph, heatmap, lanes, stat, table, type PlacedPanel } from './panels.ts';
-import { chosen, labelled, ofDomain, ofGuest, rate, recorded, select } from './promql.ts';
+import { chosen, dropsPerAccept, labelled, named, ofDomain, ofGuest, rate, recorded, select, worst } from './promql.ts';
 import { scoreLimits, steps, type AlertLimits } from './thresholds.ts';
 import { guestVariables } from './variables.ts';
 
@@ -37,7 +37,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
       decimals: 1,
       width: 4,
       limits: steps([1e-9, 'red']),
-      query: [record('listen_overflows_per_accept:ratio_rate5m'), '{{domain}}'],
+      query: [named(dropsPerAccept), '{{domain}}'],
     }),
     stat({
       title: 'Accept queue full',
@@ -46,7 +46,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
       decimals: 1,
       width: 4,
       limits: limitsOf('XenAcceptQueueOverflow'),
-      query: [record('accept_queue_full:ratio_rate5m'), '{{domain}}'],
+      query: [named(worst('uuid_netns:xen_accept_queue_full:ratio_rate5m')), '{{domain}}'],
     }),
     stat({
       title: 'Wait in the accept queue',
@@ -55,7 +55,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
       unit: 's',
       decimals: 1,
       width: 4,
-      query: [record('accept_wait_seconds:mean5m'), '{{domain}}'],
+      query: [named(worst('uuid_netns:xen_accept_wait_seconds:mean5m')), '{{domain}}'],
     }),
     stat({
       title: 'SYNs sent again',
@@ -189,7 +189,7 @@ const netback = ({ limitsOf }: AlertLimits): Section => ({
   ],
 });
 
-const events = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
+const events = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
   title: '4  Event channel',
   panels: [
     graph({
@@ -198,7 +198,7 @@ const events = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
         'Both ways: those that Dom0 handled for all devices of the guest, and interrupts of its network devices. The line is where XenEventChannelStorm speaks of Dom0.',
       unit: 'cps',
       width: 8,
-      limits: limitsOfDegree('XenEventChannelStorm', 'info'),
+      limits: limitsOfLevel('XenEventChannelStorm', 'info'),
       queries: [
         [onHost('backend_events_total'), '{{domain}}: guest to Dom0'],
         [inGuest('netfront_interrupts_total', ['ring']), '{{domain}}: Dom0 to guest, {{ring}}'],
@@ -210,7 +210,14 @@ const events = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
       unit: 'short',
       decimals: 2,
       width: 8,
-      queries: [[record('netfront_interrupts_per_packet:ratio_rate5m'), '{{domain}}']],
+      queries: [
+        [
+          named(
+            `(${select('uuid:xen_netfront_interrupts:rate5m', chosen.uuid)} / (${select('uuid:xen_netfront_received_packets:rate5m', chosen.uuid)} > 0))`,
+          ),
+          '{{domain}}',
+        ],
+      ],
     }),
     graph({
       title: 'Time of vCPUs in interrupts',
@@ -218,7 +225,14 @@ const events = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenEventChannelStorm'),
-      queries: [[record('interrupt_time:ratio_rate5m'), '{{domain}}']],
+      queries: [
+        [
+          named(
+            `(${select('uuid:xen_interrupt_cpu:rate5m', chosen.uuid)} / ${select('uuid:xen_vcpus:count', chosen.uuid)})`,
+          ),
+          '{{domain}}',
+        ],
+      ],
     }),
   ],
 });
@@ -345,7 +359,7 @@ const synQueue = ({ limitsOf }: AlertLimits): Section => ({
       unit: 'cps',
       width: 8,
       limits: limitsOf('XenSynQueueOverflow'),
-      queries: [[record('syn_queue_overflows:rate5m'), '{{domain}}']],
+      queries: [[inNamespace('syn_queue_overflows:rate5m'), '{{domain}} {{netns}}']],
     }),
     graph({
       title: 'SYN cookies',
@@ -506,7 +520,7 @@ const runStates: Section = {
   ],
 };
 
-const probes = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
+const probes = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
   title: 'Probes: where the collector probes is on',
   collapsed: true,
   panels: [
@@ -535,7 +549,7 @@ const probes = ({ limitsOf, limitsOfDegree }: AlertLimits): Section => ({
       description: 'By the drivers of Dom0, also where one was pending. Needs the collector probes in Dom0.',
       unit: 'cps',
       width: 8,
-      limits: limitsOfDegree('XenEventChannelStorm', 'info'),
+      limits: limitsOfLevel('XenEventChannelStorm', 'info'),
       queries: [[record('event_channel_sends:rate5m'), '{{domain}}']],
     }),
   ],

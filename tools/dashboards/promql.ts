@@ -34,6 +34,12 @@ export const named = (expr: string): string =>
 export const recorded = (name: string, ...matchers: readonly string[]): string =>
   named(select(name, chosen.uuid, ...matchers));
 
+/** A record of the pack that has a row for each network namespace: the worst of each chosen guest. */
+export const worst = (name: string): string => `max by (uuid) (${select(name, chosen.uuid)})`;
+
+/** Drops at accept queues over accepts, of each chosen guest's worst network namespace. */
+export const dropsPerAccept = `max by (uuid) (${select('uuid_netns:xen_listen_overflows:rate5m', chosen.uuid)} / (${select('uuid_netns:xen_accepts:rate5m', chosen.uuid)} > 0))`;
+
 const byUuid = (labels: readonly string[]): string => ['uuid', ...labels].join(', ');
 
 /** What a guest's own exporter says, summed by guest and these labels. `expr` has the labels job and instance. */

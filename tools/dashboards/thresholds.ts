@@ -1,8 +1,8 @@
 // What the alerts of src/pack say, in the words of Grafana: a panel is coloured where an alert fires.
 import { ThresholdsConfigBuilder, ThresholdsMode, type Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
-import { degreesOf, hops, type Hop, type Severity } from '../../src/pack/alert.ts';
-import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alert-changes.ts';
-import { alertNamed, alerts } from '../../src/pack/alerts.ts';
+import { hops, type Hop, type Severity } from '../../src/pack/alerts/alert.ts';
+import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alerts/changes.ts';
+import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { leastScore } from '../../src/pack/pack.ts';
 
 export const colours = { fine: 'green', info: 'blue', warning: 'orange', critical: 'red' } as const;
@@ -27,10 +27,10 @@ export const scoreLimits = (): ThresholdsConfigBuilder => steps([leastScore, 'ye
 /** What dashboards show of the pack's alerts. */
 export interface AlertLimits {
   thresholdOf(name: string): number;
-  /** Limits of an alert: its own threshold, and those of its degrees with the same measure. A disabled alert has none. */
+  /** Limits of an alert: of its levels with its own measure. A disabled alert has none. */
   limitsOf(name: string): ThresholdsConfigBuilder;
-  /** Limits of the degree of an alert to which the pack gives this severity. A disabled alert has none. */
-  limitsOfDegree(name: string, severity: Severity): ThresholdsConfigBuilder;
+  /** Limits of the level of an alert to which the pack gives this severity. A disabled alert has none. */
+  limitsOfLevel(name: string, severity: Severity): ThresholdsConfigBuilder;
   /** Hops that have a cause, in the order in which a SYN meets them. */
   readonly hopsWithCause: readonly Hop[];
   /** Causes of a hop, for those who read what colours it. */
@@ -46,20 +46,20 @@ export const alertLimits = (changes: AlertChanges): AlertLimits => {
       const alert = alertNamed(name);
       if (!isEnabled(changes, alert)) return noLimit();
       const limits = new Map<number, string>();
-      for (const degree of degreesOf(alert)) {
-        if (degree?.measure) continue;
-        const { threshold, severity } = levelOf(changes, alert, degree);
+      for (const level of alert.levels) {
+        if (level.measure) continue;
+        const { threshold, severity } = levelOf(changes, alert, level);
         // At one limit the severer has the colour.
         if (severity !== 'info' || !limits.has(threshold)) limits.set(threshold, colours[severity]);
       }
       return steps(...[...limits].sort(([one], [other]) => one - other));
     },
-    limitsOfDegree: (name, severity) => {
+    limitsOfLevel: (name, severity) => {
       const alert = alertNamed(name);
-      const degree = alert.also?.find((each) => each.severity === severity);
-      if (!degree) throw new Error(`expected ${name} to have a degree of severity ${severity}`);
+      const alertLevel = alert.levels.find((each) => each.severity === severity);
+      if (!alertLevel) throw new Error(`expected ${name} to have a level of severity ${severity}`);
       if (!isEnabled(changes, alert)) return noLimit();
-      const level = levelOf(changes, alert, degree);
+      const level = levelOf(changes, alert, alertLevel);
       return steps([level.threshold, colours[level.severity]]);
     },
     hopsWithCause: hops.filter((hop) => causes.some((alert) => alert.hop === hop)),

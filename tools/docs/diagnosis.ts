@@ -5,6 +5,8 @@ import { withPart } from './markers.ts';
 
 /** Alerts that no fault of the lab raises, and why; their rules are judged by unit tests alone. */
 export const withoutFault: ReadonlyMap<string, string> = new Map([
+  ['XenHostNotMarked', 'it is about the configuration of Prometheus; promtool tests it, and the lab marks its host'],
+  ['XenGuestUuidConflict', 'it takes a guest that lies; promtool tests it'],
   [
     'XenGrantOperationsHigh',
     'its threshold is an absolute rate: emulation makes some 500 slots a second where the alert asks for 500 000 operations',

@@ -1,5 +1,5 @@
-import { degreesOf, type Alert, type Degree } from '../../src/pack/alert.ts';
-import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alert-changes.ts';
+import type { Alert, AlertLevel } from '../../src/pack/alerts/alert.ts';
+import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alerts/changes.ts';
 import { defaultPackOptions, measureOf, thresholdKey } from '../../src/pack/pack.ts';
 import { seenInRuns, withoutFault } from './diagnosis.ts';
 import { emptyPart, withPart } from './markers.ts';
@@ -10,19 +10,19 @@ const kinds = {
   meta: 'About the exporters themselves',
 } as const;
 
-const fires = (changes: AlertChanges, alert: Alert, degree?: Degree): string => {
-  const level = levelOf(changes, alert, degree);
-  const { threshold } = degree ?? alert;
-  const measured = measureOf({ ...defaultPackOptions, alerts: changes }, alert, degree);
-  const measure = degree?.only ? `(${measured}) ${degree.only}` : measured;
+const indented = (text: string): string => text.replaceAll(/^/gm, '  ');
+
+const fires = (changes: AlertChanges, alert: Alert, alertLevel: AlertLevel): string => {
+  const level = levelOf(changes, alert, alertLevel);
+  const { threshold, only } = alertLevel;
+  const measured = measureOf({ ...defaultPackOptions, alerts: changes }, alert, alertLevel);
+  const measure = only === undefined ? measured : `(\n${indented(measured)}\n)\n  ${only}`;
   // The reason is that of the pack's own number.
   const why =
     level.threshold === threshold.value ? threshold.why : `The default is ${threshold.value}. ${threshold.why}`;
-  return `- **${level.severity}** when this is over ${level.threshold} for ${level.for} (\`--set=${thresholdKey(alert, degree)}=...\`). ${why}
+  return `- **${level.severity}** when this is over ${level.threshold} for ${level.for} (\`--set=${thresholdKey(alert, alertLevel)}=...\`). ${why}
 
-  \`\`\`promql
-  ${measure}
-  \`\`\``;
+${indented(`\`\`\`promql\n${measure}\n\`\`\``)}`;
 };
 
 /** What the pack says of an alert, for its runbook, and what the lab has shown of it. */
@@ -32,9 +32,7 @@ const facts = (alert: Alert, changes: AlertChanges): string => {
   return [
     `${kinds[alert.kind]}. Hop: ${alert.hop}.`,
     isEnabled(changes, alert)
-      ? degreesOf(alert)
-          .map((degree) => fires(changes, alert, degree))
-          .join('\n')
+      ? alert.levels.map((level) => fires(changes, alert, level)).join('\n')
       : 'The options file disables this alert.',
     ...(seen.length > 0 ? [`On real Xen ([docs/diagnosis.md](../docs/diagnosis.md)):`, seen.join('\n')] : []),
     ...(why === undefined ? [] : [`Not done on real Xen: ${why}.`]),

@@ -65,17 +65,19 @@ const replace = (tree: TempTree, files: Readonly<Record<string, string | Uint8Ar
  */
 export class Fleet implements AsyncDisposable {
   readonly replay = new StormReplay();
-  readonly #daemons: Daemon[] = [];
+  readonly #hosts: Daemon[] = [];
+  readonly #guests: Daemon[] = [];
   #clock: NodeJS.Timeout | undefined;
 
-  /** Addresses to scrape. */
-  get targets(): string[] {
-    return this.#daemons.map(({ port }) => `127.0.0.1:${port}`);
+  /** Addresses to scrape, of hosts and of guests. */
+  get targets(): { hosts: string[]; targets: string[] } {
+    const addresses = (daemons: readonly Daemon[]): string[] => daemons.map(({ port }) => `127.0.0.1:${port}`);
+    return { hosts: addresses(this.#hosts), targets: addresses(this.#guests) };
   }
 
   /** Address of the Dom0 in which the storm is. */
   get dom0(): string {
-    return this.targets[0]!;
+    return this.targets.hosts[0]!;
   }
 
   static async start(): Promise<Fleet> {
@@ -96,20 +98,16 @@ export class Fleet implements AsyncDisposable {
     replace(tree, timely());
     this.#clock = setInterval(() => replace(tree, timely()), 100);
     const settings = { 'path.rrd-metrics': tree.path('dev/shm/metrics') };
-    this.#daemons.push(await startDaemon({ args: dom0, settings }));
-    for (const args of [
-      guest,
-      fileFlags(guestRoot('pvh-storm')),
-      hostFlags(hostRoot('credit2-storm')),
-      hostFlags(hostRoot('rtds-storm')),
-      [`--path.sysfs=${guestRoot('hvm-idle')}/sys`],
-    ])
-      this.#daemons.push(await startDaemon({ args }));
+    this.#hosts.push(await startDaemon({ args: dom0, settings }));
+    for (const host of ['credit2-storm', 'rtds-storm'] as const)
+      this.#hosts.push(await startDaemon({ args: hostFlags(hostRoot(host)) }));
+    for (const args of [guest, fileFlags(guestRoot('pvh-storm')), [`--path.sysfs=${guestRoot('hvm-idle')}/sys`]])
+      this.#guests.push(await startDaemon({ args }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#clock);
-    await Promise.all(this.#daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+    await Promise.all([...this.#hosts, ...this.#guests].map((daemon) => daemon[Symbol.asyncDispose]()));
     this.replay[Symbol.dispose]();
   }
 }

@@ -12,6 +12,8 @@ import { until } from './until.ts';
 export interface PrometheusOptions {
   /** Addresses (host:port) scraped as the job `xen`. */
   targets?: readonly string[];
+  /** Those that are marked as hosts. */
+  hosts?: readonly string[];
   /** Whole scrape configurations, as Prometheus's configuration file has them. */
   scrapeConfigs?: readonly object[];
   scrapeIntervalSeconds: number;
@@ -121,17 +123,20 @@ export async function promtoolCheckWebConfig(file: string): Promise<string> {
 
 // JSON is YAML too.
 function configuration(options: PrometheusOptions): object {
-  const { targets, scrapeConfigs = [], scrapeIntervalSeconds, extraConfig } = options;
+  const { targets = [], hosts = [], scrapeConfigs = [], scrapeIntervalSeconds, extraConfig } = options;
   const milliseconds = (seconds: number): string => `${Math.round(seconds * 1000)}ms`;
   const interval = milliseconds(scrapeIntervalSeconds);
-  const fromTargets = targets === undefined ? [] : [{ job_name: 'xen', static_configs: [{ targets }] }];
+  const xen = {
+    job_name: 'xen',
+    static_configs: [{ targets }, { targets: hosts, labels: { xen_role: 'host' } }],
+  };
   return {
     global: {
       scrape_interval: interval,
       evaluation_interval: milliseconds(options.evaluationIntervalSeconds ?? scrapeIntervalSeconds),
       ...(scrapeIntervalSeconds < 10 ? { scrape_timeout: interval } : {}),
     },
-    scrape_configs: [...fromTargets, ...scrapeConfigs],
+    scrape_configs: [...(targets.length + hosts.length > 0 ? [xen] : []), ...scrapeConfigs],
     ...extraConfig,
   };
 }

@@ -106,7 +106,7 @@ const picturesOfFleet = async (): Promise<(Picture & { uid: string })[]> => {
   try {
     await using fleet = await Fleet.start();
     await using prometheus = await startPrometheus({
-      targets: fleet.targets,
+      ...fleet.targets,
       scrapeIntervalSeconds: 1,
       extraConfig: { rule_files: [rules] },
     });

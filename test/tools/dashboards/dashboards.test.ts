@@ -2,8 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parser } from '@prometheus-io/lezer-promql';
 import { dashboards, dashboardsFor, filesOf } from '../../../tools/dashboards/dashboards.ts';
-import { degreesOf } from '../../../src/pack/alert.ts';
-import { alerts } from '../../../src/pack/alerts.ts';
+import { alerts } from '../../../src/pack/alerts/alerts.ts';
 import { dashboardUids, dashboardVariables } from '../../../src/pack/dashboards.ts';
 import { defaultPackOptions, leastScore, rulePack, scoreName } from '../../../src/pack/pack.ts';
 import {
@@ -168,7 +167,7 @@ describe.each(dashboards.map((board) => [board.uid!, board] as const))('%s', (_u
   });
 
   test('has thresholds that are those of alerts', () => {
-    const ofAlerts = alerts.flatMap((alert) => degreesOf(alert).map((degree) => (degree ?? alert).threshold.value));
+    const ofAlerts = alerts.flatMap(({ levels }) => levels.map(({ threshold }) => threshold.value));
     // Of a score, a count, and of what should not be at all.
     const others = [leastScore, 1, 1e-9];
     const steps = under(board, 'steps').filter(Array.isArray).flat() as { value: number | null }[];

@@ -1,4 +1,4 @@
-import type { Alert, Degree, Severity } from './alert.ts';
+import type { Alert, AlertLevel, Severity } from './alert.ts';
 
 /** What a user changes of one level of an alert. */
 export interface LevelChange {
@@ -7,7 +7,7 @@ export interface LevelChange {
   readonly severity?: Severity | undefined;
 }
 
-/** What a user changes of an alert: its own level, and its other levels by the severity that the pack gives them. */
+/** What a user changes of an alert: its main level, and its other levels by the severity that the pack gives them. */
 export interface AlertChange extends LevelChange {
   readonly disabled?: boolean | undefined;
   readonly levels?: Readonly<Partial<Record<Severity, LevelChange | undefined>>> | undefined;
@@ -23,14 +23,21 @@ export interface Level {
   readonly for: string;
 }
 
-/** A level of an alert, with what the user changes of it: the alert's own level, or that of a degree. */
-export const levelOf = (changes: AlertChanges, alert: Alert, degree?: Degree): Level => {
-  const ofAlert = changes[alert.name];
-  const change = degree === undefined ? ofAlert : ofAlert?.levels?.[degree.severity];
-  const { severity, threshold } = degree ?? alert;
+/** Whether this is the main level of its alert. */
+export const isMain = ({ levels }: Alert, level: AlertLevel): boolean => level === levels[0];
+
+/** What a user changes of a level of an alert. */
+export const changeOf = (changes: AlertChanges, alert: Alert, level: AlertLevel): LevelChange | undefined => {
+  const change = changes[alert.name];
+  return isMain(alert, level) ? change : change?.levels?.[level.severity];
+};
+
+/** A level of an alert, with what the user changes of it. */
+export const levelOf = (changes: AlertChanges, alert: Alert, level: AlertLevel = alert.levels[0]): Level => {
+  const change = changeOf(changes, alert, level);
   return {
-    severity: change?.severity ?? severity,
-    threshold: change?.threshold ?? threshold.value,
+    severity: change?.severity ?? level.severity,
+    threshold: change?.threshold ?? level.threshold.value,
     for: change?.for ?? alert.for,
   };
 };
@@ -44,12 +51,17 @@ export const isEnabled = (changes: AlertChanges, { name }: Alert): boolean => ch
 /** The same changes with another threshold for a level. */
 export const withThreshold = (
   changes: AlertChanges,
-  { name }: Alert,
-  degree: Degree | undefined,
+  alert: Alert,
+  level: AlertLevel,
   threshold: number,
 ): AlertChanges => {
+  const { name } = alert;
   const change = changes[name];
-  if (degree === undefined) return { ...changes, [name]: { ...change, threshold } };
-  const level = { ...change?.levels?.[degree.severity], threshold };
-  return { ...changes, [name]: { ...change, levels: { ...change?.levels, [degree.severity]: level } } };
+  const changed = { ...changeOf(changes, alert, level), threshold };
+  return {
+    ...changes,
+    [name]: isMain(alert, level)
+      ? { ...change, threshold }
+      : { ...change, levels: { ...change?.levels, [level.severity]: changed } },
+  };
 };

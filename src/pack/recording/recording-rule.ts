@@ -2,4 +2,5 @@
 export interface RecordingRule {
   record: string;
   expr: string;
+  labels?: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-import type { Promql } from './promql.ts';
+import { promql, type Promql } from '../promql.ts';
 
 /** A number at which an alert fires, and where it comes from. */
 export interface Threshold {
@@ -31,35 +31,35 @@ export const hops = [
 /** Where on the way of a SYN it is. */
 export type Hop = (typeof hops)[number];
 
-/** PromQL of a value. `thresholdOf` knows the threshold of the alert with a name, as the user has it. */
-export type Measure = (p: Promql, thresholdOf: (name: string) => number) => string;
+/** PromQL of a value. */
+export type Measure = (p: Promql) => string;
 
-/** What makes an alert fire with another severity than its own. */
-export interface Degree {
+/** A limit of an alert: its rule fires with this severity. */
+export interface AlertLevel {
   severity: Severity;
   threshold: Threshold;
-  /** PromQL with which it fires only: the alert's measure goes before it. */
+  /** PromQL that follows the measure and narrows it, such as `and on (uuid) ...`. Default: the level is not narrowed. */
   only?: string;
-  /** Another measure than the alert's. */
+  /** Default: the measure of the alert. */
   measure?: Measure;
-  /** Else that of the alert. */
+  /** Default: the description of the alert. */
   description?: string;
 }
 
 /** An alert of the pack. */
 export interface Alert {
-  /** `Xen...`, 40 characters at most; its runbook has the same name. */
+  /** `Xen...`, 40 characters at most. The runbook has the same name. */
   name: string;
   kind: AlertKind;
-  severity: Severity;
   hop: Hop;
   /**
-   * What `measure` tells of: a guest (by uuid), a host (by job and instance: all of its guests suffer), or an exporter (by job, instance and
-   * what else its labels are).
+   * The subject of the measure: a guest (label uuid), a host (labels job and instance, all of its guests suffer), or an exporter (labels job and
+   * instance, and others of its own).
    */
   about: 'guest' | 'host' | 'exporter';
-  threshold: Threshold;
-  /** PromQL of the measured value wherever the alert makes sense; it fires where the value is above the threshold. */
+  /** The limits, each with a severity of its own. The first is the alert's main level: its threshold is the unit of cause scores. */
+  levels: readonly [AlertLevel, ...AlertLevel[]];
+  /** PromQL of the measured value wherever the alert makes sense. A level fires while the value is above its threshold. */
   measure: Measure;
   /** Metrics without any one of which it is blind; a histogram by its own name. */
   needs: readonly string[];
@@ -71,12 +71,7 @@ export interface Alert {
   description: string;
   /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
   command: string;
-  /** Another severity, each at most once. */
-  also?: readonly Degree[];
 }
-
-/** All severities that an alert has: its own, which is undefined, and others. */
-export const degreesOf = ({ also = [] }: Alert): (Degree | undefined)[] => [undefined, ...also];
 
 /** The measured value as a percentage, in a template of Prometheus. */
 export const percent = '{{ $value | humanizePercentage }}';
@@ -107,6 +102,11 @@ export const hasCap = 'on (uuid) uuid:xen_domain_cap:cpus';
  */
 export const isTaken = (steal: string): string => `${steal} > 0.15`;
 
-/** That clients of a guest are harmed: connections that overflow, or SYN-ACKs sent again. */
-export const whenClientsAreHarmed =
-  'and on (uuid) (uuid:xen_listen_overflows:rate5m > 0 or on (uuid) uuid:xen_syn_retransmits:rate5m > 0.1)';
+/** That clients of a guest are harmed. */
+export const whenClientsAreHarmed = 'and on (uuid) uuid:xen_clients_losing:bool';
+
+/** The greater of two values of a guest, or the one that exists. */
+export const greater = (one: string, other: string): string => promql`
+  (${one} unless on (uuid) ${other} > ${one})
+    or on (uuid)
+  ${other}`;

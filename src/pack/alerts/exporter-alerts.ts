@@ -1,0 +1,129 @@
+import { promql } from '../promql.ts';
+import { guest, type Alert } from './alert.ts';
+
+/** The exporters themselves: what is not seen cannot be said. */
+export const meta: readonly Alert[] = [
+  {
+    name: 'XenExporterDown',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: { value: 0.5, why: 'Down or not.' },
+      },
+    ],
+    measure: (p) => `1 - max by (job, instance) (${p.metric('up')})`,
+    needs: ['up'],
+    for: '5m',
+    summary: 'The exporter on {{ $labels.instance }} cannot be scraped',
+    description:
+      'Prometheus cannot scrape {{ $labels.instance }} for 5 minutes: this machine, and if it is a Dom0 its guests, are not watched.',
+    command: 'curl -sS http://{{ $labels.instance }}/-/healthy',
+  },
+  {
+    name: 'XenExporterCollectorFailing',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0,
+          why: 'Failing or not; one that does not exist on a machine is not available, and not failing.',
+        },
+      },
+    ],
+    measure: (p) => promql`
+      max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success')} == 0))
+        and on (job, instance, collector) ${p.recent('xen_exporter_collector_available')} == 1`,
+    needs: ['xen_exporter_collector_success', 'xen_exporter_collector_available'],
+    for: '15m',
+    summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
+    description:
+      'The collector {{ $labels.collector }} on {{ $labels.instance }} fails for 15 minutes; its log says why. Alerts that need it are blind.',
+    command: 'curl -sS http://{{ $labels.instance }}/metrics | grep -e collector_success -e collector_available',
+  },
+  {
+    name: 'XenGuestExporterMissing',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'guest',
+    levels: [
+      {
+        severity: 'info',
+        threshold: {
+          value: 0,
+          why: 'A guest that had an exporter within a day, and has none, while its host still runs it.',
+        },
+      },
+    ],
+    measure: (p) => promql`
+      uuid:xen_guest_exporter:last_seen_timestamp_seconds < time() - 300
+        and on (uuid) instance_domain:xen_domain_uuid:info
+        unless on (uuid) count by (uuid) (
+          instance:xen_guest_claim:info
+            and on (job, instance) ${p.metric('up')} == 1
+        ) > 1`,
+    needs: ['xen_domain_info', 'xen_guest_info'],
+    for: '15m',
+    summary: 'The exporter in {{ $labels.domain }} is gone',
+    description:
+      '{{ $labels.domain }} runs, and had an exporter within the last day: now it has none, and what its clients feel is not seen.',
+    command: `dom0# xl list ${guest}`,
+  },
+  {
+    name: 'XenHostNotMarked',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0.5,
+          why: 'Host metrics are served or not. Guests control their pages, so a host counts only if Prometheus marks its target.',
+        },
+      },
+    ],
+    measure: (p) => promql`
+      0 * max by (job, instance) (
+        ${p.recent('xen_domain_info')}
+          or
+        ${p.recent('xen_vif_connected')}
+      ) + 1
+        unless on (job, instance) instance:xen_host:info`,
+    needs: ['xen_domain_info'],
+    for: '5m',
+    summary: '{{ $labels.instance }} serves metrics of a host, but Prometheus does not mark its target as one',
+    description:
+      '{{ $labels.instance }} serves metrics of domains or vifs, which the rules ignore. If it is a Dom0 or a driver domain, add the target label xen_role: host to it in the scrape configuration. If it is a guest, it claims to be a host.',
+    command: 'curl -sS http://{{ $labels.instance }}/metrics | grep -e ^xen_domain_info -e ^xen_vif_connected',
+  },
+  {
+    name: 'XenGuestUuidConflict',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 1,
+          why: 'Exporters that claim one uuid. One that does not answer keeps its claim as long as Prometheus has its target.',
+        },
+      },
+    ],
+    measure: () => promql`
+      0 * instance:xen_guest_claim:info
+        + on (uuid) group_left () count by (uuid) (instance:xen_guest_claim:info)`,
+    needs: ['xen_guest_info'],
+    for: '2m',
+    summary: '{{ $labels.instance }} claims the uuid of a guest that another exporter claims too',
+    description:
+      '{{ $value }} exporters, one of them {{ $labels.instance }}, claim to be the guest with the uuid {{ $labels.uuid }}. The rules believe none of them, so symptoms of this guest do not fire. Find out which is the guest, and remove the target of the other.',
+    command: 'dom0# xl list -v',
+  },
+];

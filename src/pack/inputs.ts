@@ -1,0 +1,416 @@
+import { by, promql, withDomain, withGuest, type Promql } from './promql.ts';
+import { onHosts } from './recording/identity.ts';
+import type { RecordingRule } from './recording/recording-rule.ts';
+
+// The records that are made from metrics of exporters. All other rules and most panels read records alone, so that another exporter can feed these.
+
+const perGuest = 'job, instance';
+const perDomain = 'job, instance, domain';
+const perVif = 'job, instance, domain, vif';
+const onListener = 'on (job, instance, netns, address, port, family)';
+const daySeconds = 86_400;
+
+/** From the exporter in each guest. Rows with the label netns belong to one of its network namespaces, which is absent for the guest's own. */
+export const guestInputs = {
+  /** Accept queues and SYN queues. */
+  queues: (p: Promql): RecordingRule[] => {
+    const summed = (name: string): string => by('sum', 'uuid, netns', withGuest(p.rate(name)));
+    const dequeued = `rate(${p.metric('xen_listener_accept_queue_dequeued_total')}[${p.window(60)}])`;
+    const fullTime = p.rate('xen_listener_accept_queue_full_seconds_total');
+    const limit = p.recent('xen_listener_accept_queue_limit');
+    const samples = p.rate('xen_listener_accept_queue_fill_ratio_count');
+    const atMostThreeQuarters = p.rate('xen_listener_accept_queue_fill_ratio_bucket', 'le="0.75"');
+    return [
+      { record: 'uuid_netns:xen_accepts:rate5m', expr: summed('xen_tcp_passive_opens_total') },
+      { record: 'uuid_netns:xen_listen_overflows:rate5m', expr: summed('xen_tcp_listen_overflows_total') },
+      {
+        record: 'uuid_netns:xen_syn_queue_overflows:rate5m',
+        expr: promql`
+          ${summed('xen_tcp_syn_queue_full_drops_total')}
+            +
+          ${summed('xen_tcp_syn_queue_full_cookies_total')}`,
+      },
+      { record: 'uuid_netns:xen_accept_queue_full:ratio_rate5m', expr: by('max', 'uuid, netns', withGuest(fullTime)) },
+      {
+        // A backlog of 8 or less is three quarters full with a few connections.
+        record: 'uuid_netns:xen_accept_queue_above_three_quarters:ratio_rate5m',
+        expr: promql`
+          1 - ${by(
+            'min',
+            'uuid, netns',
+            withGuest(promql`
+              (
+                ${atMostThreeQuarters}
+                  / ignoring (le) (${samples} > 0)
+                  and ${onListener} ${limit} > 8
+              )`),
+          )}`,
+      },
+      {
+        // The smallest of those that are full now and then, though their servers do accept.
+        record: 'uuid_netns:xen_full_accept_queue_limit:min',
+        expr: by(
+          'min',
+          'uuid, netns',
+          withGuest(promql`
+            (
+              ${limit}
+                and ${onListener} ${fullTime} > ${p.threshold('XenAcceptQueueOverflow')}
+                and ${onListener} ${dequeued} > 0
+            )`),
+        ),
+      },
+      {
+        // Of servers that have accepted nothing for a minute. A window of five would blame the backlog for what was accepted before.
+        record: 'uuid_netns:xen_stalled_accept_queue_fill:min',
+        expr: by(
+          'max',
+          'uuid, netns',
+          withGuest(promql`
+            (
+              min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[${p.window(60)}])
+                and ${onListener} ${dequeued} == 0
+            )`),
+        ),
+      },
+      {
+        // By Little's law: connections in the queue, on average, over accepts a second.
+        record: 'uuid_netns:xen_accept_wait_seconds:mean5m',
+        expr: promql`
+          ${summed('xen_listener_accept_queue_connection_seconds_total')}
+            / (uuid_netns:xen_accepts:rate5m > 0)`,
+      },
+      {
+        // The five-minute mean falls by half only after two and a half minutes without accepts.
+        record: 'uuid:xen_recent_accepts:rate',
+        expr: by('sum', 'uuid', withGuest(`rate(${p.metric('xen_tcp_passive_opens_total')}[${p.window(120)}])`)),
+      },
+      {
+        record: 'uuid:xen_syn_retransmits:rate5m',
+        expr: by('sum', 'uuid', withGuest(p.rate('xen_tcp_syn_retransmits_total'))),
+      },
+    ];
+  },
+
+  /** CPU time, in CPUs, and how many there are. */
+  cpu: (p: Promql): RecordingRule[] => {
+    const time = (modes: string): string => withGuest(p.rate('xen_cpu_seconds_total', modes));
+    return [
+      {
+        record: 'uuid:xen_vcpus:count',
+        expr: by('count', 'uuid', withGuest(p.recent('xen_cpu_seconds_total', 'mode="idle"'))),
+      },
+      { record: 'uuid:xen_steal:rate5m', expr: by('sum', 'uuid', time('mode="steal"')) },
+      {
+        record: 'uuid:xen_task_cpu:rate5m',
+        expr: by('sum', 'uuid', time('mode!~"idle|iowait|steal|irq|softirq"')),
+      },
+      {
+        // A kernel that counts CPU time by ticks misses interrupts that come while it is idle, for then it has no ticks: what Xen saw it run beyond
+        // its tasks is their time.
+        record: 'uuid:xen_interrupt_cpu:rate5m',
+        expr: promql`
+          max by (uuid) (
+            sum by (job, instance, uuid) (
+              ${time('mode=~"irq|softirq"')}
+            )
+              or
+            uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m
+          )`,
+      },
+    ];
+  },
+
+  /** Packets and interrupts of the guest's network. */
+  network: (p: Promql): RecordingRule[] => {
+    const handled = withGuest(p.rate('xen_softnet_processed_packets_total'));
+    return [
+      {
+        record: 'uuid:xen_netfront_interrupts:rate5m',
+        expr: by('sum', 'uuid', withGuest(p.rate('xen_netfront_interrupts_total', 'ring=~"rx|shared"'))),
+      },
+      {
+        record: 'uuid:xen_netfront_received_packets:rate5m',
+        expr: by('sum', 'uuid', withGuest(p.rate('xen_netfront_receive_packets_total'))),
+      },
+      {
+        // Not its interrupts: a vCPU that has no more time polls, and hardly any comes.
+        record: 'uuid:xen_packets_on_one_vcpu:ratio_rate5m',
+        expr: promql`
+          ${by('max', 'uuid', handled)}
+            /
+          (${by('sum', 'uuid', handled)} > 0)`,
+      },
+    ];
+  },
+
+  /** What the probes in a guest measure of its accept queues. */
+  probes: (p: Promql): RecordingRule[] => {
+    const seen = by('sum', 'uuid', withGuest(p.rate('xen_accept_wait_seconds_count')));
+    return [
+      ...(['0.5', '0.99'] as const).map((quantile) => ({
+        record: `uuid:xen_accept_wait_seconds:p${quantile.slice(2).padEnd(2, '0')}_rate5m`,
+        expr: promql`
+          histogram_quantile(${quantile},
+            ${by('sum', 'uuid, le', withGuest(p.rate('xen_accept_wait_seconds_bucket')))}
+          ) > 0`,
+      })),
+      {
+        // Of the connections that accept() returned while a probe was there.
+        record: 'uuid:xen_accept_wait_seen:ratio_rate5m',
+        expr: promql`
+          ${seen}
+            / (
+              ${seen}
+                +
+              ${by('sum', 'uuid', withGuest(p.rate('xen_accept_wait_unmatched_total')))}
+                > 0
+            )`,
+      },
+    ];
+  },
+} as const;
+
+/** From the exporters of each guest's host: its Dom0 and driver domains. */
+export const domainInputs = {
+  /** CPU time and waits of a guest's vCPUs, as Xen sees them. */
+  cpu: ({ ofHosts: p }: Promql): RecordingRule[] => {
+    const summed = (name: string, ...matchers: string[]): string =>
+      by('sum', 'uuid', withDomain(p.rate(name, ...matchers)));
+    const runnableShare = (name: string): string => promql`
+      ${summed(name, 'state="runnable"')}
+        /
+      (${summed(name)} > 0)`;
+    return [
+      { record: 'uuid:xen_domain_cpu:rate5m', expr: summed('xen_domain_cpu_seconds_total') },
+      {
+        // What was measured, where it was, else what was seen in looks.
+        record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
+        expr: promql`
+          ${runnableShare('xen_domain_runstate_seconds_total')}
+            or on (uuid)
+          ${runnableShare('xen_domain_vcpu_observations_total')}`,
+      },
+      ...(['wake_delay', 'preempted_wait'] as const).flatMap((wait) => {
+        const name = `xen_domain_${wait}_seconds`;
+        return [
+          {
+            record: `uuid:xen_${wait}_seconds:mean_rate5m`,
+            expr: promql`
+              ${summed(`${name}_sum`)}
+                /
+              (${summed(`${name}_count`)} > 0)`,
+          },
+          {
+            record: `uuid:xen_${wait}_seconds:p99_rate5m`,
+            expr: promql`
+              histogram_quantile(0.99,
+                ${by('sum', 'uuid, le', withDomain(p.rate(`${name}_bucket`)))}
+              ) > 0`,
+          },
+        ];
+      }),
+      {
+        record: 'uuid:xen_domain_cap:cpus',
+        expr: by('max', 'uuid', withDomain(p.recent('xen_domain_scheduler_cap_cpus'))),
+      },
+    ];
+  },
+
+  /** Backends of a guest's devices: vif, netback, grants and events. */
+  network: (all: Promql): RecordingRule[] => {
+    const p = all.ofHosts;
+    const summed = (name: string): string => by('sum', 'uuid', withDomain(p.rate(name)));
+    const worst = (name: string): string => by('max', 'uuid', withDomain(p.rate(name)));
+    const paused = `${p.recent('xen_domain_state', 'state="paused"')} == 1`;
+    const shareOfTime = ['rx_empty', 'guest_queue_full', 'tx_waiting', 'rate_limited'] as const;
+    const lastConnected = 'instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds';
+    return [
+      { record: 'uuid:xen_backend_events:rate5m', expr: summed('xen_backend_events_total') },
+      { record: 'uuid:xen_backend_eoi_delay:ratio_rate5m', expr: worst('xen_backend_eoi_delay_seconds_total') },
+      { record: 'uuid:xen_netback_thread_cpu:ratio_rate5m', expr: worst('xen_netback_thread_cpu_seconds_total') },
+      { record: 'uuid:xen_netback_cpu:rate5m', expr: summed('xen_netback_cpu_seconds_total') },
+      {
+        record: 'uuid:xen_netback_runqueue_wait:ratio_rate5m',
+        expr: worst('xen_netback_thread_runqueue_wait_seconds_total'),
+      },
+      ...shareOfTime.map((what) => ({
+        record: `uuid:xen_netback_${what}:ratio_rate5m`,
+        expr: worst(`xen_netback_${what}_seconds_total`),
+      })),
+      { record: 'uuid:xen_netback_slots:rate5m', expr: summed('xen_netback_ring_consumed_slots_total') },
+      {
+        record: 'uuid:xen_grant_frames:ratio',
+        expr: by(
+          'max',
+          'uuid',
+          withDomain(promql`
+            (
+              ${p.recent('xen_domain_grant_frames')}
+                /
+              ${p.recent('xen_domain_grant_frames_limit')}
+            )`),
+        ),
+      },
+      {
+        record: 'uuid:xen_domain_paused:bool',
+        expr: by('max', 'uuid', withDomain(`(${paused})`)),
+      },
+      {
+        // For a day.
+        record: lastConnected,
+        expr: promql`
+          0 * (
+            ${onHosts(by('max', perVif, `${p.metric('xen_vif_connected')} == 1`))}
+          ) + time()
+            or on (${perVif})
+          ${lastConnected} > time() - ${daySeconds}`,
+      },
+      {
+        record: 'uuid:xen_vif_disconnected:bool',
+        expr: promql`
+          ${by(
+            'max',
+            'uuid',
+            withDomain(promql`
+              (
+                1 - ${p.lastKnown('xen_vif_connected')}
+                  and on (${perVif}) ${lastConnected}
+              )`),
+          )}
+            unless on (uuid) uuid:xen_domain_paused:bool`,
+      },
+      {
+        record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
+        expr: by(
+          'max',
+          'uuid',
+          withDomain(promql`
+            (
+              sum by (${perVif}) (
+                ${p.rate('xen_vif_receive_dropped_packets_total')}
+                  or
+                ${p.rate('xen_vif_qdisc_drops_total')}
+              )
+                / (sum by (${perVif}) (${p.rate('xen_vif_receive_packets_total')}) > 0)
+                and on (${perVif}) ${p.recent('xen_vif_connected')} == 1
+            )`),
+        ),
+      },
+    ];
+  },
+} as const;
+
+/** From the exporter of each host, of what all of its guests share. */
+export const hostInputs = {
+  hosts: (all: Promql): RecordingRule[] => {
+    const p = all.ofHosts;
+    const cpu = (modes: string): string => by('sum', perGuest, p.rate('xen_cpu_seconds_total', modes));
+    return [
+      {
+        record: 'instance:xen_dom0_steal:rate5m',
+        expr: promql`
+          ${onHosts(cpu('mode="steal"'))}
+            and on (job, instance) ${p.recent('xen_guest_info', 'role="dom0"')}`,
+      },
+      {
+        record: 'instance:xen_dom0_steal:ratio_rate5m',
+        expr: promql`
+          instance:xen_dom0_steal:rate5m
+            / (${cpu('mode!~"idle|iowait"')} > 0)`,
+      },
+      {
+        record: 'instance:xen_netback_cpu:ratio_rate5m',
+        expr: onHosts(promql`
+          ${by('sum', perGuest, p.rate('xen_netback_cpu_seconds_total'))}
+            /
+          ${by('count', perGuest, p.recent('xen_cpu_seconds_total', 'mode="idle"'))}`),
+      },
+      {
+        // Their labels differ: none hides another.
+        record: 'instance:xen_uplink_lost_packets:rate5m',
+        expr: onHosts(promql`
+          sum by (${perGuest}) (
+            ${p.rate('xen_uplink_receive_missed_total')}
+              or
+            ${p.rate('xen_conntrack_drops_total')}
+              or
+            ${p.rate('xen_ovs_lost_packets_total')}
+          )`),
+      },
+      {
+        // Of them and those that were passed to guests.
+        record: 'instance:xen_uplink_lost_packets:ratio_rate5m',
+        expr: promql`
+          instance:xen_uplink_lost_packets:rate5m
+            / (
+              instance:xen_uplink_lost_packets:rate5m
+                +
+              ${by('sum', perGuest, p.rate('xen_vif_receive_packets_total'))}
+                > 0
+            )`,
+      },
+    ];
+  },
+
+  /** What the probes in a host measure of each guest and of the host. */
+  probes: (all: Promql): RecordingRule[] => {
+    const p = all.ofHosts;
+    const armed = (probes: 'grants' | 'events'): string =>
+      by('max', perGuest, p.rate('xen_exporter_probe_armed_seconds_total', `probes="${probes}"`));
+    /** A rate by job, instance and other labels, over the share of the time in which these probes were armed. */
+    const whileArmed = (probes: 'grants' | 'events', rate: string): string => promql`
+      ${rate}
+        / on (job, instance) group_left () (${armed(probes)} > 0)`;
+    const copies = (labels: string): string =>
+      whileArmed('grants', by('sum', labels, p.rate('xen_grant_operations_total', 'operation="copy"')));
+    const slots = (labels: string, ...matchers: string[]): string =>
+      by('sum', labels, p.rate('xen_netback_ring_consumed_slots_total', ...matchers));
+    const ofDomain = (expr: string): string => by('max', 'uuid', withDomain(`(${expr})`));
+    return [
+      {
+        // Those of its threads: what softirqs do has no guest's name.
+        record: 'uuid:xen_grant_operations:rate5m',
+        expr: ofDomain(whileArmed('grants', by('sum', perDomain, p.rate('xen_grant_operations_total')))),
+      },
+      {
+        record: 'uuid:xen_grant_copies_per_rx_slot:ratio_rate5m',
+        expr: ofDomain(promql`
+          ${copies(perDomain)}
+            / on (${perDomain}) (${slots(perDomain, 'ring="rx"')} > 0)`),
+      },
+      {
+        record: 'instance:xen_grant_operations:rate5m',
+        expr: onHosts(whileArmed('grants', by('sum', perGuest, p.rate('xen_grant_operations_total')))),
+      },
+      {
+        record: 'instance:xen_grant_copies_per_slot:ratio_rate5m',
+        expr: onHosts(promql`
+          ${copies(perGuest)}
+            / on (${perGuest}) (${slots(perGuest)} > 0)`),
+      },
+      {
+        // CPUs that are in grant calls, on average.
+        record: 'instance:xen_grant_calls:ratio_rate5m',
+        expr: onHosts(whileArmed('grants', by('sum', perGuest, p.rate('xen_grant_call_duration_seconds_sum')))),
+      },
+      {
+        record: 'instance:xen_grant_calls_of_cpu:ratio_rate5m',
+        expr: promql`
+          instance:xen_grant_calls:ratio_rate5m
+            / (${by('sum', perGuest, p.rate('xen_cpu_seconds_total', 'mode!~"idle|iowait|steal"'))} > 0)`,
+      },
+      {
+        // Toward it.
+        record: 'uuid:xen_event_channel_sends:rate5m',
+        expr: ofDomain(
+          whileArmed('events', by('sum', perDomain, p.rate('xen_event_channel_sends_total', 'source="netback"'))),
+        ),
+      },
+      {
+        record: 'instance:xen_event_channel_sends:rate5m',
+        expr: onHosts(whileArmed('events', by('sum', perGuest, p.rate('xen_event_channel_sends_total')))),
+      },
+    ];
+  },
+} as const;

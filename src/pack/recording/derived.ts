@@ -1,0 +1,54 @@
+import { promql } from '../promql.ts';
+import type { RecordingRule } from './recording-rule.ts';
+
+// Records that are made from other records alone.
+
+/** Of each guest's queues: what its network namespaces have in all, and what is over a longer time. */
+export const queueRules: readonly RecordingRule[] = [
+  { record: 'uuid:xen_accepts:rate5m', expr: 'sum by (uuid) (uuid_netns:xen_accepts:rate5m)' },
+  { record: 'uuid:xen_listen_overflows:rate5m', expr: 'sum by (uuid) (uuid_netns:xen_listen_overflows:rate5m)' },
+  {
+    // The least mean of ten minutes, so that a burst an hour ago does not look like a drop now.
+    record: 'uuid:xen_accepts_an_hour_ago:min10m',
+    expr: 'min_over_time(uuid:xen_accepts:rate5m[10m] offset 1h)',
+  },
+  {
+    // Connections that overflow, or SYN-ACKs that are sent again.
+    record: 'uuid:xen_clients_losing:bool',
+    expr: promql`
+      (
+        uuid:xen_listen_overflows:rate5m > 0
+          or on (uuid)
+        uuid:xen_syn_retransmits:rate5m > 0.1
+      ) > bool 0`,
+  },
+];
+
+/** Of the CPU time of each guest. */
+export const cpuRules: readonly RecordingRule[] = [
+  {
+    // Over the time that the guest wanted to run: a mostly idle guest that waits for each packet shows little over the wall clock.
+    record: 'uuid:xen_steal:ratio_rate5m',
+    expr: promql`
+      uuid:xen_steal:rate5m
+        / (uuid:xen_steal:rate5m + uuid:xen_task_cpu:rate5m + uuid:xen_interrupt_cpu:rate5m > 0)`,
+  },
+  {
+    record: 'uuid:xen_domain_cap_used:ratio_rate5m',
+    expr: 'uuid:xen_domain_cpu:rate5m / uuid:xen_domain_cap:cpus',
+  },
+];
+
+/** Of the network backends of each guest. */
+export const networkRules: readonly RecordingRule[] = [
+  {
+    record: 'uuid:xen_guest_not_draining:ratio_rate5m',
+    expr: promql`
+      (
+        uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m
+          or
+        uuid:xen_netback_guest_queue_full:ratio_rate5m
+      )
+        unless on (uuid) uuid:xen_domain_paused:bool`,
+  },
+];

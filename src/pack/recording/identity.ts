@@ -1,0 +1,168 @@
+import { promql, type Promql } from '../promql.ts';
+import type { RecordingRule } from './recording-rule.ts';
+
+const daySeconds = 86_400;
+/** Uuids of guests: every Dom0 has the zero one. */
+const uuidsOfGuests = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
+
+/** Adds the label host, the address of the host's exporter, to values of hosts. `expr` has the labels job and instance. */
+export const withHost = (expr: string): string =>
+  `max by (host) (label_replace(${expr}, "host", "$1", "instance", "(.*)"))`;
+
+/** A value of each host, by the uuid of every guest that it has. `expr` has the labels job and instance. */
+export const ofHost = (expr: string): string => promql`
+  max by (uuid) (
+    uuid:xen_guest_identity:info
+      * on (host) group_left () ${withHost(expr)}
+  )`;
+
+/** Only values of targets that Prometheus marks as hosts. `expr` has the labels job and instance. */
+export const onHosts = (expr: string): string => promql`
+  ${expr}
+    and on (job, instance) instance:xen_host:info`;
+
+/** Adds the kept target labels to values of exporters. `expr` has the labels job and instance. */
+export const withTargetLabels = (p: Promql, expr: string): string =>
+  p.keptLabels.length === 0
+    ? expr
+    : promql`
+        (${expr})
+          * on (job, instance) group_left (${p.keptLabels.join(', ')}) instance:xen_target_labels:info`;
+
+/**
+ * Guests by name and host, as their hosts know them. A kept label is that of the exporter in the guest if it has one, or that of the host's exporter.
+ */
+const guestsOfHosts = (p: Promql): string => {
+  const labels = ['uuid', 'domain', 'host', ...p.keptLabels].join(', ');
+  const named = 'label_replace(instance_domain:xen_domain_uuid:info, "host", "$1", "instance", "(.*)")';
+  const ofHosts = promql`
+    topk by (uuid) (1,
+      max by (${labels}) (${withTargetLabels(p, named)})
+    )`;
+  if (p.keptLabels.length === 0) return ofHosts;
+  const own = (label: string): string => `own_${label}`;
+  const renamed = p.keptLabels.reduce(
+    (expr, label) => `label_replace(${expr}, "${own(label)}", "$1", "${label}", "(.*)")`,
+    withTargetLabels(p, 'instance:xen_guest_uuid:info'),
+  );
+  const joined = promql`
+    (
+      ${ofHosts}
+        * on (uuid) group_left (${p.keptLabels.map(own).join(', ')}) max by (uuid, ${p.keptLabels.map(own).join(', ')}) (${renamed})
+        or on (uuid)
+      ${ofHosts}
+    )`;
+  const merged = p.keptLabels.reduce(
+    (expr, label) => `label_replace(${expr}, "${label}", "$1", "${own(label)}", "(.+)")`,
+    joined,
+  );
+  return `max by (${labels}) (${merged})`;
+};
+
+/** Who is who: which targets are hosts, which exporter speaks for which guest, and which host runs it. */
+export const identityRules = (p: Promql): RecordingRule[] => {
+  const labels = ['uuid', 'domain', 'host', ...p.keptLabels].join(', ');
+  const hosts = p.ofHosts;
+  /** Hosts whose exporter did not answer, or could not ask xl, within five minutes. */
+  const unread = ['up', 'xen_exporter_collector_success']
+    .map((name) => `min_over_time(${hosts.metric(name, ...(name === 'up' ? [] : ['collector="domains"']))}[5m]) == 0`)
+    .join(' or ');
+  return [
+    {
+      // A page can add a label that its target lacks, also to a series that it calls up. It cannot remove the series up of Prometheus.
+      record: 'instance:xen_host:info',
+      expr: promql`
+        count by (job, instance) (${hosts.metric('up')})
+          == on (job, instance) count by (job, instance) (${p.metric('up')})`,
+    },
+    ...(p.keptLabels.length === 0
+      ? []
+      : [
+          {
+            record: 'instance:xen_target_labels:info',
+            expr: promql`
+              topk by (job, instance) (1,
+                0 * max by (job, instance, ${p.keptLabels.join(', ')}) (${p.metric('up')}) + 1
+              )`,
+          },
+        ]),
+    {
+      // The exporters that claim the uuid of a guest. One that does not answer keeps its claim, so that no other can take its place.
+      record: 'instance:xen_guest_claim:info',
+      expr: promql`
+        topk by (job, instance) (1,
+          max by (job, instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...uuidsOfGuests)})
+        )
+          or on (job, instance)
+        instance:xen_guest_claim:info
+          and on (job, instance) ${p.metric('up')} == 0`,
+    },
+    {
+      // The exporter that speaks for a guest: none while several claim to.
+      record: 'instance:xen_guest_uuid:info',
+      expr: promql`
+        instance:xen_guest_claim:info
+          unless on (uuid) count by (uuid) (instance:xen_guest_claim:info) > 1`,
+    },
+    {
+      record: 'instance_domain:xen_domain_uuid:info',
+      expr: promql`
+        topk by (job, instance, domain) (1,
+          max by (job, instance, domain, uuid) (
+            ${onHosts(hosts.lastKnown('xen_domain_info', ...uuidsOfGuests))}
+          )
+        )`,
+    },
+    {
+      // A guest that migrates is on two hosts for a moment. It keeps its name while the exporter of its host is down or cannot ask xl, also over
+      // five minutes without its own. One whose host has none is known by its own address.
+      record: 'uuid:xen_guest_identity:info',
+      expr: promql`
+        ${guestsOfHosts(p)}
+          or on (uuid)
+        topk by (uuid) (1, last_over_time(uuid:xen_guest_identity:info{host!="unknown"}[5m]))
+          and on (uuid) instance:xen_guest_uuid:info
+          and on (host) ${withHost(unread)}
+          or on (uuid)
+        topk by (uuid) (1,
+          max by (${labels}) (
+            label_replace(
+              label_replace(${withTargetLabels(p, 'instance:xen_guest_uuid:info')}, "domain", "$1", "instance", "(.*)"),
+              "host", "unknown", "", ""
+            )
+          )
+        )`,
+    },
+    {
+      // Of the exporter in each guest and in each Dom0. One that is down is who it was, one that never said is nobody.
+      record: 'instance:xen_exporter_identity:info',
+      expr: promql`
+        instance:xen_guest_claim:info
+          * on (uuid) group_left (${['domain', 'host', ...p.keptLabels].join(', ')}) uuid:xen_guest_identity:info
+          or on (job, instance)
+        label_replace(
+          label_replace(
+            ${withTargetLabels(p, onHosts(`max by (job, instance) (${hosts.metric('xen_guest_info', 'role="dom0"')})`))},
+            "host", "$1", "instance", "(.*)"
+          ),
+          "domain", "Domain-0", "", ""
+        )
+          or on (job, instance)
+        instance:xen_exporter_identity:info
+          and on (job, instance) ${p.metric('up')}
+          or on (job, instance)
+        ${withTargetLabels(p, `(0 * max by (job, instance) (${p.metric('up')}) + 1)`)}`,
+    },
+    {
+      // For a day.
+      record: 'uuid:xen_guest_exporter:last_seen_timestamp_seconds',
+      expr: promql`
+        0 * max by (uuid) (
+          instance:xen_guest_uuid:info
+            and on (job, instance) ${p.metric('up')} == 1
+        ) + time()
+          or on (uuid)
+        uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
+    },
+  ];
+};
