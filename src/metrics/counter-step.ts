@@ -39,6 +39,8 @@ export interface CounterStep {
 // Readings are not taken at the moment for which they hold, and kernels count in batches.
 const slackSeconds = 5;
 const longestUptimeSeconds = 20 * 365 * 86_400;
+// Nothing counts so far: 64 bits that read this went below 0. Nor would a total of this size show what it grows by.
+const mostOfAny = 2 ** 63;
 const modulus = { u32: 2 ** 32, u64: 2 ** 64 } as const;
 // After a longer pause a wrap of 32 bits would always be within the bounds, and a restart is likelier.
 const longestPauseBeforeWrap = 60;
@@ -50,9 +52,9 @@ export const mostGrowth = (perSecond: number, from: number, to: number): number 
 /** Whether a counter can read this at all. */
 const isCount = (now: number): boolean => now >= 0 && now < Infinity;
 
-/** The first reading of a counter. All of it counts, as it would for Prometheus, unless no machine has run for long enough. */
+/** The first reading of a counter. All of it counts, as it would for Prometheus, unless no machine has run for long enough, or it went below 0. */
 export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterSource, CounterStep] => {
-  const isAbsurd = !isCount(now) || now > bounds.perSecond * count * longestUptimeSeconds;
+  const isAbsurd = !isCount(now) || now >= mostOfAny || now > bounds.perSecond * count * longestUptimeSeconds;
   return [
     { high: isCount(now) ? now : 0, at, isDoubtful: isAbsurd },
     { growth: isAbsurd ? 0 : now, isReset: isAbsurd },

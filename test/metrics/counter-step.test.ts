@@ -129,6 +129,10 @@ describe('absurd readings', () => {
     expect(totalsOf(every(1, 2 ** 64 / 1e7, 100, 200), bounds.cpuTicks, 'u64')).toEqual([0, 0, 100]);
   });
 
+  test.each([2 ** 63, 2 ** 64 - 2048])('the very first one, of a counter that may grow fast, if it is %d', (absurd) => {
+    expect(totalsOf(every(15, absurd, absurd, 5000, 6000), bounds.bytes, 'u64')).toEqual([0, 0, 0, 1000]);
+  });
+
   test('a CPU that ran for more than the time that passed', () => {
     expect(totalsOf(every(15, 1000, 1000 + 100 * 15, 1000 + 100 * 3600), bounds.cpuTicks)).toEqual([1000, 2500, 2500]);
   });
