@@ -77,7 +77,8 @@ export const xcpRrdd = defineCollector({
             `${rrdMetrics.path(file)}: expected a timestamp at most ${staleSeconds} s old, found one ${Math.round(age)} s old: its plugin has died, or has more to write than the file can hold`,
           );
         }
-        const at = clock.monotonicSeconds() - age;
+        // By the wall clock, which may be set: no time on the monotonic one follows from it.
+        const took = Math.max(0, age);
         const label = labelOf(toolstack);
         const added = new Set<Labels>();
         for (const { name, vm, value } of datasources) {
@@ -87,7 +88,7 @@ export const xcpRrdd = defineCollector({
           const labels = out.labels(runstates.labels, domain, state);
           if (added.has(labels)) continue;
           added.add(labels);
-          out.counter(runstates, labels, { reads: value, at });
+          out.counter(runstates, labels, { reads: value, took });
         }
       },
     };

@@ -89,6 +89,25 @@ test('time that passed while xcp-rrdd stood still counts', async () => {
   expect(resetsOf(collector)).toBe(0);
 });
 
+test.each([-3600, -30, 20, 50])('a wall clock that is set by %d s changes nothing', async (step) => {
+  using tree = new TempTree();
+  const clock = fakeClock();
+  let offset = 0;
+  const host = fakeHost(tree.root, { clock: { ...clock, wallSeconds: () => clock.wallSeconds() + offset } });
+  const collector = createCollector(xcpRrdd, host);
+  /** The total in a scrape 15 s after the last one and 2 s after the file was written, with the clock that was `offset` off then. */
+  const blocked = async (seconds: number, offsetOfFile: number) => {
+    clock.advance(15);
+    write(tree, ofVm(domu1, seconds), {}, clock.wallSeconds() - 2 + offsetOfFile);
+    return seriesOf(await collect(collector, host))[`uuid:${domu1}`]![3];
+  };
+  expect([await blocked(0, 0), await blocked(15, 0)]).toEqual([3, 18]);
+  offset = step;
+  expect(await blocked(30, 0)).toBe(33);
+  expect([await blocked(45, step), await blocked(60, step)]).toEqual([48, 63]);
+  expect(resetsOf(collector)).toBe(0);
+});
+
 test('where xl cannot be asked VMs go by their uuid', async () => {
   using tree = new TempTree();
   write(tree, [...ofVm(domu1, 1), ...ofVm(stranger, 2)]);
