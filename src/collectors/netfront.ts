@@ -112,19 +112,19 @@ export const netfront = defineCollector({
         for (const { vif, device } of netfrontDevices(sysfs)) {
           const labels = out.labels(vifLabel, vif);
           const traffic = counters.get(device);
-          out.counter(metrics.receivePackets, labels, { reads: traffic?.receivePackets });
-          out.counter(metrics.receiveBytes, labels, { reads: traffic?.receiveBytes });
-          out.counter(metrics.receiveDropped, labels, { reads: traffic?.receiveDropped });
-          out.counter(metrics.receiveErrors, labels, { reads: traffic?.receiveErrors });
-          out.counter(metrics.transmitPackets, labels, { reads: traffic?.transmitPackets });
-          out.counter(metrics.transmitBytes, labels, { reads: traffic?.transmitBytes });
-          out.counter(metrics.transmitDropped, labels, { reads: traffic?.transmitDropped });
-          out.counter(metrics.transmitErrors, labels, { reads: traffic?.transmitErrors });
+          out.counter(metrics.receivePackets, labels, { device: vif, reads: traffic?.receivePackets });
+          out.counter(metrics.receiveBytes, labels, { device: vif, reads: traffic?.receiveBytes });
+          out.counter(metrics.receiveDropped, labels, { device: vif, reads: traffic?.receiveDropped });
+          out.counter(metrics.receiveErrors, labels, { device: vif, reads: traffic?.receiveErrors });
+          out.counter(metrics.transmitPackets, labels, { device: vif, reads: traffic?.transmitPackets });
+          out.counter(metrics.transmitBytes, labels, { device: vif, reads: traffic?.transmitBytes });
+          out.counter(metrics.transmitDropped, labels, { device: vif, reads: traffic?.transmitDropped });
+          out.counter(metrics.transmitErrors, labels, { device: vif, reads: traffic?.transmitErrors });
           const queues = sysfs.listIfAny(`class/net/${device}/queues`).filter((name) => name.startsWith('rx-'));
           out.gauge(metrics.queues, labels, queues.length || undefined);
           const qdisc = rootQdiscOf(device, qdiscs, sysfs);
           out.gauge(metrics.qdiscBacklog, labels, qdisc?.queueLength);
-          out.counter(metrics.qdiscDrops, labels, { reads: qdisc?.drops });
+          out.counter(metrics.qdiscDrops, labels, { device: vif, reads: qdisc?.drops });
         }
       },
     };

@@ -112,13 +112,15 @@ export const vif = defineCollector({
       const lost = (reason: 'refused' | 'expired', reads: number): void =>
         out.counter(metrics.dropped, out.labels(metrics.dropped.labels, domain, vif, reason), {
           source: `${name} ${reason}`,
+          device: name,
           reads,
         });
       // The guest's direction: what the vif transmits, the guest receives.
-      out.counter(metrics.receivePackets, labels, { source: name, reads: traffic.transmitPackets });
-      out.counter(metrics.receiveBytes, labels, { source: name, reads: traffic.transmitBytes });
-      out.counter(metrics.transmitPackets, labels, { source: name, reads: traffic.receivePackets });
-      out.counter(metrics.transmitBytes, labels, { source: name, reads: traffic.receiveBytes });
+      const from = { source: name, device: name };
+      out.counter(metrics.receivePackets, labels, { ...from, reads: traffic.transmitPackets });
+      out.counter(metrics.receiveBytes, labels, { ...from, reads: traffic.transmitBytes });
+      out.counter(metrics.transmitPackets, labels, { ...from, reads: traffic.receivePackets });
+      out.counter(metrics.transmitBytes, labels, { ...from, reads: traffic.receiveBytes });
       lost('refused', traffic.transmitDropped);
       lost('expired', traffic.receiveDropped);
     };
@@ -152,7 +154,7 @@ export const vif = defineCollector({
             out.gauge(metrics.queues, labels, queuesOf(sysfs, netDevice));
           }
           addTraffic(out, labels, device, own);
-          out.counter(metrics.qdiscDrops, labels, { source: device.name, reads: qdisc?.drops });
+          out.counter(metrics.qdiscDrops, labels, { source: device.name, device: device.name, reads: qdisc?.drops });
         }
       },
     };

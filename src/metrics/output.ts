@@ -1,3 +1,4 @@
+import { judgeTogether } from './counter-step.ts';
 import type { CounterDescriptor, Descriptor } from './descriptor.ts';
 import type { Families, HistogramReading } from './families.ts';
 import { LabelSets, type Labels } from './labels.ts';
@@ -32,13 +33,18 @@ export class SeriesState {
 
   /** Ends a scrape: gives the counters' samples to `out`, and forgets the series that were not seen for a while. */
   end(out: Families): void {
+    const suspects = [...this.#counters.values()].flatMap((counter) => counter.takeSuspects());
+    judgeTogether(suspects, ({ add }, { growth, isReset }) => {
+      add(growth);
+      if (isReset) this.#resets += 1;
+    });
     for (const counter of this.#counters.values()) this.#resets += counter.flush(out);
     for (const sets of this.#labels.values()) sets.sweep();
   }
 
-  /** Ends a scrape that failed: its series are not gone, they could not be read. */
+  /** Ends a scrape that failed: its series are not gone, they could not be read. What is still to be judged is left out: other readings are missing. */
   abandon(): void {
-    for (const counter of this.#counters.values()) counter.abandon();
+    for (const counter of this.#counters.values()) counter.takeSuspects();
   }
 }
 

@@ -2,7 +2,6 @@ import type { Bounds } from './bounds.ts';
 import {
   firstStep,
   judgeStep,
-  judgeTogether,
   stepForward,
   type CounterReading,
   type CounterSource,
@@ -31,8 +30,9 @@ export interface SourceReading {
   readonly unitsPer?: number | 'unknown';
 }
 
-interface SuspectOfTotal extends Suspect {
-  readonly total: Total;
+/** A reading of a series that has to be judged; what it grows by is given to `add`. */
+export interface SuspectOfSeries extends Suspect {
+  add(growth: number): void;
 }
 
 interface Source extends CounterSource {
@@ -71,7 +71,7 @@ export class SourcedCounter {
   readonly #totals = new Map<Labels, Total>();
   /** Totals of series that are gone, by the values of their labels. */
   readonly #gone = new Map<string, Total>();
-  #suspects: SuspectOfTotal[] = [];
+  #suspects: SuspectOfSeries[] = [];
   #resets = 0;
   /** Number of the round to come. A round ends with a flush, if any series was fed: while nothing can be read, nothing is forgotten. */
   #round = 0;
@@ -93,7 +93,8 @@ export class SourcedCounter {
       const reading = this.#continue(source, reads, given, now);
       if (typeof reading === 'number') total.value += reading;
       else {
-        this.#suspects.push({ total, source, device: given.device ?? source, reading });
+        const add = (growth: number): void => void (total.value += growth);
+        this.#suspects.push({ add, source, device: given.device ?? source, reading });
       }
     } else {
       const [begun, step] = this.#begin(reads, given, now);
@@ -127,7 +128,6 @@ export class SourcedCounter {
    * were. Returns the number of readings that did not continue from the ones before.
    */
   flush(out: Families): number {
-    this.#judge();
     if (this.#isFed) {
       this.#forget(this.#sources);
       this.#forget(this.#gone);
@@ -147,9 +147,11 @@ export class SourcedCounter {
     return resets;
   }
 
-  /** Leaves out what is still to be judged: the other readings of its device are missing. */
-  abandon(): void {
+  /** What is to be judged beside the other readings of its device, which may be those of other metrics, before the flush. */
+  takeSuspects(): SuspectOfSeries[] {
+    const suspects = this.#suspects;
     this.#suspects = [];
+    return suspects;
   }
 
   /** Growth of a source that goes forward as its bounds allow, otherwise its reading, which has to be judged. */
@@ -181,11 +183,6 @@ export class SourcedCounter {
   #count({ growth, isReset }: CounterStep): number {
     if (isReset) this.#resets += 1;
     return growth;
-  }
-
-  #judge(): void {
-    judgeTogether(this.#suspects, ({ total }, step) => (total.value += this.#count(step)));
-    this.#suspects = [];
   }
 
   #totalOf(labels: Labels): Total {

@@ -89,6 +89,22 @@ test('qdiscs: what backs up behind a full queue of netback, as the kernel’s ow
   expect(after.value('xen_vif_qdisc_drops_total', { domain: 'domu2', vif: '0' })).toBe(0);
 });
 
+test('drops of the qdisc that go back with the traffic of the vif have not wrapped', async () => {
+  const reply = readFileSync(resolve(hostRoot('credit-netlink-storm'), 'netlink/rtm-getqdisc.bin'));
+  const root = reply.indexOf(Buffer.from([4, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]));
+  const withNetlink: Host = { ...host, netlink: replayNetlink(() => reply) };
+  const collector = await start(withNetlink);
+  const drops = async (count: number, packets: number) => {
+    host.clock.advance(15);
+    reply.writeUInt32LE(count, reply.indexOf(Buffer.from([24, 0, 3, 0]), root) + 12);
+    const traffic = `500 ${packets} 0 0 0 0 0 0`;
+    tree.write({ 'proc/net/dev': netDev.replace(/^vif1\.0:.*$/m, row('vif1.0', traffic, traffic)) });
+    return (await collect(collector, withNetlink)).value('xen_vif_qdisc_drops_total', domu1);
+  };
+  expect(await drops(4.2e9, 7206)).toBe(4.2e9);
+  expect(await drops(5, 9)).toBe(4.2e9 + 5);
+});
+
 test('without netlink qdiscs are absent, and it says so', async () => {
   const collector = await start();
   expect((await collect(collector, host)).samples('xen_vif_qdisc_drops_total')).toEqual([]);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { xenbus } from '../../src/collectors/xenbus.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
+import { collect, createCollector, resetsOf, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostOf } from '../../tools/lib/hosts.ts';
 
@@ -38,6 +38,19 @@ describe('counters of 32 bits', () => {
     expect(await events()).toBe(2 ** 32 + 2147483647);
     writeEvents('-2147483648\n');
     expect(await events()).toBe(2 ** 32 + 2 ** 31);
+  });
+
+  test('a device of which more than one counter goes back was made anew: none has wrapped', async () => {
+    const all = async (count: number): Promise<(number | undefined)[]> => {
+      host.clock.advance(15);
+      writeEvents(`${count | 0}\n`).write({ [`${devices}/vif-1-0/xenbus/spurious_events`]: `${count | 0}\n` });
+      const page = await collect(collector, host);
+      return ['events', 'spurious_events'].map((name) => page.value(`xen_backend_${name}_total`, domu1));
+    };
+    expect(await all(4.25e9)).toEqual([4.25e9, 4.25e9]);
+    expect(await all(5)).toEqual([4.25e9 + 5, 4.25e9 + 5]);
+    expect(await all(1000)).toEqual([4.25e9 + 1000, 4.25e9 + 1000]);
+    expect(resetsOf(collector)).toBe(2);
   });
 
   test('a device that is reconnected begins at 0, and goes on here', async () => {

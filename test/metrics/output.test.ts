@@ -115,6 +115,26 @@ describe('the sources of a device', () => {
     expect(scrapes.state.resets).toBe(4);
   });
 
+  test('may be those of several metrics', () => {
+    const drops = counter('xen_drops_total', {
+      meaning: 'Drops.',
+      labels: ['domain'],
+      source: 'here',
+      wraps: 'u32',
+      bounds: bounds.events,
+    });
+    const scrapes = new Scrapes();
+    const feed = (reads: number) =>
+      scrapes.scrape((out) => {
+        const labels = out.labels(events.labels, 'web');
+        for (const each of [events, drops]) out.counter(each, labels, { source: 'row', device: 'vif0', reads });
+      });
+    const high = 2 ** 32 - 100;
+    feed(high);
+    expect(feed(5)).toEqual({ 'xen_events_total web': high + 5, 'xen_drops_total web': high + 5 });
+    expect(scrapes.state.resets).toBe(2);
+  });
+
   test('wrap one by one', () => {
     const scrapes = new Scrapes();
     scrapes.feed(...rows(2 ** 32 - 100, 7));
