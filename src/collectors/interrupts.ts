@@ -1,5 +1,5 @@
 import { bounds } from '../metrics/bounds.ts';
-import { judgeTogether, mostGrowth, type CounterSource, type Suspect } from '../metrics/counter-step.ts';
+import { judgeTogether, mostGrowth, stepForward, type CounterSource, type Suspect } from '../metrics/counter-step.ts';
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
@@ -75,8 +75,10 @@ class Row {
   readonly source: EventSource | 'callbacks';
   readonly netfront: NetfrontQueue | undefined;
   readonly netback: NetbackQueue | undefined;
-  /** Rows of the same device restart together. */
-  readonly device: string;
+  /** Rows of the same device restart together; undefined where the counts of each CPU wrap for themselves. */
+  readonly device: string | undefined;
+  /** Its number is given to another device once it is freed. */
+  readonly isDynamic: boolean;
   last = new Uint32Array(0);
   /** When it was read last; undefined before the first time, because then all that it has counted counts. */
   readAt: number | undefined;
@@ -89,7 +91,10 @@ class Row {
     this.source = label === 'HYP' ? 'callbacks' : eventSource(kind, action, devices);
     this.netfront = this.source === 'netfront' ? netfrontQueue(action, devices) : undefined;
     this.netback = this.source === 'netback' ? netbackQueue(action, devices) : undefined;
-    this.device = this.netfront ? `netfront ${this.netfront.vif}` : (this.netback?.vif.name ?? `${label} ${action}`);
+    this.isDynamic = dynamicKinds.has(kind);
+    if (this.netfront) this.device = `netfront ${this.netfront.vif}`;
+    else if (this.netback) this.device = this.netback.vif.name;
+    else this.device = this.source === 'callbacks' ? undefined : `${label} ${action}`;
   }
 
   /** Continues the counts of the same interrupt under another action. */
@@ -146,7 +151,7 @@ class EventTotals {
     const known = this.#rows.get(reading.label);
     if (known?.action === reading.action) return known;
     const row = new Row(reading, devices);
-    if (known && !dynamicKinds.has(reading.kind)) row.continueFrom(known);
+    if (known && !known.isDynamic && !row.isDynamic) row.continueFrom(known);
     this.#rows.set(reading.label, row);
     return row;
   }
@@ -164,12 +169,20 @@ class EventTotals {
       const count = counts[column]!;
       const high = last[cpu]!;
       // Nearly all: hundreds of thousands of counts on a large host.
-      if (count === high) continue;
-      const growth = count - high;
+      if (count === high && inDoubt.size === 0) continue;
+      const step = count - high;
       const known = inDoubt.size === 0 ? undefined : inDoubt.get(cpu);
-      if (known || growth < 0 || growth > most) {
+      const isForward = step >= 0 && step <= most;
+      const growth = known ? stepForward(known, count, now, bounds.events.perSecond) : isForward ? step : undefined;
+      if (growth === undefined) {
         const source = known ?? { high, at: readAt ?? now, isDoubtful: false };
-        suspects.push({ row, cpu, source, device: row.device, reading: { now: count, at: now, ...eventCounter } });
+        suspects.push({
+          row,
+          cpu,
+          source,
+          device: row.device ?? source,
+          reading: { now: count, at: now, ...eventCounter },
+        });
         continue;
       }
       last[cpu] = count;

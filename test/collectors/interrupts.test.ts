@@ -69,6 +69,30 @@ test('a count that no CPU can have reached adds nothing', async () => {
   expect(resetsOf(collector)).toBe(1);
 });
 
+test('a count that stands where it cannot be may grow by no more than in the time since it was read last', async () => {
+  await reading([0], rx('5000'));
+  await reading([0], rx('1000000000'));
+  clock.advance(15);
+  expect((await reading([0], rx('1000000001'))).value('xen_netfront_interrupts_total', rxTotal)).toBe(5001);
+  for (let i = 0; i < 40; i += 1) {
+    clock.advance(15);
+    await reading([0], rx('1000000001'));
+  }
+  clock.advance(15);
+  expect((await reading([0], rx('3000000000'))).value('xen_netfront_interrupts_total', rxTotal)).toBe(5001);
+  expect(resetsOf(collector)).toBe(2);
+});
+
+test('a count that restarted while it showed nonsense counts, also on its way past where it was before', async () => {
+  const total = async (count: number) => {
+    clock.advance(15);
+    return (await reading([0], rx(String(count)))).value('xen_netfront_interrupts_total', rxTotal);
+  };
+  expect([await total(1e6), await total(3e9), await total(100)]).toEqual([1e6, 1e6, 1e6]);
+  expect(await total(200)).toBe(1e6 + 100);
+  expect(await total(2e6)).toBe(1e6 + 100 + (2e6 - 200));
+});
+
 test('a number that another device got is another row: what a CPU handled never goes down', async () => {
   await reading([0], rx('5000'), ' 18: 100  xen-dyn  -event  xenbus');
   const page = await reading([0], ' 17: 7  xen-dyn  -event  xenbus');
@@ -121,6 +145,23 @@ test('a number that another device got counts from 0, also if it has counted mor
   await reading([0], rx('5000'));
   const page = await reading([0], ' 17: 6000  xen-dyn  -event  xenbus');
   expect(page.value('xen_cpu_events_total', { source: 'xenbus' })).toBe(6000);
+});
+
+test('a physical interrupt that got the number of an event counts from 0', async () => {
+  await reading([0], rx('5000'));
+  const page = await reading([0], ' 17: 6000  xen-pirq    -msi-x     eth1-TxRx-0');
+  expect(page.value('xen_cpu_events_total', { source: 'other' })).toBe(6000);
+});
+
+test('upcalls of several CPUs may wrap between two scrapes: they never restart', async () => {
+  const upcalls = async (...counts: number[]) => {
+    clock.advance(15);
+    const page = await reading([0, 1], `HYP: ${counts.join(' ')}   Hypervisor callback interrupts`);
+    return page.samples('xen_cpu_callbacks_total').map(({ value }) => value);
+  };
+  expect(await upcalls(2 ** 32 - 100_000, 2 ** 32 - 90_000)).toEqual([2 ** 32 - 100_000, 2 ** 32 - 90_000]);
+  expect(await upcalls(50_000, 60_000)).toEqual([2 ** 32 + 50_000, 2 ** 32 + 60_000]);
+  expect(resetsOf(collector)).toBe(0);
 });
 
 test('upcalls are counted apart from events', async () => {
