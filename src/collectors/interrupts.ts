@@ -1,5 +1,5 @@
 import { bounds } from '../metrics/bounds.ts';
-import { judgeTogether, mostGrowth, stepForward, type CounterSource, type Suspect } from '../metrics/counter-step.ts';
+import { judgeTogether, stepForward, type CounterSource, type Suspect } from '../metrics/counter-step.ts';
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
@@ -82,7 +82,7 @@ class Row {
   last = new Uint32Array(0);
   /** When it was read last; undefined before the first time, because then all that it has counted counts. */
   readAt: number | undefined;
-  /** The counts of CPUs that had an absurd reading. */
+  /** The counts of CPUs that had an absurd reading, or have grown by more than in the time that passed. */
   readonly inDoubt = new Map<number, CounterSource>();
   #growth = 0;
 
@@ -116,7 +116,7 @@ class Row {
   }
 }
 
-/** A count that does not go forward as the bounds of events allow. */
+/** A count that does not go forward, or by more than the bounds of events allow in the time that passed. */
 interface SuspectCount extends Suspect {
   readonly row: Row;
   readonly cpu: number;
@@ -162,7 +162,7 @@ class EventTotals {
     const perCpu = grownTo(this.bySource.get(row.source) ?? new Float64Array(0), length);
     this.bySource.set(row.source, perCpu);
     const { inDoubt, readAt } = row;
-    const most = readAt === undefined ? Infinity : mostGrowth(bounds.events.perSecond, readAt, now);
+    const most = readAt === undefined ? Infinity : bounds.events.perSecond * (now - readAt);
     row.readAt = now;
     for (let column = 0; column < cpus.length; column += 1) {
       const cpu = cpus[column]!;
@@ -193,9 +193,9 @@ class EventTotals {
 
   #judge(suspects: readonly SuspectCount[]): void {
     this.resets = 0;
-    judgeTogether(suspects, ({ row, cpu, source }, { growth, isReset }) => {
+    judgeTogether(suspects, ({ row, cpu, source, reading }, { growth, isReset }) => {
       row.last[cpu] = source.high;
-      if (source.before || source.isDoubtful) row.inDoubt.set(cpu, source);
+      if (source.before || source.isDoubtful || source.at > reading.at) row.inDoubt.set(cpu, source);
       else row.inDoubt.delete(cpu);
       row.grow(growth);
       this.bySource.get(row.source)![cpu]! += growth;

@@ -7,7 +7,10 @@ export type CounterWidth = 'u32' | 'u64';
 interface CounterBase {
   /** The highest reading since its base: what was counted up to. */
   high: number;
-  /** When it was read last, or when that reading began, in seconds of monotonic time. */
+  /**
+   * When it was read last, or when that reading began, in seconds of monotonic time; later if it has grown by more than in that time, so that the slack of
+   * one reading is not that of the next as well.
+   */
   at: number;
 }
 
@@ -38,6 +41,8 @@ export interface CounterStep {
 
 // Readings are not taken at the moment for which they hold, and kernels count in batches.
 const slackSeconds = 5;
+// The clock that the counter goes by may be a little faster than ours.
+const clockDrift = 1.1;
 const longestUptimeSeconds = 20 * 365 * 86_400;
 // Nothing counts so far: 64 bits that read this went below 0. Nor would a total of this size show what it grows by.
 const mostOfAny = 2 ** 63;
@@ -47,7 +52,11 @@ const longestPauseBeforeWrap = 60;
 
 /** The largest plausible growth from a reading at `from` to one at `to`, in seconds of monotonic time. */
 export const mostGrowth = (perSecond: number, from: number, to: number): number =>
-  perSecond * (Math.max(0, to - from) + slackSeconds);
+  perSecond * Math.max(0, to - from + slackSeconds);
+
+/** The `at` of a base that has grown since `from`. */
+const accountedUntil = (from: number, growth: number, at: number, perSecond: number): number =>
+  Math.max(at, from + growth / (perSecond * clockDrift));
 
 /** Whether a counter can read this at all. */
 const isCount = (now: number): boolean => now >= 0 && now < Infinity;
@@ -70,14 +79,14 @@ export const stepForward = (source: CounterSource, now: number, at: number, perS
   // NaN fails both comparisons.
   const isForward = growth >= 0 && growth <= mostGrowth(perSecond, source.at, at);
   if (!isForward || source.isDoubtful) return undefined;
-  goForward(source, growth, now, at);
+  goForward(source, growth, now, at, perSecond);
   return growth;
 };
 
-const goForward = (source: CounterSource, growth: number, now: number, at: number): void => {
+const goForward = (source: CounterSource, growth: number, now: number, at: number, perSecond: number): void => {
   source.high = Math.max(source.high, now);
-  source.at = at;
-  if (source.before) source.before = { high: source.before.high + growth, at };
+  source.at = accountedUntil(source.at, growth, at, perSecond);
+  if (source.before) source.before = { high: source.before.high + growth, at: source.at };
 };
 
 /** Whether a reading lies further back than noise does. */
@@ -101,25 +110,26 @@ const growthFrom = (base: CounterBase, reading: CounterReading): number | undefi
 export const judgeStep = (source: CounterSource, reading: CounterReading, othersWentBack: boolean): CounterStep => {
   const { now, at, bounds, count, width } = reading;
   if (!isCount(now)) return { growth: 0, isReset: true };
+  const perSecond = bounds.perSecond * count;
 
   const growth = growthFrom(source, reading);
   const growthFromBefore = source.before && growthFrom(source.before, reading);
   if (growthFromBefore !== undefined && (growth === undefined || growthFromBefore < growth)) {
-    const high = Math.max(source.before!.high, now);
-    Object.assign(source, { high, at, isDoubtful: false, before: undefined });
+    const { high, at: from } = source.before!;
+    const accounted = accountedUntil(from, growthFromBefore, at, perSecond);
+    Object.assign(source, { high: Math.max(high, now), at: accounted, isDoubtful: false, before: undefined });
     return { growth: growthFromBefore, isReset: false };
   }
   if (growth !== undefined) {
     if (growth > 0) source.isDoubtful = false;
-    if (source.isDoubtful) source.at = at;
-    else goForward(source, growth, now, at);
+    if (source.isDoubtful) source.at = Math.max(at, source.at);
+    else goForward(source, growth, now, at, perSecond);
     return { growth, isReset: false };
   }
 
   const isBackFromGood = now < source.high && !source.isDoubtful;
   const wrapped = width === undefined ? Infinity : now + modulus[width] - source.high;
   const isUpperHalf = width !== undefined && source.high >= modulus[width] / 2;
-  const perSecond = bounds.perSecond * count;
   const isWrap =
     isBackFromGood &&
     isUpperHalf &&
@@ -130,9 +140,9 @@ export const judgeStep = (source: CounterSource, reading: CounterReading, others
   const isAbsurd = !isWrap && !isRestart;
   if (!isAbsurd) source.before = undefined;
   else if (!source.isDoubtful) source.before = { high: source.high, at: source.at };
-  Object.assign(source, { high: now, at, isDoubtful: isAbsurd });
-  if (isWrap) return { growth: wrapped, isReset: false };
-  return { growth: isRestart ? now : 0, isReset: true };
+  const growthSince = isWrap ? wrapped : isRestart ? now : 0;
+  Object.assign(source, { high: now, at: accountedUntil(source.at, growthSince, at, perSecond), isDoubtful: isAbsurd });
+  return { growth: growthSince, isReset: !isWrap };
 };
 
 /** A reading that has to be judged beside the others of its device. */
@@ -149,7 +159,7 @@ export const judgeTogether = <Each extends Suspect>(
 ): void => {
   const back = new Map<unknown, number>();
   for (const { source, device, reading } of suspects) {
-    if (wentBack(source, reading)) back.set(device, (back.get(device) ?? 0) + 1);
+    if (!source.isDoubtful && wentBack(source, reading)) back.set(device, (back.get(device) ?? 0) + 1);
   }
   for (const suspect of suspects) {
     take(suspect, judgeStep(suspect.source, suspect.reading, (back.get(suspect.device) ?? 0) > 1));

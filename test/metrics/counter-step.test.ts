@@ -4,9 +4,11 @@ import { bounds, type Bounds } from '../../src/metrics/bounds.ts';
 import {
   firstStep,
   judgeStep,
+  judgeTogether,
   mostGrowth,
   stepForward,
   type CounterSource,
+  type CounterStep,
   type CounterWidth,
 } from '../../src/metrics/counter-step.ts';
 
@@ -82,6 +84,22 @@ test.each([
   expect(totalsOf(every(pause, high, 5), bounds.events, 'u32')).toEqual([high, high + 5]);
 });
 
+test('a wrap where another counter of the device is back from nonsense', () => {
+  const wrapping: CounterSource = { high: 2 ** 32 - 10, at: 0, isDoubtful: false };
+  const doubtful: CounterSource = { high: 4e9, at: 0, isDoubtful: true, before: { high: 1000, at: 0 } };
+  const reading = { at: 15, bounds: bounds.events, count: 1, width: 'u32' as const };
+  const steps: CounterStep[] = [];
+  const suspects = [
+    { source: wrapping, device: 'vif0', reading: { ...reading, now: 5 } },
+    { source: doubtful, device: 'vif0', reading: { ...reading, now: 1100 } },
+  ];
+  judgeTogether(suspects, (_, step) => steps.push(step));
+  expect(steps).toEqual([
+    { growth: 15, isReset: false },
+    { growth: 100, isReset: false },
+  ]);
+});
+
 test('no wrap, but a restart, where another counter of the device went back too', () => {
   const source: CounterSource = { high: 2 ** 32 - 10, at: 0, isDoubtful: false };
   const reading = { now: 5, at: 15, bounds: bounds.events, count: 1, width: 'u32' as const };
@@ -133,6 +151,16 @@ describe('absurd readings', () => {
     expect(totalsOf(every(15, absurd, absurd, 5000, 6000), bounds.bytes, 'u64')).toEqual([0, 0, 0, 1000]);
   });
 
+  test('a CPU that runs for longer than the time that passes, reading after reading', () => {
+    const readings = every(0.001, ...Array.from({ length: 1001 }, (_, i) => i * 400));
+    expect(totalsOf(readings, bounds.cpuTicks).at(-1)).toBeLessThan(1.1 * bounds.cpuTicks.perSecond * (1 + 5));
+  });
+
+  test('none where the clock of the counter is a little faster than ours, however long', () => {
+    const readings = every(15, ...Array.from({ length: 10_000 }, (_, i) => i * 15 * 100 * 1.001));
+    expect(totalsOf(readings, bounds.cpuTicks).at(-1)).toBeCloseTo(readings.at(-1)!.now);
+  });
+
   test('a CPU that ran for more than the time that passed', () => {
     expect(totalsOf(every(15, 1000, 1000 + 100 * 15, 1000 + 100 * 3600), bounds.cpuTicks)).toEqual([1000, 2500, 2500]);
   });
@@ -166,6 +194,29 @@ describe('whatever is read', () => {
           expect(total - last).toBeLessThanOrEqual(most + total * 2 ** -50);
           last = total;
         }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('all of it together is no more than the bounds allow for all of the time, however often it is read', () => {
+    const shares = fc.array(
+      fc.record({ share: fc.double({ min: 0, max: 2, noNaN: true }), pause, back: fc.boolean() }),
+      {
+        minLength: 2,
+        maxLength: 50,
+      },
+    );
+    fc.assert(
+      fc.property(kinds, shares, fc.constantFrom(1, 0.001), ([kind, width], steps, hurry) => {
+        let [now, at] = [0, 0];
+        const readings = steps.map(({ share, pause: seconds, back }) => {
+          at += seconds * hurry;
+          now = back ? now / 2 : now + share * mostGrowth(kind.perSecond, 0, seconds * hurry);
+          return { now, at };
+        });
+        const { total } = judged([{ now: 0, at: 0 }, ...readings], kind, width).at(-1)!;
+        expect(total).toBeLessThanOrEqual(1.1 * mostGrowth(kind.perSecond, 0, at) * (1 + 2 ** -40));
       }),
       { numRuns: 2000 },
     );
