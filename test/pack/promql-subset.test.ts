@@ -1,0 +1,67 @@
+import { parser } from '@prometheus-io/lezer-promql';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { project } from '../../tools/lib/project.ts';
+
+/** The kinds of docs/rules.md, each with the nodes of the grammar whose text is a name of that kind. */
+const kinds: Readonly<Record<string, readonly string[]>> = {
+  Functions: ['FunctionIdentifier'],
+  Aggregations: ['AggregateOp'],
+  Operators: 'Add Sub Mul Div Mod Pow Eql Neq Gtr Lss Gte Lte And Or Unless'.split(' '),
+  Matchers: ['MatchOp'],
+  Modifiers: 'By Without On Ignoring GroupLeft GroupRight Bool Offset'.split(' '),
+};
+/** Other nodes that the grammar makes of these, of selectors, ranges, numbers and parentheses. A subquery, @ or a sign is none of them. */
+const structure = new Set(
+  (
+    'PromQL BinaryExpr AggregateExpr AggregateModifier GroupingLabels LabelName FunctionCall FunctionCallBody VectorSelector ' +
+    'Identifier LabelMatchers UnquotedLabelMatcher StringLiteral MatchingModifierClause NumberDurationLiteral ParenExpr ' +
+    'MatrixSelector DurationExpr NumberDurationLiteralInDurationContext OffsetExpr OffsetDurationExpr BoolModifier'
+  ).split(' '),
+);
+/** How the grammar names one function, aggregation or matcher inside its node. */
+const parents = new Set(['FunctionIdentifier', 'AggregateOp', 'MatchOp']);
+const kindOf = new Map(Object.entries(kinds).flatMap(([kind, nodes]) => nodes.map((node) => [node, kind] as const)));
+
+/** Adds what an expression uses of each kind to `used`, and returns what else it has. */
+const unknownIn = (expr: string, used: ReadonlyMap<string, Set<string>>): string[] => {
+  const unknown: string[] = [];
+  parser.parse(expr).iterate({
+    enter: ({ name, from, to, node }) => {
+      if (parents.has(node.parent?.name ?? '')) return;
+      const kind = kindOf.get(name);
+      if (kind !== undefined) used.get(kind)!.add(expr.slice(from, to));
+      else if (!structure.has(name)) unknown.push(`${name} in ${expr}`);
+    },
+  });
+  return unknown;
+};
+
+const isUsed = (): Map<string, Set<string>> => new Map(Object.keys(kinds).map((kind) => [kind, new Set<string>()]));
+
+test('rules use the PromQL that docs/rules.md lists, and nothing else', () => {
+  const page = readFileSync(join(project, 'docs/rules.md'), 'utf8');
+  const used = isUsed();
+  for (const keptLabels of [[], ['site', 'team']])
+    for (const { rules } of rulePack({ ...defaultPackOptions, keptLabels }))
+      for (const { expr, ...rule } of rules) {
+        // Queries in templates: printf fills in %q, and a shell of text is around it.
+        const queries =
+          'annotations' in rule ? JSON.stringify(rule.annotations).matchAll(/query \(printf \\"(.*?[^\\])\\" /g) : [];
+        const texts = [...queries].map(([, text]) => text!.replaceAll('\\\\\\"', '"').replaceAll('%q', '"x"'));
+        for (const text of [expr, ...texts]) expect(unknownIn(text, used)).toEqual([]);
+      }
+  const listed = (kind: string): string[] => {
+    const [, names = ''] = new RegExp(`^\\| ${kind} +\\| (.*?) *\\|$`, 'm').exec(page) ?? [];
+    return [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+  };
+  for (const [kind, names] of used) expect(listed(kind).toSorted(), kind).toEqual([...names].toSorted());
+});
+
+test.each(['a @ 5', 'rate(a[5m:1m])', '-a', 'a[5m', 'sum without (b) (a) + on (c'])('%s is outside of it', (expr) => {
+  const used = isUsed();
+  const unknown = unknownIn(expr, used);
+  expect([...unknown, ...[...used.get('Modifiers')!].filter((name) => name === 'without')]).not.toEqual([]);
+});
