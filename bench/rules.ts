@@ -3,7 +3,7 @@
 //
 //   npm run bench:rules -- [--hosts=100] [--guests=20] [--interval=15] [--old=COMMIT]
 //
-// With --old, a second Prometheus evaluates the rules of that commit beside the first, over the same pages.
+// With --old, another Prometheus then evaluates the rules of that commit over the same pages.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -201,23 +201,20 @@ const ofGroups = async ({ url }: Prometheus, name: string): Promise<Map<string, 
   return new Map([...lines].map(([, key, value]) => [key!.split(';').at(-1)!, Number(value)]));
 };
 
-/** The times that each group took, in several evaluations. */
+/** The times that each group took, in at least so many evaluations as there are rounds. */
 const evaluations = async (prometheus: Prometheus): Promise<Map<string, number[]>> => {
-  const times = new Map<string, number[]>();
-  for (let round = 0, last = ''; round < rounds; round += 1) {
-    last = await until(
-      'another evaluation',
-      async () => {
-        const at = await ofGroups(prometheus, 'prometheus_rule_group_last_evaluation_timestamp_seconds');
-        const text = JSON.stringify([...at]);
-        return text === last ? undefined : text;
-      },
-      { timeoutMs: 10 * intervalSeconds * 1000, intervalMs: 500 },
-    );
-    for (const [group, value] of await ofGroups(prometheus, 'prometheus_rule_group_last_duration_seconds'))
-      times.set(group, [...(times.get(group) ?? []), value]);
-  }
-  return times;
+  const times = new Map<string, Map<number, number>>();
+  await until(
+    'several evaluations of each group',
+    async () => {
+      const at = await ofGroups(prometheus, 'prometheus_rule_group_last_evaluation_timestamp_seconds');
+      for (const [group, value] of await ofGroups(prometheus, 'prometheus_rule_group_last_duration_seconds'))
+        times.set(group, (times.get(group) ?? new Map<number, number>()).set(at.get(group) ?? NaN, value));
+      return [...times.values()].every(({ size }) => size > rounds);
+    },
+    { timeoutMs: 10 * rounds * intervalSeconds * 1000, intervalMs: 1000 },
+  );
+  return new Map([...times].map(([group, all]) => [group, [...all.values()]]));
 };
 
 /** What no form of these rules could go below: each counter read and rated once, neither joined nor recorded. */
@@ -259,37 +256,35 @@ const report = async ({ name, content }: Contender, prometheus: Prometheus): Pro
     process.stdout.write(`    ${seconds(evaluationTime)} ${rule} ${labels?.cause ?? ''} ${lastError ?? ''}\n`);
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'bench-rules-'));
-await using running = new AsyncDisposableStack();
-running.defer(() => {
-  server.close();
-  server.closeAllConnections();
-  rmSync(folder, { recursive: true });
-});
-const all: { contender: Contender; prometheus: Prometheus }[] = [];
-for (const [index, contender] of contenders.entries()) {
-  const rules = join(folder, `${index}.json`);
-  writeFileSync(rules, contender.content);
-  const prometheus = await startPrometheus({
-    scrapeIntervalSeconds: intervalSeconds,
-    scrapeConfigs: [
-      {
-        job_name: 'fleet',
-        honor_labels: true,
-        static_configs: pages.map((_, host) => ({ targets: [target], labels: { __metrics_path__: `/${host}` } })),
-      },
-    ],
-    extraConfig: { rule_files: [rules] },
-  });
-  running.use(prometheus);
-  all.push({ contender, prometheus });
-}
-const ready = Date.now() + warmUpSeconds * 1000;
-await until('the window of the rules to be full', () => Date.now() > ready, {
-  timeoutMs: (warmUpSeconds + 60) * 1000,
-  intervalMs: 1000,
-});
 process.stdout.write(
   `${hosts} hosts with ${guestsPerHost} guests each, ${seriesCount} series scraped every ${intervalSeconds} s; ${availableParallelism()} cores\n`,
 );
-for (const { contender, prometheus } of all) await report(contender, prometheus);
+const folder = mkdtempSync(join(tmpdir(), 'bench-rules-'));
+try {
+  // One after another: beside each other they would wait for each other's processors.
+  for (const contender of contenders) {
+    const rules = join(folder, 'rules.json');
+    writeFileSync(rules, contender.content);
+    await using prometheus = await startPrometheus({
+      scrapeIntervalSeconds: intervalSeconds,
+      scrapeConfigs: [
+        {
+          job_name: 'fleet',
+          honor_labels: true,
+          static_configs: pages.map((_, host) => ({ targets: [target], labels: { __metrics_path__: `/${host}` } })),
+        },
+      ],
+      extraConfig: { rule_files: [rules] },
+    });
+    const ready = Date.now() + warmUpSeconds * 1000;
+    await until('the window of the rules to be full', () => Date.now() > ready, {
+      timeoutMs: (warmUpSeconds + 60) * 1000,
+      intervalMs: 1000,
+    });
+    await report(contender, prometheus);
+  }
+} finally {
+  server.close();
+  server.closeAllConnections();
+  rmSync(folder, { recursive: true });
+}

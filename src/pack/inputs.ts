@@ -26,9 +26,14 @@ export const guestInputs = {
       {
         record: 'uuid_netns:xen_syn_queue_overflows:rate5m',
         expr: promql`
-          ${summed('xen_tcp_syn_queue_full_drops_total')}
-            +
-          ${summed('xen_tcp_syn_queue_full_cookies_total')}`,
+          sum by (uuid, netns) (
+            (
+              ${p.rate('xen_tcp_syn_queue_full_drops_total')}
+                +
+              ${p.rate('xen_tcp_syn_queue_full_cookies_total')}
+            )
+              * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info
+          )`,
       },
       { record: 'uuid_netns:xen_accept_queue_full:ratio_rate5m', expr: by('max', 'uuid, netns', withGuest(fullTime)) },
       {
@@ -44,7 +49,7 @@ export const guestInputs = {
                   / ignoring (le) (${samples} > 0)
                   and ${onListener} ${limit} > 8
               )`),
-          )}`,
+          )} > 0`,
       },
       {
         // The smallest of those that are full now and then, though their servers do accept.
@@ -123,7 +128,7 @@ export const guestInputs = {
 
   /** Packets and interrupts of the guest's network. */
   network: (p: Promql): RecordingRule[] => {
-    const handled = withGuest(p.rate('xen_softnet_processed_packets_total'));
+    const handled = p.rate('xen_softnet_processed_packets_total');
     return [
       {
         record: 'uuid:xen_netfront_interrupts:rate5m',
@@ -136,10 +141,15 @@ export const guestInputs = {
       {
         // Not its interrupts: a vCPU that has no more time polls, and hardly any comes.
         record: 'uuid:xen_packets_on_one_vcpu:ratio_rate5m',
-        expr: promql`
-          ${by('max', 'uuid', handled)}
-            /
-          (${by('sum', 'uuid', handled)} > 0)`,
+        expr: by(
+          'max',
+          'uuid',
+          withGuest(promql`
+            (
+              ${by('max', perGuest, handled)}
+                / (${by('sum', perGuest, handled)} > 0)
+            )`),
+        ),
       },
     ];
   },
@@ -178,18 +188,23 @@ export const domainInputs = {
     const summed = (name: string, ...matchers: string[]): string =>
       by('sum', 'uuid', withDomain(p.rate(name, ...matchers)));
     const runnableShare = (name: string): string => promql`
-      ${summed(name, 'state="runnable"')}
-        /
-      (${summed(name)} > 0)`;
+      ${by('sum', perDomain, p.rate(name, 'state="runnable"'))}
+        / (${by('sum', perDomain, p.rate(name))} > 0)`;
     return [
       { record: 'uuid:xen_domain_cpu:rate5m', expr: summed('xen_domain_cpu_seconds_total') },
       {
         // What was measured, where it was, else what was seen in looks.
         record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
-        expr: promql`
-          ${runnableShare('xen_domain_runstate_seconds_total')}
-            or on (uuid)
-          ${runnableShare('xen_domain_vcpu_observations_total')}`,
+        expr: by(
+          'max',
+          'uuid',
+          withDomain(promql`
+            (
+              ${runnableShare('xen_domain_runstate_seconds_total')}
+                or
+              ${runnableShare('xen_domain_vcpu_observations_total')}
+            )`),
+        ),
       },
       ...(['wake_delay', 'preempted_wait'] as const).flatMap((wait) => {
         const name = `xen_domain_${wait}_seconds`;
@@ -223,21 +238,19 @@ export const domainInputs = {
     const summed = (name: string): string => by('sum', 'uuid', withDomain(p.rate(name)));
     const worst = (name: string): string => by('max', 'uuid', withDomain(p.rate(name)));
     const paused = `${p.recent('xen_domain_state', 'state="paused"')} == 1`;
-    const shareOfTime = ['rx_empty', 'guest_queue_full', 'tx_waiting', 'rate_limited'] as const;
     const lastConnected = 'instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds';
     return [
       { record: 'uuid:xen_backend_events:rate5m', expr: summed('xen_backend_events_total') },
-      { record: 'uuid:xen_backend_eoi_delay:ratio_rate5m', expr: worst('xen_backend_eoi_delay_seconds_total') },
+      {
+        record: 'uuid:xen_backend_eoi_delay:ratio_rate5m',
+        expr: `${worst('xen_backend_eoi_delay_seconds_total')} > 0`,
+      },
       { record: 'uuid:xen_netback_thread_cpu:ratio_rate5m', expr: worst('xen_netback_thread_cpu_seconds_total') },
       { record: 'uuid:xen_netback_cpu:rate5m', expr: summed('xen_netback_cpu_seconds_total') },
       {
-        record: 'uuid:xen_netback_runqueue_wait:ratio_rate5m',
-        expr: worst('xen_netback_thread_runqueue_wait_seconds_total'),
+        record: 'uuid:xen_netback_rate_limited:ratio_rate5m',
+        expr: `${worst('xen_netback_rate_limited_seconds_total')} > 0`,
       },
-      ...shareOfTime.map((what) => ({
-        record: `uuid:xen_netback_${what}:ratio_rate5m`,
-        expr: worst(`xen_netback_${what}_seconds_total`),
-      })),
       { record: 'uuid:xen_netback_slots:rate5m', expr: summed('xen_netback_ring_consumed_slots_total') },
       {
         record: 'uuid:xen_grant_frames:ratio',
@@ -257,6 +270,22 @@ export const domainInputs = {
         expr: by('max', 'uuid', withDomain(`(${paused})`)),
       },
       {
+        // Without a free receive buffer, or with a full queue for the guest.
+        record: 'uuid:xen_guest_not_draining:ratio_rate5m',
+        expr: promql`
+          ${by(
+            'max',
+            'uuid',
+            withDomain(promql`
+              (
+                ${p.rate('xen_netback_rx_empty_seconds_total')} > ${p.rate('xen_netback_guest_queue_full_seconds_total')}
+                  or
+                ${p.rate('xen_netback_guest_queue_full_seconds_total')}
+              )`),
+          )}
+            unless on (uuid) uuid:xen_domain_paused:bool`,
+      },
+      {
         // For a day.
         record: lastConnected,
         expr: promql`
@@ -274,7 +303,7 @@ export const domainInputs = {
             'uuid',
             withDomain(promql`
               (
-                1 - ${p.lastKnown('xen_vif_connected')}
+                1 - (${p.lastKnown('xen_vif_connected')} == 0)
                   and on (${perVif}) ${lastConnected}
               )`),
           )}

@@ -11,7 +11,7 @@ import { isEnabled, isMain, levelOf, type AlertChanges } from './alerts/changes.
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { domainInputs, guestInputs, hostInputs } from './inputs.ts';
 import { Promql, promql } from './promql.ts';
-import { cpuRules, networkRules, queueRules } from './recording/derived.ts';
+import { cpuRules, queueRules } from './recording/derived.ts';
 import { identityRules, ofHost, withTargetLabels } from './recording/identity.ts';
 import type { RecordingRule } from './recording/recording-rule.ts';
 
@@ -220,7 +220,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     { name: 'xen-identity', rules: identityRules(p) },
     { name: 'xen-queues', rules: [...guestInputs.queues(p), ...queueRules, ...guestInputs.probes(p)] },
     { name: 'xen-cpu', rules: [...domainInputs.cpu(p), ...guestInputs.cpu(p), ...cpuRules] },
-    { name: 'xen-network', rules: [...domainInputs.network(p), ...networkRules, ...guestInputs.network(p)] },
+    { name: 'xen-network', rules: [...domainInputs.network(p), ...guestInputs.network(p)] },
     { name: 'xen-hosts', rules: [...hostInputs.hosts(p), ...hostInputs.probes(p)] },
     ...causeGroups.map(({ name, hops }) => ({
       name,

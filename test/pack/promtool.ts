@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { defaultPackOptions, rulePack, type PackOptions } from '../../src/pack/pack.ts';
 import { toolSays } from '../../tools/lib/debian.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { onHost, type PromtoolTest } from './scenario.ts';
@@ -12,10 +12,15 @@ export const timeout = 300_000;
 /** Go spends a quarter of promtool's time on collecting garbage with its default, 100 %. */
 const SELDOM_COLLECTED = { GOGC: '400' };
 
-/** What promtool prints about these tests of the rule pack. */
-export const verdict = async (tests: readonly PromtoolTest[], evaluationInterval = '1m'): Promise<string> => {
+/** What promtool prints about these tests of the rule pack, as it is made for their scrape interval. */
+export const verdict = async (
+  tests: readonly PromtoolTest[],
+  evaluationInterval = '1m',
+  options: Partial<PackOptions> = {},
+): Promise<string> => {
   using folder = new TempTree();
-  const groups = rulePack(defaultPackOptions);
+  const scrapeIntervalSeconds = Number.parseInt(tests[0]!.interval, 10);
+  const groups = rulePack({ ...defaultPackOptions, scrapeIntervalSeconds, ...options });
   folder.write({
     'rules.yml': JSON.stringify({ groups }),
     'test.yml': JSON.stringify({

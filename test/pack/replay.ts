@@ -3,7 +3,8 @@ import { trueTickets, type Concern, type Expected } from '../../lab/faults/fault
 import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
 import { recordings } from '../../lab/faults/recordings.ts';
 import { timeout, verdict } from './promtool.ts';
-import type { PromtoolTest } from './scenario.ts';
+import { isCounter, type PromtoolTest } from './scenario.ts';
+import { atInterval, notationOf, scrapeIntervalOr, type Scraped } from './scrape-interval.ts';
 
 /** A sound load at its limit, a page for each symptom, a ticket about the host and one about an exporter, under both schedulers. */
 export const representatives: ReadonlySet<string> = new Set([
@@ -14,14 +15,12 @@ export const representatives: ReadonlySet<string> = new Set([
   'credit-exporter-killed',
 ]);
 
-/** A series' values in promtool's notation; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
-const notation = (series: string, values: readonly (number | null)[], speed: number): string => {
-  const factor = /^\w+_(total|count|sum|bucket)\{/.test(series) ? speed : 1;
-  return values
-    .map((value, index) =>
-      value === null ? (index > 0 && values[index - 1] !== null ? 'stale' : '_') : value * factor,
-    )
-    .join(' ');
+/** What was scraped of a series; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
+const scrapesOf = (series: string, values: readonly (number | null)[], speed: number): Scraped[] => {
+  const factor = isCounter(series) ? speed : 1;
+  return values.map((value, index) =>
+    value === null ? (index > 0 && values[index - 1] !== null ? 'stale' : '_') : value * factor,
+  );
 };
 
 const firing = (selector: string): string => `ALERTS{alertstate="firing",${selector}}`;
@@ -71,11 +70,14 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
           : []),
       ]
     : [];
+  const to = scrapeIntervalOr(intervalSeconds);
   return {
-    interval: `${intervalSeconds}s`,
+    interval: `${to}s`,
     input_series: Object.entries(series).map(([each, values]) => ({
       series: each,
-      values: notation(each, values, speed),
+      values: notationOf(
+        atInterval(scrapesOf(each, values, speed), { from: intervalSeconds, to, isCounter: isCounter(each) }),
+      ),
     })),
     promql_expr_test: [...harmless, ...nothingElse, ...told],
   };

@@ -1,6 +1,7 @@
 import type { Alert, Severity } from '../../src/pack/alerts/alert.ts';
 import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
+import { atInterval, notationOf, scrapeIntervalOr, scrapesOf } from './scrape-interval.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const job = 'xen';
@@ -121,16 +122,26 @@ export interface Expected {
   cause?: { name: string; times: string };
 }
 
+/** Scenarios are written by the minute, and scraped as often as SCRAPE_INTERVAL says. */
+export const scrapeSeconds = scrapeIntervalOr(60);
+const scrapesPerMinute = 60 / scrapeSeconds;
+
 /** Minutes: more than an hour, for what is held against an hour ago. */
 const steps = 100;
 export const isCounter = (name: string): boolean => /_(total|bucket|count|sum)\{/.test(name);
 
-/** What promtool's `input_series` have. A string is in promtool's own notation. */
+/** What promtool's `input_series` have. A string is in promtool's own notation, by the minute. */
 const inputOf = (all: Series) =>
-  Object.entries(all).map(([name, value]) => ({
-    series: name,
-    values: typeof value === 'string' ? value : isCounter(name) ? `0+${value}x${steps}` : `${value}x${steps}`,
-  }));
+  Object.entries(all).map(([name, value]) => {
+    const growth = isCounter(name) ? `0+${Number(value) / scrapesPerMinute}` : String(value);
+    return {
+      series: name,
+      values:
+        typeof value === 'string'
+          ? notationOf(atInterval(scrapesOf(value), { from: 60, to: scrapeSeconds, isCounter: isCounter(name) }))
+          : `${growth}x${steps * scrapesPerMinute}`,
+    };
+  });
 
 const labelsOf = ({ about, kind, levels: [{ severity }] }: Alert, expected: Expected): Record<string, string> => {
   const identity: Record<string, string> =
@@ -195,7 +206,7 @@ export interface PromtoolTest {
 
 /** A test of promtool: with these series those alerts fire at that minute, with all labels and annotations, and no others. */
 export const promtoolTest = (all: Series, expected: readonly Expected[], minute = lastMinute(all)) => ({
-  interval: '1m',
+  interval: `${scrapeSeconds}s`,
   input_series: inputOf(all),
   alert_rule_test: alerts.map((alert) => ({
     eval_time: `${minute}m`,

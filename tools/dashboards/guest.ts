@@ -4,7 +4,19 @@ import { scoreName } from '../../src/pack/pack.ts';
 import { alertTable, causeTable } from './alert-tables.ts';
 import { dashboard, type Board, type Section } from './board.ts';
 import { graph, heatmap, lanes, stat, table, type PlacedPanel } from './panels.ts';
-import { chosen, dropsPerAccept, labelled, named, ofDomain, ofGuest, rate, recorded, select, worst } from './promql.ts';
+import {
+  chosen,
+  dropsPerAccept,
+  labelled,
+  named,
+  ofDomain,
+  ofGuest,
+  rate,
+  recorded,
+  select,
+  worst,
+  worstOfDomain,
+} from './promql.ts';
 import { scoreLimits, steps, type AlertLimits } from './thresholds.ts';
 import { guestVariables } from './variables.ts';
 
@@ -17,6 +29,9 @@ const inGuest = (name: string, labels: readonly string[] = [], ...matchers: read
 /** Growth of a counter that the host has of the guest, by these labels. */
 const onHost = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
   ofDomain(rate(`xen_${name}`, chosen.domain, ...matchers), ...labels);
+
+/** The fastest growth of a counter among those that the host has of the guest. */
+const worstOnHost = (name: string): string => worstOfDomain(rate(`xen_${name}`, chosen.domain));
 
 const identity = select('uuid:xen_guest_identity:info', chosen.uuid);
 
@@ -159,10 +174,10 @@ const netback = ({ limitsOf }: AlertLimits): Section => ({
       width: 8,
       limits: limitsOf('XenGuestNotDraining'),
       queries: [
-        [record('netback_rx_empty:ratio_rate5m'), '{{domain}}: no receive buffer'],
-        [record('netback_guest_queue_full:ratio_rate5m'), '{{domain}}: queue for the guest full'],
-        [record('netback_tx_waiting:ratio_rate5m'), '{{domain}}: sent packets wait'],
-        [record('netback_rate_limited:ratio_rate5m'), '{{domain}}: rate limited'],
+        [worstOnHost('netback_rx_empty_seconds_total'), '{{domain}}: no receive buffer'],
+        [worstOnHost('netback_guest_queue_full_seconds_total'), '{{domain}}: queue for the guest full'],
+        [worstOnHost('netback_tx_waiting_seconds_total'), '{{domain}}: sent packets wait'],
+        [worstOnHost('netback_rate_limited_seconds_total'), '{{domain}}: rate limited'],
       ],
     }),
     graph({
@@ -174,7 +189,7 @@ const netback = ({ limitsOf }: AlertLimits): Section => ({
       limits: limitsOf('XenNetbackSaturated'),
       queries: [
         [record('netback_thread_cpu:ratio_rate5m'), '{{domain}}: runs'],
-        [record('netback_runqueue_wait:ratio_rate5m'), '{{domain}}: waits'],
+        [worstOnHost('netback_thread_runqueue_wait_seconds_total'), '{{domain}}: waits'],
       ],
     }),
     graph({

@@ -54,6 +54,12 @@ export const ofDomain = (expr: string, ...labels: readonly string[]): string =>
     `sum by (${byUuid(labels)}) (${expr} * on (job, instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
   );
 
+/** The greatest value that a host's exporter has of a guest. `expr` has the labels job, instance and domain. */
+export const worstOfDomain = (expr: string): string =>
+  named(
+    `max by (uuid) (${expr} * on (job, instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
+  );
+
 /** The guests of the chosen hosts. */
 export const guestsOfHost = select(identity, 'host=~"$host"', chosen.uuid);
 

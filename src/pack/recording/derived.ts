@@ -38,17 +38,3 @@ export const cpuRules: readonly RecordingRule[] = [
     expr: 'uuid:xen_domain_cpu:rate5m / uuid:xen_domain_cap:cpus',
   },
 ];
-
-/** Of the network backends of each guest. */
-export const networkRules: readonly RecordingRule[] = [
-  {
-    record: 'uuid:xen_guest_not_draining:ratio_rate5m',
-    expr: promql`
-      (
-        uuid:xen_netback_rx_empty:ratio_rate5m > uuid:xen_netback_guest_queue_full:ratio_rate5m
-          or
-        uuid:xen_netback_guest_queue_full:ratio_rate5m
-      )
-        unless on (uuid) uuid:xen_domain_paused:bool`,
-  },
-];
