@@ -4,7 +4,7 @@ import { TempTree } from '../../../tools/lib/fake-host.ts';
 import { toolSays } from '../../../tools/lib/debian.ts';
 
 /** Every block of a page that is a configuration of Prometheus's. */
-const configurations = ['install', 'fleet'].flatMap((page) => {
+const configurations = ['install', 'fleet', 'rules'].flatMap((page) => {
   const text = readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8');
   const blocks = [...text.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, block]) => block!);
   return blocks
@@ -12,8 +12,16 @@ const configurations = ['install', 'fleet'].flatMap((page) => {
     .map((block, index) => ({ page, index, block }));
 });
 
-test('both pages have some', () => {
-  expect(configurations.map(({ page }) => page)).toEqual(['install', 'fleet', 'fleet', 'fleet', 'fleet']);
+test('each page has some', () => {
+  expect(configurations.map(({ page }) => page)).toEqual([
+    'install',
+    'fleet',
+    'fleet',
+    'fleet',
+    'fleet',
+    'rules',
+    'rules',
+  ]);
 });
 
 test.each(configurations)('docs/$page.md: configuration $index is one of Prometheus', async ({ block }) => {
