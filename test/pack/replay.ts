@@ -40,6 +40,9 @@ const untrue = (expected: Expected | undefined): string[] => {
 
 const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFault): PromtoolTest => {
   const { told: toldBy = NaN } = slots;
+  const to = scrapeIntervalOr(intervalSeconds);
+  /** Slots by which a scrape may be later than the recorded one; windows have four scrapes. */
+  const later = Math.max(0, to / intervalSeconds - 1);
   const at = (slot: number): string => `${Math.round(slot * intervalSeconds)}s`;
   const isTrue = (slot: number, expr: string) => ({
     eval_time: at(slot),
@@ -52,10 +55,11 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
     Array.from({ length: to - from }, (_, index) => from + index);
   // A healthy load has no near miss before it.
   const from = expected ? slots.begun : slots.begin;
-  const harmless = slotsBetween(slots.begin, from).map((slot) => isNever(slot, pages));
+  // What was before ends as much later.
+  const harmless = slotsBetween(slots.begin + 2 * later, from).map((slot) => isNever(slot, pages));
   const wrong = untrue(expected);
   // An alert that ends as the fault begins may be an interval late.
-  const nothingElse = slotsBetween(from + 1, slots.undone).flatMap((slot) => wrong.map((expr) => isNever(slot, expr)));
+  const nothingElse = slotsBetween(from + 1 + 2 * later, slots.undone).flatMap((slot) => wrong.map((expr) => isNever(slot, expr)));
   const told = expected
     ? [
         isTrue(slots.undone, `count_over_time(${alert(expected)}[${during}s])`),
@@ -63,14 +67,13 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
           ? [
               // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
               isTrue(
-                toldBy + 1,
-                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{alertname="${expected.alert}"}) and {cause=~"${expected.causes.join('|')}"})[${2 * intervalSeconds}s:15s])`,
+                toldBy + 1 + 4 * later,
+                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ALERTS{alertname="${expected.alert}"}) and {cause=~"${expected.causes.join('|')}"})[${(2 + 4 * later) * intervalSeconds}s:15s])`,
               ),
             ]
           : []),
       ]
     : [];
-  const to = scrapeIntervalOr(intervalSeconds);
   return {
     interval: `${to}s`,
     input_series: Object.entries(series).map(([each, values]) => ({
