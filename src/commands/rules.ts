@@ -21,11 +21,12 @@ const anyText = { expected: 'a text', holds: (): boolean => true };
 const secondsOf = (duration: string): number =>
   duration === '1m' ? 60 : Number(/^(\d+)s$/.exec(duration)?.[1] ?? NaN);
 
-/** Labels that have a meaning of their own in the rules. */
+/** Labels that the rules use themselves. */
 const ownLabels = new Set(
-  'job,instance,uuid,domain,host,netns,vif,device,collector,cause,hop,level,kind,severity,alertname,alertstate,le,__name__'.split(
-    ',',
-  ),
+  (
+    'address alertname alertstate cause collector device domain family hop host instance job kind le level mode netns ' +
+    'operation port probes ring role severity source state uuid vif'
+  ).split(' '),
 );
 
 const options = {
@@ -45,7 +46,7 @@ const options = {
   }),
   'keep-labels': textListOption({
     expected: 'target labels, such as site,rack,team, none of which the rules use themselves',
-    holds: (text) => text.split(',').every((label) => /^[a-zA-Z_]\w*$/.test(label) && !ownLabels.has(label)),
+    holds: (text) => text.split(',').every((label) => /^(?!__)[a-zA-Z_]\w*$/.test(label) && !ownLabels.has(label)),
     help: 'Target labels that alerts keep, separated by commas: those of the exporter in the guest, or else those of its host. Repeatable.',
     default: [],
     metavar: 'LABELS',

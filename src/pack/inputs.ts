@@ -4,9 +4,9 @@ import type { RecordingRule } from './recording/recording-rule.ts';
 
 // The records that are made from metrics of exporters. All other rules and most panels read records alone, so that another exporter can feed these.
 
-const perGuest = 'job, instance';
-const perDomain = 'job, instance, domain';
-const perVif = 'job, instance, domain, vif';
+const perGuest = 'instance';
+const perDomain = 'instance, domain';
+const perVif = 'instance, domain, vif';
 const onListener = 'on (job, instance, netns, address, port, family)';
 const daySeconds = 86_400;
 
@@ -32,7 +32,7 @@ export const guestInputs = {
                 +
               ${p.rate('xen_tcp_syn_queue_full_cookies_total')}
             )
-              * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info
+              * on (instance) group_left (uuid) instance:xen_guest_uuid:info
           )`,
       },
       { record: 'uuid_netns:xen_accept_queue_full:ratio_rate5m', expr: by('max', 'uuid, netns', withGuest(fullTime)) },
@@ -116,7 +116,7 @@ export const guestInputs = {
         record: 'uuid:xen_interrupt_cpu:rate5m',
         expr: promql`
           max by (uuid) (
-            sum by (job, instance, uuid) (
+            sum by (instance, uuid) (
               ${time('mode=~"irq|softirq"')}
             )
               or
@@ -340,7 +340,7 @@ export const hostInputs = {
         record: 'instance:xen_dom0_steal:rate5m',
         expr: promql`
           ${onHosts(cpu('mode="steal"'))}
-            and on (job, instance) ${p.recent('xen_guest_info', 'role="dom0"')}`,
+            and on (instance) ${p.recent('xen_guest_info', 'role="dom0"')}`,
       },
       {
         record: 'instance:xen_dom0_steal:ratio_rate5m',
@@ -390,7 +390,7 @@ export const hostInputs = {
     /** A rate by job, instance and other labels, over the share of the time in which these probes were armed. */
     const whileArmed = (probes: 'grants' | 'events', rate: string): string => promql`
       ${rate}
-        / on (job, instance) group_left () (${armed(probes)} > 0)`;
+        / on (instance) group_left () (${armed(probes)} > 0)`;
     const copies = (labels: string): string =>
       whileArmed('grants', by('sum', labels, p.rate('xen_grant_operations_total', 'operation="copy"')));
     const slots = (labels: string, ...matchers: string[]): string =>

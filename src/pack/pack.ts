@@ -10,7 +10,7 @@ import { alertNamed, alerts } from './alerts/alerts.ts';
 import { isEnabled, isMain, levelOf, type AlertChanges } from './alerts/changes.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { domainInputs, guestInputs, hostInputs } from './inputs.ts';
-import { Promql, promql } from './promql.ts';
+import { ofRecords, Promql, promql } from './promql.ts';
 import { cpuRules, queueRules } from './recording/derived.ts';
 import { identityRules, ofHost, withTargetLabels } from './recording/identity.ts';
 import type { RecordingRule } from './recording/recording-rule.ts';
@@ -86,7 +86,7 @@ export const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
  * of the alert is none; or another where no hop is over its threshold.
  */
 const strongestCause = (one: string, none: string): string =>
-  `{{ range query (printf "topk(1, (${scoreName}{uuid=%q,netns=\\"\\"} or ${scoreName}{uuid=%q,netns=%q}) > 1)" $labels.uuid $labels.uuid $labels.netns) }}${one}{{ else }}${none}{{ end }}`;
+  `{{ range query (printf "topk(1, (${scoreName}{job=\\"\\",uuid=%q,netns=\\"\\"} or ${scoreName}{job=\\"\\",uuid=%q,netns=%q}) > 1)" $labels.uuid $labels.uuid $labels.netns) }}${one}{{ else }}${none}{{ end }}`;
 
 /** The first command for whichever of these causes is the strongest. */
 const commandOfCause = (causes: readonly Alert[]): string =>
@@ -173,7 +173,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
       (
         ${expr}
       )
-        * on (job, instance) group_left (${labels}) instance:xen_exporter_identity:info`;
+        * on (instance) group_left (${labels}) instance:xen_exporter_identity:info`;
   };
 
   const annotations = (alert: Alert, level: AlertLevel): Record<string, string> => {
@@ -228,5 +228,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     })),
     { name: 'xen-symptoms', rules: ofKind('symptom') },
     { name: 'xen-exporters', rules: ofKind('meta') },
-  ].filter(({ rules }) => rules.length > 0);
+  ]
+    .filter(({ rules }) => rules.length > 0)
+    .map(({ name, rules }) => ({ name, rules: rules.map((rule) => ({ ...rule, expr: ofRecords(rule.expr) })) }));
 }

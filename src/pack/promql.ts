@@ -86,15 +86,24 @@ export class Promql {
 /** Each guest's values from the exporter in it, with the uuid of the guest. `expr` has the labels job and instance. */
 export const withGuest = (expr: string): string => promql`
   ${expr}
-    * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info`;
+    * on (instance) group_left (uuid) instance:xen_guest_uuid:info`;
 
 /** Each guest's values from the exporters of its host, with the uuid of the guest. `expr` has the labels job, instance and domain. */
 export const withDomain = (expr: string): string => promql`
   ${expr}
-    * on (job, instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info`;
+    * on (instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info`;
 
 /** One value by these labels. */
 export const by = (aggregation: 'sum' | 'max' | 'min' | 'count', labels: string, expr: string): string => promql`
   ${aggregation} by (${labels}) (
     ${expr}
   )`;
+
+const record = /\b((?:uuid|instance)\w*:[\w:]+)(\{)?/g;
+
+/**
+ * PromQL that reads records alone where it names records. A page may have series of the same names, with the labels of its target; records have no
+ * label job.
+ */
+export const ofRecords = (expr: string): string =>
+  expr.replaceAll(record, (_, name: string, brace?: string) => `${name}{job=""${brace === undefined ? '}' : ','}`);

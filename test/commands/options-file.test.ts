@@ -64,7 +64,7 @@ test('a disabled cause has no alert, no score and no command, and lends its thre
   expect(scoresOf(rules, 'XenVcpuStarved')).toHaveLength(1);
   const [collapse] = alertsNamed(rules, 'XenAcceptThroughputCollapse');
   expect(collapse!.annotations['command']).not.toContain('XenVifDropping');
-  expect(collapse!.expr).toContain('uuid:xen_vif_lost_packets:ratio_rate5m > 0.04');
+  expect(collapse!.expr).toContain('uuid:xen_vif_lost_packets:ratio_rate5m{job=""} > 0.04');
 });
 
 test('a pack without causes has no score', () => {
@@ -77,7 +77,7 @@ test('a pack without causes has no score', () => {
 test('a level below the least score is measured, because the score lacks it', () => {
   const low = rulesWith('alerts: { XenNetbackRateLimited: { levels: { warning: { threshold: 0.01 } } } }');
   expect(alertsNamed(low, 'XenNetbackRateLimited')[1]!.expr).toMatch(
-    /uuid:xen_netback_rate_limited:ratio_rate5m\n\s*\) > 0\.01$/m,
+    /uuid:xen_netback_rate_limited:ratio_rate5m\{job=""\}\n\s*\) > 0\.01$/m,
   );
 });
 

@@ -1,3 +1,4 @@
+import { parser } from '@prometheus-io/lezer-promql';
 import { load } from 'js-yaml';
 import { expect, test } from 'vitest';
 import { renderRules, rules } from '../../src/commands/rules.ts';
@@ -41,7 +42,7 @@ test('another threshold changes the alert and the score of its cause', () => {
 
 test('another threshold of a cause changes the symptom that asks for it', () => {
   const collapse = alert('XenAcceptThroughputCollapse', '--set=XenUplinkDropping.threshold=0.03');
-  expect(collapse.expr).toContain('label_replace(instance:xen_uplink_lost_packets:ratio_rate5m > 0.03,');
+  expect(collapse.expr).toContain('label_replace(instance:xen_uplink_lost_packets:ratio_rate5m{job=""} > 0.03,');
 });
 
 test('another severity has a threshold of its own', () => {
@@ -81,6 +82,22 @@ test.each(['--job=xen', '--job=xen_a{2}|"b{"', '--format=operator'])('%s: --metr
   expect(lines.filter((name) => !exportedMetrics.includes(name))).toEqual([]);
 });
 
+test('--keep-labels refuses each label that the rules use', () => {
+  const used = new Set<string>();
+  for (const { expr, labels } of groupsOf().flatMap(({ rules }) => rules)) {
+    for (const label of Object.keys(labels ?? {})) used.add(label);
+    parser.parse(expr).iterate({
+      enter: ({ name, from, to }) => {
+        if (name === 'LabelName') used.add(expr.slice(from, to));
+      },
+    });
+  }
+  // The label of targets that marks hosts is one of the user's.
+  used.delete('xen_role');
+  expect(used.size).toBeGreaterThan(20);
+  for (const label of used) expect(() => rulesCommand([`--keep-labels=${label}`]), label).toThrow(UsageError);
+});
+
 test('queries in annotations read recorded rows alone, so that --metrics need not name more', () => {
   const annotations = groupsOf().flatMap(({ rules }) =>
     rules.flatMap((rule) => ('alert' in rule ? Object.values(rule.annotations) : [])),
@@ -105,8 +122,8 @@ test.each([
   ['--host-selector=xen_role="host"} or {', 'expected matchers of target labels'],
   ['--host-selector=xen_role=~"(?!guest)"', 'expected matchers of target labels'],
   ['--keep-labels=', '--keep-labels: '],
-  ['--keep-labels=site,host', 'expected target labels, such as site,rack,team'],
-  ['--keep-labels=site rack', 'expected target labels, such as site,rack,team'],
+  ['--keep-labels=site,host', 'target labels, such as site,rack,team, none of which the rules use themselves'],
+  ['--keep-labels=site rack', 'target labels, such as site,rack,team, none of which the rules use themselves'],
   ['--scrape-interval=2m', 'expected a duration from 1s to 60s, or 1m'],
   ['--scrape-interval=0s', 'expected a duration from 1s to 60s, or 1m'],
   ['--format=json', 'expected one of prometheus, operator'],

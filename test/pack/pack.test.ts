@@ -24,3 +24,9 @@ test('every metric that a rule names is one that an exporter, Prometheus or a ru
     }
   }
 });
+
+test('a group has 20 rules at most, the default limit of Mimir', () => {
+  for (const keptLabels of [[], ['site']])
+    for (const { name, rules } of rulePack({ ...defaultPackOptions, keptLabels }))
+      expect(rules.length, name).toBeLessThanOrEqual(20);
+});

@@ -59,7 +59,9 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
   const harmless = slotsBetween(slots.begin + 2 * later, from).map((slot) => isNever(slot, pages));
   const wrong = untrue(expected);
   // An alert that ends as the fault begins may be an interval late.
-  const nothingElse = slotsBetween(from + 1 + 2 * later, slots.undone).flatMap((slot) => wrong.map((expr) => isNever(slot, expr)));
+  const nothingElse = slotsBetween(from + 1 + 2 * later, slots.undone).flatMap((slot) =>
+    wrong.map((expr) => isNever(slot, expr)),
+  );
   const told = expected
     ? [
         isTrue(slots.undone, `count_over_time(${alert(expected)}[${during}s])`),

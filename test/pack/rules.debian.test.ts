@@ -324,7 +324,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     ['web:28697', 'evil.web:28697'].map((instance) => ({
       alert: 'XenGuestUuidConflict',
       value: '2',
-      labels: { instance, uuid: uuidOfWeb, domain: 'web', host: 'dom0:28697' },
+      labels: { job: '', instance, uuid: uuidOfWeb, domain: 'web', host: 'dom0:28697' },
     })),
   ],
   [
@@ -592,7 +592,7 @@ test('a healthy day: a busy morning, a sound heavy load, an idle night', { timeo
 
 describe('what probes say', { timeout }, () => {
   const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
-  const host = { job: 'xen', instance: 'dom0:28697' };
+  const host = { instance: 'dom0:28697' };
   const guest = { uuid };
   /** Five seconds of each minute; by the minute. */
   const all: Series = {
@@ -900,7 +900,11 @@ describe('whom the rules believe', { timeout }, () => {
   const evil = { instance: 'evil.web:28697' };
   const victim = { uuid: uuidOfWeb, domain: 'web', host: 'dom0:28697' };
   const conflict = (...instances: string[]) =>
-    instances.map((instance) => ({ alert: 'XenGuestUuidConflict', value: '2', labels: { instance, ...victim } }));
+    instances.map((instance) => ({
+      alert: 'XenGuestUuidConflict',
+      value: '2',
+      labels: { job: '', instance, ...victim },
+    }));
   const notMarked = { alert: 'XenHostNotMarked', value: '', labels: { ...evil } };
   const alone = (page: Readonly<Record<string, number | string>>): Series =>
     Object.fromEntries(Object.entries(impostor(page)).filter(([name]) => !name.startsWith('xen_guest_info{')));
@@ -933,6 +937,28 @@ describe('whom the rules believe', { timeout }, () => {
         ...believed,
         notMarked,
       ]),
+    ],
+    [
+      'nor does a page that has series with the names of records',
+      promtoolTest(
+        {
+          ...sound,
+          ...starved,
+          ...alone({
+            ...asHost('xen_role="host",'),
+            'instance:xen_host:info{}': 1,
+            [`instance:xen_guest_uuid:info{uuid="${uuidOfWeb}"}`]: 1,
+            [`instance_domain:xen_domain_uuid:info{domain="web;reboot",uuid="${uuidOfWeb}"}`]: 1,
+            [`uuid:xen_guest_identity:info{uuid="${uuidOfWeb}",domain="web;reboot",host="dom1"}`]: 1,
+            'instance:xen_exporter_identity:info{domain="web;reboot",host="dom1"}': 1,
+            [`uuid:xen_listen_overflows:rate5m{uuid="${uuidOfWeb}"}`]: 0,
+            [`uuid_netns:xen_accept_queue_full:ratio_rate5m{uuid="${uuidOfWeb}"}`]: 0.9,
+            'instance:xen_uplink_lost_packets:ratio_rate5m{}': 0.9,
+            [`uuid_cause:xen_accept_path_cause_score:ratio{uuid="${uuidOfWeb}",cause="XenSpuriousEvents",hop="vif"}`]: 9,
+          }),
+        },
+        [...believed, notMarked],
+      ),
     ],
     [
       'neither of two exporters that claim one uuid speaks for the guest, its host does',

@@ -145,8 +145,10 @@ const inputOf = (all: Series) =>
 
 const labelsOf = ({ about, kind, levels: [{ severity }] }: Alert, expected: Expected): Record<string, string> => {
   const identity: Record<string, string> =
-    about === 'guest' ? { uuid, domain, host: dom0 } : about === 'host' ? { job, instance: dom0, host: dom0 } : { job };
-  return { severity: expected.severity ?? severity, kind, ...identity, ...expected.labels };
+    about === 'guest' ? { uuid, domain, host: dom0 } : about === 'host' ? { instance: dom0, host: dom0 } : { job };
+  const labels = { severity: expected.severity ?? severity, kind, ...identity, ...expected.labels };
+  // What is empty is absent.
+  return Object.fromEntries(Object.entries<string>(labels).filter(([, value]) => value !== ''));
 };
 
 /** Of the overflow that scenarios have: one attempt dropped for a hundred that are accepted. */

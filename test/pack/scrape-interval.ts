@@ -7,7 +7,8 @@ export type Scraped = number | '_' | 'stale';
 /** The values of a series in promtool's notation, such as `0+20x10 stale _x5`. */
 export const scrapesOf = (notation: string): Scraped[] =>
   notation.split(' ').flatMap((text): Scraped[] => {
-    const [, start = '', growth, times] = /^(_|stale|[-\d.e]+)([+-][\d.e]+)?(?:x(\d+))?$/.exec(text) ?? [];
+    const [, start = '', growth, times] =
+      /^(_|stale|-?[\d.]+(?:e[+-]?\d+)?)([+-][\d.]+(?:e[+-]?\d+)?)?(?:x(\d+))?$/.exec(text) ?? [];
     if (start === '') throw new Error(`expected values in promtool's notation, found ${text}`);
     if (start === 'stale') return ['stale'];
     if (start === '_') return Array.from({ length: Number(times ?? 1) }, () => '_');

@@ -28,7 +28,7 @@ const advices = ({ thresholdOf }: AlertLimits): readonly Advice[] => [
     says: 'Listen backlog below somaxconn, of a listener on which connections wait (value: its limit)',
     alert: 'XenListenBacklogTooSmall',
     expr: onHost(
-      `min by (uuid) (((${select('xen_listener_accept_queue_limit', chosen.guest)} / ${select('xen_listener_sockets', chosen.guest)} and ${listener} ${rate('xen_listener_accept_queue_connection_seconds_total', chosen.guest)} > 0) < on (job, instance) group_left () ${select('xen_sysctl_net_core_somaxconn', chosen.guest)}) * on (job, instance) group_left (uuid) instance:xen_guest_uuid:info)`,
+      `min by (uuid) (((${select('xen_listener_accept_queue_limit', chosen.guest)} / ${select('xen_listener_sockets', chosen.guest)} and ${listener} ${rate('xen_listener_accept_queue_connection_seconds_total', chosen.guest)} > 0) < on (job, instance) group_left () ${select('xen_sysctl_net_core_somaxconn', chosen.guest)}) * on (instance) group_left (uuid) ${select('instance:xen_guest_uuid:info')})`,
     ),
   },
   {

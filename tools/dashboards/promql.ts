@@ -17,8 +17,11 @@ export const chosen = {
   exporter: 'job=~"$job",instance=~"$instance"',
 } as const;
 
-/** A selector. */
-export const select = (name: string, ...matchers: readonly string[]): string => `${name}{${matchers.join(',')}}`;
+/** A selector. One of a record takes no series of a page that has its name: records have no label job. */
+export const select = (name: string, ...matchers: readonly string[]): string =>
+  name.includes(':')
+    ? `${name}{${['job=""', ...matchers.map((matcher) => matcher.replace(/^job=~"\$job",/, ''))].join(',')}}`
+    : `${name}{${matchers.join(',')}}`;
 
 /** Growth of a counter per second. */
 export const rate = (name: string, ...matchers: readonly string[]): string =>
@@ -45,19 +48,19 @@ const byUuid = (labels: readonly string[]): string => ['uuid', ...labels].join('
 /** What a guest's own exporter says, summed by guest and these labels. `expr` has the labels job and instance. */
 export const ofGuest = (expr: string, ...labels: readonly string[]): string =>
   named(
-    `sum by (${byUuid(labels)}) (${expr} * on (job, instance) group_left (uuid) ${select('instance:xen_guest_uuid:info', chosen.uuid)})`,
+    `sum by (${byUuid(labels)}) (${expr} * on (instance) group_left (uuid) ${select('instance:xen_guest_uuid:info', chosen.uuid)})`,
   );
 
 /** What a host's exporter says of a guest, summed by guest and these labels. `expr` has the labels job, instance and domain. */
 export const ofDomain = (expr: string, ...labels: readonly string[]): string =>
   named(
-    `sum by (${byUuid(labels)}) (${expr} * on (job, instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
+    `sum by (${byUuid(labels)}) (${expr} * on (instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
   );
 
 /** The greatest value that a host's exporter has of a guest. `expr` has the labels job, instance and domain. */
 export const worstOfDomain = (expr: string): string =>
   named(
-    `max by (uuid) (${expr} * on (job, instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
+    `max by (uuid) (${expr} * on (instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
   );
 
 /** The guests of the chosen hosts. */

@@ -62,7 +62,7 @@ const guest = (first: First): Variable => {
     'guest',
     'Guest',
     'Guests by name.',
-    'query_result(uuid:xen_guest_identity:info{host=~"$host"})',
+    'query_result(uuid:xen_guest_identity:info{job="",host=~"$host"})',
   )
     .regex('/domain="(?<text>[^"]+)".*uuid="(?<value>[^"]+)"/')
     .multi(true);
@@ -83,7 +83,7 @@ const instance = (): Variable =>
 
 /** Follows the chosen guests, so that a query reads their series only. */
 const follower = (name: string, of: string, label: string): Variable =>
-  query(name, name, 'Follows the guest.', `label_values(${of}{uuid=~"$guest",uuid!="",host=~"$host"}, ${label})`)
+  query(name, name, 'Follows the guest.', `label_values(${of}{job="",uuid=~"$guest",uuid!="",host=~"$host"}, ${label})`)
     .hide(VariableHide.HideVariable)
     .multi(true)
     .includeAll(true)

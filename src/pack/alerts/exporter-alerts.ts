@@ -65,7 +65,7 @@ export const meta: readonly Alert[] = [
         and on (uuid) instance_domain:xen_domain_uuid:info
         unless on (uuid) count by (uuid) (
           instance:xen_guest_claim:info
-            and on (job, instance) ${p.metric('up')} == 1
+            and on (instance) ${p.metric('up')} == 1
         ) > 1`,
     needs: ['xen_domain_info', 'xen_guest_info'],
     for: '15m',
@@ -94,7 +94,7 @@ export const meta: readonly Alert[] = [
           or
         ${p.recent('xen_vif_connected')}
       ) + 1
-        unless on (job, instance) instance:xen_host:info`,
+        unless on (instance) instance:xen_host:info`,
     needs: ['xen_domain_info'],
     for: '5m',
     summary: '{{ $labels.instance }} serves metrics of a host, but Prometheus does not mark its target as one',

@@ -84,7 +84,7 @@ export const causesOnHost: readonly Alert[] = [
     ],
     measure: () => promql`
       instance:xen_dom0_steal:ratio_rate5m
-        and on (job, instance) ${isTaken('instance:xen_dom0_steal:rate5m')}`,
+        and on (instance) ${isTaken('instance:xen_dom0_steal:rate5m')}`,
     needs: ['xen_cpu_seconds_total'],
     for: '10m',
     summary: 'Dom0 of {{ $labels.host }} waits for physical CPUs, and all its guests with it',

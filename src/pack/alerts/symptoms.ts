@@ -42,7 +42,7 @@ export const symptoms: readonly Alert[] = [
     for: '30s',
     keepFiringFor: '5m',
     summary: `${guest}${inNamespace} refuses connections: an accept queue overflows`,
-    description: `An accept queue of ${guest}${inNamespace} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid_netns:xen_listen_overflows:rate5m{uuid=%q,netns=%q} / (uuid_netns:xen_accepts:rate5m{uuid=%q,netns=%q} > 0)" $labels.uuid $labels.netns $labels.uuid $labels.netns) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
+    description: `An accept queue of ${guest}${inNamespace} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid_netns:xen_listen_overflows:rate5m{job=\\"\\",uuid=%q,netns=%q} / (uuid_netns:xen_accepts:rate5m{job=\\"\\",uuid=%q,netns=%q} > 0)" $labels.uuid $labels.netns $labels.uuid $labels.netns) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
     command: guestCommand('ss -ltn'),
   },
   {

@@ -19,7 +19,7 @@ export const ofHost = (expr: string): string => promql`
 /** Only values of targets that Prometheus marks as hosts. `expr` has the labels job and instance. */
 export const onHosts = (expr: string): string => promql`
   ${expr}
-    and on (job, instance) instance:xen_host:info`;
+    and on (instance) instance:xen_host:info`;
 
 /** Adds the kept target labels to values of exporters. `expr` has the labels job and instance. */
 export const withTargetLabels = (p: Promql, expr: string): string =>
@@ -27,7 +27,7 @@ export const withTargetLabels = (p: Promql, expr: string): string =>
     ? expr
     : promql`
         (${expr})
-          * on (job, instance) group_left (${p.keptLabels.join(', ')}) instance:xen_target_labels:info`;
+          * on (instance) group_left (${p.keptLabels.join(', ')}) instance:xen_target_labels:info`;
 
 /**
  * Guests by name and host, as their hosts know them. A kept label is that of the exporter in the guest if it has one, or that of the host's exporter.
@@ -40,7 +40,7 @@ const guestsOfHosts = (p: Promql): string => {
       max by (${labels}) (${withTargetLabels(p, named)})
     )`;
   if (p.keptLabels.length === 0) return ofHosts;
-  const own = (label: string): string => `own_${label}`;
+  const own = (label: string): string => `__own_${label}`;
   const renamed = p.keptLabels.reduce(
     (expr, label) => `label_replace(${expr}, "${own(label)}", "$1", "${label}", "(.*)")`,
     withTargetLabels(p, 'instance:xen_guest_uuid:info'),
@@ -72,8 +72,8 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       // A page can add a label that its target lacks, also to a series that it calls up. It cannot remove the series up of Prometheus.
       record: 'instance:xen_host:info',
       expr: promql`
-        count by (job, instance) (${hosts.metric('up')})
-          == on (job, instance) count by (job, instance) (${p.metric('up')})`,
+        count by (instance) (${hosts.metric('up')})
+          == on (instance) count by (instance) (${p.metric('up')})`,
     },
     ...(p.keptLabels.length === 0
       ? []
@@ -81,8 +81,8 @@ export const identityRules = (p: Promql): RecordingRule[] => {
           {
             record: 'instance:xen_target_labels:info',
             expr: promql`
-              topk by (job, instance) (1,
-                0 * max by (job, instance, ${p.keptLabels.join(', ')}) (${p.metric('up')}) + 1
+              topk by (instance) (1,
+                0 * max by (instance, ${p.keptLabels.join(', ')}) (${p.metric('up')}) + 1
               )`,
           },
         ]),
@@ -90,12 +90,12 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       // The exporters that claim the uuid of a guest. One that does not answer keeps its claim, so that no other can take its place.
       record: 'instance:xen_guest_claim:info',
       expr: promql`
-        topk by (job, instance) (1,
-          max by (job, instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...uuidsOfGuests)})
+        topk by (instance) (1,
+          max by (instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...uuidsOfGuests)})
         )
-          or on (job, instance)
+          or on (instance)
         instance:xen_guest_claim:info
-          and on (job, instance) ${p.metric('up')} == 0`,
+          and on (instance) ${p.metric('up')} == 0`,
     },
     {
       // The exporter that speaks for a guest: none while several claim to.
@@ -107,8 +107,8 @@ export const identityRules = (p: Promql): RecordingRule[] => {
     {
       record: 'instance_domain:xen_domain_uuid:info',
       expr: promql`
-        topk by (job, instance, domain) (1,
-          max by (job, instance, domain, uuid) (
+        topk by (instance, domain) (1,
+          max by (instance, domain, uuid) (
             ${onHosts(hosts.lastKnown('xen_domain_info', ...uuidsOfGuests))}
           )
         )`,
@@ -139,19 +139,19 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       expr: promql`
         instance:xen_guest_claim:info
           * on (uuid) group_left (${['domain', 'host', ...p.keptLabels].join(', ')}) uuid:xen_guest_identity:info
-          or on (job, instance)
+          or on (instance)
         label_replace(
           label_replace(
-            ${withTargetLabels(p, onHosts(`max by (job, instance) (${hosts.metric('xen_guest_info', 'role="dom0"')})`))},
+            ${withTargetLabels(p, onHosts(`max by (instance) (${hosts.metric('xen_guest_info', 'role="dom0"')})`))},
             "host", "$1", "instance", "(.*)"
           ),
           "domain", "Domain-0", "", ""
         )
-          or on (job, instance)
+          or on (instance)
         instance:xen_exporter_identity:info
-          and on (job, instance) ${p.metric('up')}
-          or on (job, instance)
-        ${withTargetLabels(p, `(0 * max by (job, instance) (${p.metric('up')}) + 1)`)}`,
+          and on (instance) ${p.metric('up')}
+          or on (instance)
+        ${withTargetLabels(p, `(0 * max by (instance) (${p.metric('up')}) + 1)`)}`,
     },
     {
       // For a day.
@@ -159,7 +159,7 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       expr: promql`
         0 * max by (uuid) (
           instance:xen_guest_uuid:info
-            and on (job, instance) ${p.metric('up')} == 1
+            and on (instance) ${p.metric('up')} == 1
         ) + time()
           or on (uuid)
         uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
