@@ -201,6 +201,10 @@ const ofGroups = async ({ url }: Prometheus, name: string): Promise<Map<string, 
   return new Map([...lines].map(([, key, value]) => [key!.split(';').at(-1)!, Number(value)]));
 };
 
+/** CPU time that a Prometheus has used. */
+const cpuSeconds = async ({ url }: Prometheus): Promise<number> =>
+  Number(/^process_cpu_seconds_total (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())![1]);
+
 /** The times that each group took, in at least so many evaluations as there are rounds. */
 const evaluations = async (prometheus: Prometheus): Promise<Map<string, number[]>> => {
   const times = new Map<string, Map<number, number>>();
@@ -230,9 +234,12 @@ const floorOf = async (prometheus: Prometheus, content: string): Promise<number>
 
 /** Reports what the rules of one contender cost. */
 const report = async ({ name, content }: Contender, prometheus: Prometheus): Promise<void> => {
+  const begin = performance.now();
+  const cpuBefore = await cpuSeconds(prometheus);
   const times = await evaluations(prometheus);
+  const cpu = ((await cpuSeconds(prometheus)) - cpuBefore) / ((performance.now() - begin) / 1000 / intervalSeconds);
   const [recorded] = await prometheus.query('count({__name__=~"(uuid|instance).*:.*"})');
-  const [firing] = await prometheus.query('count(ALERTS{alertstate="firing"}) or vector(0)');
+  const firing = await prometheus.query('count by (alertname) (ALERTS{alertstate="firing"})');
   const missed = await ofGroups(prometheus, 'prometheus_rule_group_iterations_missed_total');
   const sum = (all: Iterable<number>): number => [...all].reduce((total, each) => total + each, 0);
   const whole = sum([...times.values()].map(median));
@@ -243,8 +250,8 @@ const report = async ({ name, content }: Contender, prometheus: Prometheus): Pro
   ]);
   process.stdout.write(
     [
-      `\n${name}: all rules ${seconds(whole)}, each rate once ${seconds(floor)}: ${(whole / floor).toFixed(2)} times the floor`,
-      `${((recorded?.value ?? 0) / (hosts * guestsPerHost)).toFixed(1)} recorded rows per guest, ${firing?.value} alerts, ${sum(missed.values())} evaluations missed`,
+      `\n${name}: all rules ${seconds(whole)}, each rate once ${seconds(floor)}: ${(whole / floor).toFixed(2)} times the floor; scrapes and rules of ${intervalSeconds} s take ${seconds(cpu)} of CPU time`,
+      `${((recorded?.value ?? 0) / (hosts * guestsPerHost)).toFixed(1)} recorded rows per guest, ${firing.map(({ metric, value }) => `${value} ${metric['alertname']}`).join(', ') || 'no alerts'}, ${sum(missed.values())} evaluations missed`,
       ...[...times].map(([group, all]) => `  ${seconds(median(all))} ${group} (most ${seconds(Math.max(...all))})`),
     ].join('\n') + '\n',
   );

@@ -39,7 +39,7 @@ export class Chain implements AsyncDisposable {
     }
     const folder = mkdtempSync(join(tmpdir(), 'chain-'));
     const rules = join(folder, 'rules.yml');
-    writeFileSync(rules, scaledRuleFile(clock.scale));
+    writeFileSync(rules, scaledRuleFile(clock.scale, clock.scrapeIntervalSeconds));
     const config = join(project, 'alertmanager/alertmanager.yml');
     const alertmanager = await startAlertmanager(config, clock.scale);
     const prometheus = await startPrometheus({

@@ -25,7 +25,7 @@ const secondsOf = (duration: string): number =>
 const ownLabels = new Set(
   (
     'address alertname alertstate cause collector device domain family hop host instance job kind le level mode netns ' +
-    'operation port probes ring role severity source state uuid vif'
+    'operation port probes queue ring role severity source state uuid vif'
   ).split(' '),
 );
 

@@ -270,7 +270,7 @@ export const domainInputs = {
         expr: by('max', 'uuid', withDomain(`(${paused})`)),
       },
       {
-        // Without a free receive buffer, or with a full queue for the guest.
+        // Without a free receive buffer, or with a full queue for the guest: the worst of both, of all queues. Their labels differ by job.
         record: 'uuid:xen_guest_not_draining:ratio_rate5m',
         expr: promql`
           ${by(
@@ -278,9 +278,9 @@ export const domainInputs = {
             'uuid',
             withDomain(promql`
               (
-                ${p.rate('xen_netback_rx_empty_seconds_total')} > ${p.rate('xen_netback_guest_queue_full_seconds_total')}
+                sum by (${perVif}, queue) (${p.rate('xen_netback_guest_queue_full_seconds_total')})
                   or
-                ${p.rate('xen_netback_guest_queue_full_seconds_total')}
+                ${p.rate('xen_netback_rx_empty_seconds_total')}
               )`),
           )}
             unless on (uuid) uuid:xen_domain_paused:bool`,
@@ -391,10 +391,6 @@ export const hostInputs = {
     const whileArmed = (probes: 'grants' | 'events', rate: string): string => promql`
       ${rate}
         / on (instance) group_left () (${armed(probes)} > 0)`;
-    const copies = (labels: string): string =>
-      whileArmed('grants', by('sum', labels, p.rate('xen_grant_operations_total', 'operation="copy"')));
-    const slots = (labels: string, ...matchers: string[]): string =>
-      by('sum', labels, p.rate('xen_netback_ring_consumed_slots_total', ...matchers));
     const ofDomain = (expr: string): string => by('max', 'uuid', withDomain(`(${expr})`));
     return [
       {
@@ -403,20 +399,8 @@ export const hostInputs = {
         expr: ofDomain(whileArmed('grants', by('sum', perDomain, p.rate('xen_grant_operations_total')))),
       },
       {
-        record: 'uuid:xen_grant_copies_per_rx_slot:ratio_rate5m',
-        expr: ofDomain(promql`
-          ${copies(perDomain)}
-            / on (${perDomain}) (${slots(perDomain, 'ring="rx"')} > 0)`),
-      },
-      {
         record: 'instance:xen_grant_operations:rate5m',
         expr: onHosts(whileArmed('grants', by('sum', perGuest, p.rate('xen_grant_operations_total')))),
-      },
-      {
-        record: 'instance:xen_grant_copies_per_slot:ratio_rate5m',
-        expr: onHosts(promql`
-          ${copies(perGuest)}
-            / on (${perGuest}) (${slots(perGuest)} > 0)`),
       },
       {
         // CPUs that are in grant calls, on average.

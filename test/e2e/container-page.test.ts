@@ -21,7 +21,7 @@ test(
   async () => {
     using folder = new TempTree();
     const rules = folder.path('rules.yml');
-    writeFileSync(rules, scaledRuleFile(timeScale));
+    writeFileSync(rules, scaledRuleFile(timeScale, 1));
     await using busy = await NamedNamespace.add();
     await using quiet = await NamedNamespace.add();
     await using busyServer = await busy.startServer();

@@ -95,7 +95,7 @@ const has = async (expr: string): Promise<boolean> => (await prometheus.query(ex
 beforeAll(async () => {
   fleet = await Fleet.start();
   rules = new TempTree();
-  writeFileSync(rules.path('rules.yml'), scaledRuleFile(timeScale));
+  writeFileSync(rules.path('rules.yml'), scaledRuleFile(timeScale, 1));
   prometheus = await startPrometheus({
     hosts: fleet.targets.hosts,
     targets: [...fleet.targets.targets, await deadTarget()],

@@ -18,7 +18,7 @@ const config = join(project, 'alertmanager/alertmanager.yml');
 test('a storm on a captured host and guest: one page names guest and cause, and is resolved when it ends', async () => {
   using folder = new TempTree();
   const rules = folder.path('rules.yml');
-  writeFileSync(rules, scaledRuleFile(timeScale));
+  writeFileSync(rules, scaledRuleFile(timeScale, 1));
   using replay = new StormReplay();
   await using dom0 = await startDaemon({ args: replay.flags.dom0 });
   await using guest = await startDaemon({ args: replay.flags.guest });

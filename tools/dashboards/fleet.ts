@@ -138,7 +138,7 @@ const board = (limits: AlertLimits): Board => {
               },
               {
                 name: 'Link',
-                expr: column(record('vif_disconnected:bool')),
+                expr: column(record('vif_disconnected:bool'), true),
                 words: { '0': { text: 'up' }, '1': { text: 'down' } },
                 limits: limitsOf('XenVifDisconnected'),
               },

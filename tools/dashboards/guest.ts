@@ -23,6 +23,10 @@ import { guestVariables } from './variables.ts';
 const record = (name: string): string => recorded(`uuid:xen_${name}`);
 /** A row of each network namespace of the guest; the label netns is absent for its own. */
 const inNamespace = (name: string): string => recorded(`uuid_netns:xen_${name}`);
+/** Share of samples above three quarters; the record has a row only where there are any. */
+const aboveThreeQuarters = named(
+  `(${select('uuid_netns:xen_accept_queue_above_three_quarters:ratio_rate5m', chosen.uuid)} or 0 * ${select('uuid_netns:xen_accept_queue_full:ratio_rate5m', chosen.uuid)})`,
+);
 /** Growth of a counter of the guest's own exporter, by these labels. */
 const inGuest = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
   ofGuest(rate(`xen_${name}`, chosen.guest, ...matchers), ...labels);
@@ -430,7 +434,7 @@ const acceptQueue = (limits: AlertLimits): Section => ({
       limits: limits.limitsOf('XenAcceptQueueOverflow'),
       queries: [
         [inNamespace('accept_queue_full:ratio_rate5m'), '{{domain}} {{netns}}: full'],
-        [inNamespace('accept_queue_above_three_quarters:ratio_rate5m'), '{{domain}} {{netns}}: above three quarters'],
+        [aboveThreeQuarters, '{{domain}} {{netns}}: above three quarters'],
       ],
     }),
     heatmap({

@@ -8,11 +8,12 @@ export const scaled = (duration: string, factor: number): string => {
   return `${Math.round(Number(number) * secondsOf[unit as keyof typeof secondsOf] * factor * 1000)}ms`;
 };
 
-/** A query with all windows and offsets so many times as long. */
+/** A query with all windows, offsets and times ago so many times as long. */
 export const scaledQuery = (expr: string, factor: number): string =>
   expr
     .replaceAll(/\[(\d+[smhd])\]/g, (_, duration: string) => `[${scaled(duration, factor)}]`)
-    .replaceAll(/offset (\d+[smhd])/g, (_, duration: string) => `offset ${scaled(duration, factor)}`);
+    .replaceAll(/offset (\d+[smhd])/g, (_, duration: string) => `offset ${scaled(duration, factor)}`)
+    .replaceAll(/time\(\) - (\d+)/g, (_, seconds: string) => `time() - ${Number(seconds) * factor}`);
 
 /** The rules with all windows, offsets and waits so many times as long, and nothing else changed: what takes minutes can be seen in seconds. */
 const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[] =>
@@ -27,6 +28,8 @@ const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[]
     }),
   }));
 
-/** A file of the shipped rules, in such time. */
-export const scaledRuleFile = (factor: number): string =>
-  JSON.stringify({ groups: inScaledTime(rulePack(defaultPackOptions), factor) });
+/** A file of the shipped rules in such time, for a Prometheus that scrapes every so many seconds of true time. */
+export const scaledRuleFile = (factor: number, scrapeIntervalSeconds: number): string => {
+  const options = { ...defaultPackOptions, scrapeIntervalSeconds: Math.round(scrapeIntervalSeconds / factor) };
+  return JSON.stringify({ groups: inScaledTime(rulePack(options), factor) });
+};

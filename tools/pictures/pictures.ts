@@ -102,7 +102,7 @@ const picturesOf = async (prometheus: Prometheus): Promise<(Picture & { uid: str
 const picturesOfFleet = async (): Promise<(Picture & { uid: string })[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'pictures-'));
   const rules = join(folder, 'rules.yml');
-  writeFileSync(rules, scaledRuleFile(timeScale));
+  writeFileSync(rules, scaledRuleFile(timeScale, 1));
   try {
     await using fleet = await Fleet.start();
     await using prometheus = await startPrometheus({

@@ -19,7 +19,7 @@ export const meta: readonly Alert[] = [
     for: '5m',
     summary: 'The exporter on {{ $labels.instance }} cannot be scraped',
     description:
-      'Prometheus cannot scrape {{ $labels.instance }} for 5 minutes: this machine, and if it is a Dom0 its guests, are not watched.',
+      'Prometheus cannot scrape {{ $labels.instance }}. This machine is unmonitored. If it is a Dom0, so is the host side of its guests.',
     command: 'curl -sS http://{{ $labels.instance }}/-/healthy',
   },
   {
@@ -43,7 +43,7 @@ export const meta: readonly Alert[] = [
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
     description:
-      'The collector {{ $labels.collector }} on {{ $labels.instance }} fails for 15 minutes; its log says why. Alerts that need it are blind.',
+      'The collector {{ $labels.collector }} on {{ $labels.instance }} keeps failing. Its log gives the reason. Alerts that need it are blind.',
     command: 'curl -sS http://{{ $labels.instance }}/metrics | grep -e collector_success -e collector_available',
   },
   {
