@@ -4,7 +4,7 @@ import type { RecordingRule } from './recording/recording-rule.ts';
 
 // The records that are made from metrics of exporters. All other rules and most panels read records alone, so that another exporter can feed these.
 
-const perGuest = 'instance';
+const perExporter = 'instance';
 const perDomain = 'instance, domain';
 const perVif = 'instance, domain, vif';
 const onListener = 'on (job, instance, netns, address, port, family)';
@@ -15,7 +15,7 @@ export const guestInputs = {
   /** Accept queues and SYN queues. */
   queues: (p: Promql): RecordingRule[] => {
     const summed = (name: string): string => by('sum', 'uuid, netns', withGuest(p.rate(name)));
-    const dequeued = `rate(${p.metric('xen_listener_accept_queue_dequeued_total')}[${p.window(60)}])`;
+    const dequeued = p.recentRate(60, 'xen_listener_accept_queue_dequeued_total');
     const fullTime = p.rate('xen_listener_accept_queue_full_seconds_total');
     const limit = p.recent('xen_listener_accept_queue_limit');
     const samples = p.rate('xen_listener_accept_queue_fill_ratio_count');
@@ -25,15 +25,16 @@ export const guestInputs = {
       { record: 'uuid_netns:xen_listen_overflows:rate5m', expr: summed('xen_tcp_listen_overflows_total') },
       {
         record: 'uuid_netns:xen_syn_queue_overflows:rate5m',
-        expr: promql`
-          sum by (uuid, netns) (
+        expr: by(
+          'sum',
+          'uuid, netns',
+          withGuest(promql`
             (
               ${p.rate('xen_tcp_syn_queue_full_drops_total')}
                 +
               ${p.rate('xen_tcp_syn_queue_full_cookies_total')}
-            )
-              * on (instance) group_left (uuid) instance:xen_guest_uuid:info
-          )`,
+            )`),
+        ),
       },
       { record: 'uuid_netns:xen_accept_queue_full:ratio_rate5m', expr: by('max', 'uuid, netns', withGuest(fullTime)) },
       {
@@ -73,7 +74,7 @@ export const guestInputs = {
           'uuid, netns',
           withGuest(promql`
             (
-              min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[${p.window(60)}])
+              min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[${p.shortWindow(60)}])
                 and ${onListener} ${dequeued} == 0
             )`),
         ),
@@ -146,8 +147,8 @@ export const guestInputs = {
           'uuid',
           withGuest(promql`
             (
-              ${by('max', perGuest, handled)}
-                / (${by('sum', perGuest, handled)} > 0)
+              ${by('max', perExporter, handled)}
+                / (${by('sum', perExporter, handled)} > 0)
             )`),
         ),
       },
@@ -181,12 +182,14 @@ export const guestInputs = {
   },
 } as const;
 
+/** The sum that a host has of each guest. A guest that migrates, or a host with two targets, has several: the greatest. */
+const sumOfDomain = (expr: string): string => by('max', 'uuid', by('sum', 'instance, uuid', withDomain(expr)));
+
 /** From the exporters of each guest's host: its Dom0 and driver domains. */
 export const domainInputs = {
   /** CPU time and waits of a guest's vCPUs, as Xen sees them. */
   cpu: ({ ofHosts: p }: Promql): RecordingRule[] => {
-    const summed = (name: string, ...matchers: string[]): string =>
-      by('sum', 'uuid', withDomain(p.rate(name, ...matchers)));
+    const summed = (name: string): string => sumOfDomain(p.rate(name));
     const runnableShare = (name: string): string => promql`
       ${by('sum', perDomain, p.rate(name, 'state="runnable"'))}
         / (${by('sum', perDomain, p.rate(name))} > 0)`;
@@ -235,7 +238,7 @@ export const domainInputs = {
   /** Backends of a guest's devices: vif, netback, grants and events. */
   network: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
-    const summed = (name: string): string => by('sum', 'uuid', withDomain(p.rate(name)));
+    const summed = (name: string): string => sumOfDomain(p.rate(name));
     const worst = (name: string): string => by('max', 'uuid', withDomain(p.rate(name)));
     const paused = `${p.recent('xen_domain_state', 'state="paused"')} == 1`;
     const lastConnected = 'instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds';
@@ -334,7 +337,7 @@ export const domainInputs = {
 export const hostInputs = {
   hosts: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
-    const cpu = (modes: string): string => by('sum', perGuest, p.rate('xen_cpu_seconds_total', modes));
+    const cpu = (modes: string): string => by('sum', perExporter, p.rate('xen_cpu_seconds_total', modes));
     return [
       {
         record: 'instance:xen_dom0_steal:rate5m',
@@ -351,15 +354,15 @@ export const hostInputs = {
       {
         record: 'instance:xen_netback_cpu:ratio_rate5m',
         expr: onHosts(promql`
-          ${by('sum', perGuest, p.rate('xen_netback_cpu_seconds_total'))}
+          ${by('sum', perExporter, p.rate('xen_netback_cpu_seconds_total'))}
             /
-          ${by('count', perGuest, p.recent('xen_cpu_seconds_total', 'mode="idle"'))}`),
+          ${by('count', perExporter, p.recent('xen_cpu_seconds_total', 'mode="idle"'))}`),
       },
       {
         // Their labels differ: none hides another.
         record: 'instance:xen_uplink_lost_packets:rate5m',
         expr: onHosts(promql`
-          sum by (${perGuest}) (
+          sum by (${perExporter}) (
             ${p.rate('xen_uplink_receive_missed_total')}
               or
             ${p.rate('xen_conntrack_drops_total')}
@@ -375,7 +378,7 @@ export const hostInputs = {
             / (
               instance:xen_uplink_lost_packets:rate5m
                 +
-              ${by('sum', perGuest, p.rate('xen_vif_receive_packets_total'))}
+              ${by('sum', perExporter, p.rate('xen_vif_receive_packets_total'))}
                 > 0
             )`,
       },
@@ -386,7 +389,7 @@ export const hostInputs = {
   probes: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
     const armed = (probes: 'grants' | 'events'): string =>
-      by('max', perGuest, p.rate('xen_exporter_probe_armed_seconds_total', `probes="${probes}"`));
+      by('max', perExporter, p.rate('xen_exporter_probe_armed_seconds_total', `probes="${probes}"`));
     /** A rate by job, instance and other labels, over the share of the time in which these probes were armed. */
     const whileArmed = (probes: 'grants' | 'events', rate: string): string => promql`
       ${rate}
@@ -400,18 +403,18 @@ export const hostInputs = {
       },
       {
         record: 'instance:xen_grant_operations:rate5m',
-        expr: onHosts(whileArmed('grants', by('sum', perGuest, p.rate('xen_grant_operations_total')))),
+        expr: onHosts(whileArmed('grants', by('sum', perExporter, p.rate('xen_grant_operations_total')))),
       },
       {
         // CPUs that are in grant calls, on average.
         record: 'instance:xen_grant_calls:ratio_rate5m',
-        expr: onHosts(whileArmed('grants', by('sum', perGuest, p.rate('xen_grant_call_duration_seconds_sum')))),
+        expr: onHosts(whileArmed('grants', by('sum', perExporter, p.rate('xen_grant_call_duration_seconds_sum')))),
       },
       {
         record: 'instance:xen_grant_calls_of_cpu:ratio_rate5m',
         expr: promql`
           instance:xen_grant_calls:ratio_rate5m
-            / (${by('sum', perGuest, p.rate('xen_cpu_seconds_total', 'mode!~"idle|iowait|steal"'))} > 0)`,
+            / (${by('sum', perExporter, p.rate('xen_cpu_seconds_total', 'mode!~"idle|iowait|steal"'))} > 0)`,
       },
       {
         // Toward it.
@@ -422,7 +425,7 @@ export const hostInputs = {
       },
       {
         record: 'instance:xen_event_channel_sends:rate5m',
-        expr: onHosts(whileArmed('events', by('sum', perGuest, p.rate('xen_event_channel_sends_total')))),
+        expr: onHosts(whileArmed('events', by('sum', perExporter, p.rate('xen_event_channel_sends_total')))),
       },
     ];
   },

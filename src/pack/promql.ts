@@ -53,6 +53,18 @@ export class Promql {
     return seconds(Math.max(leastSeconds, 4 * this.#options.scrapeIntervalSeconds));
   }
 
+  /** A window of this length, or a longer one that still holds two scrapes. */
+  shortWindow(leastSeconds: number): string {
+    return seconds(Math.max(leastSeconds, 2 * this.#options.scrapeIntervalSeconds));
+  }
+
+  /** Growth of a counter per second, over the short window if that holds two scrapes, or over the other one. */
+  recentRate(leastSeconds: number, name: string): string {
+    const windows = new Set([this.shortWindow(leastSeconds), this.window(leastSeconds)]);
+    const rates = [...windows].map((each) => `rate(${this.metric(name)}[${each}])`);
+    return rates.length === 1 ? rates[0]! : `(${rates.join(' or ')})`;
+  }
+
   /** A selector of a metric, with matchers such as `mode="steal"`. */
   metric(name: string, ...matchers: readonly string[]): string {
     return `${name}{${[`job=~${JSON.stringify(this.#options.job)}`, ...this.#matchers, ...matchers].join(',')}}`;

@@ -856,6 +856,23 @@ describe('who is who', { timeout }, () => {
     expect(await verdict([promtoolTest({ ...sound, ...other }, expected)])).toContain('SUCCESS');
   });
 
+  test('a host with two targets: nothing is counted twice', async () => {
+    const { interval, input_series } = promtoolTest(
+      { ...sound, ...another(scrapedFrom('dom0:28697'), 'dom0:28697', 'dom0.example.org:28697') },
+      [],
+    );
+    const promql_expr_test = [
+      ['uuid:xen_netback_slots:rate5m', 3000],
+      ['uuid:xen_backend_events:rate5m', 1000],
+      ['uuid:xen_domain_cpu:rate5m * 60', 50],
+    ].map(([expr, value]) => ({
+      expr: `round(${expr})`,
+      eval_time: '25m',
+      exp_samples: [{ labels: `{uuid="${uuidOfWeb}"}`, value }],
+    }));
+    expect(await verdict([{ interval, input_series, promql_expr_test }])).toContain('SUCCESS');
+  });
+
   test('a guest that migrates while its alert fires, and is on both hosts for two minutes', async () => {
     const info = Object.keys(sound).find((name) => name.startsWith('xen_domain_info{'))!;
     const moved = {
@@ -991,6 +1008,21 @@ describe('whom the rules believe', { timeout }, () => {
         ],
       ),
     ],
+    ...['$(reboot)', 'web;reboot', '-f', '3', "a'b", 'web 2'].map(
+      (name) =>
+        [
+          `a guest of the name ${name} is no argument of a command`,
+          promtoolTest(
+            Object.fromEntries(
+              Object.entries({ ...sound, ...connected('1x20 0x80') }).map(([series, value]) => [
+                series.replace('domain="web"', `domain="${name}"`),
+                value,
+              ]),
+            ),
+            [{ alert: 'XenVifDisconnected', value: '', labels: { domain: name } }],
+          ),
+        ] as const,
+    ),
     [
       'a guest speaks again once the other target is gone',
       promtoolTest({ ...sound, ...overflow, ...impostor({}, '1x40 stale') }, [believedAlone]),

@@ -159,6 +159,13 @@ const filled = (template: string, labels: Readonly<Record<string, string>>, valu
     .replace(/\{\{ with \$labels\.netns \}\}(.*?)\{\{ end \}\}/g, (_, inside: string) =>
       labels['netns'] === undefined ? '' : inside.replaceAll('{{ . }}', labels['netns']),
     )
+    .replace(
+      /\{\{ if match "([^"]*)" \$labels\.(\w+) \}\}(.*?)(?:\{\{ else if \$labels\.\w+ \}\}(.*?)|\{\{ else \}\}(.*?))\{\{ end \}\}/g,
+      (_, pattern: string, label: string, literal: string, ifAny = '', otherwise = '') => {
+        const text = labels[label] ?? '';
+        return new RegExp(pattern).test(text) ? literal : text === '' ? otherwise : ifAny || otherwise;
+      },
+    )
     .replace(/\{\{ range query .*? \}\}([^{]*)\{\{ .*? \}\}([^{]*)\{\{ end \}\}/, `$1${droppedPerAccept}$2`)
     .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
     .replace(/\{\{ \$value[^}]*\}\}/g, value);

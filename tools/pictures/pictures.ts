@@ -42,7 +42,9 @@ const width = 1360;
 /** What the dashboards are asked to show: the guest in the storm, and its host. */
 const choiceFor = async (prometheus: Prometheus): Promise<Choice> => {
   const guests = 'uuid:xen_guest_identity:info';
-  const [worst] = await prometheus.query(`topk(1, ${guests} * on (uuid) uuid_netns:xen_accept_queue_full:ratio_rate5m)`);
+  const [worst] = await prometheus.query(
+    `topk(1, ${guests} * on (uuid) uuid_netns:xen_accept_queue_full:ratio_rate5m)`,
+  );
   const [guest] = await prometheus.query(`${guests}{uuid="${worst?.metric['uuid']}"}`);
   if (!guest) throw new Error('expected a guest with an exporter, found none');
   return { guest: guest.metric['uuid']!, host: guest.metric['host']!.replaceAll('.', '\\\\.') };

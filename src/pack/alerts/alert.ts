@@ -83,11 +83,18 @@ export const guest = '{{ $labels.domain }}';
 export const inNamespace = '{{ with $labels.netns }} ({{ . }}){{ end }}';
 
 /**
+ * The guest's name as an argument of xl, in a template of Prometheus. Guests' names come from pages and from tenants: a placeholder takes the place of a
+ * name that a shell, or xl, would take for something else, such as an option or a domid.
+ */
+export const guestArgument =
+  '{{ if match "^[0-9]*[A-Za-z_.][A-Za-z0-9_.-]*$" $labels.domain }}{{ $labels.domain }}{{ else }}<GUEST>{{ end }}';
+
+/**
  * A command for the guest, in the network namespace that the alert is about: one that `ip netns` named, or that of a process whose cgroup has the
- * name. The exporter gives names only that a shell takes as they are.
+ * name. A placeholder takes the place of a name that single quotes do not hold.
  */
 export const guestCommand = (command: string): string =>
-  `guest# {{ with $labels.netns }}nsenter --net=$(ls -d /run/netns/'{{ . }}' 2>/dev/null || grep -lF '{{ . }}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p') {{ end }}${command}`;
+  `guest# {{ if match "^[ -&(-~]+$" $labels.netns }}nsenter --net=$(ls -d /run/netns/'{{ $labels.netns }}' 2>/dev/null || grep -lF '{{ $labels.netns }}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p') {{ else if $labels.netns }}nsenter --net=<NAMESPACE> {{ end }}${command}`;
 
 /**
  * That a guest has a cap. The credit scheduler parks the vCPUs of one that wakes and sleeps while its mean use is far below the cap, and nothing that

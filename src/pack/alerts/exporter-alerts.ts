@@ -1,5 +1,5 @@
 import { promql } from '../promql.ts';
-import { guest, type Alert } from './alert.ts';
+import { guestArgument, type Alert } from './alert.ts';
 
 /** The exporters themselves: what is not seen cannot be said. */
 export const meta: readonly Alert[] = [
@@ -72,7 +72,7 @@ export const meta: readonly Alert[] = [
     summary: 'The exporter in {{ $labels.domain }} is gone',
     description:
       '{{ $labels.domain }} runs, and had an exporter within the last day: now it has none, and what its clients feel is not seen.',
-    command: `dom0# xl list ${guest}`,
+    command: `dom0# xl list ${guestArgument}`,
   },
   {
     name: 'XenHostNotMarked',

@@ -1,4 +1,4 @@
-import { greater, hasCap, guest, isTaken, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
+import { greater, guest, guestArgument, hasCap, isTaken, percent, whenClientsAreHarmed, type Alert } from './alert.ts';
 import { ofHost, withHost } from '../recording/identity.ts';
 import { promql } from '../promql.ts';
 import { onOneVcpu } from './guest-causes.ts';
@@ -110,7 +110,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: 'A backend of {{ $labels.domain }} is slowed down for spurious events',
     description: `Dom0 left events of {{ $labels.domain }} unanswered for ${percent} of the time, because earlier ones were for nothing.`,
-    command: `dom0# grep . /sys/bus/xen-backend/devices/*-$(xl domid ${guest})-*/xenbus/*events`,
+    command: `dom0# grep . /sys/bus/xen-backend/devices/*-$(xl domid ${guestArgument})-*/xenbus/*events`,
   },
   {
     name: 'XenNetbackSaturated',
@@ -169,7 +169,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: '{{ $labels.domain }} does not take its packets',
     description: `For ${percent} of the time {{ $labels.domain }} had no free receive buffer, or netback's queue for it was full.`,
-    command: `dom0# grep . /sys/kernel/debug/xen-netback/vif$(xl domid ${guest}).*/io_ring_q*`,
+    command: `dom0# grep . /sys/kernel/debug/xen-netback/vif$(xl domid ${guestArgument}).*/io_ring_q*`,
   },
   {
     name: 'XenNetbackRateLimited',
@@ -193,7 +193,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'The rate limit of its vif holds {{ $labels.domain }} back',
     description: `The rate limit of a vif kept packets of {{ $labels.domain }} waiting for ${percent} of the time.`,
-    command: `dom0# xenstore-ls /local/domain/0/backend/vif/$(xl domid ${guest}) | grep -e '^[0-9]' -e rate`,
+    command: `dom0# xenstore-ls /local/domain/0/backend/vif/$(xl domid ${guestArgument}) | grep -e '^[0-9]' -e rate`,
   },
   {
     name: 'XenGrantOperationsHigh',
@@ -215,7 +215,7 @@ export const causesOnHost: readonly Alert[] = [
     summary: '{{ $labels.domain }} costs its host very many grant operations',
     description:
       'Dom0 does {{ $value | humanize }} grant operations a second for {{ $labels.domain }}: about one for each slot that netback takes from its rings, or as many as the collector probes counts.',
-    command: `dom0# ip -s link show vif$(xl domid ${guest}).0`,
+    command: `dom0# ip -s link show vif$(xl domid ${guestArgument}).0`,
   },
   {
     name: 'XenGrantFramesNearLimit',
@@ -240,7 +240,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'The grant table of {{ $labels.domain }} is nearly as large as it may be',
     description: `The grant table of {{ $labels.domain }} has ${percent} of the frames that it may have.`,
-    command: `dom0# /usr/lib/xen-*/bin/xen-diag gnttab_query_size $(xl domid ${guest})`,
+    command: `dom0# /usr/lib/xen-*/bin/xen-diag gnttab_query_size $(xl domid ${guestArgument})`,
   },
   {
     name: 'XenVifDropping',
@@ -271,7 +271,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: 'Packets are lost on their way to {{ $labels.domain }}',
     description: `${percent} of the packets for {{ $labels.domain }} were dropped by its vif or the qdisc before it.`,
-    command: `dom0# ip -s link show vif$(xl domid ${guest}).0`,
+    command: `dom0# ip -s link show vif$(xl domid ${guestArgument}).0`,
   },
   {
     name: 'XenVifDisconnected',
@@ -293,7 +293,7 @@ export const causesOnHost: readonly Alert[] = [
     summary: 'A vif of {{ $labels.domain }} is cut off',
     description:
       'Backend and frontend of a vif of {{ $labels.domain }} are not connected: the driver in the guest is gone or has failed, or its ring has stalled for a minute.',
-    command: `dom0# xl network-list ${guest}`,
+    command: `dom0# xl network-list ${guestArgument}`,
   },
   {
     name: 'XenUplinkDropping',
