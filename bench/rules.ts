@@ -1,5 +1,5 @@
-// What the rules cost a Prometheus that watches a fleet. It scrapes generated hosts and guests, whose pages are made from captured ones, for as long
-// as the rules look back. Then it reports how long each group of the shipped rules takes, beside the floor: each rate of the rules, read once.
+// Measures the cost of the rules in a Prometheus that watches a fleet. Prometheus scrapes the pages of generated hosts and guests, made from captured
+// ones, for as long as the rules look back. The bench then prints the time of each rule group beside the floor: each rate of the rules, read once.
 //
 //   npm run bench:rules -- [--hosts=100] [--guests=20] [--interval=15] [--old=COMMIT]
 //
@@ -135,7 +135,7 @@ interface Series {
   perSecond: number;
 }
 
-/** What Prometheus itself adds for each target. */
+/** The series that Prometheus adds for each target. */
 const up: Line = { name: 'up', labels: '', value: 1, isCounter: false };
 
 let seed = 1;
@@ -221,7 +221,7 @@ const evaluations = async (prometheus: Prometheus): Promise<Map<string, number[]
   return new Map([...times].map(([group, all]) => [group, [...all.values()]]));
 };
 
-/** What no form of these rules could go below: each counter read and rated once, neither joined nor recorded. */
+/** The seconds below which no form of these rules can go: each rate is read once, neither joined nor recorded. */
 const floorOf = async (prometheus: Prometheus, content: string): Promise<number> => {
   let total = 0;
   for (const rate of new Set(content.match(ratePattern))) {

@@ -38,9 +38,9 @@ export interface SuspectOfSeries extends Suspect {
 interface Source extends CounterSource {
   /** The round in which it was read last. */
   round: number;
-  /** Of how many CPUs, vCPUs or the like the last reading was the sum. */
+  /** The number of CPUs, vCPUs or the like that the last reading summed. */
   count: number;
-  /** How many seconds before its end that reading began. */
+  /** The duration of that reading, in seconds. */
   took: number;
 }
 
@@ -147,7 +147,7 @@ export class SourcedCounter {
     return resets;
   }
 
-  /** What is to be judged beside the other readings of its device, which may be those of other metrics, before the flush. */
+  /** Takes the suspect readings. Judge them before the flush, beside all readings of their device, including those of other metrics. */
   takeSuspects(): SuspectOfSeries[] {
     const suspects = this.#suspects;
     this.#suspects = [];
@@ -157,7 +157,7 @@ export class SourcedCounter {
   /** Growth of a source that goes forward as its bounds allow, otherwise its reading, which has to be judged. */
   #continue(source: Source, reads: number, given: SourceReading, scrape: number): number | CounterReading {
     const { at = scrape, count = 1, took = 0 } = given;
-    // What it has grown by may have been counted on as many CPUs as there were, and at any time since the last reading began.
+    // The growth may come from the larger number of CPUs, and from any time since the last reading began.
     const mostCount = Math.max(count, source.count);
     const readAt = source.at - source.took;
     source.at = readAt;

@@ -1,5 +1,5 @@
 import { by, promql, withDomain, withGuest, type Promql } from './promql.ts';
-import { onHosts } from './recording/identity.ts';
+import { lastSeen, onHosts } from './recording/identity.ts';
 import type { RecordingRule } from './recording/recording-rule.ts';
 
 // The records that are made from metrics of exporters. All other rules and most panels read records alone, so that another exporter can feed these.
@@ -8,7 +8,6 @@ const perExporter = 'instance';
 const perDomain = 'instance, domain';
 const perVif = 'instance, domain, vif';
 const onListener = 'on (job, instance, netns, address, port, family)';
-const daySeconds = 86_400;
 
 /** From the exporter in each guest. Rows with the label netns belong to one of its network namespaces, which is absent for the guest's own. */
 export const guestInputs = {
@@ -182,19 +181,19 @@ export const guestInputs = {
   },
 } as const;
 
-/** The sum that a host has of each guest. A guest that migrates, or a host with two targets, has several: the greatest. */
-const sumOfDomain = (expr: string): string => by('max', 'uuid', by('sum', 'instance, uuid', withDomain(expr)));
+/** Growth of a counter that a host has of each guest, summed. A guest that migrates, or whose host has two targets, has the greatest of several sums. */
+const growthOfDomain = (p: Promql, name: string): string =>
+  by('max', 'uuid', by('sum', 'instance, uuid', withDomain(p.rate(name))));
 
 /** From the exporters of each guest's host: its Dom0 and driver domains. */
 export const domainInputs = {
   /** CPU time and waits of a guest's vCPUs, as Xen sees them. */
   cpu: ({ ofHosts: p }: Promql): RecordingRule[] => {
-    const summed = (name: string): string => sumOfDomain(p.rate(name));
     const runnableShare = (name: string): string => promql`
       ${by('sum', perDomain, p.rate(name, 'state="runnable"'))}
         / (${by('sum', perDomain, p.rate(name))} > 0)`;
     return [
-      { record: 'uuid:xen_domain_cpu:rate5m', expr: summed('xen_domain_cpu_seconds_total') },
+      { record: 'uuid:xen_domain_cpu:rate5m', expr: growthOfDomain(p, 'xen_domain_cpu_seconds_total') },
       {
         // What was measured, where it was, else what was seen in looks.
         record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
@@ -215,9 +214,9 @@ export const domainInputs = {
           {
             record: `uuid:xen_${wait}_seconds:mean_rate5m`,
             expr: promql`
-              ${summed(`${name}_sum`)}
+              ${growthOfDomain(p, `${name}_sum`)}
                 /
-              (${summed(`${name}_count`)} > 0)`,
+              (${growthOfDomain(p, `${name}_count`)} > 0)`,
           },
           {
             record: `uuid:xen_${wait}_seconds:p99_rate5m`,
@@ -238,23 +237,22 @@ export const domainInputs = {
   /** Backends of a guest's devices: vif, netback, grants and events. */
   network: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
-    const summed = (name: string): string => sumOfDomain(p.rate(name));
     const worst = (name: string): string => by('max', 'uuid', withDomain(p.rate(name)));
     const paused = `${p.recent('xen_domain_state', 'state="paused"')} == 1`;
     const lastConnected = 'instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds';
     return [
-      { record: 'uuid:xen_backend_events:rate5m', expr: summed('xen_backend_events_total') },
+      { record: 'uuid:xen_backend_events:rate5m', expr: growthOfDomain(p, 'xen_backend_events_total') },
       {
         record: 'uuid:xen_backend_eoi_delay:ratio_rate5m',
         expr: `${worst('xen_backend_eoi_delay_seconds_total')} > 0`,
       },
       { record: 'uuid:xen_netback_thread_cpu:ratio_rate5m', expr: worst('xen_netback_thread_cpu_seconds_total') },
-      { record: 'uuid:xen_netback_cpu:rate5m', expr: summed('xen_netback_cpu_seconds_total') },
+      { record: 'uuid:xen_netback_cpu:rate5m', expr: growthOfDomain(p, 'xen_netback_cpu_seconds_total') },
       {
         record: 'uuid:xen_netback_rate_limited:ratio_rate5m',
         expr: `${worst('xen_netback_rate_limited_seconds_total')} > 0`,
       },
-      { record: 'uuid:xen_netback_slots:rate5m', expr: summed('xen_netback_ring_consumed_slots_total') },
+      { record: 'uuid:xen_netback_slots:rate5m', expr: growthOfDomain(p, 'xen_netback_ring_consumed_slots_total') },
       {
         record: 'uuid:xen_grant_frames:ratio',
         expr: by(
@@ -288,16 +286,14 @@ export const domainInputs = {
           )}
             unless on (uuid) uuid:xen_domain_paused:bool`,
       },
-      {
-        // For a day.
-        record: lastConnected,
-        expr: promql`
-          0 * (
+      lastSeen(
+        lastConnected,
+        perVif,
+        promql`
+          (
             ${onHosts(by('max', perVif, `${p.metric('xen_vif_connected')} == 1`))}
-          ) + time()
-            or on (${perVif})
-          ${lastConnected} > time() - ${daySeconds}`,
-      },
+          )`,
+      ),
       {
         record: 'uuid:xen_vif_disconnected:bool',
         expr: promql`

@@ -12,7 +12,7 @@ import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import { domainInputs, guestInputs, hostInputs } from './inputs.ts';
 import { ofRecords, Promql, promql } from './promql.ts';
 import { cpuRules, queueRules } from './recording/derived.ts';
-import { identityRules, ofHost, withTargetLabels } from './recording/identity.ts';
+import { identityLabels, identityRules, ofHost, withTargetLabels } from './recording/identity.ts';
 import type { RecordingRule } from './recording/recording-rule.ts';
 
 /** What a user may change of the pack. */
@@ -153,7 +153,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   };
 
   const identified = ({ about }: Alert, expr: string): string => {
-    const labels = ['domain', 'host', ...options.keptLabels].join(', ');
+    const labels = identityLabels(p);
     if (about === 'guest')
       return promql`
         max by (uuid, netns) (

@@ -50,12 +50,16 @@ export class Promql {
 
   /** A window of this length, or a longer one that still holds four scrapes. A window of Prometheus 3 leaves out the sample at its left end. */
   window(leastSeconds: number): string {
-    return seconds(Math.max(leastSeconds, 4 * this.#options.scrapeIntervalSeconds));
+    return this.#windowOf(leastSeconds, 4);
   }
 
   /** A window of this length, or a longer one that still holds two scrapes. */
   shortWindow(leastSeconds: number): string {
-    return seconds(Math.max(leastSeconds, 2 * this.#options.scrapeIntervalSeconds));
+    return this.#windowOf(leastSeconds, 2);
+  }
+
+  #windowOf(leastSeconds: number, scrapes: number): string {
+    return seconds(Math.max(leastSeconds, scrapes * this.#options.scrapeIntervalSeconds));
   }
 
   /** Growth of a counter per second, over the short window if that holds two scrapes, or over the other one. */

@@ -4,7 +4,7 @@ import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
 import { recordings } from '../../lab/faults/recordings.ts';
 import { timeout, verdict } from './promtool.ts';
 import { isCounter, type PromtoolTest } from './scenario.ts';
-import { atInterval, notationOf, scrapeIntervalOr, type Scraped } from './scrape-interval.ts';
+import { atInterval, scrapeIntervalOr, type Scraped } from './scrape-interval.ts';
 
 /** A sound load at its limit, a page for each symptom, a ticket about the host and one about an exporter, under both schedulers. */
 export const representatives: ReadonlySet<string> = new Set([
@@ -16,7 +16,7 @@ export const representatives: ReadonlySet<string> = new Set([
 ]);
 
 /** What was scraped of a series; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
-const scrapesOf = (series: string, values: readonly (number | null)[], speed: number): Scraped[] => {
+const recordedScrapes = (series: string, values: readonly (number | null)[], speed: number): Scraped[] => {
   const factor = isCounter(series) ? speed : 1;
   return values.map((value, index) =>
     value === null ? (index > 0 && values[index - 1] !== null ? 'stale' : '_') : value * factor,
@@ -80,9 +80,11 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
     interval: `${to}s`,
     input_series: Object.entries(series).map(([each, values]) => ({
       series: each,
-      values: notationOf(
-        atInterval(scrapesOf(each, values, speed), { from: intervalSeconds, to, isCounter: isCounter(each) }),
-      ),
+      values: atInterval(recordedScrapes(each, values, speed), {
+        from: intervalSeconds,
+        to,
+        isCounter: isCounter(each),
+      }).join(' '),
     })),
     promql_expr_test: [...harmless, ...nothingElse, ...told],
   };

@@ -108,6 +108,19 @@ const impostor = (page: Readonly<Record<string, number | string>> = {}, isUp: nu
   };
 };
 
+/** The sound series of a target, whose exporter answers up to this minute and not after it. */
+const downAfter = (instance: string, minute: number): Series =>
+  Object.fromEntries(
+    Object.entries(sound)
+      .filter(([name]) => name.includes(`instance="${instance}"`))
+      .map(([name, value]) => [
+        name,
+        name.startsWith('up{')
+          ? `1x${minute} 0x${99 - minute}`
+          : `${isCounter(name) ? `0+${value}` : value}x${minute} stale`,
+      ]),
+  );
+
 /** An alert with its severity. */
 const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): string =>
   `${alert} ${severity ?? alertNamed(alert).levels[0].severity}`;
@@ -773,12 +786,7 @@ describe('who is who', { timeout }, () => {
   });
 
   test('a guest whose host has an exporter that goes down keeps its name', async () => {
-    const gone = Object.fromEntries(
-      Object.entries(sound)
-        .filter(([name]) => name.includes('instance="dom0:28697"') && !name.startsWith('up{'))
-        .map(([name, value]) => [name, isCounter(name) ? `0+${value}x50 stale` : `${value}x50 stale`]),
-    );
-    const all = { ...sound, ...gone, ...overflow, 'up{job="xen",instance="dom0:28697",xen_role="host"}': '1x50 0x49' };
+    const all = { ...sound, ...downAfter('dom0:28697', 50), ...overflow };
     const expected = [
       { alert: 'XenAcceptQueueOverflow', value: '50%' },
       {
@@ -991,14 +999,7 @@ describe('whom the rules believe', { timeout }, () => {
       promtoolTest(
         {
           ...sound,
-          ...Object.fromEntries(
-            Object.entries(sound)
-              .filter(([name]) => name.includes('instance="web:28697"'))
-              .map(([name, value]) => [
-                name,
-                name.startsWith('up{') ? '1x30 0x69' : isCounter(name) ? `0+${value}x30 stale` : `${value}x30 stale`,
-              ]),
-          ),
+          ...downAfter('web:28697', 30),
           ...impostor({}, '_x40 1x59'),
         },
         [
@@ -1075,15 +1076,7 @@ describe('labels that alerts keep', { timeout }, () => {
   });
 
   test('stay while the exporter of the host is down', async () => {
-    const gone = Object.fromEntries(
-      Object.entries(sound)
-        .filter(([name]) => name.includes('"dom0:28697"'))
-        .map(([name, value]) => [
-          name,
-          name.startsWith('up{') ? '1x50 0x49' : isCounter(name) ? `0+${value}x50 stale` : `${value}x50 stale`,
-        ]),
-    );
-    const all = atSites({ ...sound, ...gone, ...overflow });
+    const all = atSites({ ...sound, ...downAfter('dom0:28697', 50), ...overflow });
     const expected = [
       { alert: 'XenAcceptQueueOverflow', value: '50%', labels: { site: 'ams', team: 'shop' } },
       {

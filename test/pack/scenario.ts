@@ -1,7 +1,7 @@
 import type { Alert, Severity } from '../../src/pack/alerts/alert.ts';
 import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
-import { atInterval, notationOf, scrapeIntervalOr, scrapesOf } from './scrape-interval.ts';
+import { atInterval, scrapeIntervalOr, scrapesOf } from './scrape-interval.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const job = 'xen';
@@ -138,7 +138,7 @@ const inputOf = (all: Series) =>
       series: name,
       values:
         typeof value === 'string'
-          ? notationOf(atInterval(scrapesOf(value), { from: 60, to: scrapeSeconds, isCounter: isCounter(name) }))
+          ? atInterval(scrapesOf(value), { from: 60, to: scrapeSeconds, isCounter: isCounter(name) }).join(' ')
           : `${growth}x${steps * scrapesPerMinute}`,
     };
   });

@@ -40,6 +40,3 @@ export const atInterval = (
     ...Array.from({ length: each - 1 }, (_, step) => between(one, scrapes[index + 1], (step + 1) / each, isCounter)),
   ]);
 };
-
-/** Values in promtool's notation; the mark that a series has ended where it is not served any more. */
-export const notationOf = (scrapes: readonly Scraped[]): string => scrapes.join(' ');

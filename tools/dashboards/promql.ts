@@ -51,17 +51,17 @@ export const ofGuest = (expr: string, ...labels: readonly string[]): string =>
     `sum by (${byUuid(labels)}) (${expr} * on (instance) group_left (uuid) ${select('instance:xen_guest_uuid:info', chosen.uuid)})`,
   );
 
-/** What a host's exporter says of a guest, summed by guest and these labels. `expr` has the labels job, instance and domain. */
-export const ofDomain = (expr: string, ...labels: readonly string[]): string =>
+/** One value of each guest and these labels, of what a host's exporter has of it. `expr` has the labels instance and domain. */
+const aggregatedOfDomain = (aggregation: 'sum' | 'max', expr: string, labels: readonly string[]): string =>
   named(
-    `sum by (${byUuid(labels)}) (${expr} * on (instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
+    `${aggregation} by (${byUuid(labels)}) (${expr} * on (instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
   );
 
-/** The greatest value that a host's exporter has of a guest. `expr` has the labels job, instance and domain. */
-export const worstOfDomain = (expr: string): string =>
-  named(
-    `max by (uuid) (${expr} * on (instance, domain) group_left (uuid) ${select('instance_domain:xen_domain_uuid:info', chosen.uuid)})`,
-  );
+/** What a host's exporter has of a guest, summed by guest and these labels. `expr` has the labels instance and domain. */
+export const ofDomain = (expr: string, ...labels: readonly string[]): string => aggregatedOfDomain('sum', expr, labels);
+
+/** The greatest value that a host's exporter has of a guest. `expr` has the labels instance and domain. */
+export const worstOfDomain = (expr: string): string => aggregatedOfDomain('max', expr, []);
 
 /** The guests of the chosen hosts. */
 export const guestsOfHost = select(identity, 'host=~"$host"', chosen.uuid);

@@ -1,19 +1,19 @@
 import type { Alert, AlertLevel, Severity } from './alert.ts';
 
-/** What a user changes of one level of an alert. */
+/** A user's changes of one level of an alert. */
 export interface LevelChange {
   readonly threshold?: number | undefined;
   readonly for?: string | undefined;
   readonly severity?: Severity | undefined;
 }
 
-/** What a user changes of an alert: its main level, and its other levels by the severity that the pack gives them. */
+/** A user's changes of an alert: of its main level, and of its other levels by the severity that the pack gives them. */
 export interface AlertChange extends LevelChange {
   readonly disabled?: boolean | undefined;
   readonly levels?: Readonly<Partial<Record<Severity, LevelChange | undefined>>> | undefined;
 }
 
-/** What a user changes of the pack's alerts, by the name of the alert. */
+/** A user's changes of the pack's alerts, by the name of the alert. */
 export type AlertChanges = Readonly<Record<string, AlertChange | undefined>>;
 
 /** A level of an alert as its rule has it. */
@@ -26,7 +26,7 @@ export interface Level {
 /** Whether this is the main level of its alert. */
 export const isMain = ({ levels }: Alert, level: AlertLevel): boolean => level === levels[0];
 
-/** What a user changes of a level of an alert. */
+/** Finds a user's changes of a level of an alert. */
 export const changeOf = (changes: AlertChanges, alert: Alert, level: AlertLevel): LevelChange | undefined => {
   const change = changes[alert.name];
   return isMain(alert, level) ? change : change?.levels?.[level.severity];

@@ -5,23 +5,37 @@ const daySeconds = 86_400;
 /** Uuids of guests: every Dom0 has the zero one. */
 const uuidsOfGuests = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
 
-/** Adds the label host, the address of the host's exporter, to values of hosts. `expr` has the labels job and instance. */
+/**
+ * A record of when something was there last, in seconds since 1970, for a day. `expr` has the labels and a value wherever it is there now.
+ */
+export const lastSeen = (record: string, labels: string, expr: string): RecordingRule => ({
+  record,
+  expr: promql`
+    0 * ${expr} + time()
+      or on (${labels})
+    ${record} > time() - ${daySeconds}`,
+});
+
+/** The labels that identify what an alert is about, the kept target labels among them. */
+export const identityLabels = (p: Promql): string => ['domain', 'host', ...p.keptLabels].join(', ');
+
+/** Adds the label host, the address of the host's exporter, to values of hosts. `expr` has the label instance. */
 export const withHost = (expr: string): string =>
   `max by (host) (label_replace(${expr}, "host", "$1", "instance", "(.*)"))`;
 
-/** A value of each host, by the uuid of every guest that it has. `expr` has the labels job and instance. */
+/** A value of each host, by the uuid of every guest that it has. `expr` has the label instance. */
 export const ofHost = (expr: string): string => promql`
   max by (uuid) (
     uuid:xen_guest_identity:info
       * on (host) group_left () ${withHost(expr)}
   )`;
 
-/** Only values of targets that Prometheus marks as hosts. `expr` has the labels job and instance. */
+/** Only values of targets that Prometheus marks as hosts. `expr` has the label instance. */
 export const onHosts = (expr: string): string => promql`
   ${expr}
     and on (instance) instance:xen_host:info`;
 
-/** Adds the kept target labels to values of exporters. `expr` has the labels job and instance. */
+/** Adds the kept target labels to values of exporters. `expr` has the label instance. */
 export const withTargetLabels = (p: Promql, expr: string): string =>
   p.keptLabels.length === 0
     ? expr
@@ -33,7 +47,7 @@ export const withTargetLabels = (p: Promql, expr: string): string =>
  * Guests by name and host, as their hosts know them. A kept label is that of the exporter in the guest if it has one, or that of the host's exporter.
  */
 const guestsOfHosts = (p: Promql): string => {
-  const labels = ['uuid', 'domain', 'host', ...p.keptLabels].join(', ');
+  const labels = `uuid, ${identityLabels(p)}`;
   const named = 'label_replace(instance_domain:xen_domain_uuid:info, "host", "$1", "instance", "(.*)")';
   const ofHosts = promql`
     topk by (uuid) (1,
@@ -61,11 +75,11 @@ const guestsOfHosts = (p: Promql): string => {
 
 /** Who is who: which targets are hosts, which exporter speaks for which guest, and which host runs it. */
 export const identityRules = (p: Promql): RecordingRule[] => {
-  const labels = ['uuid', 'domain', 'host', ...p.keptLabels].join(', ');
+  const labels = `uuid, ${identityLabels(p)}`;
   const hosts = p.ofHosts;
   /** Hosts whose exporter did not answer, or could not ask xl, within five minutes. */
-  const unread = ['up', 'xen_exporter_collector_success']
-    .map((name) => `min_over_time(${hosts.metric(name, ...(name === 'up' ? [] : ['collector="domains"']))}[5m]) == 0`)
+  const unread = [hosts.metric('up'), hosts.metric('xen_exporter_collector_success', 'collector="domains"')]
+    .map((metric) => `min_over_time(${metric}[5m]) == 0`)
     .join(' or ');
   return [
     {
@@ -138,7 +152,7 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       record: 'instance:xen_exporter_identity:info',
       expr: promql`
         instance:xen_guest_claim:info
-          * on (uuid) group_left (${['domain', 'host', ...p.keptLabels].join(', ')}) uuid:xen_guest_identity:info
+          * on (uuid) group_left (${identityLabels(p)}) uuid:xen_guest_identity:info
           or on (instance)
         label_replace(
           label_replace(
@@ -153,16 +167,14 @@ export const identityRules = (p: Promql): RecordingRule[] => {
           or on (instance)
         ${withTargetLabels(p, `(0 * max by (instance) (${p.metric('up')}) + 1)`)}`,
     },
-    {
-      // For a day.
-      record: 'uuid:xen_guest_exporter:last_seen_timestamp_seconds',
-      expr: promql`
-        0 * max by (uuid) (
+    lastSeen(
+      'uuid:xen_guest_exporter:last_seen_timestamp_seconds',
+      'uuid',
+      promql`
+        max by (uuid) (
           instance:xen_guest_uuid:info
             and on (instance) ${p.metric('up')} == 1
-        ) + time()
-          or on (uuid)
-        uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - ${daySeconds}`,
-    },
+        )`,
+    ),
   ];
 };
