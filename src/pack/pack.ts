@@ -123,17 +123,23 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     ...(isMain(alert, level) ? {} : { level: level.severity }),
   });
 
-  const scoreRule = (alert: Alert, level: AlertLevel): RecordingRule => {
+  const scoreOf = (alert: Alert, level: AlertLevel): string => {
     const score = promql`
       (
         ${measureOf(options, alert, level)}
       ) / ${thresholdOf(alert, level)} > ${leastScore}`;
-    return {
-      record: scoreName,
-      expr: alert.about === 'host' ? ofHost(score) : score,
-      labels: scoreLabels(alert, level),
-    };
+    return Object.entries(scoreLabels(alert, level)).reduce(
+      (expr, [label, value]) => promql`
+        label_replace(
+          ${expr},
+          "${label}", "${value}", "", ""
+        )`,
+      alert.about === 'host' ? ofHost(score) : score,
+    );
   };
+  const scores = causes.flatMap((alert) =>
+    alert.levels.filter((level) => isScored(alert, level)).map((level) => scoreOf(alert, level)),
+  );
 
   /** The measure of a level, where that is over its threshold. */
   const over = (alert: Alert, level: AlertLevel): string => {
@@ -209,24 +215,25 @@ export function rulePack(options: PackOptions): RuleGroup[] {
 
   const rulesOf = (alert: Alert): AlertingRule[] => alert.levels.map((level) => alertingRule(alert, level));
   const ofKind = (kind: AlertKind): AlertingRule[] => enabled.filter((alert) => alert.kind === kind).flatMap(rulesOf);
-  const ofCause = (alert: Alert): RuleGroup['rules'] => [
-    ...alert.levels.filter((level) => isScored(alert, level)).map((level) => scoreRule(alert, level)),
-    ...rulesOf(alert),
-  ];
-
   // Prometheus evaluates the rules of a group one after another at one time, and groups beside each other at times of their own. A rule that
-  // subtracts or divides records stands in their group.
+  // subtracts or divides records stands in their group. A symptom names its cause when it begins to fire, so scores stand before symptoms.
   return [
     { name: 'xen-identity', rules: identityRules(p) },
     { name: 'xen-queues', rules: [...guestInputs.queues(p), ...queueRules, ...guestInputs.probes(p)] },
     { name: 'xen-cpu', rules: [...domainInputs.cpu(p), ...guestInputs.cpu(p), ...cpuRules] },
     { name: 'xen-network', rules: [...domainInputs.network(p), ...guestInputs.network(p)] },
     { name: 'xen-hosts', rules: [...hostInputs.hosts(p), ...hostInputs.probes(p)] },
+    {
+      name: 'xen-accept-path',
+      rules: [
+        ...(scores.length > 0 ? [{ record: scoreName, expr: scores.join('\n  or\n') }] : []),
+        ...ofKind('symptom'),
+      ],
+    },
     ...causeGroups.map(({ name, hops }) => ({
       name,
-      rules: causes.filter(({ hop }) => hops.includes(hop)).flatMap(ofCause),
+      rules: causes.filter(({ hop }) => hops.includes(hop)).flatMap(rulesOf),
     })),
-    { name: 'xen-symptoms', rules: ofKind('symptom') },
     { name: 'xen-exporters', rules: ofKind('meta') },
   ]
     .filter(({ rules }) => rules.length > 0)

@@ -2,5 +2,4 @@
 export interface RecordingRule {
   record: string;
   expr: string;
-  labels?: Readonly<Record<string, string>>;
 }
