@@ -104,7 +104,8 @@ export function describeReadings(stage: () => Stage): void {
     test('accept queues (ss), among them one that nobody empties', () => {
       for (const [guest, { queueLengths, queueLimits }] of reading.before.guests) {
         const lengths = ofGuest(guest, 'xen_listener_accept_queue_length', 'port', 'family');
-        expectEqual('Recv-Q', atRest(queueLengths), atRest(lengths));
+        // A guest may have no queue but those of the readings; domu1 has another.
+        expect(Object.fromEntries(atRest(lengths)), 'Recv-Q').toEqual(Object.fromEntries(atRest(queueLengths)));
         expectEqual('Send-Q', queueLimits, ofGuest(guest, 'xen_listener_accept_queue_limit', 'port', 'family'));
       }
       expect(reading.before.guests.get('domu1')!.queueLengths.get('9000 ipv4')).toBe(2);
