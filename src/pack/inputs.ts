@@ -4,16 +4,25 @@ import type { RecordingRule } from './recording/recording-rule.ts';
 
 // The records that are made from metrics of exporters. All other rules and most panels read records alone, so that another exporter can feed these.
 
+// What is aggregated first has fewer rows to join.
 const perExporter = 'instance';
+const perNamespace = 'instance, netns';
 const perDomain = 'instance, domain';
 const perVif = 'instance, domain, vif';
 const onListener = 'on (job, instance, netns, address, port, family)';
+
+/** Growth of a counter that the exporter in each guest has, summed. */
+const growthOfGuest = (p: Promql, name: string, ...matchers: readonly string[]): string =>
+  by('sum', 'uuid', withGuest(by('sum', perExporter, p.rate(name, ...matchers))));
 
 /** From the exporter in each guest. Rows with the label netns belong to one of its network namespaces, which is absent for the guest's own. */
 export const guestInputs = {
   /** Accept queues and SYN queues. */
   queues: (p: Promql): RecordingRule[] => {
-    const summed = (name: string): string => by('sum', 'uuid, netns', withGuest(p.rate(name)));
+    /** One value of each network namespace. `expr` may have several. */
+    const of = (aggregation: 'sum' | 'max' | 'min', expr: string): string =>
+      by(aggregation, 'uuid, netns', withGuest(by(aggregation, perNamespace, expr)));
+    const summed = (name: string): string => of('sum', p.rate(name));
     const dequeued = p.recentRate(60, 'xen_listener_accept_queue_dequeued_total');
     const fullTime = p.rate('xen_listener_accept_queue_full_seconds_total');
     const limit = p.recent('xen_listener_accept_queue_limit');
@@ -24,58 +33,48 @@ export const guestInputs = {
       { record: 'uuid_netns:xen_listen_overflows:rate5m', expr: summed('xen_tcp_listen_overflows_total') },
       {
         record: 'uuid_netns:xen_syn_queue_overflows:rate5m',
-        expr: by(
+        expr: of(
           'sum',
-          'uuid, netns',
-          withGuest(promql`
-            (
-              ${p.rate('xen_tcp_syn_queue_full_drops_total')}
-                +
-              ${p.rate('xen_tcp_syn_queue_full_cookies_total')}
-            )`),
+          promql`
+            ${p.rate('xen_tcp_syn_queue_full_drops_total')}
+              +
+            ${p.rate('xen_tcp_syn_queue_full_cookies_total')}`,
         ),
       },
-      { record: 'uuid_netns:xen_accept_queue_full:ratio_rate5m', expr: by('max', 'uuid, netns', withGuest(fullTime)) },
+      { record: 'uuid_netns:xen_accept_queue_full:ratio_rate5m', expr: of('max', fullTime) },
       {
         // A backlog of 8 or less is three quarters full with a few connections.
         record: 'uuid_netns:xen_accept_queue_above_three_quarters:ratio_rate5m',
         expr: promql`
-          1 - ${by(
+          1 - ${of(
             'min',
-            'uuid, netns',
-            withGuest(promql`
-              (
-                ${atMostThreeQuarters}
-                  / ignoring (le) (${samples} > 0)
-                  and ${onListener} ${limit} > 8
-              )`),
-          )} > 0`,
+            promql`
+              ${atMostThreeQuarters}
+                / ignoring (le) (${samples} > 0) < 1
+                and ${onListener} ${limit} > 8`,
+          )}`,
       },
       {
         // The smallest of those that are full now and then, though their servers do accept.
         record: 'uuid_netns:xen_full_accept_queue_limit:min',
-        expr: by(
+        expr: of(
           'min',
-          'uuid, netns',
-          withGuest(promql`
-            (
-              ${limit}
-                and ${onListener} ${fullTime} > ${p.threshold('XenAcceptQueueOverflow')}
-                and ${onListener} ${dequeued} > 0
-            )`),
+          promql`
+            ${limit}
+              and ${onListener} (
+                ${fullTime} > ${p.threshold('XenAcceptQueueOverflow')}
+                  and ${onListener} ${dequeued} > 0
+              )`,
         ),
       },
       {
         // Of servers that have accepted nothing for a minute. A window of five would blame the backlog for what was accepted before.
         record: 'uuid_netns:xen_stalled_accept_queue_fill:min',
-        expr: by(
+        expr: of(
           'max',
-          'uuid, netns',
-          withGuest(promql`
-            (
-              min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[${p.shortWindow(60)}])
-                and ${onListener} ${dequeued} == 0
-            )`),
+          promql`
+            min_over_time(${p.metric('xen_listener_accept_queue_max_fill_ratio')}[${p.shortWindow(60)}]) > 0
+              and ${onListener} ${dequeued} == 0`,
         ),
       },
       {
@@ -92,23 +91,23 @@ export const guestInputs = {
       },
       {
         record: 'uuid:xen_syn_retransmits:rate5m',
-        expr: by('sum', 'uuid', withGuest(p.rate('xen_tcp_syn_retransmits_total'))),
+        expr: growthOfGuest(p, 'xen_tcp_syn_retransmits_total'),
       },
     ];
   },
 
   /** CPU time, in CPUs, and how many there are. */
   cpu: (p: Promql): RecordingRule[] => {
-    const time = (modes: string): string => withGuest(p.rate('xen_cpu_seconds_total', modes));
+    const time = (modes: string): string => growthOfGuest(p, 'xen_cpu_seconds_total', modes);
     return [
       {
         record: 'uuid:xen_vcpus:count',
-        expr: by('count', 'uuid', withGuest(p.recent('xen_cpu_seconds_total', 'mode="idle"'))),
+        expr: by('max', 'uuid', withGuest(by('count', perExporter, p.recent('xen_cpu_seconds_total', 'mode="idle"')))),
       },
-      { record: 'uuid:xen_steal:rate5m', expr: by('sum', 'uuid', time('mode="steal"')) },
+      { record: 'uuid:xen_steal:rate5m', expr: time('mode="steal"') },
       {
         record: 'uuid:xen_task_cpu:rate5m',
-        expr: by('sum', 'uuid', time('mode!~"idle|iowait|steal|irq|softirq"')),
+        expr: time('mode!~"idle|iowait|steal|irq|softirq"'),
       },
       {
         // A kernel that counts CPU time by ticks misses interrupts that come while it is idle, for then it has no ticks: what Xen saw it run beyond
@@ -116,9 +115,7 @@ export const guestInputs = {
         record: 'uuid:xen_interrupt_cpu:rate5m',
         expr: promql`
           max by (uuid) (
-            sum by (instance, uuid) (
-              ${time('mode=~"irq|softirq"')}
-            )
+            ${withGuest(by('sum', perExporter, p.rate('xen_cpu_seconds_total', 'mode=~"irq|softirq"')))}
               or
             uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m
           )`,
@@ -132,11 +129,11 @@ export const guestInputs = {
     return [
       {
         record: 'uuid:xen_netfront_interrupts:rate5m',
-        expr: by('sum', 'uuid', withGuest(p.rate('xen_netfront_interrupts_total', 'ring=~"rx|shared"'))),
+        expr: growthOfGuest(p, 'xen_netfront_interrupts_total', 'ring=~"rx|shared"'),
       },
       {
         record: 'uuid:xen_netfront_received_packets:rate5m',
-        expr: by('sum', 'uuid', withGuest(p.rate('xen_netfront_receive_packets_total'))),
+        expr: growthOfGuest(p, 'xen_netfront_receive_packets_total'),
       },
       {
         // Not its interrupts: a vCPU that has no more time polls, and hardly any comes.
@@ -156,7 +153,7 @@ export const guestInputs = {
 
   /** What the probes in a guest measure of its accept queues. */
   probes: (p: Promql): RecordingRule[] => {
-    const seen = by('sum', 'uuid', withGuest(p.rate('xen_accept_wait_seconds_count')));
+    const seen = growthOfGuest(p, 'xen_accept_wait_seconds_count');
     return [
       ...(['0.5', '0.99'] as const).map((quantile) => ({
         record: `uuid:xen_accept_wait_seconds:p${quantile.slice(2).padEnd(2, '0')}_rate5m`,
@@ -173,7 +170,7 @@ export const guestInputs = {
             / (
               ${seen}
                 +
-              ${by('sum', 'uuid', withGuest(p.rate('xen_accept_wait_unmatched_total')))}
+              ${growthOfGuest(p, 'xen_accept_wait_unmatched_total')}
                 > 0
             )`,
       },
@@ -183,7 +180,7 @@ export const guestInputs = {
 
 /** Growth of a counter that a host has of each guest, summed. A guest that migrates, or whose host has two targets, has the greatest of several sums. */
 const growthOfDomain = (p: Promql, name: string): string =>
-  by('max', 'uuid', by('sum', 'instance, uuid', withDomain(p.rate(name))));
+  by('max', 'uuid', withDomain(by('sum', perDomain, p.rate(name))));
 
 /** From the exporters of each guest's host: its Dom0 and driver domains. */
 export const domainInputs = {
@@ -237,53 +234,44 @@ export const domainInputs = {
   /** Backends of a guest's devices: vif, netback, grants and events. */
   network: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
-    const worst = (name: string): string => by('max', 'uuid', withDomain(p.rate(name)));
+    const worst = (expr: string): string => by('max', 'uuid', withDomain(by('max', perDomain, expr)));
     const paused = `${p.recent('xen_domain_state', 'state="paused"')} == 1`;
     const lastConnected = 'instance_domain_vif:xen_vif_connected:last_seen_timestamp_seconds';
     return [
       { record: 'uuid:xen_backend_events:rate5m', expr: growthOfDomain(p, 'xen_backend_events_total') },
       {
         record: 'uuid:xen_backend_eoi_delay:ratio_rate5m',
-        expr: `${worst('xen_backend_eoi_delay_seconds_total')} > 0`,
+        expr: worst(`${p.rate('xen_backend_eoi_delay_seconds_total')} > 0`),
       },
-      { record: 'uuid:xen_netback_thread_cpu:ratio_rate5m', expr: worst('xen_netback_thread_cpu_seconds_total') },
+      {
+        record: 'uuid:xen_netback_thread_cpu:ratio_rate5m',
+        expr: worst(p.rate('xen_netback_thread_cpu_seconds_total')),
+      },
       { record: 'uuid:xen_netback_cpu:rate5m', expr: growthOfDomain(p, 'xen_netback_cpu_seconds_total') },
       {
         record: 'uuid:xen_netback_rate_limited:ratio_rate5m',
-        expr: `${worst('xen_netback_rate_limited_seconds_total')} > 0`,
+        expr: worst(`${p.rate('xen_netback_rate_limited_seconds_total')} > 0`),
       },
       { record: 'uuid:xen_netback_slots:rate5m', expr: growthOfDomain(p, 'xen_netback_ring_consumed_slots_total') },
       {
         record: 'uuid:xen_grant_frames:ratio',
-        expr: by(
-          'max',
-          'uuid',
-          withDomain(promql`
-            (
-              ${p.recent('xen_domain_grant_frames')}
-                /
-              ${p.recent('xen_domain_grant_frames_limit')}
-            )`),
-        ),
+        expr: worst(promql`
+          ${p.recent('xen_domain_grant_frames')}
+            /
+          ${p.recent('xen_domain_grant_frames_limit')}`),
       },
       {
         record: 'uuid:xen_domain_paused:bool',
-        expr: by('max', 'uuid', withDomain(`(${paused})`)),
+        expr: worst(paused),
       },
       {
         // Without a free receive buffer, or with a full queue for the guest: the worst of both, of all queues. Their labels differ by job.
         record: 'uuid:xen_guest_not_draining:ratio_rate5m',
         expr: promql`
-          ${by(
-            'max',
-            'uuid',
-            withDomain(promql`
-              (
-                sum by (${perVif}, queue) (${p.rate('xen_netback_guest_queue_full_seconds_total')})
-                  or
-                ${p.rate('xen_netback_rx_empty_seconds_total')}
-              )`),
-          )}
+          ${worst(promql`
+            sum by (${perVif}, queue) (${p.rate('xen_netback_guest_queue_full_seconds_total')})
+              or
+            ${p.rate('xen_netback_rx_empty_seconds_total')}`)}
             unless on (uuid) uuid:xen_domain_paused:bool`,
       },
       lastSeen(
@@ -297,33 +285,21 @@ export const domainInputs = {
       {
         record: 'uuid:xen_vif_disconnected:bool',
         expr: promql`
-          ${by(
-            'max',
-            'uuid',
-            withDomain(promql`
-              (
-                1 - (${p.lastKnown('xen_vif_connected')} == 0)
-                  and on (${perVif}) ${lastConnected}
-              )`),
-          )}
+          ${worst(promql`
+            1 - (${p.lastKnown('xen_vif_connected')} == 0)
+              and on (${perVif}) ${lastConnected}`)}
             unless on (uuid) uuid:xen_domain_paused:bool`,
       },
       {
         record: 'uuid:xen_vif_lost_packets:ratio_rate5m',
-        expr: by(
-          'max',
-          'uuid',
-          withDomain(promql`
-            (
-              sum by (${perVif}) (
-                ${p.rate('xen_vif_receive_dropped_packets_total')}
-                  or
-                ${p.rate('xen_vif_qdisc_drops_total')}
-              )
-                / (sum by (${perVif}) (${p.rate('xen_vif_receive_packets_total')}) > 0)
-                and on (${perVif}) ${p.recent('xen_vif_connected')} == 1
-            )`),
-        ),
+        expr: worst(promql`
+          sum by (${perVif}) (
+            ${p.rate('xen_vif_receive_dropped_packets_total')}
+              or
+            ${p.rate('xen_vif_qdisc_drops_total')}
+          )
+            / (sum by (${perVif}) (${p.rate('xen_vif_receive_packets_total')}) > 0)
+            and on (${perVif}) ${p.recent('xen_vif_connected')} == 1`),
       },
     ];
   },

@@ -124,10 +124,14 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   });
 
   const scoreOf = (alert: Alert, level: AlertLevel): string => {
+    const threshold = thresholdOf(alert, level);
+    // What is left out first need not be divided.
     const score = promql`
       (
-        ${measureOf(options, alert, level)}
-      ) / ${thresholdOf(alert, level)} > ${leastScore}`;
+        (
+          ${measureOf(options, alert, level)}
+        ) > ${Number((leastScore * threshold).toPrecision(12))}
+      ) / ${threshold}`;
     return Object.entries(scoreLabels(alert, level)).reduce(
       (expr, [label, value]) => promql`
         label_replace(

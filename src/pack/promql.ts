@@ -1,8 +1,5 @@
 import dedent from 'dedent';
 
-/** How far back rates look: long enough for four scrapes a minute to give a mean, short enough for a page. */
-const window = '5m';
-
 const seconds = (count: number): string => (count % 60 === 0 ? `${count / 60}m` : `${count}s`);
 
 /** PromQL over several lines, without the indentation of the source. An inserted expression of several lines is indented like the line that it begins on. */
@@ -48,6 +45,11 @@ export class Promql {
     return this.#options.thresholdOf(alert);
   }
 
+  /** How far back rates look: long enough for a mean also where scrapes fail, short enough for a page. */
+  get rateWindow(): string {
+    return this.#windowOf(300, 8);
+  }
+
   /** A window of this length, or a longer one that still holds four scrapes. A window of Prometheus 3 leaves out the sample at its left end. */
   window(leastSeconds: number): string {
     return this.#windowOf(leastSeconds, 4);
@@ -76,7 +78,7 @@ export class Promql {
 
   /** The last value of a metric, also where scrapes have failed since: for as long as a rate can be had. */
   recent(name: string, ...matchers: readonly string[]): string {
-    return `last_over_time(${this.metric(name, ...matchers)}[${window}])`;
+    return `last_over_time(${this.metric(name, ...matchers)}[${this.rateWindow}])`;
   }
 
   /**
@@ -93,9 +95,9 @@ export class Promql {
       )`;
   }
 
-  /** Growth of a counter per second, over the window. */
+  /** Growth of a counter per second. */
   rate(name: string, ...matchers: readonly string[]): string {
-    return `rate(${this.metric(name, ...matchers)}[${window}])`;
+    return `rate(${this.metric(name, ...matchers)}[${this.rateWindow}])`;
   }
 }
 
@@ -110,7 +112,11 @@ export const withDomain = (expr: string): string => promql`
     * on (instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info`;
 
 /** One value by these labels. */
-export const by = (aggregation: 'sum' | 'max' | 'min' | 'count', labels: string, expr: string): string => promql`
+export const by = (
+  aggregation: 'sum' | 'max' | 'min' | 'count' | 'group',
+  labels: string,
+  expr: string,
+): string => promql`
   ${aggregation} by (${labels}) (
     ${expr}
   )`;

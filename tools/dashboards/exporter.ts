@@ -11,7 +11,7 @@ const of = (name: string, ...matchers: readonly string[]): string =>
   select(`xen_exporter_${name}`, chosen.exporter, ...matchers);
 const growth = (name: string, ...matchers: readonly string[]): string =>
   rate(`xen_exporter_${name}`, chosen.exporter, ...matchers);
-const failing = `(${of('collector_success')} == 0 and on (job, instance, collector) ${of('collector_available')} == 1)`;
+const failing = `(${of('collector_success')} == 0)`;
 const ofProcess = (name: string): string => `max by (instance) (${select(name, chosen.exporter)})`;
 
 const longest = most(`sum by (instance) (${of('collector_duration_seconds')})`);

@@ -32,14 +32,12 @@ export const meta: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0,
-          why: 'Failing or not; one that does not exist on a machine is not available, and not failing.',
+          why: 'Failing or not; one that does not exist on a machine has not failed.',
         },
       },
     ],
-    measure: (p) => promql`
-      max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success')} == 0))
-        and on (job, instance, collector) ${p.recent('xen_exporter_collector_available')} == 1`,
-    needs: ['xen_exporter_collector_success', 'xen_exporter_collector_available'],
+    measure: (p) => `max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success')} == 0))`,
+    needs: ['xen_exporter_collector_success'],
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
     description:
@@ -89,11 +87,11 @@ export const meta: readonly Alert[] = [
       },
     ],
     measure: (p) => promql`
-      0 * max by (job, instance) (
-        ${p.recent('xen_domain_info')}
+      (
+        group by (job, instance) (${p.recent('xen_domain_info')})
           or
-        ${p.recent('xen_vif_connected')}
-      ) + 1
+        group by (job, instance) (${p.recent('xen_vif_connected')})
+      )
         unless on (instance) instance:xen_host:info`,
     needs: ['xen_domain_info'],
     for: '5m',
@@ -116,9 +114,11 @@ export const meta: readonly Alert[] = [
         },
       },
     ],
-    measure: () => promql`
-      0 * instance:xen_guest_claim:info
-        + on (uuid) group_left () count by (uuid) (instance:xen_guest_claim:info)`,
+    measure: (p) => promql`
+      instance:xen_guest_claim:info
+        * on (uuid) group_left () (
+          count by (uuid) (instance:xen_guest_claim:info) > ${p.threshold('XenGuestUuidConflict')}
+        )`,
     needs: ['xen_guest_info'],
     for: '2m',
     summary: '{{ $labels.instance }} claims the uuid of a guest that another exporter claims too',

@@ -105,7 +105,7 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       record: 'instance:xen_guest_claim:info',
       expr: promql`
         topk by (instance) (1,
-          max by (instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...uuidsOfGuests)})
+          group by (instance, uuid) (${p.metric('xen_guest_info', 'role="guest"', ...uuidsOfGuests)})
         )
           or on (instance)
         instance:xen_guest_claim:info
@@ -122,7 +122,7 @@ export const identityRules = (p: Promql): RecordingRule[] => {
       record: 'instance_domain:xen_domain_uuid:info',
       expr: promql`
         topk by (instance, domain) (1,
-          max by (instance, domain, uuid) (
+          group by (instance, domain, uuid) (
             ${onHosts(hosts.lastKnown('xen_domain_info', ...uuidsOfGuests))}
           )
         )`,
