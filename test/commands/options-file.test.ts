@@ -31,7 +31,7 @@ test('a file changes the threshold, the duration and the severity of an alert', 
   const rules = rulesWith('alerts:\n  XenVcpuStarved: { threshold: 0.25, for: 10m, severity: info }\n');
   expect(levelsOf(rules, 'XenVcpuStarved')).toEqual(['info 10m']);
   expect(alertsNamed(rules, 'XenVcpuStarved')[0]!.expr).toMatch(/ > 0\.25$/m);
-  expect(scoreOf(rules)).toMatch(/\) \/ 0\.25 > 0\.5,\s*"cause", "XenVcpuStarved"/);
+  expect(scoreOf(rules)).toMatch(/\) > 0\.125\s*\) \/ 0\.25,\s*"cause", "XenVcpuStarved"/);
 });
 
 test('another level of an alert changes, and the alert itself does not', () => {

@@ -37,7 +37,7 @@ test('another threshold changes the alert and the score of its cause', () => {
   const score = groupsOf(set)
     .flatMap(({ rules }) => rules)
     .find((rule) => 'record' in rule && rule.record.startsWith('uuid_cause:') && rule.expr.includes('XenVcpuStarved'))!;
-  expect(score.expr).toMatch(/\) \/ 0\.25 > 0\.5,\s*"cause", "XenVcpuStarved"/);
+  expect(score.expr).toMatch(/\) > 0\.125\s*\) \/ 0\.25,\s*"cause", "XenVcpuStarved"/);
 });
 
 test('another threshold of a cause changes the symptom that asks for it', () => {

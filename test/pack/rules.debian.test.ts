@@ -190,13 +190,13 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     'an interrupt for each packet, and time that goes there',
     { ...inInterrupts, ...interrupts(90_000) },
     [{ alert: 'XenEventChannelStorm', value: '41.67%' }],
-    '1.19',
+    '1.389',
   ],
   [
     'very many interrupts, of several packets each',
     { ...inInterrupts, ...interrupts(3_000_000), ...ofGuest({ 'xen_netfront_receive_packets_total{vif="0"}': 9e6 }) },
     [{ alert: 'XenEventChannelStorm', value: '41.67%' }],
-    '1.19',
+    '1.389',
   ],
   [
     'very many events from the guest',

@@ -63,6 +63,7 @@ export const meta: readonly Alert[] = [
         and on (uuid) instance_domain:xen_domain_uuid:info
         unless on (uuid) count by (uuid) (
           instance:xen_guest_claim:info
+            and on (uuid) uuid:xen_guest_conflict:count
             and on (instance) ${p.metric('up')} == 1
         ) > 1`,
     needs: ['xen_domain_info', 'xen_guest_info'],
@@ -114,11 +115,9 @@ export const meta: readonly Alert[] = [
         },
       },
     ],
-    measure: (p) => promql`
+    measure: () => promql`
       instance:xen_guest_claim:info
-        * on (uuid) group_left () (
-          count by (uuid) (instance:xen_guest_claim:info) > ${p.threshold('XenGuestUuidConflict')}
-        )`,
+        * on (uuid) group_left () uuid:xen_guest_conflict:count`,
     needs: ['xen_guest_info'],
     for: '2m',
     summary: '{{ $labels.instance }} claims the uuid of a guest that another exporter claims too',

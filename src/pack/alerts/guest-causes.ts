@@ -135,8 +135,8 @@ export const causesInGuest: readonly Alert[] = [
       {
         severity: 'warning',
         threshold: {
-          value: 0.35,
-          why: 'Of the time of all vCPUs, in interrupts of which nearly each brings one packet only, or which are 20 000 a second for each vCPU: an idle guest also has an interrupt for each packet, but no time goes there. A sound load on the emulated host of the lab came to 0.34 for some minutes.',
+          value: 0.3,
+          why: 'Of the time of all vCPUs, in interrupts of which nearly each brings one packet only, or which are 20 000 a second for each vCPU: an idle guest also has an interrupt for each packet, but no time goes there.',
         },
       },
       {

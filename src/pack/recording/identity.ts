@@ -112,11 +112,16 @@ export const identityRules = (p: Promql): RecordingRule[] => {
           and on (instance) ${p.metric('up')} == 0`,
     },
     {
+      // Of guests that several exporters claim to be: hardly any.
+      record: 'uuid:xen_guest_conflict:count',
+      expr: 'count by (uuid) (instance:xen_guest_claim:info) > 1',
+    },
+    {
       // The exporter that speaks for a guest: none while several claim to.
       record: 'instance:xen_guest_uuid:info',
       expr: promql`
         instance:xen_guest_claim:info
-          unless on (uuid) count by (uuid) (instance:xen_guest_claim:info) > 1`,
+          unless on (uuid) uuid:xen_guest_conflict:count`,
     },
     {
       record: 'instance_domain:xen_domain_uuid:info',
