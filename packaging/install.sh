@@ -4,6 +4,8 @@
 # Installs to /usr/lib/xen-exporter, /usr/bin/xen-exporter, the systemd units that belong on this machine, and /etc/default/xen-exporter, which an
 # upgrade leaves as it is. --root=FOLDER installs into a folder instead, without user and systemd.
 set -eu
+# Folders and files made here are for root to write and for everybody to read, whatever the caller's umask.
+umask 022
 
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=packaging/system.sh
@@ -22,6 +24,11 @@ fail() {
 
 say_usage() {
   sed -n '2,5s/^# \{0,1\}//p' "$here/install.sh"
+}
+
+# Lets everybody read files and only root write them, whatever the umask under which they were unpacked.
+open_to_readers() {
+  chmod -R u=rwX,go=rX "$@"
 }
 
 has_systemd() {
@@ -44,6 +51,7 @@ copy_program() {
     cp -R "$here/lib/." "$new/"
     start=xen-exporter.sh
   fi
+  open_to_readers "$new"
   # A running daemon keeps its files; the next start has the new ones.
   rm -rf "$root$library.old"
   if [ -e "$root$library" ]; then mv "$root$library" "$root$library.old"; fi
@@ -60,14 +68,20 @@ label_program() {
 
 copy_units() {
   mkdir -p "$root$unit_folder"
-  for unit in "$here"/systemd/*.service; do
-    if [ -e "$unit" ]; then cp "$unit" "$root$unit_folder/"; fi
+  for unit in $units; do
+    cp "$here/systemd/$unit" "$root$unit_folder/"
+    open_to_readers "$root$unit_folder/$unit"
   done
 }
 
 copy_defaults() {
   mkdir -p "$root/etc/default"
-  if [ ! -e "$root$defaults" ]; then cp "$here/default" "$root$defaults"; fi
+  if [ ! -e "$root$defaults" ]; then
+    cp "$here/default" "$root$defaults"
+    open_to_readers "$root$defaults"
+  fi
+  # It holds flags of a process of root's. An administrator may have hidden it, but nobody else may write it.
+  chmod go-w "$root$defaults"
 }
 
 # A systemd that knows no DynamicUser would run the guest's unit as root, and none of the units with its filter of system calls.
@@ -76,8 +90,10 @@ fit_old_systemd() {
   for unit in $units; do
     mkdir -p "$drop_ins/$unit.d"
     cp "$here/systemd/systemd-219.conf" "$drop_ins/$unit.d/"
+    open_to_readers "$drop_ins/$unit.d/systemd-219.conf"
   done
   printf '[Service]\nUser=%s\n' "$account" >"$drop_ins/xen-exporter.service.d/user.conf"
+  open_to_readers "$drop_ins/xen-exporter.service.d/user.conf"
 }
 
 install_all() {

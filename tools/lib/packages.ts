@@ -34,6 +34,7 @@ export const makeSystemWithoutLibraries = async (root: string): Promise<void> =>
   await commandOutput('cp', [busybox, join(root, 'bin/busybox')]);
   for (const applet of [
     'cat',
+    'chmod',
     'cp',
     'dirname',
     'grep',
