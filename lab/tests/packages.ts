@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { registry } from '../../src/collectors/registry.ts';
 import { made } from '../../tools/lib/packages.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { until } from '../../tools/lib/until.ts';
 import { describeConfinement } from './confinement.ts';
-import { metricsOf, stopExporter } from '../harness/exporter.ts';
+import { metricsOf, startExporter, stopExporter } from '../harness/exporter.ts';
 import { Installed } from '../harness/installed.ts';
 import type { Lab } from '../harness/lab.ts';
 import { failing, missing } from '../harness/pages.ts';
@@ -26,6 +27,10 @@ const BEFORE = '/run/lab/files.before';
 // What dpkg, useradd, the journal and xl keep of their own.
 const OF_THE_SYSTEM =
   /^\/(var\/(lib\/(dpkg|xen)|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|etc\/\.pwd\.lock)/;
+
+/** The metrics of docs/metrics.md that a page has. */
+const documentedOn = (page: Exposition): string[] =>
+  registry.flatMap(({ metrics }) => metrics.map(({ name }) => name)).filter((name) => page.families.has(name));
 
 /** The Debian package, as `npm run package -- deb` makes it, under systemd in Dom0 and in a guest: from its installation to its end. */
 export function describePackages(lab: () => Lab): void {
@@ -133,6 +138,35 @@ export function describePackages(lab: () => Lab): void {
     });
 
     describeConfinement(() => machines);
+
+    test.for(MACHINES)(
+      '%s: the units deliver every documented series that root reads here without them',
+      LONG,
+      async (name) => {
+        const installed = machines[name];
+        const units = installed.units.join(' ');
+        await installed.run(`systemctl stop ${units}`);
+        let ofRoot: string[];
+        try {
+          await startExporter(installed.machine);
+          ofRoot = documentedOn(await wholePage(installed));
+        } finally {
+          await stopExporter(installed.machine);
+          await installed.run(`systemctl start ${units}`);
+        }
+        expect(ofRoot.length).toBeGreaterThan(name === 'dom0' ? 60 : 25);
+        let lacking: string[] = ofRoot;
+        const isComplete = async (): Promise<boolean> => {
+          const ofUnits = new Set(documentedOn(await metricsOf(installed.machine)));
+          lacking = ofRoot.filter((metric) => !ofUnits.has(metric));
+          return lacking.length === 0;
+        };
+        const limits = { timeoutMs: WHOLE_TIMEOUT_MS, intervalMs: 1000 };
+        await until('every series', () => isComplete().catch(() => false), limits).catch(() => {});
+        tell(`${name}: ${ofRoot.length} documented metrics; lacking under the units: ${lacking.join(', ') || 'none'}`);
+        expect(lacking).toEqual([]);
+      },
+    );
 
     describe('dom0: killed in the middle of commands of xl', () => {
       const xenstored = '$(cat /run/xen/xenstored.pid)';
