@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { readConfigFile, type ConfigFile } from '../config/config-file.ts';
 import { describeAt, describeIssue, type KeyPath } from '../config/issue.ts';
-import { UsageError } from '../config/usage-error.ts';
+import { UsageError, usageErrorOf } from '../config/usage-error.ts';
 import { severities, type Alert } from '../pack/alerts/alert.ts';
 import { changeOf, isMain, isThreshold, levelOf, type AlertChanges } from '../pack/alerts/changes.ts';
 import { alerts } from '../pack/alerts/alerts.ts';
@@ -72,7 +72,7 @@ const clashes = (file: ConfigFile, changes: AlertChanges): string[] =>
 /** Reads the changes of alerts from a parsed options file. Throws UsageError. */
 export const parseOptionsFile = (file: ConfigFile): AlertChanges => {
   const result = v.safeParse(fileSchema, file.content);
-  if (!result.success) throw new UsageError(result.issues.map((issue) => describe(file, issue)).join('\n'));
+  if (!result.success) throw usageErrorOf(result.issues, (issue) => describe(file, issue));
   const changes: AlertChanges = result.output.alerts ?? {};
   const faults = clashes(file, changes);
   if (faults.length > 0) throw new UsageError(faults.join('\n'));

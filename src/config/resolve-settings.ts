@@ -5,7 +5,7 @@ import { globalOptions, type GlobalValues } from './global-options.ts';
 import { describeIssue, shorten } from './issue.ts';
 import type { Options, OptionValues } from './option.ts';
 import { allSettings, settingsOf, type ConfigurableCollector, type Setting } from './settings.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError, usageErrorOf } from './usage-error.ts';
 
 /** How a collector is set up. */
 export interface CollectorSettings<Collector extends ConfigurableCollector> {
@@ -51,7 +51,7 @@ const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
 
 const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<string, unknown> => {
   const result = v.safeParse(fileSchema(settings), file.content);
-  if (!result.success) throw new UsageError(result.issues.map((issue) => describeIssue(file, issue)).join('\n'));
+  if (!result.success) throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue));
   const values = new Map<string, unknown>();
   for (const { name, path } of settings) {
     let node: unknown = result.output;

@@ -2,3 +2,16 @@
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+const mostLines = 10;
+
+/**
+ * One error for all faults of a file, at most ten lines long. The faults beyond are only counted, not described: a broken file of thousands of
+ * lines must neither fill the log nor keep a running exporter busy.
+ */
+export const usageErrorOf = <Fault>(faults: readonly Fault[], describe: (fault: Fault) => string): UsageError => {
+  const shown = faults.length > mostLines ? faults.slice(0, mostLines - 1) : faults;
+  const lines = shown.map((fault) => describe(fault));
+  if (shown.length < faults.length) lines.push(`and ${faults.length - shown.length} more errors`);
+  return new UsageError(lines.join('\n'));
+};

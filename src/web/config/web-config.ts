@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { ConfigFile } from '../../config/config-file.ts';
 import { describeAt, describeIssue, type KeyPath } from '../../config/issue.ts';
-import { UsageError } from '../../config/usage-error.ts';
+import { UsageError, usageErrorOf } from '../../config/usage-error.ts';
 import { parseDuration } from './duration.ts';
 import { cipherSuites, curves, sufficeForHttp2, tls13Suites, tlsVersions, weaknessOf } from './tls-names.ts';
 
@@ -169,9 +169,7 @@ const isSecret = ([section, key]: KeyPath): boolean =>
 /** Throws UsageError with a line for each key that is unknown or cannot be honoured. */
 export const parseWebConfig = (file: ConfigFile): WebConfig => {
   const result = v.safeParse(fileSchema, withoutNulls(file.content));
-  if (!result.success) {
-    throw new UsageError(result.issues.map((issue) => describeIssue(file, issue, isSecret)).join('\n'));
-  }
+  if (!result.success) throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue, isSecret));
   const {
     tls_server_config: tls,
     http_server_config: http,

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { parseConfigFile } from '../../src/config/config-file.ts';
+import { UsageError, usageErrorOf } from '../../src/config/usage-error.ts';
+import { parseWebConfig } from '../../src/web/config/web-config.ts';
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+test('ten faults have a line each', () => {
+  expect(usageErrorOf(numbers(10), (fault) => `line ${fault}`)).toEqual(
+    new UsageError(
+      numbers(10)
+        .map((fault) => `line ${fault}`)
+        .join('\n'),
+    ),
+  );
+});
+
+test('of more, nine are described and the others counted', () => {
+  const described: number[] = [];
+  const error = usageErrorOf(numbers(20_000), (fault) => {
+    described.push(fault);
+    return `line ${fault}`;
+  });
+  expect(described).toEqual(numbers(9));
+  expect(error.message).toBe([...numbers(9).map((fault) => `line ${fault}`), 'and 19991 more errors'].join('\n'));
+});
+
+test.each([
+  ['a mapping', (user: number) => `  user${user}: no-hash`, 'x.yml:10: basic_auth_users.user9: expected a bcrypt hash'],
+  // Each item of a list is a fault of the whole list: described one by one, these take all memory.
+  [
+    'a list',
+    (user: number) => `  - no-hash-${user}`,
+    'x.yml:1: basic_auth_users: expected a mapping, found ["no-hash-1"',
+  ],
+])('a web config with 20 000 broken users in %s', (_what, lineOf, lastDescribed) => {
+  const file = parseConfigFile('x.yml', `basic_auth_users:\n${numbers(20_000).map(lineOf).join('\n')}\n`);
+  let lines: string[] = [];
+  try {
+    parseWebConfig(file);
+  } catch (error) {
+    lines = (error as UsageError).message.split('\n');
+  }
+  expect(lines).toHaveLength(10);
+  expect(lines[8]).toContain(lastDescribed);
+  expect(lines[9]).toBe('and 19991 more errors');
+});
