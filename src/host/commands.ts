@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { childOptions, collectErrors, firstLine, signalGroup } from './child.ts';
 import { startStream, type RunningStream } from './stream.ts';
@@ -52,10 +52,11 @@ export interface Commands {
 
 const graceSeconds = 2;
 
-const isExecutable = (file: string): boolean => {
+/** A folder may be executable too. */
+const isProgram = (file: string): boolean => {
   try {
     accessSync(file, constants.X_OK);
-    return true;
+    return statSync(file).isFile();
   } catch {
     return false;
   }
@@ -72,7 +73,7 @@ const foldersOfXen = (): string[] => {
 
 /** The path of the first executable of that name in these folders; undefined if there is none. */
 export const programIn = (folders: readonly string[], name: string): string | undefined =>
-  folders.map((folder) => join(folder, name)).find(isExecutable);
+  folders.map((folder) => join(folder, name)).find(isProgram);
 
 /**
  * The path of the first executable of that name on the PATH, where system programs are, or where Debian puts Xen's own: in a folder for each

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { existsSync, readFileSync } from 'node:fs';
-import { CommandError, findProgram, localCommands, type Commands } from '../../src/host/commands.ts';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { CommandError, findProgram, localCommands, programIn, type Commands } from '../../src/host/commands.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { until } from '../../tools/lib/until.ts';
 
@@ -111,6 +111,13 @@ test('the first complaint comes with the output: some programs end with status 0
 test('programs are found on the PATH', () => {
   expect(findProgram('sh')).toMatch(/\/sh$/);
   expect(findProgram('no-such-program')).toBeUndefined();
+});
+
+test('a folder is no program, however it is called', () => {
+  mkdirSync(tree.path('first/xl'), { recursive: true });
+  tree.writeScript('second/xl', 'exit 0');
+  expect(programIn([tree.path('first'), tree.path('second')], 'xl')).toBe(tree.path('second/xl'));
+  expect(programIn([tree.path('first')], 'xl')).toBeUndefined();
 });
 
 describe('a stream', () => {
