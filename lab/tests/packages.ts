@@ -198,7 +198,7 @@ export function describePackages(lab: () => Lab): void {
         const windows = `--collector.runstate --config.file=${CONFIG} --xentrace.window=60 --xentrace.interval=300`;
         await dom0.run(`cp ${DEFAULTS} /run/lab/defaults
           echo 'xentrace: {cpu-budget: 0.5}' >${CONFIG}
-          echo 'ARGS="${windows}"' >${DEFAULTS}
+          printf '%s\\n' 'ARGS="${windows}"' 'HELPER_ARGS="--collector.runstate"' >${DEFAULTS}
           systemctl restart ${units}`);
         try {
           const xentrace = await dom0.hasProcess('xen-exporter-helper', 'xentrace');

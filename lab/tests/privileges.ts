@@ -68,7 +68,7 @@ export function describePrivileges(stage: () => Stage): void {
     const startHelper = async (): Promise<void> => {
       await run(`mkdir -p -m 750 ${SOCKET.replace(/\/[^/]*$/, '')} && chgrp ${ID} ${SOCKET.replace(/\/[^/]*$/, '')}`);
       await startProgram(dom0(), HELPER_PID_FILE, {
-        flags: `helper --helper.socket=${SOCKET}`,
+        flags: `helper --helper.socket=${SOCKET} --collector.runstate`,
         through: `unshare -n ${AS_HELPER}`,
       });
       await until('the helper to listen', () => works(`[ -S ${SOCKET} ]`), { timeoutMs: 60_000, intervalMs: 200 });

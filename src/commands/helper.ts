@@ -1,12 +1,15 @@
 import { someOptions } from '../config/global-options.ts';
 import { resolveSettings } from '../config/resolve-settings.ts';
-import { settingsOf } from '../config/settings.ts';
+import { allSettings, settingsOf } from '../config/settings.ts';
 import { version } from '../config/version.ts';
 import { registry } from '../collectors/registry.ts';
 import { Helper } from '../host/helper/helper.ts';
+import { remoteCollectors } from '../host/helper/requests.ts';
 import { serviceManager } from '../host/service-manager.ts';
 import type { Command } from './command.ts';
 import { onStopSignal, setUpHost, setUpLog, setupOptions } from './setup.ts';
+
+const switches = remoteCollectors.map((collector) => `collector.${collector}`);
 
 /** `xen-exporter helper`: reads the exporter's config file too, and takes only its own settings from it. */
 export const helper: Command = {
@@ -15,15 +18,26 @@ export const helper: Command = {
   description:
     'Reads, as root, what xen-exporter --privileged-reads=helper asks for by name over a Unix socket, and nothing else.',
   readsConfigFile: true,
-  settings: settingsOf(someOptions(setupOptions)),
+  settings: [
+    ...settingsOf(someOptions(setupOptions)),
+    ...allSettings(registry).filter(({ name }) => switches.includes(name)),
+  ],
   check: ({ given, file }) => void resolveSettings(registry, { given }, file),
   run: async ({ given, file }) => {
-    const { global } = resolveSettings(registry, { given }, file);
+    const { global, collectors } = resolveSettings(registry, { given }, file);
+    const enabled = new Set(collectors.flatMap(({ isEnabled, definition }) => (isEnabled ? [definition.name] : [])));
     const log = setUpLog(global);
     const manager = serviceManager(process.env);
     const secondsOf = new Map<string, number>();
     const host = await setUpHost(global, log, (name, seconds) => secondsOf.set(name, seconds));
-    const server = new Helper({ host, log, version, timeoutSeconds: global['toolstack.timeout'], secondsOf });
+    const server = new Helper({
+      host,
+      log,
+      version,
+      timeoutSeconds: global['toolstack.timeout'],
+      secondsOf,
+      collectors: enabled,
+    });
     await server.listen(global['helper.socket']);
     log.info('Helping on', { address: `unix:${global['helper.socket']}`, version, node_version: process.version });
     onStopSignal((signal) => {

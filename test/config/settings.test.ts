@@ -266,11 +266,11 @@ test('usage without a command names all others', () => {
     expect(text).toContain(`  xen-exporter ${name}\n      ${summary}\n`);
 });
 
-test('the helper takes the flags that say where to read, and the exporter\u2019s config file with all that is in it', () => {
+test('the helper takes the flags that say where and what to read, and the exporter\u2019s config file with all that is in it', () => {
   const names = helper.settings.map(({ name }) => name);
   expect(names).toContain('path.tools');
   expect(names).toContain('helper.socket');
-  expect(names.filter((name) => /^(web|collector|scrape)\./.test(name))).toEqual([]);
+  expect(names.filter((name) => /^(web|collector|scrape)\./.test(name))).toEqual(['collector.runstate']);
   expect(() => parseCommandLine(['--web.listen-address=:1'], helper.settings)).toThrow('--web.listen-address');
   expect(() => parseCommandLine(['--path.tracefs=/t'], helper.settings)).toThrow(
     '--path.tracefs: this is no flag, set path.tracefs in the config file (--config.file)',

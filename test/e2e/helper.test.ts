@@ -4,6 +4,9 @@ import { startDaemon, type Daemon, type DaemonOptions, type ProcessUser } from '
 import { fileFlags, hostFlags } from '../../tools/lib/copied-host.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
+import { sendRequest } from '../../src/host/helper/client.ts';
+import { answerIn, type HelperStatus } from '../../src/host/helper/protocol.ts';
+import { statusRequest } from '../../src/host/helper/requests.ts';
 import { startHelper, type HelperProcess } from '../support/helper.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 import { until } from '../../tools/lib/until.ts';
@@ -66,6 +69,21 @@ const running = (text: string): number =>
       return false;
     }
   }).length;
+
+test('programs of run states are there only if the own configuration of the helper enables them', async () => {
+  for (const name of ['xentrace', 'lsevtchn']) tree.writeScript(`tools/${name}`, 'exit 0');
+  tree.write({ 'helper.yml': 'collector:\n  runstate: {enabled: true}\n' });
+  const flags = ['--path.procfs=/proc', `--path.tools=${tree.path('tools')}`];
+  const traces = async (...args: string[]): Promise<boolean> => {
+    await using helper = await startHelper(socket, [...flags, ...args]);
+    const { programs } = answerIn<HelperStatus>(await sendRequest(socket, statusRequest).last);
+    await helper.stop();
+    return programs.includes('xentrace') && programs.includes('lsevtchn');
+  };
+  expect(await traces()).toBe(false);
+  expect(await traces('--collector.runstate')).toBe(true);
+  expect(await traces(`--config.file=${tree.path('helper.yml')}`)).toBe(true);
+});
 
 const hangXl = (): void => {
   tree.writeScript('bin/xl', `# ${tree.path('bin/xl')}\nexec sleep 300.${process.pid}`);

@@ -1,9 +1,10 @@
 import type { Log } from '../log.ts';
 import { sendRequest } from './client.ts';
 import { answerIn, type HelperStatus } from './protocol.ts';
-import { remotePrograms, statusRequest } from './requests.ts';
+import { programsFor, remoteCollectors, statusRequest } from './requests.ts';
 
 const secondsBetweenLooks = 5;
+const allPrograms = programsFor(new Set(remoteCollectors));
 
 /** What is known of the helper: asked for at the start and every few seconds. */
 export class HelperLink {
@@ -22,7 +23,7 @@ export class HelperLink {
 
   /** Whether the helper has this program. One that has never answered is taken to have all that it may run: to run one then says what is wrong. */
   has(program: string): boolean {
-    return this.#programs?.has(program) ?? remotePrograms.includes(program);
+    return this.#programs?.has(program) ?? allPrograms.includes(program);
   }
 
   /** Asks it now, and from then on. */

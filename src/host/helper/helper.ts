@@ -12,7 +12,7 @@ import {
   type FrameType,
   type HelperStatus,
 } from './protocol.ts';
-import { filesOf, remoteCommand, remotePrograms, statusRequest, type RemoteCommand } from './requests.ts';
+import { filesOf, programsFor, remoteCommand, statusRequest, type RemoteCommand } from './requests.ts';
 
 const mostConnections = 32;
 /** For a request to be complete. */
@@ -36,24 +36,28 @@ export class Helper {
   readonly #version: string;
   readonly #timeoutSeconds: number;
   readonly #secondsOf: ReadonlyMap<string, number>;
+  readonly #collectors: ReadonlySet<string>;
   readonly #clients = new Set<Socket>();
+  /** Clients whose turn it is, to ask or to read the answer; the one that has waited longest first. */
+  readonly #idle = new Set<Socket>();
   readonly #server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   #loggedAt = -Infinity;
 
-  /** `secondsOf`: for how long the last process ran, by the names of commands. */
+  /** `secondsOf`: for how long the last process ran, by the names of commands. `collectors`: those that are enabled in its own configuration. */
   constructor(spec: {
     host: Host;
     log: Log;
     version: string;
     timeoutSeconds: number;
     secondsOf: ReadonlyMap<string, number>;
+    collectors: ReadonlySet<string>;
   }) {
     this.#host = spec.host;
     this.#log = spec.log;
     this.#version = spec.version;
     this.#timeoutSeconds = spec.timeoutSeconds;
     this.#secondsOf = spec.secondsOf;
-    this.#server.maxConnections = mostConnections;
+    this.#collectors = spec.collectors;
   }
 
   /** Listens on a Unix socket that user and group of this process may open. Rejects where it cannot. */
@@ -70,23 +74,32 @@ export class Helper {
   }
 
   #accept(socket: Socket): void {
+    if (this.#clients.size >= mostConnections && !this.#dropIdle()) return void socket.destroy();
     this.#clients.add(socket);
+    this.#idle.add(socket);
     const gone = new AbortController();
     let request = '';
     let isAnswered = false;
     const deadline = setTimeout(() => refuse('no request'), requestSeconds * 1e3);
+    /** Sends the last frame. A client that does not close its side must not keep the connection. */
+    const finish = (frame: Buffer): void => {
+      if (socket.destroyed) return;
+      this.#idle.add(socket);
+      socket.end(frame);
+      socket.destroySoon();
+    };
     const refuse = (why: string): void => {
       if (isAnswered) return;
       isAnswered = true;
       this.#warn('Refused a request', why);
-      socket.end(encodeFrame('refusal', `${why} is not a request that this helper knows`));
+      finish(encodeFrame('refusal', `${why} is not a request that this helper knows`));
     };
 
     socket.setTimeout(idleSeconds * 1e3, () => socket.destroy());
     socket.on('error', () => {});
     socket.on('close', () => {
       clearTimeout(deadline);
-      this.#clients.delete(socket);
+      this.#forget(socket);
       gone.abort();
     });
     socket.on('end', () => {
@@ -106,8 +119,23 @@ export class Helper {
       const answered = this.#answer(request.slice(0, end), socket, gone.signal);
       if (answered === undefined) return refuse(JSON.stringify(request.slice(0, end)));
       isAnswered = true;
-      void answered.then((frame) => socket.end(frame));
+      this.#idle.delete(socket);
+      void answered.then((frame) => finish(frame));
     });
+  }
+
+  #forget(socket: Socket): void {
+    this.#clients.delete(socket);
+    this.#idle.delete(socket);
+  }
+
+  /** Makes room for another client. False if all are being answered. */
+  #dropIdle(): boolean {
+    const [longest] = this.#idle;
+    if (!longest) return false;
+    this.#forget(longest);
+    longest.destroy();
+    return true;
   }
 
   /** The last frame of the answer to a request; undefined where it is not on the list. Never rejects. */
@@ -122,18 +150,26 @@ export class Helper {
   #status(): HelperStatus {
     return {
       version: this.#version,
-      programs: remotePrograms.filter((program) => this.#host.commands.find(program) !== undefined),
+      programs: programsFor(this.#collectors).filter((program) => this.#host.commands.find(program) !== undefined),
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: this.#host.clock.cpuSeconds(),
     };
   }
 
-  async #run({ name, program, args, streamsFor }: RemoteCommand, socket: Socket, signal: AbortSignal): Promise<Buffer> {
+  async #run(
+    { name, program, args, streamsFor, collector }: RemoteCommand,
+    socket: Socket,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
     const send = (type: FrameType, bytes?: Uint8Array): void =>
       void (socket.writable && socket.write(encodeFrame(type, bytes)));
     const alive = setInterval(() => send('alive'), aliveSeconds * 1e3);
     const { commands } = this.#host;
     try {
+      if (collector !== undefined && !this.#collectors.has(collector))
+        throw new CommandError(
+          `the helper runs ${program} only if its own configuration enables collector.${collector}`,
+        );
       const file = commands.find(program);
       if (file === undefined) throw new CommandError(`there is no ${program} here`);
       const command = { name, file, args, signal };

@@ -64,7 +64,8 @@ export const remoteCommands = ({
     },
     stream: async (command, take) => void (await ask(command, take)),
     find: (name) => (has(name) ? name : undefined),
-    searched: 'where the helper looks (its --path.tools, its PATH and /usr/lib/xen-*/bin)',
+    searched:
+      'where the helper looks (its --path.tools, its PATH and /usr/lib/xen-*/bin; xentrace and lsevtchn only if its own configuration enables collector.runstate)',
     close: () => {
       isClosed = true;
       for (const pending of underWay) pending.abandon();

@@ -9,13 +9,25 @@ export interface RemoteCommand {
   readonly args: readonly string[];
   /** Seconds that it goes on by itself, where it is read as it writes; undefined where its output is wanted when it has ended. */
   readonly streamsFor?: number;
+  /** The collector that alone needs it: the helper runs it only if this one is enabled in its own configuration. */
+  readonly collector?: RemoteCollector;
 }
+
+/** Collectors, off by default, whose commands the helper runs only if its own configuration enables them. */
+export const remoteCollectors = ['runstate'] as const;
+type RemoteCollector = (typeof remoteCollectors)[number];
 
 /** A command line as a collector has it, and what metrics call it. */
 const commandOf = (line: string, name = line): RemoteCommand => {
   const [program = '', ...args] = line.split(' ');
   return { name, program, args };
 };
+
+/** A command of Xen's trace buffer: it costs every CPU of the host, and changes a mask of Xen's. */
+const traceCommandOf = (line: string, name: string): RemoteCommand => ({
+  ...commandOf(line, name),
+  collector: 'runstate',
+});
 
 // Each only reads, but the last, which switches off what a xentrace that was killed has left on.
 const fixedCommands: readonly RemoteCommand[] = [
@@ -29,8 +41,8 @@ const fixedCommands: readonly RemoteCommand[] = [
   commandOf('xl sched-rtds'),
   commandOf('xl pci-assignable-list'),
   commandOf('ovs-appctl dpctl/show'),
-  commandOf('lsevtchn 0', 'lsevtchn'),
-  commandOf('xentrace -X -D -T 1 /dev/null', 'xentrace -X'),
+  traceCommandOf('lsevtchn 0', 'lsevtchn'),
+  traceCommandOf('xentrace -X -D -T 1 /dev/null', 'xentrace -X'),
 ];
 
 /** Commands that differ in a number from `least` to `most`, which stands between `before` and `after`. */
@@ -57,17 +69,20 @@ const numberedCommands: readonly NumberedCommands[] = [
     after: ' /dev/stdout',
     least: 1,
     most: 300,
-    of: (line, seconds) => ({ ...commandOf(line, 'xentrace'), streamsFor: seconds }),
+    of: (line, seconds) => ({ ...traceCommandOf(line, 'xentrace'), streamsFor: seconds }),
   },
 ];
 
-/** The programs of all these. */
-export const remotePrograms: readonly string[] = [
-  ...new Set([
-    ...fixedCommands.map(({ program }) => program),
-    ...numberedCommands.map(({ before }) => commandOf(before).program),
-  ]),
+const allCommands = [
+  ...fixedCommands,
+  ...numberedCommands.map(({ before, after, least, of }) => of(`${before}${least}${after}`, least)),
 ];
+
+/** The programs of the commands that the helper runs with these collectors enabled. */
+export const programsFor = (collectors: ReadonlySet<string>): readonly string[] => {
+  const commands = allCommands.filter(({ collector }) => collector === undefined || collectors.has(collector));
+  return [...new Set(commands.map(({ program }) => program))];
+};
 
 const lineOf = ({ program, args }: RemoteCommand): string => [program, ...args].join(' ');
 const fixedByLine = new Map(fixedCommands.map((command) => [lineOf(command), command]));

@@ -22,11 +22,14 @@ let commands: Commands;
 let log: ReturnType<typeof recordingLog>;
 /** What the helper has touched of its machine. */
 let touched: string[];
+/** Collectors that the helper's own configuration enables. */
+let enabled: Set<string>;
 
 beforeEach(async () => {
   tree = new TempTree();
   socket = tree.path('helper.sock');
   touched = [];
+  enabled = new Set(['runstate']);
   log = recordingLog();
   const secondsOf = new Map<string, number>();
   const local = localCommands({
@@ -59,6 +62,7 @@ beforeEach(async () => {
     version: '1.2.3',
     timeoutSeconds: 1,
     secondsOf,
+    collectors: enabled,
   });
   await helper.listen(socket);
   commands = remoteCommands({ socket, has: () => true });
@@ -173,6 +177,30 @@ describe('commands', () => {
   });
 });
 
+describe("Xen's trace buffer, while the helper's own configuration does not enable its collector", () => {
+  beforeEach(() => {
+    enabled.clear();
+    for (const program of ['xl', 'xentrace', 'lsevtchn']) tree.writeScript(program, 'exit 0');
+  });
+
+  test.each(['xentrace -X -D -T 1 /dev/null', 'xentrace -D -e 0x00021000 -T 3 /dev/stdout', 'lsevtchn 0'])(
+    '%s is not run',
+    async (line) => {
+      await expect(run(line)).rejects.toThrow(
+        new CommandError(
+          `the helper runs ${line.split(' ')[0]} only if its own configuration enables collector.runstate`,
+        ),
+      );
+      expect(touched).toEqual([]);
+    },
+  );
+
+  test('its programs are not among those that it names', async () => {
+    const { payload } = await sendRequest(socket, 'status').last;
+    expect(JSON.parse(payload.toString())).toMatchObject({ programs: ['xl'] });
+  });
+});
+
 describe('streams', () => {
   const waitForTerm = 'while :; do sleep 0.02; done';
 
@@ -252,17 +280,45 @@ describe('what is no request', () => {
     expect(log.lines).toHaveLength(1);
   });
 
-  test('more connections than anyone needs: those beyond are closed, and it lives on', async () => {
-    const clients = await Promise.all(Array.from({ length: 40 }, open));
-    for (const client of clients) client.on('error', () => {});
-    await until('those beyond to be closed', () => clients.filter((client) => client.closed).length === 8);
-    clients.forEach((client) => client.destroy());
-    const answers = () =>
-      sendRequest(socket, 'status').last.then(
-        ({ type }) => type === 'answer',
-        () => false,
-      );
-    await until('an answer', answers);
+  describe('clients that hold as many connections as there may be', () => {
+    const most = 32;
+    const openAll = async (): Promise<Socket[]> => {
+      const clients: Socket[] = [];
+      // One after another: who came first has waited longest.
+      for (let count = 0; count < most; count += 1) clients.push(await open());
+      for (const client of clients) client.on('error', () => {});
+      return clients;
+    };
+    const isAnswered = async (): Promise<boolean> => (await sendRequest(socket, 'status').last).type === 'answer';
+
+    test('and are silent: another one takes the place of the one that has waited longest', async () => {
+      const silent = await openAll();
+      const closed: number[] = [];
+      for (const [index, client] of silent.entries()) client.resume().on('close', () => closed.push(index));
+      expect(await isAnswered()).toBe(true);
+      await until('one to be closed', () => closed.length > 0);
+      expect(closed[0]).toBe(0);
+    });
+
+    test('and do not read their answers: they lose it to others', async () => {
+      tree.writeScript('xl', 'head -c 4000000 /dev/zero');
+      const deaf = await openAll();
+      for (const client of deaf) client.pause().write('xl info\n');
+      await until('all to be run', () => touched.length === most);
+      await until('an answer', () => isAnswered().catch(() => false));
+      deaf.forEach((client) => client.destroy());
+    });
+
+    test('and are all being answered: none is cut off for another, which is turned away', async () => {
+      tree.writeScript('xl', `[ -e ${tree.path('go')} ] || exec sleep 300`);
+      const busy = await openAll();
+      for (const client of busy) client.write('xl info\n');
+      await until('the first command to run', () => touched.length > 0);
+      await expect(isAnswered()).rejects.toThrow();
+      expect(busy.filter(({ closed }) => closed)).toEqual([]);
+      busy.forEach((client) => client.destroy());
+      await until('an answer', () => isAnswered().catch(() => false));
+    });
   });
 });
 

@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { registry } from '../../../src/collectors/registry.ts';
 import type { Commands } from '../../../src/host/commands.ts';
 import { FileTree } from '../../../src/host/file-tree.ts';
-import { filesOf, remoteCommand, remoteFiles, remotePrograms } from '../../../src/host/helper/requests.ts';
+import {
+  filesOf,
+  remoteCommand,
+  programsFor,
+  remoteCollectors,
+  remoteFiles,
+} from '../../../src/host/helper/requests.ts';
 import { readText } from '../../../tools/lib/fixture.ts';
 import { createCollector, runBackground } from '../../../tools/lib/collect.ts';
 import { TempTree } from '../../../tools/lib/fake-host.ts';
@@ -43,7 +49,16 @@ test('whatever collectors run is on the list, as they write it; but ss, which ne
   expect([...lines].filter((line) => remoteCommand(line) === undefined)).toEqual([]);
   // Of each program at least one was seen; only Open vSwitch was on none of these hosts.
   const programs = new Set([...lines].map((line) => line.split(' ')[0]));
-  expect(remotePrograms.filter((program) => !programs.has(program))).toEqual(['ovs-appctl']);
+  expect(programsFor(new Set(remoteCollectors)).filter((program) => !programs.has(program))).toEqual(['ovs-appctl']);
+});
+
+test('what only one collector runs, and that is off unless switched on, the helper runs only where it is enabled', async () => {
+  const onlyFor = (names: readonly string[]): string[] =>
+    programsFor(new Set(names)).filter((program) => !programsFor(new Set()).includes(program));
+  expect(remoteCollectors.map((name) => registry.find((each) => each.name === name)?.enabledByDefault)).toEqual([
+    false,
+  ]);
+  expect(onlyFor(['runstate']).sort()).toEqual(['lsevtchn', 'xentrace']);
 });
 
 describe('nothing but the list', () => {
