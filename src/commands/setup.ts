@@ -3,6 +3,7 @@ import type { globalOptions, GlobalValues } from '../config/global-options.ts';
 import type { Host } from '../host/host.ts';
 import { localHost } from '../host/local-host.ts';
 import { createLog, type Log } from '../host/log.ts';
+import { endOrphans } from '../host/orphans.ts';
 
 /** The options that both take, by name. */
 export const setupOptions = [
@@ -41,7 +42,7 @@ const checkProcfs = ({ procfs }: Host, log: Log): void => {
   }
 };
 
-/** This machine. `observeCommand` receives the seconds that each process ran. */
+/** This machine, without programs that an exporter has left running. `observeCommand` receives the seconds that each process ran. */
 export const setUpHost = async (
   values: SetupValues,
   log: Log,
@@ -57,6 +58,7 @@ export const setUpHost = async (
     observeCommand,
   });
   checkProcfs(host, log);
+  for (const { pid, program } of endOrphans()) log.warn('Ended a program whose exporter was killed', { pid, program });
   return host;
 };
 

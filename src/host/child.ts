@@ -1,7 +1,20 @@
-import type { ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { ownerEnvironment } from './orphans.ts';
 
-/** How every program is started: in its own process group, so that what it forks goes with it, and speaking English. */
-export const childOptions = () => ({ detached: true, env: { ...process.env, LC_ALL: 'C' } });
+const setpriv = ['setpriv', '--pdeathsig', 'TERM', '--'] as const;
+let canSetpriv: boolean | undefined;
+
+/** The command line by which the kernel asks a program to end (SIGTERM) when this process is gone; the line itself before util-linux 2.33. */
+const withLifeline = (line: readonly string[]): readonly string[] => {
+  canSetpriv ??= spawnSync(setpriv[0], [...setpriv.slice(1), 'true'], { stdio: 'ignore' }).status === 0;
+  return canSetpriv ? [...setpriv, ...line] : line;
+};
+
+/** Starts a program, in its own process group, so that what it forks goes with it, and speaking English. It does not outlive this process. */
+export const startChild = (file: string, args: readonly string[], stdio: StdioOptions): ChildProcess => {
+  const [program = file, ...rest] = withLifeline([file, ...args]);
+  return spawn(program, rest, { detached: true, stdio, env: { ...process.env, LC_ALL: 'C', ...ownerEnvironment() } });
+};
 
 /** Sends a signal to a program and all that it has forked. */
 export const signalGroup = (child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void => {

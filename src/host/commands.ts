@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { childOptions, collectErrors, firstLine, signalGroup } from './child.ts';
+import { collectErrors, firstLine, signalGroup, startChild } from './child.ts';
 import { startStream, type RunningStream } from './stream.ts';
 
 /** A program to run: no shell, `args` as they are. */
@@ -253,13 +253,13 @@ const start = (
   fail: (why: string) => void,
   succeed: (output: CommandOutput) => void,
 ): ChildProcess => {
-  const child = spawn(file, args, { ...childOptions(), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startChild(file, args, ['ignore', 'pipe', 'pipe']);
   const output: Buffer[] = [];
   let outputBytes = 0;
   const errors = collectErrors(child);
 
   child.on('error', (error) => fail(error.message));
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout!.on('data', (chunk: Buffer) => {
     output.push(chunk);
     outputBytes += chunk.length;
     if (outputBytes > maxBytes) fail(`more than ${maxBytes} bytes of output`);

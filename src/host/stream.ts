@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { childOptions, collectErrors, lastLine, signalGroup } from './child.ts';
+import { collectErrors, lastLine, signalGroup, startChild } from './child.ts';
 import { openPipe } from './pipe.ts';
 
 /** A program whose output is taken as it comes. */
@@ -30,7 +29,7 @@ export const startStream = async (
   take: (bytes: Uint8Array) => boolean,
 ): Promise<RunningStream> => {
   const { readEnd, writeEnd } = await openPipe();
-  const child = spawn(file, args, { ...childOptions(), stdio: ['ignore', writeEnd, 'pipe'] });
+  const child = startChild(file, args, ['ignore', writeEnd, 'pipe']);
   closeSync(writeEnd);
   const output = new Socket({ fd: readEnd, readable: true, writable: false });
   const errors = collectErrors(child);

@@ -1,0 +1,72 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endOrphans } from '../../src/host/orphans.ts';
+import { exitOf } from '../../tools/lib/child.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
+import { project } from '../../tools/lib/project.ts';
+import { until } from '../../tools/lib/until.ts';
+
+const canSetpriv = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true']).status === 0;
+/** Where no setpriv is found. */
+const noPrograms = '/nonexistent';
+
+let tree: TempTree;
+let exporters: ChildProcess[];
+beforeEach(() => {
+  tree = new TempTree();
+  exporters = [];
+});
+afterEach(() => {
+  for (const exporter of exporters) exporter.kill('SIGKILL');
+  endOrphans();
+  tree[Symbol.dispose]();
+});
+
+/** A process that runs a program which hangs, and says when it is asked to end; resolves to both process ids. */
+const startExporter = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<[ChildProcess, number]> => {
+  // A shell says on stderr that a command of its own was ended, and nobody reads that pipe any longer.
+  const body = `exec 2>/dev/null
+    PATH=/usr/bin:/bin
+    trap 'echo asked > ${tree.path(`${name}.asked`)}; exit' TERM
+    echo $$ > ${tree.path(`${name}.new`)}
+    mv ${tree.path(`${name}.new`)} ${tree.path(`${name}.pid`)}
+    while :; do sleep 0.02; done`;
+  const command = { name, file: tree.writeScript(name, body), args: [], timeoutSeconds: 300, maxBytes: 100 };
+  const script = `
+    import { localCommands } from ${JSON.stringify(join(project, 'src/host/commands.ts'))};
+    await localCommands().run(${JSON.stringify(command)});`;
+  const exporter = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { ...process.env, ...env },
+    stdio: 'ignore',
+  });
+  exporters.push(exporter);
+  await until('the program to run', () => existsSync(tree.path(`${name}.pid`)));
+  return [exporter, Number(readFileSync(tree.path(`${name}.pid`), 'utf8'))];
+};
+
+const kill = async (exporter: ChildProcess): Promise<void> => {
+  const exited = exitOf(exporter);
+  exporter.kill('SIGKILL');
+  await exited;
+};
+const isAsked = (name: string): boolean => existsSync(tree.path(`${name}.asked`));
+
+test.skipIf(!canSetpriv)('a program is asked to end when its exporter is killed', async () => {
+  const [exporter] = await startExporter('xentrace');
+  expect(isAsked('xentrace')).toBe(false);
+  await kill(exporter);
+  await until('the program to be asked', () => isAsked('xentrace'));
+});
+
+test('without setpriv the next start asks it, and leaves the programs of an exporter that lives', async () => {
+  const [killed, orphan] = await startExporter('xentrace', { PATH: noPrograms });
+  const [living] = await startExporter('xl', { PATH: noPrograms });
+  expect(endOrphans().map(({ pid }) => pid)).not.toContain(orphan);
+  await kill(killed);
+  expect(isAsked('xentrace')).toBe(false);
+  expect(endOrphans()).toContainEqual({ pid: orphan, program: 'xentrace' });
+  await until('the program to be asked', () => isAsked('xentrace'));
+  expect([living.exitCode, isAsked('xl')]).toEqual([null, false]);
+});
