@@ -1,25 +1,25 @@
-import { needsTracefs, removeLeftovers } from '../collectors/probes/leftovers.ts';
+import { lockProbes, needsTracefs, removeLeftovers } from '../collectors/probes/leftovers.ts';
 import { registry } from '../collectors/registry.ts';
 import { someOptions } from '../config/global-options.ts';
 import { switchOption } from '../config/option.ts';
 import { resolveSettings } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
-import { FileTree } from '../host/file-tree.ts';
 import { tracefsAt } from '../host/local-host.ts';
 import { localTracefs, type Tracefs } from '../host/tracefs.ts';
 import { print, type Command } from './command.ts';
 
 const options = {
   cleanup: switchOption({ help: 'Take away what is left behind.', default: false }),
-  ...someOptions(['path.procfs', 'path.sysfs', 'path.tracefs']),
+  ...someOptions(['path.sysfs', 'path.tracefs']),
 };
 
 /** Takes probes away that were left behind; resolves to one line for each. Rejects with AnotherExporter and FileError. */
-const cleanUp = async (procfs: FileTree, tracefs: Tracefs): Promise<string> => {
+const cleanUp = async (tracefs: Tracefs): Promise<string> => {
   const isThere = needsTracefs(tracefs.files);
   if (isThere !== true) throw new Error(isThere.reason);
-  const removed = await removeLeftovers({ procfs, tracefs });
+  using _lock = await lockProbes(tracefs);
+  const removed = await removeLeftovers(tracefs);
   return removed.length === 0 ? 'Nothing was left behind\n' : removed.map((what) => `Removed ${what}\n`).join('');
 };
 
@@ -36,6 +36,6 @@ export const probes: Command = {
     if (cleanup !== true) throw new UsageError('probes: expected --cleanup');
     const { global } = resolveSettings(registry, { given }, file);
     const tracefs = localTracefs(tracefsAt(global['path.sysfs'], global['path.tracefs']));
-    print(await cleanUp(new FileTree(global['path.procfs']), tracefs));
+    print(await cleanUp(tracefs));
   },
 };

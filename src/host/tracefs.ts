@@ -1,6 +1,7 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { mkdir, open, readFile, rmdir } from 'node:fs/promises';
 import { fileError, FileTree } from './file-tree.ts';
+import { EAGAIN, loadLibc } from './libc.ts';
 
 /**
  * The kernel's tracefs, the only place that the product writes to. What is written waits for all CPUs of the kernel, for milliseconds: none of it
@@ -9,6 +10,11 @@ import { fileError, FileTree } from './file-tree.ts';
 export interface Tracefs {
   /** What there is, to look at at once. */
   readonly files: FileTree;
+  /**
+   * Takes the lock that every exporter of this kernel takes before it writes here, in whatever container it runs. The kernel releases it when this
+   * process ends, however it ends. Undefined if another one has it.
+   */
+  lock(): Promise<Disposable | undefined>;
   /** The whole content of a file, which the kernel may take long to print. */
   read(name: string): Promise<string>;
   /** Gives the kernel one command more, beside those that the file holds. */
@@ -21,6 +27,27 @@ export interface Tracefs {
   /** Only one without hist triggers can go. */
   removeInstance(name: string): Promise<void>;
 }
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+const loadCalls = async () => {
+  const { func, errno, errorName } = await loadLibc();
+  return { flock: func('int flock(int, int)'), errno, errorName };
+};
+let calls: ReturnType<typeof loadCalls> | undefined;
+
+/** flock(2) on a folder: a lock of its inode, which all mounts of tracefs share. */
+const lockFolder = async (path: string): Promise<Disposable | undefined> => {
+  const { flock, errno, errorName } = await (calls ??= loadCalls());
+  // Node opens it with O_CLOEXEC: no program that this process starts keeps the lock.
+  const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  if (flock(folder, LOCK_EX | LOCK_NB) === 0) return { [Symbol.dispose]: () => closeSync(folder) };
+  const error = errno();
+  closeSync(folder);
+  if (error === EAGAIN) return undefined;
+  throw Object.assign(new Error(`flock ${path}: ${errorName(error)}`), { code: errorName(error) });
+};
 
 /** The tracefs that is mounted at this path. */
 export const localTracefs = (root: string): Tracefs => {
@@ -41,6 +68,7 @@ export const localTracefs = (root: string): Tracefs => {
     });
   return {
     files,
+    lock: () => attempt('', lockFolder),
     read: (name) => attempt(name, (path) => readFile(path, 'utf8')),
     append: (name, command) => write(name, constants.O_APPEND, `${command}\n`),
     set: (name, value) => write(name, 0, `${value}\n`),

@@ -1,10 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { exitOf, kill } from '../../tools/lib/child.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { startDaemon } from '../../tools/lib/daemon.ts';
 import { project } from '../../tools/lib/project.ts';
+import { until } from '../../tools/lib/until.ts';
 
 const main = join(project, 'dist/main.js');
 const tracefsModule = join(project, 'dist/host/tracefs.js');
@@ -20,6 +23,9 @@ beforeEach(() => {
   mkdirSync(root, { recursive: true });
 });
 afterEach(() => tree[Symbol.dispose]());
+
+/** Whether a process may be started in a PID namespace of its own. */
+const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 
 /** Runs a script where `root` is this kernel's tracefs, for this script alone. */
 const onTracefs = (script: string): string =>
@@ -86,20 +92,6 @@ describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 },
     expect(run(cleanup())).toBe('Nothing was left behind\n');
   });
 
-  test('cleanup leaves a process that lives alone', () => {
-    const stat = readFileSync(`/proc/${process.pid}/stat`, 'utf8');
-    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]!;
-    const instance = `xen_exporter_${process.pid}_${start}`;
-    const said = run(`
-      mkdir $ROOT/instances/${instance}
-      ${cleanup()} 2>&1 || echo status $?
-      ls $ROOT/instances
-      rmdir $ROOT/instances/${instance}`);
-    expect(said).toBe(
-      `xen-exporter: process ${process.pid}, another xen-exporter, has probes in ${root}\nstatus 1\n${instance}\n`,
-    );
-  });
-
   test('a kernel without kprobes has no such collector, and the landing page says why', () => {
     const page = tree.path('page');
     const has = run('ls $ROOT | grep -x -e kprobe_events -e synthetic_events || :');
@@ -118,6 +110,45 @@ describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 },
     if (!has.includes('kprobe_events'))
       expect(readFileSync(page, 'utf8')).toContain('this kernel has no kprobe events');
   });
+});
+
+test.skipIf(!canUnshare)('an exporter in another PID namespace keeps its probes while it lives', async () => {
+  // Its number and start are nobody's here.
+  const instance = join(root, 'instances/xen_exporter_2_1');
+  mkdirSync(instance, { recursive: true });
+  tree.write({ 'sys/kernel/tracing/kprobe_events': '' });
+  const script = `
+    import { localTracefs } from ${JSON.stringify(tracefsModule)};
+    const lock = await localTracefs(${JSON.stringify(root)}).lock();
+    console.log(lock === undefined ? 'none' : 'locked');
+    setInterval(() => {}, 1000);`;
+  const holder = spawn(
+    'unshare',
+    ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, '--input-type=module', '--eval', script],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const exited = exitOf(holder);
+  const cleanUp = () =>
+    spawnSync(process.execPath, [main, 'probes', '--cleanup', `--path.sysfs=${tree.path('sys')}`], {
+      encoding: 'utf8',
+    });
+  try {
+    expect(String((await once(holder.stdout, 'data'))[0])).toBe('locked\n');
+    const { status, stderr } = cleanUp();
+    expect([status, stderr]).toEqual([
+      1,
+      `xen-exporter: another xen-exporter, which runs, has probes in ${root} (instances/xen_exporter_2_1)\n`,
+    ]);
+    expect(existsSync(instance)).toBe(true);
+  } finally {
+    await kill(holder, exited);
+  }
+  const removed = await until('the kernel to release the lock', () => {
+    const { status, stdout } = cleanUp();
+    return status === 0 && stdout;
+  });
+  expect(removed).toBe('Removed instances/xen_exporter_2_1\n');
+  expect(existsSync(instance)).toBe(false);
 });
 
 test('where tracefs is not mounted the collector is absent, and cleanup says so', async () => {

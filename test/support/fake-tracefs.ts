@@ -36,6 +36,8 @@ export class FakeTracefs implements Tracefs {
   /** Hits and misses by event. */
   readonly profile = new Map<string, readonly [hits: number, missed: number]>();
   errorLog = '';
+  /** Whether an exporter has the lock. */
+  isLocked = false;
   /** Told of each reading of a file. */
   onRead: (name: string) => void = () => {};
   readonly #tree: TempTree;
@@ -55,6 +57,12 @@ export class FakeTracefs implements Tracefs {
   /** What is there of anybody's. */
   get state(): { probes: string[]; synthetic: string[]; instances: string[] } {
     return { probes: this.probes, synthetic: this.synthetic, instances: [...this.instances.keys()] };
+  }
+
+  async lock(): Promise<Disposable | undefined> {
+    if (this.isLocked) return undefined;
+    this.isLocked = true;
+    return { [Symbol.dispose]: () => void (this.isLocked = false) };
   }
 
   async read(name: string): Promise<string> {

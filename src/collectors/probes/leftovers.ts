@@ -1,23 +1,16 @@
 import { Unavailable, type Availability } from '../../host/unavailable.ts';
 import { parseProcessIdentity } from '../../formats/proc-pid-stat.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
-import type { Host } from '../../host/host.ts';
 import type { Tracefs } from '../../host/tracefs.ts';
 import { parsed } from '../../sources/parsed.ts';
 import { ours } from './probe-sets.ts';
-
-type TraceHost = Pick<Host, 'procfs' | 'tracefs'>;
 
 /** Another exporter has its probes here. They are left alone. */
 export class AnotherExporter extends Error {
   override readonly name = 'AnotherExporter';
 }
 
-// A process is known by its number and its start: numbers are given again.
-const instanceName = new RegExp(`^${ours}_(\\d+)_(\\d+)$`);
-
-const startOf = (procfs: FileTree, pid: string): number | undefined =>
-  unlessMissing(() => parsed(procfs, `${pid}/stat`, parseProcessIdentity))?.startTicks;
+const instanceName = new RegExp(`^${ours}_\\d+_\\d+$`);
 
 /** What the instance of this process is called. Throws FileError or ParseError. */
 export const ownInstance = (procfs: FileTree): string => {
@@ -35,13 +28,14 @@ export const needsTracefs = (files: FileTree): Availability => {
 const instancesOfOurs = ({ files }: Tracefs): string[] =>
   files.listIfAny('instances').filter((name) => instanceName.test(name));
 
-/** Throws AnotherExporter where there is an instance of a process that lives, but for `own`. */
-const checkNobodyElse = ({ procfs, tracefs }: TraceHost, own: string | undefined): void => {
-  for (const name of instancesOfOurs(tracefs)) {
-    const [, pid = '', startTicks] = instanceName.exec(name) ?? [];
-    if (name === own || startOf(procfs, pid) !== Number(startTicks)) continue;
-    throw new AnotherExporter(`process ${pid}, another xen-exporter, has probes in ${tracefs.files.path('')}`);
-  }
+/** Takes the lock under which probes are set and taken away. Rejects with AnotherExporter while an exporter that lives has it. */
+export const lockProbes = async (tracefs: Tracefs): Promise<Disposable> => {
+  const lock = await tracefs.lock();
+  if (lock) return lock;
+  const instances = instancesOfOurs(tracefs).map((name) => `instances/${name}`);
+  throw new AnotherExporter(
+    `another xen-exporter, which runs, has probes in ${tracefs.files.path('')} (${instances.join(', ') || 'no instance yet'})`,
+  );
 };
 
 const eventsOfOurs = ({ files }: Tracefs, instance: string): string[] => {
@@ -86,12 +80,10 @@ const eventsIn = async (tracefs: Tracefs, file: string, line: RegExp): Promise<s
   tracefs.files.exists(file) ? [...(await tracefs.read(file)).matchAll(line)].map(([, name]) => name!) : [];
 
 /**
- * Takes away every instance, synthetic event and probe that an exporter has left behind, of `own` too; nothing else. Returns what it took away.
- * Rejects with AnotherExporter while another one that lives has some, and with FileError.
+ * Takes away every instance, synthetic event and probe of exporters; nothing else. Whoever calls it has the lock, so that no other one lives.
+ * Returns what it took away. Rejects with FileError.
  */
-export const removeLeftovers = async (host: TraceHost, own?: string): Promise<string[]> => {
-  const { tracefs } = host;
-  checkNobodyElse(host, own);
+export const removeLeftovers = async (tracefs: Tracefs): Promise<string[]> => {
   const removed: string[] = [];
   for (const instance of instancesOfOurs(tracefs)) {
     await clearInstance(tracefs, instance);
@@ -109,17 +101,9 @@ export const removeLeftovers = async (host: TraceHost, own?: string): Promise<st
   return removed;
 };
 
-/** Makes the instance of this process, small, and with nothing recorded in it. Rejects with AnotherExporter and FileError. */
-export const makeInstance = async (host: TraceHost, own: string): Promise<void> => {
-  const { tracefs } = host;
+/** Makes the instance of this process, small, and with nothing recorded in it. Rejects with FileError. */
+export const makeInstance = async (tracefs: Tracefs, own: string): Promise<void> => {
   await tracefs.makeInstance(own);
-  try {
-    // One that began at the same moment has seen ours by now, or we see its.
-    checkNobodyElse(host, own);
-  } catch (error) {
-    await tracefs.removeInstance(own);
-    throw error;
-  }
   await tracefs.set(`instances/${own}/tracing_on`, '0');
   // Of each CPU. New ones are as large as that of the whole kernel may be, 1.4 MB, and we have no use for it.
   await tracefs.set(`instances/${own}/buffer_size_kb`, '1');

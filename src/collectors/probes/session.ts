@@ -16,7 +16,7 @@ import {
   type ProbeSet,
   type ProbeSetName,
 } from './probe-sets.ts';
-import { clearInstance, makeInstance, ownInstance, removeLeftovers } from './leftovers.ts';
+import { clearInstance, lockProbes, makeInstance, ownInstance, removeLeftovers } from './leftovers.ts';
 
 /** What the tables of a set held at a moment. */
 export interface Reading {
@@ -43,6 +43,8 @@ export class ProbeSession {
   readonly #missing = new Set<Probe>();
   /** Of this process, once there may be something of it. */
   #instance: string | undefined;
+  /** While there may be something of this process. */
+  #lock: Disposable | undefined;
   #isSetUp = false;
 
   constructor(host: ProbeHost, sets: readonly ProbeSet[]) {
@@ -81,11 +83,13 @@ export class ProbeSession {
    */
   async setUp(): Promise<void> {
     if (this.#isSetUp) return;
-    const own = ownInstance(this.#host.procfs);
+    const { procfs, tracefs } = this.#host;
+    const own = ownInstance(procfs);
     try {
-      await removeLeftovers(this.#host, own);
+      this.#lock ??= await lockProbes(tracefs);
+      await removeLeftovers(tracefs);
       this.#instance = own;
-      await makeInstance(this.#host, own);
+      await makeInstance(tracefs, own);
       for (const set of this.usable) await this.#make(set);
       this.#isSetUp = true;
     } catch (error) {
@@ -173,9 +177,10 @@ export class ProbeSession {
   /** All is as it was before. Rejects with FileError. */
   async tearDown(): Promise<void> {
     this.#isSetUp = false;
-    if (this.#instance === undefined) return;
-    await removeLeftovers(this.#host, this.#instance);
+    if (this.#instance !== undefined) await removeLeftovers(this.#host.tracefs);
     this.#instance = undefined;
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = undefined;
   }
 
   #file(event: string, name: string): string {
