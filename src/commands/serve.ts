@@ -10,7 +10,7 @@ import { HelperLink } from '../host/helper/helper-link.ts';
 import { remoteHost } from '../host/helper/remote-host.ts';
 import type { Log } from '../host/log.ts';
 import { ownProcess } from '../host/own-process.ts';
-import { installSeccompFilter, listening, startingPrograms, type DeniedCall } from '../host/seccomp.ts';
+import { installSeccompFilter, listening, makingRings, startingPrograms, type DeniedCall } from '../host/seccomp.ts';
 import { serviceManager } from '../host/service-manager.ts';
 import { alertsWithoutData } from '../pack/alerts-without-data.ts';
 import { Background } from '../scrape/background.ts';
@@ -56,7 +56,7 @@ const createHost = async (
 ): Promise<{ host: Host; link?: HelperLink }> => {
   const host = await setUpHost(global, log, observeCommand);
   if (global['privileged-reads'] === 'local') return { host };
-  await deny(startingPrograms, log);
+  await deny([...startingPrograms, ...makingRings], log);
   const socket = global['helper.socket'];
   const link = new HelperLink(socket, log);
   await link.watch();

@@ -8,15 +8,26 @@ interface Machine {
 }
 
 /** System calls that can be done without. */
-export type DeniedCall = 'execve' | 'execveat' | 'bind' | 'listen';
+export type DeniedCall = 'execve' | 'execveat' | 'bind' | 'listen' | 'io_uring_setup' | 'io_uring_register';
 
+// Newer calls have one number on all processors.
+const newCalls = { io_uring_setup: 425, io_uring_register: 427 };
 const machines: Readonly<Record<string, Machine>> = {
-  x64: { audit: 0xc000_003e, seccomp: 317, calls: { execve: 59, execveat: 322, bind: 49, listen: 50 } },
-  arm64: { audit: 0xc000_00b7, seccomp: 277, calls: { execve: 221, execveat: 281, bind: 200, listen: 201 } },
+  x64: { audit: 0xc000_003e, seccomp: 317, calls: { execve: 59, execveat: 322, bind: 49, listen: 50, ...newCalls } },
+  arm64: {
+    audit: 0xc000_00b7,
+    seccomp: 277,
+    calls: { execve: 221, execveat: 281, bind: 200, listen: 201, ...newCalls },
+  },
 };
 
 /** To start a program. */
 export const startingPrograms: readonly DeniedCall[] = ['execve', 'execveat'];
+/**
+ * To do by a new io_uring what other calls are denied: its operations are no system calls, and since Linux 6.11 bind and listen are among them.
+ * Not io_uring_enter: Node aborts without it, because libuv has a ring from its start. The units deny that one too, before Node starts.
+ */
+export const makingRings: readonly DeniedCall[] = ['io_uring_setup', 'io_uring_register'];
 /** To have a socket at an address of its own, such as a port. */
 export const listening: readonly DeniedCall[] = ['bind', 'listen'];
 

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startDaemon, type Daemon, type DaemonOptions, type ProcessUser } from '../../tools/lib/daemon.ts';
 import { fileFlags, hostFlags } from '../../tools/lib/copied-host.ts';
@@ -9,6 +10,7 @@ import { answerIn, type HelperStatus } from '../../src/host/helper/protocol.ts';
 import { statusRequest } from '../../src/host/helper/requests.ts';
 import { startHelper, type HelperProcess } from '../support/helper.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
+import { project } from '../../tools/lib/project.ts';
 import { until } from '../../tools/lib/until.ts';
 
 let tree: TempTree;
@@ -69,6 +71,27 @@ const running = (text: string): number =>
       return false;
     }
   }).length;
+
+test('code in the exporter can start no program, listen nowhere else and make no io_uring, which would do both', async () => {
+  const inside = `
+    import { spawnSync } from 'node:child_process';
+    import { createRequire } from 'node:module';
+    import { createServer } from 'node:net';
+    const koffi = createRequire(${JSON.stringify(join(project, 'package.json'))})('koffi');
+    const setup = koffi.load(null).func('long syscall(long, unsigned int, void *)');
+    process.once('SIGUSR2', () => {
+      const program = spawnSync('/bin/true').error?.code;
+      const ring = setup(425, 8, Buffer.alloc(120)) < 0 ? koffi.errno() : 'made';
+      createServer().listen(0, '127.0.0.1').once('error', ({ code }) => console.error('INSIDE', program, ring, code));
+    });`;
+  tree.write({ 'inside.mjs': inside });
+  await using _helper = await help();
+  await using daemon = await serve({ env: { NODE_OPTIONS: `--import=${tree.path('inside.mjs')}` } });
+  process.kill(daemon.pid, 'SIGUSR2');
+  const [, said] = await until('what came of it', () => /^INSIDE (.*)$/m.exec(daemon.log()));
+  // errno 1 is EPERM.
+  expect(said).toBe('EPERM 1 EPERM');
+});
 
 test('programs of run states are there only if the own configuration of the helper enables them', async () => {
   for (const name of ['xentrace', 'lsevtchn']) tree.writeScript(`tools/${name}`, 'exit 0');

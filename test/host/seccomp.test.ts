@@ -61,3 +61,54 @@ test('no other port can be opened; those that are open go on, and so do connecti
     open.close();`);
   expect(said.split('\n')).toEqual(['EPERM', 'EPERM', 'hello', 'true', '']);
 });
+
+/** Of a process: how many rings of io_uring it has. */
+const countRings = `
+    import { readdirSync, readlinkSync } from 'node:fs';
+    const rings = () => readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync('/proc/self/fd/' + fd) === 'anon_inode:[io_uring]';
+      } catch {
+        return false;
+      }
+    }).length;`;
+/** Network, files and a thread with an event loop of its own: all that Node may use a ring for. */
+const useEverything = `
+    import { once } from 'node:events';
+    import { readFile } from 'node:fs/promises';
+    import { createServer } from 'node:http';
+    import { Worker } from 'node:worker_threads';
+    const server = createServer((_, response) => response.end('served')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    console.log(await (await fetch('http://127.0.0.1:' + server.address().port)).text());
+    server.close();
+    console.log((await readFile('/proc/self/comm', 'utf8')).trim() !== '');
+    const [code] = await once(new Worker('setTimeout(() => process.exit(7), 10)', { eval: true }), 'exit');
+    console.log(code);`;
+
+test('no io_uring can be made or changed any longer, and Node goes on with what it has', () => {
+  const said = after(`${countRings}
+    import { installSeccompFilter, makingRings } from '${room}/seccomp.ts';
+    import { loadLibc } from '${room}/libc.ts';
+    await installSeccompFilter(makingRings);
+    const before = rings();
+    const { func, errno, errorName } = await loadLibc();
+    const setup = func('long syscall(long, unsigned int, void *)');
+    console.log(setup(425, 8, Buffer.alloc(120)), errorName(errno()));
+    const register = func('long syscall(long, unsigned int, unsigned int, void *, unsigned int)');
+    console.log(register(427, 0, 0, null, 0), errorName(errno()));
+    ${useEverything}
+    console.log(rings() - before);`);
+  expect(said.split('\n')).toEqual(['-1 EPERM', '-1 EPERM', 'served', 'true', '7', '0', '']);
+});
+
+test('Node works without any io_uring, as the units start it', () => {
+  const said = after(`
+    import { spawnSync } from 'node:child_process';
+    import { installSeccompFilter, makingRings } from '${room}/seccomp.ts';
+    await installSeccompFilter(makingRings);
+    const script = ${JSON.stringify(`${countRings}${useEverything}\n    console.log(rings());`)};
+    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
+    console.log(child.stdout + child.stderr + child.status);`);
+  expect(said.split('\n')).toEqual(['served', 'true', '7', '0', '0', '']);
+});
