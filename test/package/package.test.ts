@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { hashSync } from 'bcrypt';
 import { describe, expect, test } from 'vitest';
 import { makeProgram } from '../../tools/package/program.ts';
-import { addOnFiles, machine, project } from '../../tools/lib/project.ts';
+import { addOnFiles, machine, nodePackage, nodeVersion, project } from '../../tools/lib/project.ts';
 import { version } from '../../src/config/version.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
 import { startDaemon, type DaemonOptions } from '../../tools/lib/daemon.ts';
@@ -13,6 +13,9 @@ import { TempTree } from '../../tools/lib/fake-host.ts';
 import { inRoot, made, makeSystemWithoutLibraries, unpackTarball } from '../../tools/lib/packages.ts';
 
 const sha256Of = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+/** Of packages that are installed. */
+const documents = 'usr/share/doc/xen-exporter';
 
 /** Where the daemon says that it reads listening sockets from. */
 const listenerSource = async (options: DaemonOptions): Promise<string | undefined> => {
@@ -144,6 +147,52 @@ const filesOf = (root: string): string[] =>
   readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+
+describe('the software bill of materials', () => {
+  interface Bill {
+    bomFormat: string;
+    serialNumber?: string;
+    components: { name: string; version: string; purl: string; cpe?: string }[];
+  }
+  const read = (file: string): Bill => JSON.parse(readFileSync(file, 'utf8')) as Bill;
+  const namesIn = ({ components }: Bill): string[] => components.map(({ name }) => name);
+
+  test('of the binary: Node, and the packages of npm that are in the bundle', () => {
+    const bill = read(`${made.binary}.cdx.json`);
+    expect(bill.bomFormat).toBe('CycloneDX');
+    expect(bill.serialNumber).toBeUndefined();
+    const addOn = `@koromix/koffi-linux-${machine.architecture}`;
+    expect(namesIn(bill)).toEqual(expect.arrayContaining(['express', 'koffi', addOn, 'bcrypt', nodePackage]));
+    for (const other of ['typescript', 'vitest', 'esbuild']) expect(namesIn(bill)).not.toContain(other);
+    expect(bill.components.find(({ name }) => name === nodePackage)).toMatchObject({
+      version: nodeVersion,
+      cpe: `cpe:2.3:a:nodejs:node.js:${nodeVersion}:*:*:*:*:*:*:*`,
+    });
+    // The licences name the same packages, under their versions.
+    const licences = readFileSync(join(made.image, documents, 'THIRD-PARTY-LICENSES'), 'utf8');
+    for (const { name, version: its } of bill.components)
+      expect(licences).toContain(name === nodePackage ? `Node.js ${its}\n` : `${name} ${its} (`);
+  });
+
+  test('is in every package, with the C library where that is, too', async () => {
+    using folder = new TempTree();
+    await commandOutput('dpkg-deb', ['--raw-extract', made.deb, folder.path('deb')]);
+    const tarball = await unpackTarball(folder.path('tarball'));
+    const ofBinary = namesIn(read(`${made.binary}.cdx.json`));
+    const libraries = ['libc6', 'libgcc-s1', 'libstdc++6'];
+    expect(namesIn(read(folder.path(`deb/${documents}/sbom.cdx.json`)))).toEqual(ofBinary);
+    for (const [bill, licences] of [
+      [join(tarball, 'sbom.cdx.json'), join(tarball, 'LIBRARY-LICENSES')],
+      [join(made.image, documents, 'sbom.cdx.json'), join(made.image, documents, 'LIBRARY-LICENSES')],
+    ] as const) {
+      expect(namesIn(read(bill))).toEqual([...ofBinary, ...libraries]);
+      expect(read(bill).components.find(({ name }) => name === 'libc6')?.purl).toMatch(/^pkg:deb\/debian\/libc6@2\./);
+      expect(readFileSync(licences, 'utf8')).toMatch(
+        /^libc6 \S+ is Debian's package, unchanged\. Its source: apt-get source glibc=/,
+      );
+    }
+  });
+});
 
 test('the Debian package runs where it is unpacked, and asks dpkg to keep its configuration', async () => {
   using folder = new TempTree();

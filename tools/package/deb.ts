@@ -7,6 +7,7 @@ import { commandOutput } from '../lib/command.ts';
 import { manualPage } from './manual.ts';
 import { installProgram, type Program } from './program.ts';
 import { machine, project } from '../lib/project.ts';
+import { sbomName, sbomText } from './sbom.ts';
 import { dropIns, ownFile, ownText, sourceDate, Tree, unitFiles } from './tree.ts';
 
 const zip = (text: string | Uint8Array): Uint8Array => gzipSync(text, { level: 9 });
@@ -39,6 +40,7 @@ const putFiles = (tree: Tree, program: Program): void => {
   tree.write(`${documents}/changelog.gz`, zip(changelog()));
   tree.write(`${documents}/CHANGELOG.md.gz`, zip(readFileSync(join(project, 'CHANGELOG.md'))));
   tree.write(`${documents}/THIRD-PARTY-LICENSES.gz`, zip(program.licences));
+  tree.write(`${documents}/${sbomName}`, sbomText(program.sbom));
   for (const { name, path } of dropIns()) tree.copy(path, `${documents}/examples/${name}`);
   tree.copy(ownFile('debian/lintian-overrides'), 'usr/share/lintian/overrides/xen-exporter');
 };

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ownLibraries } from './libraries.ts';
 import { installProgram, type Program } from './program.ts';
 import { project } from '../lib/project.ts';
+import { sbomName, sbomText, withDebianPackages } from './sbom.ts';
 import { Tree } from './tree.ts';
 
 /** Fills `folder` with all files of the container's image: the program, loader and libraries where it looks for them, and nothing else. */
@@ -14,5 +15,6 @@ export const fillImage = async (program: Program, folder: string): Promise<strin
   tree.copy(join(project, 'LICENSE'), `${documents}/LICENSE`);
   tree.write(`${documents}/THIRD-PARTY-LICENSES`, program.licences);
   tree.write(`${documents}/LIBRARY-LICENSES`, libraries.licences);
+  tree.write(`${documents}/${sbomName}`, sbomText(withDebianPackages(program.sbom, libraries.packages)));
   return folder;
 };

@@ -1,5 +1,6 @@
-import { readFile, readlink } from 'node:fs/promises';
+import { readFile, readlink, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { debianRoot } from '../lib/debian.ts';
 import { machine } from '../lib/project.ts';
 
@@ -14,26 +15,66 @@ const libraries = [
   `usr/lib/${machine.triplet}/libstdc++.so.6`,
 ];
 
+/** A package of Debian's. */
+export interface DebianPackage {
+  readonly name: string;
+  readonly version: string;
+  /** The package that its source is in, of the same version. */
+  readonly source: string;
+}
+
 export interface OwnLibraries {
   /** Each with its path below the root of a Debian system. */
   readonly files: readonly { readonly path: string; readonly file: string }[];
+  readonly packages: readonly DebianPackage[];
+  /** Where the source is, and all licence texts. */
   readonly licences: string;
 }
 
-/** Loader and C library, as Debian's packages have them, with the text of their licences. */
+/** By the first line of its changelog, in the folder `documentsOf` it. */
+const packageOf = async (name: string, documentsOf: string): Promise<DebianPackage> => {
+  const file = join(documentsOf, 'changelog.Debian.gz');
+  const [line = ''] = gunzipSync(await readFile(file))
+    .toString('utf8')
+    .split('\n', 1);
+  const [, source, version] = /^(\S+) \((\S+)\) /.exec(line) ?? [];
+  if (source === undefined || version === undefined)
+    throw new Error(`${file}: expected a line "SOURCE (VERSION) ...", found "${line}"`);
+  return { name, version, source };
+};
+
+const whereSourceIs = ({ name, version, source }: DebianPackage): string =>
+  `${name} ${version} is Debian's package, unchanged. Its source: apt-get source ${source}=${version}, or https://snapshot.debian.org/package/${source}/${version}/`;
+
+/** Loader and C library, as Debian's packages have them. */
 export const ownLibraries = async (): Promise<OwnLibraries> => {
   const name = 'libraries';
-  const root = await debianRoot(packages, { name });
+  const root = await debianRoot([...packages, 'base-files'], { name });
   const documents = join(root, 'usr/share/doc');
-  // Such as gcc-12-base, which has the licence of the other two.
+  // Such as gcc-12-base, which has the documents of the other two.
   const ofGcc = basename(await readlink(join(documents, 'libgcc-s1')));
   await debianRoot([ofGcc], { name });
-  const licences = ['libc6', ofGcc].map(async (each) => {
-    const text = await readFile(join(documents, each, 'copyright'), 'utf8');
-    return `${each}, as Debian's package has it; Debian has the source\n\n${text.trim()}`;
-  });
+  const found = await Promise.all(
+    packages.map((each) => packageOf(each, join(documents, each === 'libc6' ? each : ofGcc))),
+  );
+  const copyrights = await Promise.all(
+    ['libc6', ofGcc].map((each) => readFile(join(documents, each, 'copyright'), 'utf8')),
+  );
+  // Debian's copyright files name the files of the general licences, which other systems lack.
+  const general = new Set(
+    await Promise.all(
+      [...copyrights.join('').matchAll(/\/usr\/share\/common-licenses\/([A-Za-z]+(?:-[\d.]*\d)?)/g)].map(
+        ([, licence]) => realpath(join(root, 'usr/share/common-licenses', licence!)),
+      ),
+    ),
+  );
+  const texts = await Promise.all(
+    [...general].sort().map(async (file) => `${basename(file)}\n\n${await readFile(file, 'utf8')}`),
+  );
+  const parts = [found.map(whereSourceIs).join('\n'), ...copyrights, ...texts].map((part) => part.trim());
   return {
     files: libraries.map((path) => ({ path, file: join(root, path) })),
-    licences: `${(await Promise.all(licences)).join(`\n\n${'='.repeat(80)}\n\n`)}\n`,
+    packages: found,
+    licences: `${parts.join(`\n\n${'='.repeat(80)}\n\n`)}\n`,
   };
 };

@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeBinary } from './binary.ts';
 import { writeBundle } from './bundle.ts';
 import { thirdPartyLicences } from './licences.ts';
+import { sbomText, softwareBill, type Sbom } from './sbom.ts';
 import { addOnFiles, machine } from '../lib/project.ts';
 import type { Tree } from './tree.ts';
 
@@ -10,15 +12,19 @@ export interface Program {
   readonly binary: string;
   /** Of all that is in it. */
   readonly licences: string;
+  readonly sbom: Sbom;
 }
 
-/** Makes the executable `xen-exporter-linux-ARCHITECTURE` in `folder`, of a bundle that it leaves in `workFolder`. */
+/** Makes the executable `xen-exporter-linux-ARCHITECTURE` in `folder`, with its SBOM beside it, of a bundle that it leaves in `workFolder`. */
 export const makeProgram = async (folder: string, workFolder: string): Promise<Program> => {
   const binary = join(folder, `xen-exporter-linux-${machine.architecture}`);
   const bundle = join(workFolder, 'xen-exporter.cjs');
-  const licences = thirdPartyLicences(await writeBundle(bundle));
+  const packages = await writeBundle(bundle);
+  const licences = thirdPartyLicences(packages);
+  const sbom = await softwareBill(packages);
   await writeBinary(bundle, binary);
-  return { binary, licences };
+  writeFileSync(`${binary}.cdx.json`, sbomText(sbom));
+  return { binary, licences, sbom };
 };
 
 /** Puts the executable and, beside it, its add-ons into a folder of a package. */

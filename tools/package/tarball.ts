@@ -5,6 +5,7 @@ import { ownLibraries } from './libraries.ts';
 import { machine, project } from '../lib/project.ts';
 import { dropIns, ownFile, sourceDate, Tree, unitFiles } from './tree.ts';
 import { putProgram, type Program } from './program.ts';
+import { sbomName, sbomText, withDebianPackages } from './sbom.ts';
 
 /**
  * Writes the tarball into `folder`, filled in `workFolder`, and returns its path: the program with its installer, and with loader and libraries of
@@ -25,6 +26,7 @@ export const writeTarball = async (program: Program, folder: string, workFolder:
   for (const file of ['LICENSE', 'CHANGELOG.md', 'docs/install.md']) tree.copy(join(project, file), basename(file));
   tree.write('THIRD-PARTY-LICENSES', program.licences);
   tree.write('LIBRARY-LICENSES', libraries.licences);
+  tree.write(sbomName, sbomText(withDebianPackages(program.sbom, libraries.packages)));
   const tarball = join(folder, `${name}.tar.gz`);
   const reproducible = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${sourceDate()}`];
   const gzip = '--use-compress-program=gzip -n';
