@@ -62,7 +62,8 @@ const restrictedTo = ({ serialNumber: _random, ...sbom }: Sbom, wanted: readonly
 export const softwareBill = async (packages: readonly string[]): Promise<Sbom> => {
   const args = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application'];
   const env = { ...process.env, npm_config_update_notifier: 'false' };
-  const sbom = JSON.parse(await commandOutput('npm', args, { cwd: project, env })) as Sbom;
+  const title = 'npm sbom, of npm 10.2 or newer';
+  const sbom = JSON.parse(await commandOutput('npm', args, { cwd: project, env, title })) as Sbom;
   return restrictedTo(sbom, [...packages, `node_modules/${nodePackage}`].map(refOf));
 };
 
