@@ -98,7 +98,7 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
         (await dom0().attempts('xen-exporter-dom0', ['status:Seccomp_filters'])).get('status:Seccomp_filters'),
       );
       tell(`dom0, seccomp filters: ${ofUnit} of the unit, ${own} in the exporter`);
-      // One for programs, one for ports.
+      // One for programs and rings of io_uring, one for ports.
       expect(own).toBe(ofUnit + 2);
       // What Node does at this signal is to open a port, for its debugger.
       const ports = () => dom0().run(`ss -Hltnp | grep -F 'pid=${pid},'`);
