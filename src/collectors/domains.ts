@@ -123,7 +123,7 @@ export const domains = defineCollector({
     if (xl instanceof Unavailable) return absentCollector(xl);
 
     const observations = new Observations();
-    const vcpus = toolstack.reading(toolstack.guarded, async () => {
+    const vcpus = toolstack.reading('xl vcpu-list', toolstack.guarded, async () => {
       const reading = await xl.read(['vcpu-list'], parseXlVcpuList);
       observations.add(reading, contendingDomains(xl));
       return reading;

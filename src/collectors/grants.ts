@@ -55,7 +55,7 @@ export const grants = defineCollector({
       if (sizes.length === 0 && failure !== undefined) throw failure;
       return sizes;
     };
-    const sizes = toolstack.reading(toolstack.scheduled, readSizes);
+    const sizes = toolstack.reading('xen-diag gnttab_query_size', toolstack.scheduled, readSizes);
     return {
       availability: () => true,
       background: [sizes],

@@ -58,7 +58,7 @@ export const passthrough = defineCollector({
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
     if (xl instanceof Unavailable) return absentCollector(xl);
-    const devices = toolstack.reading(toolstack.scheduled, async () => {
+    const devices = toolstack.reading('xl pci-assignable-list', toolstack.scheduled, async () => {
       const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList);
       const isAssignable = new Set(assignable);
       const functions = physicalFunctions(host.sysfs).map(

@@ -113,6 +113,7 @@ export const uplink = defineCollector({
       program === undefined
         ? undefined
         : new BackgroundReading({
+            name: 'ovs-appctl dpctl/show',
             every: { seconds: 15 },
             clock: host.clock,
             read: async () => {

@@ -1,6 +1,7 @@
 import { bounds } from '../metrics/bounds.ts';
 import { Unavailable } from '../host/unavailable.ts';
 import { parseXcpRrdd, xcpRrddBytes, type XcpRrddReading } from '../formats/xcp-rrdd.ts';
+import type { Clock } from '../host/clock.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { counter } from '../metrics/descriptor.ts';
 import type { Labels } from '../metrics/labels.ts';
@@ -47,6 +48,21 @@ const read = (files: FileTree): XcpRrddReading => {
   }
 };
 
+/**
+ * Tells from the file's timestamp, in wall time, how many seconds old it is. The wall clock may be set, so it counts only when a timestamp is first
+ * seen; after that the monotonic clock does.
+ */
+const ageByTimestamp = ({ wallSeconds, monotonicSeconds }: Clock): ((timestampSeconds: number) => number) => {
+  let last: { timestampSeconds: number; writtenAt: number } | undefined;
+  return (timestampSeconds) => {
+    const now = monotonicSeconds();
+    if (last?.timestampSeconds !== timestampSeconds) {
+      last = { timestampSeconds, writtenAt: now - Math.max(0, wallSeconds() - timestampSeconds) };
+    }
+    return now - last.writtenAt;
+  };
+};
+
 /** The label of a VM by its uuid; undefined while xl does not list it. */
 const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
   if (xl instanceof Unavailable) return (uuid) => `uuid:${uuid}`;
@@ -66,19 +82,18 @@ export const xcpRrdd = defineCollector({
   options: {},
   metrics: [runstates],
   create: ({ host, toolstack }) => {
+    const ageOf = ageByTimestamp(host.clock);
     return {
       availability: () => needs(host.rrdMetrics, file),
       sharedTasks: toolstack.naming,
-      collect: ({ host: { rrdMetrics, clock }, out }) => {
+      collect: ({ host: { rrdMetrics }, out }) => {
         const { timestampSeconds, datasources } = read(rrdMetrics);
-        const age = clock.wallSeconds() - timestampSeconds;
+        const age = ageOf(timestampSeconds);
         if (age > staleSeconds) {
           throw new Error(
             `${rrdMetrics.path(file)}: expected a timestamp at most ${staleSeconds} s old, found one ${Math.round(age)} s old: its plugin has died, or has more to write than the file can hold`,
           );
         }
-        // By the wall clock, which may be set: no time on the monotonic one follows from it.
-        const took = Math.max(0, age);
         const label = labelOf(toolstack);
         const added = new Set<Labels>();
         for (const { name, vm, value } of datasources) {
@@ -88,7 +103,7 @@ export const xcpRrdd = defineCollector({
           const labels = out.labels(runstates.labels, domain, state);
           if (added.has(labels)) continue;
           added.add(labels);
-          out.counter(runstates, labels, { reads: value, took });
+          out.counter(runstates, labels, { reads: value, took: age });
         }
       },
     };

@@ -1,4 +1,4 @@
-import { schedule } from 'node-cron';
+import { createTask } from 'node-cron';
 import type { BackgroundTask } from '../sources/background-task.ts';
 import type { Clock } from '../host/clock.ts';
 
@@ -15,16 +15,32 @@ const longestDelaySeconds = 30;
 // The toolstack may not be up yet when the exporter starts, or be slow then: the next minutes by the pattern would be far.
 const retrySeconds = 30;
 
+// Timers run by the monotonic clock, patterns by the wall clock, which may be set: it is looked at this often.
+const longestWaitSeconds = 60;
+
 type Stop = () => void;
 
-/** Calls `run` by a cron pattern, until it is stopped. */
+/** Calls `run` by a cron pattern, until it is stopped. When the wall clock is set, the pattern counts by its new time. */
 const startCron = (pattern: string, run: () => void): Stop => {
-  const task = schedule(pattern, run, {
-    maxRandomDelay: longestDelaySeconds * 1e3,
-    unref: true,
-    suppressMissedWarning: true,
-  });
-  return () => void task.destroy();
+  const task = createTask(pattern, () => {});
+  let timer: NodeJS.Timeout;
+  const after = (seconds: number, then: () => void): void => void (timer = setTimeout(then, seconds * 1e3).unref());
+  const waitForNext = (): void => {
+    const due = task.getNextRuns(1)[0]?.getTime() ?? Infinity;
+    after(Math.min((due - Date.now()) / 1e3, longestWaitSeconds), () => {
+      if (Date.now() < due) waitForNext();
+      else after(Math.random() * longestDelaySeconds, runAndWait);
+    });
+  };
+  const runAndWait = (): void => {
+    run();
+    waitForNext();
+  };
+  waitForNext();
+  return () => {
+    clearTimeout(timer);
+    void task.destroy();
+  };
 };
 
 class RunningTask {

@@ -183,7 +183,9 @@ export class CollectorRun {
   }
 
   #failure(): Error | undefined {
-    const ofBackground = (this.#collector.background ?? []).map((task) => this.#background.stateOf(task)?.error);
+    const ofBackground = (this.#collector.background ?? []).map(
+      (task) => this.#background.stateOf(task)?.error ?? task.staleness,
+    );
     return this.#error ?? ofBackground.find((error) => error !== undefined) ?? this.#sampler?.state.error;
   }
 

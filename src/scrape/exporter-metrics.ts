@@ -12,7 +12,7 @@ export const metrics = {
   }),
   success: gauge('xen_exporter_collector_success', {
     meaning:
-      'Whether the collector (and its background work) last ran without an error: 1, else 0. A collector that does not apply here has not failed: 1.',
+      'Whether the collector and its background work last ran without an error, and no background reading is too old to serve: 1, else 0. A collector that does not apply here has not failed: 1.',
     labels: ['collector'],
   }),
   available: gauge('xen_exporter_collector_available', {

@@ -5,29 +5,32 @@ import type { BackgroundTask } from './background-task.ts';
 
 const periodsUntilStale = 3;
 
+/** The longest time between two of the runs to come: a cron pattern may have runs at night alone. */
 const periodSeconds = (every: BackgroundTask['every']): number => {
   if ('seconds' in every) return every.seconds;
   const task = createTask(every.cron, () => {});
-  const [first, second] = task.getNextRuns(2);
+  const runs = task.getNextRuns(periodsUntilStale + 1).map((run) => run.getTime() / 1e3);
   void task.destroy();
-  return first && second ? (second.getTime() - first.getTime()) / 1e3 : 0;
+  return Math.max(0, ...runs.slice(1).map((run, i) => run - runs[i]!));
 };
 
 /** A slow reading of the machine: taken in the background, kept while it is fresh, shared by the collectors that want it. */
 export class BackgroundReading<Reading> implements BackgroundTask {
   readonly every: BackgroundTask['every'];
+  readonly #name: string;
   readonly #clock: Clock;
   readonly #read: () => Promise<Reading>;
-  readonly #freshSeconds: number;
+  #freshSeconds = 0;
   #last: { reading: Reading; at: number; took: number } | undefined;
   #runNow: (() => void) | undefined;
   #hasFailed = false;
 
-  constructor(spec: { every: BackgroundTask['every']; clock: Clock; read: () => Promise<Reading> }) {
+  /** `name`: what is read, as errors call it. */
+  constructor(spec: { name: string; every: BackgroundTask['every']; clock: Clock; read: () => Promise<Reading> }) {
     this.every = spec.every;
+    this.#name = spec.name;
     this.#clock = spec.clock;
     this.#read = spec.read;
-    this.#freshSeconds = periodsUntilStale * periodSeconds(spec.every);
   }
 
   async run(): Promise<void> {
@@ -36,6 +39,7 @@ export class BackgroundReading<Reading> implements BackgroundTask {
       const reading = await this.#read();
       const at = this.#clock.monotonicSeconds();
       this.#last = { reading, at, took: at - began };
+      this.#freshSeconds = periodsUntilStale * periodSeconds(this.every);
       this.#hasFailed = false;
     } catch (error) {
       this.#hasFailed = true;
@@ -59,8 +63,16 @@ export class BackgroundReading<Reading> implements BackgroundTask {
 
   /** The last good reading; undefined before the first, and when it is three periods old. */
   get fresh(): Reading | undefined {
+    return this.staleness === undefined ? this.#last?.reading : undefined;
+  }
+
+  /** An error while the last good reading is too old to serve. */
+  get staleness(): Error | undefined {
     if (this.#last === undefined) return undefined;
-    return this.#clock.monotonicSeconds() - this.#last.at > this.#freshSeconds ? undefined : this.#last.reading;
+    const age = this.#clock.monotonicSeconds() - this.#last.at;
+    if (age <= this.#freshSeconds) return undefined;
+    const [most, found] = [this.#freshSeconds, age].map(Math.round);
+    return new Error(`${this.#name}: expected a reading at most ${most} s old, found one ${found} s old`);
   }
 
   /** When the last good reading ended, in seconds of monotonic time, and for how many seconds it took; for readings of counters. */

@@ -108,6 +108,25 @@ test.each([-3600, -30, 20, 50])('a wall clock that is set by %d s changes nothin
   expect(resetsOf(collector)).toBe(0);
 });
 
+test.each([-3600, 3600])(
+  'a plugin that has died is a failure, also when the wall clock is set by %d s',
+  async (step) => {
+    using tree = new TempTree();
+    const clock = fakeClock();
+    let offset = 0;
+    const host = fakeHost(tree.root, { clock: { ...clock, wallSeconds: () => clock.wallSeconds() + offset } });
+    const collector = createCollector(xcpRrdd, host);
+    const scrape = async () => Object.keys(seriesOf(await collect(collector, host)));
+    write(tree, ofVm(domu1, 1));
+    expect(await scrape()).toHaveLength(1);
+    offset = step;
+    clock.advance(60);
+    expect(await scrape()).toHaveLength(1);
+    clock.advance(1);
+    await expect(scrape()).rejects.toThrow('expected a timestamp at most 60 s old, found one 61 s old');
+  },
+);
+
 test('where xl cannot be asked VMs go by their uuid', async () => {
   using tree = new TempTree();
   write(tree, [...ofVm(domu1, 1), ...ofVm(stranger, 2)]);

@@ -45,3 +45,26 @@ test('what is stopped is not tried again', async () => {
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(task.runs).toBe(1);
 });
+
+/** Minutes, by the old time, at which a task by the pattern runs, over `minutes` in which the clock is set by `step` ms after one. */
+const runsWithStep = async (pattern: string, step: number, minutes: number): Promise<number[]> => {
+  vi.setSystemTime(new Date('2026-01-01T12:01:00Z'));
+  const began = performance.now();
+  const runs: number[] = [];
+  const run = async () => void runs.push(Math.floor((performance.now() - began) / 60_000));
+  const background = new Background(fakeClock());
+  background.start({ every: { cron: pattern }, run });
+  await vi.advanceTimersByTimeAsync(60_000);
+  vi.setSystemTime(Date.now() + step);
+  await vi.advanceTimersByTimeAsync((minutes - 1) * 60_000);
+  background.stop();
+  return runs;
+};
+
+test('a wall clock that is set back an hour does not stop what runs by a pattern', async () => {
+  expect(await runsWithStep('*/5 * * * *', -3_600_000, 20)).toEqual([0, 4, 9, 14, 19]);
+});
+
+test('a wall clock that is set forward past the time of a run has it run soon, and once', async () => {
+  expect(await runsWithStep('30 * * * *', 3_600_000, 20)).toEqual([0, 2]);
+});

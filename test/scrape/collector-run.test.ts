@@ -81,6 +81,29 @@ test('background work fails its collector while it fails, without stopping', asy
   vi.useRealTimers();
 });
 
+test('a background reading that is too old to serve fails its collector, though no run of it failed', async () => {
+  const background = new Background(clock);
+  let staleness: Error | undefined = new Error('xl info: expected a reading at most 900 s old, found one 901 s old');
+  const task = {
+    every: { seconds: 5 },
+    run: () => Promise.resolve(),
+    get staleness() {
+      return staleness;
+    },
+  };
+  const log = recordingLog();
+  const run = fakeRun(fakeCollector('host', { background: [task] }), { background, log });
+  await collectOnce(run);
+  expect(run.status().error).toBe(staleness.message);
+  staleness = undefined;
+  await collectOnce(run);
+  expect(run.status().error).toBeUndefined();
+  expect(log.lines).toEqual([
+    'error | Collector failed | host | xl info: expected a reading at most 900 s old, found one 901 s old',
+    'info | Collector recovered | host',
+  ]);
+});
+
 test('background work never runs twice at once and ends with its disposal', async () => {
   vi.useFakeTimers();
   let started = 0;

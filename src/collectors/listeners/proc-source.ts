@@ -50,6 +50,7 @@ export const procSource = (host: Host, why: string): ListenerSource => {
     ss === undefined
       ? undefined
       : new BackgroundReading({
+          name: 'ss',
           every: { seconds: intervalSeconds },
           clock: host.clock,
           read: async () => {

@@ -120,8 +120,12 @@ export class Toolstack {
   }
 
   /** A reading of the toolstack in the background, which is taken again at once when it has failed and xl answers again. */
-  reading<Reading>(every: BackgroundTask['every'], read: () => Promise<Reading>): BackgroundReading<Reading> {
-    const reading = new BackgroundReading({ every, clock: this.#host.clock, read });
+  reading<Reading>(
+    name: string,
+    every: BackgroundTask['every'],
+    read: () => Promise<Reading>,
+  ): BackgroundReading<Reading> {
+    const reading = new BackgroundReading({ name, every, clock: this.#host.clock, read });
     this.#retries.add(reading);
     return reading;
   }
@@ -146,11 +150,12 @@ export class Toolstack {
       return pools.map((pool) => ({ ...pool, parameters: parameters.get(pool.name) }));
     };
 
-    const configs = this.reading(this.scheduled, () => read(['list', '-l'], parseXlListLong));
-    const cpupools = this.reading(this.scheduled, readCpupools);
-    const info = this.reading(this.scheduled, () => read(['info'], parseXlInfo));
+    const configs = this.reading('xl list -l', this.scheduled, () => read(['list', '-l'], parseXlListLong));
+    const cpupools = this.reading('xl cpupool-list', this.scheduled, readCpupools);
+    const info = this.reading('xl info', this.scheduled, () => read(['info'], parseXlInfo));
     const newcomers = new Newcomers();
     const domains = new BackgroundReading<readonly XlDomain[]>({
+      name: 'xl list -v',
       every: this.guarded,
       clock,
       read: async () => {

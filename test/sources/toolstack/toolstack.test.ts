@@ -1,6 +1,8 @@
 import { Unavailable } from '../../../src/host/unavailable.ts';
 import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../../src/host/clock.ts';
 import { BackgroundReading } from '../../../src/sources/background-reading.ts';
+import type { BackgroundTask } from '../../../src/sources/background-task.ts';
 import { DomainDirectory, domainLabels } from '../../../src/sources/toolstack/domain-directory.ts';
 import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
 import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
@@ -28,6 +30,7 @@ describe('labels of domains', () => {
 describe('whose a device is', () => {
   const directoryOf = (...lists: XlDomain[][]) => {
     const list = new BackgroundReading<readonly XlDomain[]>({
+      name: 'xl list -v',
       every: { seconds: 5 },
       clock: fakeClock(),
       read: () => (lists.length === 0 ? Promise.reject(new Error('xl hangs')) : Promise.resolve(lists.shift()!)),
@@ -99,25 +102,39 @@ describe('where xl can be asked', () => {
 });
 
 describe('readings', () => {
-  test('go stale after three periods', async () => {
+  const ok = (every: BackgroundTask['every'], clock: Clock) =>
+    new BackgroundReading({ name: 'xl info', every, clock, read: () => Promise.resolve('ok') });
+
+  test('go stale after three periods, which is a failure; before the first there is none', async () => {
     const clock = fakeClock();
-    const reading = new BackgroundReading({ every: { seconds: 5 }, clock, read: () => Promise.resolve('ok') });
-    expect(reading.fresh).toBeUndefined();
+    const reading = ok({ seconds: 5 }, clock);
+    expect([reading.fresh, reading.staleness]).toEqual([undefined, undefined]);
     await reading.run();
     clock.advance(15);
-    expect(reading.fresh).toBe('ok');
-    clock.advance(0.1);
+    expect([reading.fresh, reading.staleness]).toEqual(['ok', undefined]);
+    clock.advance(1);
     expect([reading.fresh, reading.last]).toEqual([undefined, 'ok']);
+    expect(reading.staleness?.message).toBe('xl info: expected a reading at most 15 s old, found one 16 s old');
+    await reading.run();
+    expect([reading.fresh, reading.staleness]).toEqual(['ok', undefined]);
   });
 
   test('those with a cron pattern too: three of its periods', async () => {
     const clock = fakeClock();
-    const reading = new BackgroundReading({ every: { cron: '*/5 * * * *' }, clock, read: () => Promise.resolve('ok') });
+    const reading = ok({ cron: '*/5 * * * *' }, clock);
     await reading.run();
     clock.advance(900);
     expect(reading.fresh).toBe('ok');
     clock.advance(1);
     expect(reading.fresh).toBeUndefined();
+  });
+
+  test('those that are taken at two hours of the night are fresh by day', async () => {
+    const clock = fakeClock();
+    const reading = ok({ cron: '0 1,2 * * *' }, clock);
+    await reading.run();
+    clock.advance(23 * 3600);
+    expect([reading.fresh, reading.staleness]).toEqual(['ok', undefined]);
   });
 
   test('an exit status of 0 proves nothing: the error names the command, what was wrong, and what it complained of', async () => {
@@ -168,7 +185,7 @@ test('what failed is read again at once when xl answers again, and once only whi
   const toolstack = toolstackOf({ ...host, commands: { ...host.commands, run } });
   const { xl } = toolstack;
   if (xl instanceof Unavailable) throw new Error(xl.reason);
-  const own = toolstack.reading(toolstack.scheduled, () => xl.read(['vcpu-list'], (text) => text));
+  const own = toolstack.reading('xl vcpu-list', toolstack.scheduled, () => xl.read(['vcpu-list'], (text) => text));
   const asked = { configs: 0, info: 0, own: 0 };
   xl.configs.onStart(() => (asked.configs += 1));
   xl.info.onStart(() => (asked.info += 1));
