@@ -128,7 +128,7 @@ export const vif = defineCollector({
     return {
       availability: () => needsVifs(sysfs),
       limitations: () => limitations,
-      sharedTasks: [...toolstack.naming, ...(xl instanceof Unavailable ? [] : [xl.configs])],
+      sharedTasks: toolstack.naming,
       *collect({ host: { procfs, sysfs, netlink }, out }) {
         const traffic = parsed(procfs, 'net/dev', parseNetDev);
         const qdiscs = rootQdiscs(netlink);

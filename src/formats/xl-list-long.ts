@@ -21,6 +21,8 @@ export interface XlDomainConfig {
   type: 'pv' | 'pvh' | 'hvm' | undefined;
   /** What it may have at most; undefined where that is not set, or no limit (a number near 2^64). */
   maxMemoryBytes: number | undefined;
+  /** Its device model runs in a stub domain. No capture of one from real Xen was available. */
+  hasStubDomain: boolean;
   nics: XlNic[];
 }
 
@@ -85,12 +87,15 @@ const nics = (config: Place): XlNic[] => {
 const domain = (place: Place): XlDomainConfig => {
   const config = member(place, 'config');
   const info = member(config, 'c_info');
+  const build = member(config, 'b_info');
   return {
     domid: integer(member(place, 'domid')),
     name: string(member(info, 'name')),
     uuid: string(member(info, 'uuid')),
     type: domainType(string(member(info, 'type'))),
-    maxMemoryBytes: memoryBytes(member(member(config, 'b_info'), 'max_memkb')),
+    maxMemoryBytes: memoryBytes(member(build, 'max_memkb')),
+    // A libxl_defbool: "True", "False", or left out (libxl_types.idl).
+    hasStubDomain: member(build, 'device_model_stubdomain').value === 'True',
     nics: nics(config),
   };
 };

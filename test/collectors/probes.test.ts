@@ -30,6 +30,7 @@ beforeEach(() => {
   ({ tree, host: copied } = copyOfHost('credit-storm', [
     'bin',
     'commands/xl list -v',
+    'commands/xl list -l',
     'proc/interrupts',
     'proc/net/netstat',
     'proc/net/snmp',

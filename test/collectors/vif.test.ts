@@ -9,6 +9,7 @@ import { readText } from '../../tools/lib/fixture.ts';
 import { collect, createCollector, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import { replayNetlink, type TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostRoot } from '../../tools/lib/hosts.ts';
+import { addStubDomain } from '../support/stub-domain.ts';
 
 const domu1 = { domain: 'domu1', vif: '0' };
 const netDev = readText('hosts/credit-storm/proc/net/dev');
@@ -150,8 +151,7 @@ test('a vif of a domain that is not listed has no series, and has the list read 
 });
 
 test("a stub domain's traffic counts for its guest; states are the guest's own", async () => {
-  const list = readText('hosts/credit-storm/commands/xl list -v').replace(/^domu2 {3}/m, 'domu1-dm');
-  tree.write({ 'commands/xl list -v': list, 'sys/class/net/vif2.0/carrier': '0\n' });
+  addStubDomain(tree).write({ 'sys/class/net/vif2.0/carrier': '0\n' });
   const page = await collect(await start(), host);
   expect(page.value('xen_vif_receive_packets_total', domu1)).toBe(7206 + 260);
   expect(page.value('xen_vif_connected', domu1)).toBe(1);

@@ -6,6 +6,7 @@ import { readText } from '../../tools/lib/fixture.ts';
 import { collect, createCollector, resetsOf, runBackground, whyAbsent } from '../../tools/lib/collect.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostOf } from '../../tools/lib/hosts.ts';
+import { addStubDomain } from '../support/stub-domain.ts';
 
 const devices = 'sys/bus/xen-backend/devices';
 const domu1 = { domain: 'domu1', class: 'vif', device: '0' };
@@ -134,8 +135,7 @@ test('a domain whose name nobody knows has no series', async () => {
 });
 
 test("a stub domain's events count for its guest, whose event channels are its own", async () => {
-  const list = readText('hosts/credit-storm/commands/xl list -v').replace(/^domu2 {3}/m, 'domu1-dm');
-  tree.write({ 'commands/xl list -v': list });
+  addStubDomain(tree);
   await runBackground([collector]);
   const page = await collect(collector, host);
   expect(page.value('xen_backend_events_total', domu1)).toBe(3711 + 246);

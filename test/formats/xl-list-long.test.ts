@@ -11,6 +11,7 @@ const domain0 = {
   uuid: undefined,
   type: 'pv',
   maxMemoryBytes: 2 * gibibyte,
+  hasStubDomain: false,
   nics: [],
 };
 
@@ -20,6 +21,7 @@ const guest = (domid: number, name: string, uuid: string, type: string, mac: str
   uuid,
   type,
   maxMemoryBytes: 0.5 * gibibyte,
+  hasStubDomain: false,
   nics: [{ devid: 0, mac, bridge: 'xenbr0', backendDomid: 0, backendName: undefined }],
 });
 
@@ -59,6 +61,17 @@ const hvm1 = (text: string): unknown => parseXlListLong(text)[2];
 test('reads a nic whose backend is another domain', () => {
   expect(hvm1(changed('"devid": 0', '"backend_domid": 5, "backend_domname": "net", "devid": 2'))).toMatchObject({
     nics: [{ devid: 2, mac: '00:16:3e:00:04:01', bridge: 'xenbr0', backendDomid: 5, backendName: 'net' }],
+  });
+});
+
+test.each([
+  ['"True"', true],
+  ['"False"', false],
+  ['"<default>"', false],
+  ['true', false],
+])('device_model_stubdomain is %s', (value, hasStubDomain) => {
+  expect(hvm1(changed('"max_memkb"', `"device_model_stubdomain": ${value}, "max_memkb"`))).toMatchObject({
+    hasStubDomain,
   });
 });
 

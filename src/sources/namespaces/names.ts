@@ -15,6 +15,10 @@ const service = /^(?!user@).+\.service$/;
 // A name ends up in commands that people paste into a shell, and who may make a cgroup may name it as he likes.
 const isHarmless = (name: string): boolean => /^[\w.:@+\\][\w.:@+\\-]{0,127}$/.test(name);
 
+// An id as `take` puts it into labels; inode numbers of namespaces begin at 0xF0000000 (fs/proc/generic.c). A name that ends in one could take the label
+// of another namespace.
+const endsInId = (name: string): boolean => /(^|@)(proc:.*|\d{10,})$/.test(name);
+
 const partOf = (paths: readonly string[], pattern: RegExp): string | undefined =>
   paths.flatMap((path) => path.split('/')).findLast((part) => pattern.test(part));
 
@@ -39,7 +43,9 @@ export class NamespaceNames {
    * its id. Of two with the same name the second has its id behind. Throws FileError, ParseError.
    */
   take(id: string, inode: number | undefined, pid: string): string {
-    const [name = id] = this.#candidates(inode, pid).filter((each) => each !== undefined && isHarmless(each));
+    const [name = id] = this.#candidates(inode, pid).filter(
+      (each) => each !== undefined && isHarmless(each) && !endsInId(each),
+    );
     const unique = this.#taken.has(name) ? `${name}@${id}` : name;
     this.#taken.add(unique);
     return unique;

@@ -1,3 +1,4 @@
+import type { XlDomainConfig } from '../../formats/xl-list-long.ts';
 import type { XlDomain } from '../../formats/xl-list.ts';
 import type { BackgroundReading } from '../background-reading.ts';
 
@@ -12,31 +13,51 @@ const stubSuffix = '-dm';
 const maxAsked = 1024;
 
 const byDomidLabel = (domid: number): string => `domid:${domid}`;
+// Labels of domains whose names cannot be used: here, and in the collector xcp-rrdd. A domain may be named like one.
+const isReserved = (name: string): boolean => /^(domid|uuid):/.test(name);
 
 /**
- * The label of each domain of a list, by domid. A domain without a name has none until it has one. Of two with the same name, which libxl does
- * not allow but xenstore does, the second goes by its domid: one label never stands for two.
+ * The label of each domain of a list, by domid. A domain without a name has none until it has one. One whose name looks like the label of a domid goes by
+ * its own. So does the second of two with the same name, which libxl does not allow but xenstore does: one label never stands for two.
  */
 export const domainLabels = (domains: readonly XlDomain[]): Map<number, string> => {
   const labels = new Map<number, string>();
   const taken = new Set<string>();
   for (const { domid, name } of domains) {
     if (name === undefined) continue;
-    labels.set(domid, taken.has(name) ? byDomidLabel(domid) : name);
+    labels.set(domid, taken.has(name) || isReserved(name) ? byDomidLabel(domid) : name);
     taken.add(name);
   }
   return labels;
 };
 
-/** Whose the devices of each domain are. A stub domain is called as its guest with -dm behind (libxl__stub_dm_name in libxl_dm.c). */
-const deviceOwners = (domains: readonly XlDomain[]): Map<number, DeviceOwner> => {
+/** The toolstack's two lists of domains. */
+export interface DomainLists {
+  /** `xl list -v`: which domains there are, and what they are called. */
+  readonly domains: BackgroundReading<readonly XlDomain[]>;
+  /** `xl list -l`: how they were configured. Scheduled, and read early when a domain comes that it lacks. */
+  readonly configs: BackgroundReading<readonly XlDomainConfig[]>;
+  /** Whether the configuration of a domain that `configs` lacks may still come. */
+  isAwaited(domid: number): boolean;
+}
+
+/**
+ * Whose the devices of each domain are. A stub domain is called as its guest with -dm behind (libxl__stub_dm_name in libxl_dm.c), and any guest may be
+ * called so: the configuration of the one without -dm decides. While that is awaited, the owner is unknown.
+ */
+const deviceOwners = (domains: readonly XlDomain[], { configs, isAwaited }: DomainLists): Map<number, DeviceOwner> => {
   const labels = domainLabels(domains);
-  const all = new Set(labels.values());
-  const owners = [...labels].map(([domid, label]) => {
+  const domids = new Map([...labels].map(([domid, label]) => [label, domid]));
+  const configOf = new Map(configs.last?.map((config) => [config.domid, config]));
+  const owners = new Map<number, DeviceOwner>();
+  for (const [domid, label] of labels) {
     const guest = label.endsWith(stubSuffix) ? label.slice(0, -stubSuffix.length) : '';
-    return [domid, all.has(guest) ? { label: guest, isStub: true } : { label, isStub: false }] as const;
-  });
-  return new Map(owners);
+    const ofGuest = domids.get(guest);
+    const config = ofGuest === undefined ? undefined : configOf.get(ofGuest);
+    if (config?.hasStubDomain) owners.set(domid, { label: guest, isStub: true });
+    else if (config || ofGuest === undefined || !isAwaited(ofGuest)) owners.set(domid, { label, isStub: false });
+  }
+  return owners;
 };
 
 /**
@@ -44,30 +65,33 @@ const deviceOwners = (domains: readonly XlDomain[]): Map<number, DeviceOwner> =>
  * xl does not answer.
  */
 export class DomainDirectory {
-  readonly #list: BackgroundReading<readonly XlDomain[]> | undefined;
+  readonly #lists: DomainLists | undefined;
   readonly #asked = new Set<number>();
-  #reading: readonly XlDomain[] | undefined;
+  #domains: readonly XlDomain[] | undefined;
+  #configs: readonly XlDomainConfig[] | undefined;
   #owners = new Map<number, DeviceOwner>();
   #listed = new Set<number>();
 
-  /** Without a list, as in a driver domain, which cannot read names, labels are made of the domid. */
-  constructor(list: BackgroundReading<readonly XlDomain[]> | undefined) {
-    this.#list = list;
+  /** Without lists, as in a driver domain, which cannot read names, labels are made of the domid. */
+  constructor(lists: DomainLists | undefined) {
+    this.#lists = lists;
   }
 
   /** Whose the devices of this domid are. Undefined where nobody knows yet (a new list is then asked for), or the domain is gone. */
   ownerOf(domid: number): DeviceOwner | undefined {
-    if (this.#list === undefined) return { label: byDomidLabel(domid), isStub: false };
-    this.#update(this.#list.last);
-    if (!this.#listed.has(domid)) this.#askFor(domid, this.#list);
+    if (this.#lists === undefined) return { label: byDomidLabel(domid), isStub: false };
+    this.#update(this.#lists);
+    if (!this.#listed.has(domid)) this.#askFor(domid, this.#lists.domains);
     return this.#owners.get(domid);
   }
 
-  #update(reading: readonly XlDomain[] | undefined): void {
-    if (reading === undefined || reading === this.#reading) return;
-    this.#reading = reading;
-    this.#owners = deviceOwners(reading);
-    this.#listed = new Set(reading.map(({ domid }) => domid));
+  #update(lists: DomainLists): void {
+    const [domains, configs] = [lists.domains.last, lists.configs.last];
+    if (domains === undefined || (domains === this.#domains && configs === this.#configs)) return;
+    this.#domains = domains;
+    this.#configs = configs;
+    this.#owners = deviceOwners(domains, lists);
+    this.#listed = new Set(domains.map(({ domid }) => domid));
   }
 
   /** Once for each domid: a device may outlive its domain. */

@@ -10,7 +10,7 @@ import type { Host } from '../../host/host.ts';
 import { BackgroundReading, readCommand } from '../background-reading.ts';
 import type { BackgroundTask } from '../background-task.ts';
 import { isDom0 } from '../xen.ts';
-import { DomainDirectory } from './domain-directory.ts';
+import { DomainDirectory, type DomainLists } from './domain-directory.ts';
 
 /** How often the toolstack is asked, and for how long it may think. */
 export interface ToolstackSettings {
@@ -27,11 +27,7 @@ export interface Cpupool extends XlCpupool {
 }
 
 /** Readings of xl, Xen's toolstack in Dom0, that several collectors share. */
-export interface Xl {
-  /** `xl list -v`: which domains there are, and what they are called. */
-  readonly domains: BackgroundReading<readonly XlDomain[]>;
-  /** `xl list -l`: how they were configured. Scheduled; anew when a domain comes that it does not know. */
-  readonly configs: BackgroundReading<readonly XlDomainConfig[]>;
+export interface Xl extends DomainLists {
   /** `xl cpupool-list` and `xl sched-*`. As configs. */
   readonly cpupools: BackgroundReading<readonly Cpupool[]>;
   /** `xl info`: the physical machine. Scheduled. */
@@ -63,7 +59,12 @@ class Newcomers {
     const known = new Set(configs.map(({ domid }) => domid));
     const unknown = domains.filter(({ domid }) => !known.has(domid));
     this.#tries = new Map(unknown.map(({ domid }) => [domid, (this.#tries.get(domid) ?? 0) + 1]));
-    return [...this.#tries.values()].some((tries) => tries <= maxTries);
+    return [...this.#tries.keys()].some((domid) => this.isAwaited(domid));
+  }
+
+  /** Whether the inventory is still read ahead of time for this domain. */
+  isAwaited(domid: number): boolean {
+    return (this.#tries.get(domid) ?? Infinity) <= maxTries;
   }
 }
 
@@ -111,12 +112,12 @@ export class Toolstack {
     this.scheduled = { cron: settings.schedule };
     const program = xlProgram(host);
     this.xl = program instanceof Unavailable ? program : this.#createXl(program);
-    this.directory = new DomainDirectory(this.xl instanceof Unavailable ? undefined : this.xl.domains);
+    this.directory = new DomainDirectory(this.xl instanceof Unavailable ? undefined : this.xl);
   }
 
   /** The tasks that keep names up to date, for collectors that label devices. */
   get naming(): BackgroundTask[] {
-    return this.xl instanceof Unavailable ? [] : [this.xl.domains];
+    return this.xl instanceof Unavailable ? [] : [this.xl.domains, this.xl.configs];
   }
 
   /** A reading of the toolstack in the background, which is taken again at once when it has failed and xl answers again. */
@@ -168,6 +169,8 @@ export class Toolstack {
         return reading;
       },
     });
-    return { domains, configs, cpupools, info, read };
+    const isAwaited = (domid: number): boolean =>
+      configs.last === undefined ? !configs.hasFailed : newcomers.isAwaited(domid);
+    return { domains, configs, isAwaited, cpupools, info, read };
   }
 }

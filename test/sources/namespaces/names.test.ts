@@ -53,6 +53,14 @@ test.each(['$(reboot).service', '-r.service', 'a b.service', `${'x'.repeat(200)}
   'a name that could do harm in a shell, or is too long, is none: %s',
   (name) => expect(nameOf(`/system.slice/${name}`)).toBe('4026532999'),
 );
+test.each(['lxc.payload.web@4026532177', 'lxc.payload.web@proc:4026532177'])(
+  'nor is one that ends in an id, which is the label of another namespace: %s',
+  (name) => expect(nameOf(`/${name}`)).toBe('4026532999'),
+);
+test.each(['4026532177', 'proc:4026532177'])('nor is an id: %s', (name) =>
+  expect(nameOf(`/lxc/${name}`)).toBe('4026532999'),
+);
+test('a short number is a name', () => expect(nameOf('/lxc/100')).toBe('100'));
 test('nor is one of ip netns', () => expect(nameOf('/', 4026532246)).toBe('4026532999'));
 
 test('of two with one name the second has its id behind, until the first is gone', () => {

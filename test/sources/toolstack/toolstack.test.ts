@@ -5,6 +5,7 @@ import { BackgroundReading } from '../../../src/sources/background-reading.ts';
 import type { BackgroundTask } from '../../../src/sources/background-task.ts';
 import { DomainDirectory, domainLabels } from '../../../src/sources/toolstack/domain-directory.ts';
 import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
+import { parseXlListLong, type XlDomainConfig } from '../../../src/formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
 import type { Command } from '../../../src/host/commands.ts';
 import { readText } from '../../../tools/lib/fixture.ts';
@@ -13,9 +14,21 @@ import { hostOf, hostRoot } from '../../../tools/lib/hosts.ts';
 import { toolstackOf } from '../../../tools/lib/sources.ts';
 
 const template = parseXlList(readText('hosts/credit-storm/commands/xl list -v'))[1]!;
+const [templateConfig] = parseXlListLong(readText('hosts/credit-storm/commands/xl list -l')) as [XlDomainConfig];
 const domain = (domid: number, name: string | undefined): XlDomain => ({ ...template, domid, name });
 
 describe('labels of domains', () => {
+  test("a name cannot take the label of another domain's number, wherever it stands in the list", () => {
+    const domains = [
+      domain(1, 'domid:3'),
+      domain(2, 'uuid:0'),
+      domain(3, 'web'),
+      domain(4, 'web'),
+      domain(5, 'domid:5'),
+    ];
+    expect([...domainLabels(domains).values()]).toEqual(['domid:1', 'domid:2', 'web', 'domid:4', 'domid:5']);
+  });
+
   test('one label never stands for two, and a domain without a name has none', () => {
     const domains = [domain(0, 'dom0'), domain(3, 'web'), domain(4, undefined), domain(5, 'web'), domain(6, 'db')];
     expect([...domainLabels(domains)]).toEqual([
@@ -29,15 +42,21 @@ describe('labels of domains', () => {
 
 describe('whose a device is', () => {
   const directoryOf = (...lists: XlDomain[][]) => {
+    const clock = fakeClock();
     const list = new BackgroundReading<readonly XlDomain[]>({
       name: 'xl list -v',
       every: { seconds: 5 },
-      clock: fakeClock(),
+      clock,
       read: () => (lists.length === 0 ? Promise.reject(new Error('xl hangs')) : Promise.resolve(lists.shift()!)),
     });
     let asked = 0;
     list.onStart(() => (asked += 1));
-    return { list, directory: new DomainDirectory(list), asked: () => asked };
+    const known: XlDomainConfig[] = [];
+    const read = () => Promise.resolve([...known]);
+    const configs = new BackgroundReading({ name: 'xl list -l', every: { seconds: 300 }, clock, read });
+    const awaited = new Set<number>();
+    const directory = new DomainDirectory({ domains: list, configs, isAwaited: (domid) => awaited.has(domid) });
+    return { list, configs, known, awaited, directory, asked: () => asked };
   };
 
   test('names come with the list; an unknown domid has a new list read at once, but once only', async () => {
@@ -71,11 +90,51 @@ describe('whose a device is', () => {
     expect(directory.ownerOf(7)).toEqual({ label: 'web', isStub: false });
   });
 
-  test("a stub domain's devices are its guest's; a guest that is only called so keeps its own", async () => {
-    const { list, directory } = directoryOf([domain(7, 'win'), domain(8, 'win-dm'), domain(9, 'other-dm')]);
-    await list.run();
+  const config = (domid: number, hasStubDomain: boolean): XlDomainConfig => ({
+    ...templateConfig,
+    domid,
+    hasStubDomain,
+  });
+
+  test("a stub domain's devices are its guest's if the guest is configured to have one, whatever others are called", async () => {
+    const named = [
+      domain(7, 'win'),
+      domain(8, 'win-dm'),
+      domain(9, 'web'),
+      domain(10, 'web-dm'),
+      domain(11, 'other-dm'),
+    ];
+    const { list, configs, known, directory } = directoryOf(named);
+    known.push(config(7, true), config(9, false));
+    await Promise.all([list.run(), configs.run()]);
     expect(directory.ownerOf(8)).toEqual({ label: 'win', isStub: true });
-    expect(directory.ownerOf(9)).toEqual({ label: 'other-dm', isStub: false });
+    expect(directory.ownerOf(10)).toEqual({ label: 'web-dm', isStub: false });
+    expect(directory.ownerOf(11)).toEqual({ label: 'other-dm', isStub: false });
+  });
+
+  test('of two domains that are called as a stub domain the second is none', async () => {
+    const { list, configs, known, directory } = directoryOf([
+      domain(7, 'win'),
+      domain(8, 'win-dm'),
+      domain(9, 'win-dm'),
+    ]);
+    known.push(config(7, true));
+    await Promise.all([list.run(), configs.run()]);
+    expect(directory.ownerOf(9)).toEqual({ label: 'domid:9', isStub: false });
+  });
+
+  test('what is called as a stub domain waits while the configuration of its guest is awaited, and no longer', async () => {
+    const named = [domain(7, 'win'), domain(8, 'win-dm')];
+    const { list, configs, known, awaited, directory } = directoryOf(named, [...named], [...named]);
+    awaited.add(7);
+    await list.run();
+    expect([directory.ownerOf(7), directory.ownerOf(8)]).toEqual([{ label: 'win', isStub: false }, undefined]);
+    awaited.clear();
+    await list.run();
+    expect(directory.ownerOf(8)).toEqual({ label: 'win-dm', isStub: false });
+    known.push(config(7, true));
+    await configs.run();
+    expect(directory.ownerOf(8)).toEqual({ label: 'win', isStub: true });
   });
 
   test('a driver domain cannot read names: domids serve', () => {
@@ -163,14 +222,19 @@ describe('readings', () => {
     xl.cpupools.onStart(() => (asked.cpupools += 1));
     await xl.domains.run();
     expect(asked).toEqual({ configs: 0, cpupools: 0 });
+    expect(xl.isAwaited(1)).toBe(true);
     await xl.configs.run();
     await xl.domains.run();
+    expect(xl.isAwaited(1)).toBe(false);
     expect(asked).toEqual({ configs: 0, cpupools: 0 });
     isLate = true;
     await xl.domains.run();
     expect(xl.domains.fresh?.map(({ domid }) => domid)).toEqual([0, 1, 2, 9]);
     expect(asked).toEqual({ configs: 1, cpupools: 1 });
-    for (let tries = 0; tries < 20; tries += 1) await xl.domains.run();
+    for (let tries = 0; tries < 20; tries += 1) {
+      expect(xl.isAwaited(9)).toBe(tries < 10);
+      await xl.domains.run();
+    }
     expect(asked).toEqual({ configs: 10, cpupools: 10 });
   });
 });
