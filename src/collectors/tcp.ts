@@ -6,6 +6,7 @@ import { counter, gauge } from '../metrics/descriptor.ts';
 import { noLabels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { defineCollector } from './collector.ts';
+import { inTurns } from '../sources/fair-share.ts';
 import type { NetworkNamespace } from '../sources/namespaces/network-namespace.ts';
 import { needs, parsed, parsedIfAny } from '../sources/parsed.ts';
 
@@ -200,16 +201,19 @@ export const tcp = defineCollector({
     return {
       availability: () => needs(procfs, 'net/netstat'),
       collect: function* ({ host: { procfs }, out }) {
-        addCounters(out, '', readCounters(procfs, 'net'));
-        for (const namespace of namespaces.others) {
-          yield;
-          const readings = readCountersOf(procfs, namespace);
-          if (readings) addCounters(out, namespace.name, readings);
-        }
         for (const { file, metric } of settings) {
           // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
           out.gauge(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
         }
+        const others = inTurns(namespaces.others, [({ tenant }) => tenant]);
+        yield* out.addWhole(
+          [undefined, ...others],
+          () => counters.length + 1,
+          (namespace) => {
+            const readings = namespace ? readCountersOf(procfs, namespace) : readCounters(procfs, 'net');
+            if (readings) addCounters(out, namespace?.name ?? '', readings);
+          },
+        );
       },
       sharedTasks: namespaces.background,
     };

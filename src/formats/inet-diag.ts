@@ -33,6 +33,7 @@ const addressAt = 8;
 const cookieAt = 44;
 const receiveQueueAt = 56;
 const sendQueueAt = 60;
+const uidAt = 64;
 // SK_MEMINFO_DROPS is the ninth u32 (include/uapi/linux/sock_diag.h); kernels before 4.7 do not send it.
 const dropsAt = 8 * 4;
 
@@ -116,6 +117,7 @@ export const parseInetDiag = (bytes: Uint8Array): { sockets: ListenerSocket[]; i
       queueLength: view.getUint32(start + receiveQueueAt, true),
       queueLimit: view.getUint32(start + sendQueueAt, true),
       id: getUint64(view, start + cookieAt),
+      uid: view.getUint32(start + uidAt, true),
     };
     addAttributes(listener, view, start + rowBytes, end);
     sockets.push(listener);

@@ -22,6 +22,8 @@ export interface ListenerSocket {
    * or its inode number (/proc/net/tcp), which may be.
    */
   id: number;
+  /** The user who made the socket, as a number of our own user namespace. Absent where the source cannot say. */
+  uid?: number;
   /** Inode number of the socket's cgroup v2 directory. Absent where the source cannot say (sock_diag can since Linux 5.8). */
   cgroupId?: number;
 }

@@ -4,6 +4,7 @@ import { ParseError, quote } from './parse-error.ts';
 
 const LISTEN = '0A';
 const stateColumn = 3;
+const uidColumn = 7;
 const inodeColumn = 9;
 const addressDigits = { ipv4: 8, ipv6: 32 };
 
@@ -32,8 +33,13 @@ const parseRow = (row: string, columns: string[], family: IpFamily): ListenerSoc
   const local = /^([0-9A-F]+):([0-9A-F]{4})$/.exec(columns[1]!);
   const queues = /^[0-9A-F]{8}:([0-9A-F]{8})$/.exec(columns[4] ?? '');
   const inode = columns[inodeColumn] ?? '';
-  const id = /^\d+$/.test(inode) ? Number(inode) : NaN;
-  if (local?.[1]?.length !== addressDigits[family] || queues === null || !Number.isSafeInteger(id)) {
+  const [id, uid] = [inode, columns[uidColumn] ?? ''].map((text) => (/^\d+$/.test(text) ? Number(text) : NaN));
+  if (
+    local?.[1]?.length !== addressDigits[family] ||
+    queues === null ||
+    !Number.isSafeInteger(id) ||
+    !Number.isSafeInteger(uid)
+  ) {
     throw new ParseError(`a row of a listening ${family} socket`, quote(row));
   }
   const bytes = addressBytes(local[1]);
@@ -42,7 +48,8 @@ const parseRow = (row: string, columns: string[], family: IpFamily): ListenerSoc
     address: family === 'ipv4' ? formatIpv4(bytes) : formatIpv6(bytes),
     port: Number.parseInt(local[2]!, 16),
     queueLength: Number.parseInt(queues[1]!, 16),
-    id,
+    id: id!,
+    uid: uid!,
   };
 };
 

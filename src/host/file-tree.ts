@@ -174,14 +174,15 @@ export class FileTree {
     return unlessMissing(() => this.text(name));
   }
 
-  /** The folders directly in a folder, with their inode numbers. Throws FileError. */
-  folders(name: string): { name: string; inode: number }[] {
+  /** The folders directly in a folder, `most` at most, with their inode numbers. Throws FileError. */
+  folders(name: string, most = Infinity): { name: string; inode: number }[] {
     const path = this.path(name);
     this.beforeEach(path);
     try {
       return fs
         .readdirSync(path, { withFileTypes: true })
         .filter((entry) => entry.isDirectory())
+        .slice(0, most)
         .map((entry) => ({ name: entry.name, inode: fs.statSync(join(path, entry.name)).ino }));
     } catch (error) {
       throw fileError(path, error);

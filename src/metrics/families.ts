@@ -21,6 +21,9 @@ export interface HistogramReading {
   readonly sum: number;
 }
 
+// What the exporter says of itself is little, and says what is missing: it has room beyond the limit.
+const isOwn = ({ name }: Descriptor): boolean => name.startsWith('xen_exporter_');
+
 /** The families of one collector in one scrape: built anew each time, so that what vanished from the machine vanishes here. */
 export class Families {
   readonly #samples = new Map<Descriptor, Sample[]>();
@@ -42,9 +45,19 @@ export class Families {
     return this.#dropped;
   }
 
+  /** Series that can still be added. */
+  get room(): number {
+    return Math.max(0, this.#maxSeries - this.#series);
+  }
+
+  /** Counts series that the collector does not add, because the room is for more important ones. */
+  drop(series: number): void {
+    this.#dropped += series;
+  }
+
   /** Adds a sample; an undefined value (the kernel does not say) adds none. */
   add<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
-    if (value === undefined || !this.#hasRoomFor(1)) return;
+    if (value === undefined || !this.#hasRoomFor(1, descriptor)) return;
     this.#samplesOf(descriptor).push({ value, sharedLabels: labels });
   }
 
@@ -70,13 +83,13 @@ export class Families {
       { value: sum, sharedLabels: labels, metricName: `${name}_sum` },
       { value: buckets.at(-1)?.count ?? 0, sharedLabels: labels, metricName: `${name}_count` },
     ];
-    if (this.#hasRoomFor(samples.length)) this.#samplesOf(descriptor).push(...samples);
+    if (this.#hasRoomFor(samples.length, descriptor)) this.#samplesOf(descriptor).push(...samples);
   }
 
-  /** Counts so many series as taken if they fit under the limit, else as dropped. */
-  #hasRoomFor(series: number): boolean {
-    if (this.#series + series > this.#maxSeries) {
-      this.#dropped += series;
+  /** Counts so many series as taken if they fit under the limit, or are the exporter's own, else as dropped. */
+  #hasRoomFor(series: number, descriptor: Descriptor): boolean {
+    if (series > this.room && !isOwn(descriptor)) {
+      this.drop(series);
       return false;
     }
     this.#series += series;

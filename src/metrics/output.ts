@@ -68,6 +68,35 @@ export class Output {
     return this.#state.labelsOf(names).of(values) as Labels<Label>;
   }
 
+  /** Series that the limit still has room for, without those of counters, which are added when the scrape ends. */
+  get room(): number {
+    return this.#families.room;
+  }
+
+  /**
+   * Adds items by `add` for as long as there is room, one a step, and counts the series of the others as dropped: an item has all its series or none. Give
+   * important ones first. `seriesOf`: how many series `add` gives. Returns the items that were left out.
+   */
+  *addWhole<Item>(
+    items: readonly Item[],
+    seriesOf: (item: Item) => number,
+    add: (item: Item) => void,
+  ): Generator<void, Item[]> {
+    let { room } = this;
+    const leftOut: Item[] = [];
+    for (const item of items) {
+      room -= seriesOf(item);
+      if (room >= 0) {
+        add(item);
+        yield;
+      } else {
+        this.#families.drop(seriesOf(item));
+        leftOut.push(item);
+      }
+    }
+    return leftOut;
+  }
+
   /** A value of this moment; undefined (the kernel does not say) gives no sample. */
   gauge<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
     this.#families.add(descriptor, labels, value);

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
-import { AcceptQueues, type Listener } from '../../src/collectors/listeners/accept-queues.ts';
+import { describe, expect, test } from 'vitest';
+import { AcceptQueues } from '../../src/collectors/listeners/accept-queues.ts';
+import type { Listener } from '../../src/collectors/listeners/listener.ts';
 import type { ListenerSocket } from '../../src/formats/listener-socket.ts';
 
 const socket = (parts: Partial<ListenerSocket> = {}): ListenerSocket => ({
@@ -131,10 +132,40 @@ test('an inode number that another listener got is another socket', () => {
   expect(only(queues)).toMatchObject({ port: 81, drops: 3 });
 });
 
-test('listeners that went away are forgotten in the end: ports that come and go cost no memory', () => {
-  const queues = new AcceptQueues();
-  queues.observe([socket({ id: 1, port: 80, drops: 5 })], 0);
-  for (let port = 1000; port < 3000; port += 1) queues.observe([socket({ id: port, port })], 0);
-  queues.observe([socket({ id: 9999, port: 80, drops: 2 })], 0);
-  expect(only(queues).drops).toBe(2);
+describe('of more than 1024 listeners that went away', () => {
+  /** The drops of a listener that had 5 and is back with 2, after `churn` came and went one by one. */
+  const dropsAfter = (
+    victim: Partial<ListenerSocket>,
+    churn: readonly Partial<ListenerSocket>[],
+  ): number | undefined => {
+    const queues = new AcceptQueues();
+    queues.observe([socket({ id: 5000, drops: 5, ...victim })], 0);
+    for (const each of churn) queues.observe([socket(each)], 0);
+    queues.observe([socket({ id: 9999, drops: 2, ...victim })], 0);
+    return only(queues).drops;
+  };
+  const ports = (count: number, parts: Partial<ListenerSocket>): Partial<ListenerSocket>[] =>
+    Array.from({ length: count }, (_, i) => ({ port: 1000 + i, id: 1000 + i, uid: 0, drops: 1, ...parts }));
+
+  test('some are forgotten: ports that come and go cost no memory', () => {
+    expect(dropsAfter({ uid: 0 }, ports(1024, {}))).toBe(7);
+    expect(dropsAfter({ uid: 0 }, ports(2000, {}))).toBe(2);
+  });
+
+  test.each([
+    ['another user', { uid: 1000 }],
+    ['the loopback', { address: '127.0.0.1' }],
+    ['no drops', { drops: 0 }],
+  ])('not those of importance: %s comes and goes', (_, parts) => {
+    expect(dropsAfter({ uid: 0 }, ports(2000, parts))).toBe(7);
+  });
+
+  test('not the oldest', () => {
+    expect(
+      dropsAfter(
+        { uid: 0 },
+        ports(2000, {}).map((each, i) => ({ ...each, id: 6000 + i })),
+      ),
+    ).toBe(7);
+  });
 });

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { listeners } from '../../src/collectors/listeners/listeners.ts';
 import { Services } from '../../src/collectors/listeners/services.ts';
@@ -133,6 +134,26 @@ test('a new service is found at the next walk, walks are rare', () => {
   expect(services.nameOf(ino)).toBe('');
   clock.advance(16);
   expect(services.nameOf(ino)).toBe('late.service');
+});
+
+test('a user who makes thousands of cgroups hides those of his own alone', () => {
+  using tree = new TempTree();
+  const user = (uid: number): string => `fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`;
+  const attack = Array.from({ length: 1500 }, (_, i) => [`${user(1000)}/x${i}/cgroup.procs`, ''] as const);
+  const services = ['system.slice/a/b/c/web.service', 'zone.slice/a/b/c/web.service'].map(
+    (path) => `fs/cgroup/${path}`,
+  );
+  services.push(`${user(1001)}/app.slice/deep/web.service`);
+  tree.write({
+    ...Object.fromEntries(attack),
+    ...Object.fromEntries(services.map((path) => [`${path}/cgroup.procs`, ''])),
+  });
+  const found = new Services(new FileTree(tree.root), fakeClock());
+  expect(services.map((path) => found.nameOf(statSync(tree.path(path)).ino))).toEqual(
+    Array<string>(3).fill('web.service'),
+  );
+  const shown = attack.filter(([path]) => found.nameOf(statSync(dirname(tree.path(path))).ino) !== '');
+  expect(shown.length).toBe(998);
 });
 
 test('on a host with both versions of cgroups the second is below unified', () => {

@@ -39,15 +39,36 @@ test('reads the listeners of a guest in the storm', () => {
         queueLimit: 8,
         drops: 29370,
         id: 1,
+        uid: 0,
         cgroupId: 1,
       },
-      { family: 'ipv4', address: '0.0.0.0', port: 22, queueLength: 0, queueLimit: 128, drops: 0, id: 2, cgroupId: 1 },
+      {
+        family: 'ipv4',
+        address: '0.0.0.0',
+        port: 22,
+        queueLength: 0,
+        queueLimit: 128,
+        drops: 0,
+        id: 2,
+        uid: 0,
+        cgroupId: 1,
+      },
     ],
     interrupted: false,
   });
   expect(parseInetDiag(readBytes(`${netlink}/inet-diag-listen-v6.bin`))).toEqual({
     sockets: [
-      { family: 'ipv6', address: '::', port: 22, queueLength: 0, queueLimit: 128, drops: 0, id: 3, cgroupId: 1 },
+      {
+        family: 'ipv6',
+        address: '::',
+        port: 22,
+        queueLength: 0,
+        queueLimit: 128,
+        drops: 0,
+        id: 3,
+        uid: 0,
+        cgroupId: 1,
+      },
     ],
     interrupted: false,
   });
@@ -63,6 +84,7 @@ test('agrees with ss on addresses of every kind', () => {
     parseSs(readText('linux-6.18/ss-Hltnem')).map(({ inode: _inode, cookie, ...listener }) => ({
       ...listener,
       id: cookie,
+      uid: 0,
       cgroupId: 1,
     })),
   );
@@ -74,6 +96,7 @@ test.each(['guests/pv-netlink-storm/netlink', 'dom0-netlink-storm'])('agrees wit
     parseSs(readText(`${folder}/ss-Hltne`)).map(({ inode: _inode, cookie, ...listener }) => ({
       ...listener,
       id: cookie,
+      uid: 0,
     })),
   );
 });
@@ -107,7 +130,7 @@ test('reads half-open connections of both families, and what ss says of them', (
 });
 
 const row = (family: number, state: number): Uint8Array[] => [words(family | (state << 8)), new Uint8Array(68)];
-const bare = { family: 'ipv4', address: '0.0.0.0', port: 0, queueLength: 0, queueLimit: 0, id: 0 };
+const bare = { family: 'ipv4', address: '0.0.0.0', port: 0, queueLength: 0, queueLimit: 0, id: 0, uid: 0 };
 
 test('leaves out what an older kernel does not send', () => {
   const oldMemory = attribute(7, words(0, 131072, 0, 16384, 0, 0, 0, 0));

@@ -8,32 +8,32 @@ const heading = storm.slice(0, storm.indexOf('\n') + 1);
 
 test('reads the listeners of a guest in the storm, and none of its 2000 connections', () => {
   expect(parseProcNetTcp(storm, 'ipv4')).toEqual([
-    { family: 'ipv4', address: '0.0.0.0', port: 8080, queueLength: 9, id: 11083 },
-    { family: 'ipv4', address: '0.0.0.0', port: 22, queueLength: 0, id: 11049 },
+    { family: 'ipv4', address: '0.0.0.0', port: 8080, queueLength: 9, id: 11083, uid: 0 },
+    { family: 'ipv4', address: '0.0.0.0', port: 22, queueLength: 0, id: 11049, uid: 0 },
   ]);
   expect(parseProcNetTcp(readText('guests/pv-netlink-storm/proc/net/tcp6'), 'ipv6')).toEqual([
-    { family: 'ipv6', address: '::', port: 22, queueLength: 0, id: 11051 },
+    { family: 'ipv6', address: '::', port: 22, queueLength: 0, id: 11051, uid: 0 },
   ]);
 });
 
 test('reads addresses of every kind', () => {
   expect(parseProcNetTcp(readText('linux-6.18/proc-net-tcp'), 'ipv4')).toEqual([
-    { family: 'ipv4', address: '0.0.0.0', port: 8000, queueLength: 3, id: 9052 },
-    { family: 'ipv4', address: '127.0.0.2', port: 8002, queueLength: 2, id: 9055 },
-    { family: 'ipv4', address: '127.0.0.2', port: 8002, queueLength: 1, id: 9054 },
-    { family: 'ipv4', address: '127.0.0.1', port: 8003, queueLength: 0, id: 9056 },
-    { family: 'ipv4', address: '127.0.0.1', port: 8001, queueLength: 8, id: 9053 },
+    { family: 'ipv4', address: '0.0.0.0', port: 8000, queueLength: 3, id: 9052, uid: 0 },
+    { family: 'ipv4', address: '127.0.0.2', port: 8002, queueLength: 2, id: 9055, uid: 0 },
+    { family: 'ipv4', address: '127.0.0.2', port: 8002, queueLength: 1, id: 9054, uid: 0 },
+    { family: 'ipv4', address: '127.0.0.1', port: 8003, queueLength: 0, id: 9056, uid: 0 },
+    { family: 'ipv4', address: '127.0.0.1', port: 8001, queueLength: 8, id: 9053, uid: 0 },
   ]);
   expect(parseProcNetTcp(readText('linux-6.18/proc-net-tcp6'), 'ipv6')).toEqual([
-    { family: 'ipv6', address: '::', port: 8005, queueLength: 3, id: 9058 },
-    { family: 'ipv6', address: '::', port: 8004, queueLength: 0, id: 9057 },
-    { family: 'ipv6', address: '::', port: 8006, queueLength: 0, id: 9059 },
-    { family: 'ipv6', address: '::', port: 8012, queueLength: 0, id: 9065 },
-    { family: 'ipv6', address: '::1', port: 8007, queueLength: 0, id: 9060 },
-    { family: 'ipv6', address: '::1', port: 8008, queueLength: 0, id: 9061 },
-    { family: 'ipv6', address: 'fe80::1', port: 8011, queueLength: 0, id: 9064 },
-    { family: 'ipv6', address: '2001:db8::a:0:0:1', port: 8010, queueLength: 0, id: 9063 },
-    { family: 'ipv6', address: '::ffff:127.0.0.1', port: 8009, queueLength: 0, id: 9062 },
+    { family: 'ipv6', address: '::', port: 8005, queueLength: 3, id: 9058, uid: 0 },
+    { family: 'ipv6', address: '::', port: 8004, queueLength: 0, id: 9057, uid: 0 },
+    { family: 'ipv6', address: '::', port: 8006, queueLength: 0, id: 9059, uid: 0 },
+    { family: 'ipv6', address: '::', port: 8012, queueLength: 0, id: 9065, uid: 0 },
+    { family: 'ipv6', address: '::1', port: 8007, queueLength: 0, id: 9060, uid: 0 },
+    { family: 'ipv6', address: '::1', port: 8008, queueLength: 0, id: 9061, uid: 0 },
+    { family: 'ipv6', address: 'fe80::1', port: 8011, queueLength: 0, id: 9064, uid: 0 },
+    { family: 'ipv6', address: '2001:db8::a:0:0:1', port: 8010, queueLength: 0, id: 9063, uid: 0 },
+    { family: 'ipv6', address: '::ffff:127.0.0.1', port: 8009, queueLength: 0, id: 9062, uid: 0 },
   ]);
 });
 

@@ -372,25 +372,32 @@ describe('what the kernel prints comes back', () => {
       fc.property(
         fc.constantFrom('ipv4' as const, 'ipv6' as const),
         fc.array(
-          fc.record({ address: fc.tuple(u32, u32, u32, u32), port: fc.nat({ max: 65535 }), queueLength: u32, id: u32 }),
+          fc.record({
+            address: fc.tuple(u32, u32, u32, u32),
+            port: fc.nat({ max: 65535 }),
+            queueLength: u32,
+            id: u32,
+            uid: u32,
+          }),
         ),
         fc.nat({ max: 400 }),
         (family, sockets, cut) => {
           const size = family === 'ipv4' ? 1 : 4;
-          const rows = sockets.map(({ address, port, queueLength, id }, index) => {
+          const rows = sockets.map(({ address, port, queueLength, id, uid }, index) => {
             const local = address
               .slice(0, size)
               .map((word) => hex(word))
               .join('');
-            return `${String(index).padStart(4)}: ${local}:${hex(port, 4)} ${'0'.repeat(8 * size)}:0000 0A 00000000:${hex(queueLength)} 00:00000000 00000000     0        0 ${id} 1 0000000000000000 100 0 0 10 0\n`;
+            return `${String(index).padStart(4)}: ${local}:${hex(port, 4)} ${'0'.repeat(8 * size)}:0000 0A 00000000:${hex(queueLength)} 00:00000000 00000000 ${String(uid).padStart(5)}        0 ${id} 1 0000000000000000 100 0 0 10 0\n`;
           });
           const format = family === 'ipv4' ? formatIpv4 : formatIpv6;
-          const all = sockets.map(({ address, port, queueLength, id }) => ({
+          const all = sockets.map(({ address, port, queueLength, id, uid }) => ({
             family,
             address: format(words(...address)),
             port,
             queueLength,
             id,
+            uid,
           }));
           const text = heading + rows.join('');
           expect(parseProcNetTcp(text, family)).toEqual(all);
@@ -426,14 +433,15 @@ describe('what the kernel prints comes back', () => {
             queueLimit: u32,
             drops: u32,
             id: u32,
+            uid: u32,
             cgroupId: u32,
           }),
         ),
         (sockets) => {
-          const messages = sockets.map(({ port, queueLength, queueLimit, drops, id, cgroupId }) => {
+          const messages = sockets.map(({ port, queueLength, queueLimit, drops, id, uid, cgroupId }) => {
             const ports = ((port & 0xff) << 8) | (port >>> 8);
             return message(20, [
-              words(2 | (10 << 8), ports, ...Array<number>(9).fill(0), id, 0, 0, queueLength, queueLimit, 0, 0),
+              words(2 | (10 << 8), ports, ...Array<number>(9).fill(0), id, 0, 0, queueLength, queueLimit, uid, 0),
               attribute(21, words(cgroupId, 0)),
               attribute(7, words(0, 1, 2, 3, 4, 5, 6, 7, drops)),
             ]);

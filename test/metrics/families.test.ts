@@ -13,6 +13,16 @@ test('series beyond the limit are left out and counted', () => {
   expect(out.list()[0]!.samples.map((sample) => sample.sharedLabels)).toEqual([{ port: '1' }, { port: '2' }]);
 });
 
+test("beyond the limit there is room for the exporter's own series", () => {
+  const out = new Families(2);
+  const own = gauge('xen_exporter_depth', { meaning: 'Depth.' });
+  for (const port of ['1', '2', '3']) out.add(depth, { port }, 1);
+  out.add(own, {}, 1);
+  out.add(depth, { port: '4' }, 1);
+  expect({ series: out.series, dropped: out.dropped, room: out.room }).toEqual({ series: 3, dropped: 2, room: 0 });
+  expect(out.list().map(({ descriptor }) => descriptor.name)).toEqual(['xen_depth', 'xen_exporter_depth']);
+});
+
 test('a histogram that does not fit is left out whole', () => {
   const out = new Families(4);
   const reading = {

@@ -207,3 +207,20 @@ test('HELP is made of the fields', () => {
   const full = gauge('xen_x', { meaning: 'X.', source: '/proc/x', versions: 'Linux 6.1', notes: 'root' });
   expect(full.help).toBe('X. Source: /proc/x (Linux 6.1; root).');
 });
+
+test('items have all their series or none, in their order, for as long as there is room', () => {
+  const families = new Families(10);
+  const out = new Output(new SeriesState(), families, 0);
+  out.gauge(size, out.labels(size.labels, 'first'), 1);
+  const add = (domain: string) =>
+    ['', 'b', 'c'].forEach((each) => out.gauge(size, out.labels(size.labels, domain + each), 1));
+  const steps = out.addWhole(['w', 'x', 'y', 'z'], (domain) => (domain === 'y' ? 4 : 3), add);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  expect(step.value).toEqual(['y', 'z']);
+  expect({ series: families.series, dropped: families.dropped, room: out.room }).toEqual({
+    series: 7,
+    dropped: 7,
+    room: 3,
+  });
+});

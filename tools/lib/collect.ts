@@ -44,11 +44,11 @@ export const runBackground = async (collectors: readonly Collector[]): Promise<E
 /** What collectors remember from one scrape to the next. */
 const states = new WeakMap<Collector, SeriesState>();
 
-/** What a collector gives now. Throws what it throws. */
-export const collectFamilies = (collector: Collector, host: Host): Family[] => {
+/** What a collector gives now, with a limit of so many series. Throws what it throws. */
+export const collectFamilies = (collector: Collector, host: Host, maxSeries?: number): Family[] => {
   const state = states.get(collector) ?? new SeriesState();
   states.set(collector, state);
-  const families = new Families();
+  const families = new Families(maxSeries);
   try {
     const out = new Output(state, families, host.clock.monotonicSeconds());
     for (const _ of collector.collect({ host, out }) ?? []);
@@ -71,8 +71,8 @@ export const encoded = async (families: Iterable<Family>, format: ExpositionForm
 };
 
 /** As text. */
-export const collectText = (collector: Collector, host: Host): Promise<string> =>
-  encoded(collectFamilies(collector, host), 'text');
+export const collectText = (collector: Collector, host: Host, maxSeries?: number): Promise<string> =>
+  encoded(collectFamilies(collector, host, maxSeries), 'text');
 
-export const collect = async (collector: Collector, host: Host): Promise<Exposition> =>
-  parseExposition(await collectText(collector, host));
+export const collect = async (collector: Collector, host: Host, maxSeries?: number): Promise<Exposition> =>
+  parseExposition(await collectText(collector, host, maxSeries));

@@ -3,29 +3,14 @@ import { bounds } from '../../metrics/bounds.ts';
 import { firstStep, judgeStep, stepForward, type CounterSource, type CounterStep } from '../../metrics/counter-step.ts';
 import { Histogram } from '../../metrics/histogram.ts';
 import { addressKey } from './address-key.ts';
-
-/** What is known of an address and port that is listened on: the sums over its sockets, of which SO_REUSEPORT allows several. */
-export interface Listener {
-  readonly family: ListenerSocket['family'];
-  readonly address: string;
-  readonly port: number;
-  /** Of this moment. */
-  sockets: number;
-  queueLength: number;
-  queueLimit: number | undefined;
-  /** length / (limit + 1) of the fullest socket: the queue holds one more than its limit. */
-  maxFill: number | undefined;
-  cgroupId: number | undefined;
-  /** Counters since we know it; they go on when a server is restarted. */
-  drops: number | undefined;
-  connectionSeconds: number;
-  fullSeconds: number;
-  dequeued: number;
-  readonly fill: Histogram;
-}
+import { byImportance } from './importance.ts';
+import type { Listener } from './listener.ts';
 
 /** Upper bounds of the histogram of fills, as OpenMetrics writes them. */
 const fillBounds = ['0.0', '0.25', '0.5', '0.75', '0.9', '1.0', '+Inf'] as const;
+
+/** Series of that histogram, with its sum and count. */
+export const fillSeries = fillBounds.length + 2;
 
 /** One socket as it was read last. */
 interface SocketState {
@@ -37,7 +22,9 @@ interface SocketState {
 // Listeners and sockets that went away, whose counters wait for their return.
 const maxGone = 1024;
 
-const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\.|^::1$/.test(address);
+
+const newListener = ({ family, address, port, id }: ListenerSocket): Listener => ({
   family,
   address,
   port,
@@ -46,6 +33,10 @@ const newListener = ({ family, address, port }: ListenerSocket): Listener => ({
   queueLimit: undefined,
   maxFill: undefined,
   cgroupId: undefined,
+  uid: undefined,
+  isLoopback: isLoopback(address),
+  firstId: id,
+  wasBusy: false,
   drops: undefined,
   connectionSeconds: 0,
   fullSeconds: 0,
@@ -122,14 +113,10 @@ export class AcceptQueues {
       if (this.#missing.size <= maxGone) break;
       this.#missing.delete(id);
     }
-    let gone = 0;
-    for (const { sockets } of this.#listeners.values()) gone += sockets === 0 ? 1 : 0;
-    for (const [key, { sockets }] of this.#listeners) {
-      if (gone <= maxGone) return;
-      if (sockets > 0) continue;
-      this.#listeners.delete(key);
-      gone -= 1;
-    }
+    const gone = [...this.#listeners.values()].filter(({ sockets }) => sockets === 0);
+    if (gone.length <= maxGone) return;
+    const inOrder = byImportance(gone, (listener) => listener);
+    for (const listener of inOrder.slice(maxGone)) this.#listeners.delete(addressKey(listener));
   }
 }
 
@@ -151,7 +138,9 @@ const dropsStep = (socket: SocketState, drops: number, at: number): CounterStep 
 const update = (socket: SocketState, reading: ListenerSocket, at: number): { isReset: boolean } => {
   const { listener } = socket;
   listener.sockets += 1;
+  if (listener.sockets === 1 || (reading.uid ?? Infinity) < (listener.uid ?? Infinity)) listener.uid = reading.uid;
   listener.queueLength += reading.queueLength;
+  if (reading.queueLength > 0) listener.wasBusy = true;
   listener.cgroupId = reading.cgroupId ?? listener.cgroupId;
   if (reading.queueLimit !== undefined) {
     listener.queueLimit = (listener.queueLimit ?? 0) + reading.queueLimit;
@@ -162,5 +151,6 @@ const update = (socket: SocketState, reading: ListenerSocket, at: number): { isR
   if (reading.drops === undefined) return { isReset: false };
   const { growth, isReset } = dropsStep(socket, reading.drops, at);
   listener.drops = (listener.drops ?? 0) + growth;
+  if (growth > 0) listener.wasBusy = true;
   return { isReset };
 };

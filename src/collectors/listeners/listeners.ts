@@ -10,8 +10,10 @@ import { choiceOption, fileOnly, patternOption } from '../../config/option.ts';
 import { needs } from '../../sources/parsed.ts';
 import { samplerOptions } from '../../config/collector-options.ts';
 import type { NetworkNamespace } from '../../sources/namespaces/network-namespace.ts';
-import type { Listener } from './accept-queues.ts';
+import { fillSeries } from './accept-queues.ts';
 import { addressKey } from './address-key.ts';
+import { byImportance } from './importance.ts';
+import type { Listener } from './listener.ts';
 import { listenerLabels, metrics } from './metrics.ts';
 import { netlinkSource } from './netlink-source.ts';
 import { procSource } from './proc-source.ts';
@@ -58,6 +60,23 @@ const countSynQueues = (rows: readonly SynRecvSocket[], listeners: readonly List
   return lengths;
 };
 
+/** A listener of this scrape, with its namespace. */
+interface FoundListener {
+  readonly watched: WatchedQueues;
+  readonly listener: Listener;
+  readonly synQueueLength: number | undefined;
+}
+
+/** Says whose most of these are. */
+const mostOf = (leftOut: readonly FoundListener[]): string => {
+  const nameOf = ({ watched: { netns }, listener: { uid } }: FoundListener): string =>
+    `of user ${uid ?? '(unknown)'}${netns && ` in ${netns}`}`;
+  const [[name, { length }]] = [...Map.groupBy(leftOut, nameOf)].sort(([, a], [, b]) => b.length - a.length) as [
+    [string, FoundListener[]],
+  ];
+  return `more series than --collector.max-series allows; ${length} are ${name}`;
+};
+
 /** Every listening socket's accept queue: the last hop, and the one that refuses. */
 export const listeners = defineCollector({
   name: 'listeners',
@@ -69,10 +88,11 @@ export const listeners = defineCollector({
   create: ({ options, host, log, namespaces }) => {
     const source = chooseSource(options.source, host, log);
     const { readIn } = source;
-    const own = new WatchedQueues('', host.clock);
+    const own = new WatchedQueues({ netns: '', tenant: '' }, host.clock);
     const inOthers = new WeakMap<NetworkNamespace, WatchedQueues>();
     const services = new Services(host.sysfs, host.clock);
     const isSampled = options['sampler-hertz'] > 0;
+    let tooMany: string | undefined;
 
     const isWanted = ({ address, port }: ListenerSocket): boolean => {
       const name = `${address}:${port}`;
@@ -84,7 +104,8 @@ export const listeners = defineCollector({
     /** The other network namespaces, with what is known of their queues for as long as they live. */
     const watchedOthers = (): [NetworkNamespace, WatchedQueues][] =>
       (readIn === undefined ? [] : namespaces.others).map((namespace) => {
-        const watched = inOthers.get(namespace) ?? new WatchedQueues(namespace.name, host.clock);
+        const { name: netns, tenant } = namespace;
+        const watched = inOthers.get(namespace) ?? new WatchedQueues({ netns, tenant }, host.clock);
         inOthers.set(namespace, watched);
         return [namespace, watched];
       });
@@ -97,53 +118,81 @@ export const listeners = defineCollector({
       out.histogram(metrics.fill, labels, listener.fill.read());
     };
 
-    /** Adds what a namespace's queues hold, and the SYN queues that `readSynReceived` gives of these families. */
-    const addListeners = (
+    /** The listeners that a namespace has now, with the SYN queues that `readSynReceived` gives of these families. */
+    const current = (
       out: Output,
-      { netns, queues }: WatchedQueues,
+      watched: WatchedQueues,
       readSynReceived: (families: IpFamily[]) => SynRecvSocket[] | undefined,
-    ): void => {
-      out.countResets(queues.takeResets());
-      const listeners = queues.listeners;
+    ): FoundListener[] => {
+      out.countResets(watched.queues.takeResets());
+      const { listeners } = watched.queues;
       const synReceived = readSynReceived([...new Set(listeners.map(({ family }) => family))]);
       const synQueues = synReceived && countSynQueues(synReceived, listeners);
-      for (const listener of listeners) {
-        const { family, address, port } = listener;
-        const labels = out.labels(listenerLabels, address, String(port), family, netns);
-        const service = services.nameOf(listener.cgroupId);
-        out.gauge(metrics.info, out.labels(metrics.info.labels, address, String(port), family, netns, service), 1);
-        out.gauge(metrics.sockets, labels, listener.sockets);
-        out.gauge(metrics.length, labels, listener.queueLength);
-        out.gauge(metrics.limit, labels, listener.queueLimit);
-        out.gauge(metrics.maxFill, labels, listener.maxFill);
-        out.gauge(metrics.synQueueLength, labels, synQueues?.get(listener));
-        out.total(metrics.drops, labels, listener.drops);
-        if (isSampled) addSampled(out, labels, listener);
-      }
+      return listeners.map((listener) => ({ watched, listener, synQueueLength: synQueues?.get(listener) }));
     };
 
-    const addNamespaceCounts = (out: Output): void => {
+    /** How many series `addListener` gives. */
+    const seriesOf = ({ listener: { queueLimit, drops }, synQueueLength }: FoundListener): number => {
+      const ofLimit = isSampled ? 3 + fillSeries : 2;
+      const optional = (synQueueLength === undefined ? 0 : 1) + (drops === undefined ? 0 : 1);
+      return 3 + optional + (isSampled ? 2 : 0) + (queueLimit === undefined ? 0 : ofLimit);
+    };
+
+    const addListener = (out: Output, { watched: { netns }, listener, synQueueLength }: FoundListener): void => {
+      const { family, address, port } = listener;
+      const labels = out.labels(listenerLabels, address, String(port), family, netns);
+      const service = services.nameOf(listener.cgroupId);
+      out.gauge(metrics.info, out.labels(metrics.info.labels, address, String(port), family, netns, service), 1);
+      out.gauge(metrics.sockets, labels, listener.sockets);
+      out.gauge(metrics.length, labels, listener.queueLength);
+      out.gauge(metrics.limit, labels, listener.queueLimit);
+      out.gauge(metrics.maxFill, labels, listener.maxFill);
+      out.gauge(metrics.synQueueLength, labels, synQueueLength);
+      out.total(metrics.drops, labels, listener.drops);
+      if (isSampled) addSampled(out, labels, listener);
+    };
+
+    const addNamespaces = (out: Output): void => {
       const { read, unread, refused } = namespaces.count();
       const counts = readIn ? { read: 1 + read, unread, refused } : { read: 1, unread: read + unread, refused };
       for (const [state, count] of Object.entries(counts))
         out.gauge(metrics.namespaces, out.labels(metrics.namespaces.labels, state), count);
+      for (const { name, state } of readIn ? namespaces.unread : namespaces.others) {
+        const why = state === 'refused' ? state : 'unread';
+        out.gauge(metrics.unreadNamespaces, out.labels(metrics.unreadNamespaces.labels, name, why), 1);
+      }
+    };
+
+    /** Adds the listeners that there is room for: if it is too little for all, the most important ones of each namespace and user. */
+    const addListeners = function* (out: Output, found: readonly FoundListener[]): Generator<void> {
+      const series = found.reduce((sum, each) => sum + seriesOf(each), 0);
+      const keys = [({ watched }: FoundListener) => watched.tenant, ({ watched }: FoundListener) => watched];
+      const inOrder = series <= out.room ? found : byImportance(found, ({ listener }) => listener, keys);
+      const leftOut = yield* out.addWhole(inOrder, seriesOf, (each) => addListener(out, each));
+      const counts = new Map([...new Set(found.map(({ watched }) => watched))].map((watched) => [watched, 0]));
+      for (const { watched } of leftOut) counts.set(watched, counts.get(watched)! + 1);
+      for (const [{ netns }, count] of counts)
+        out.gauge(metrics.leftOut, out.labels(metrics.leftOut.labels, netns), count);
+      tooMany = leftOut.length === 0 ? undefined : `${leftOut.length} of ${found.length} listeners: ${mostOf(leftOut)}`;
     };
 
     return {
       availability: () => (source.name === 'netlink' ? true : needs(host.procfs, 'net/tcp')),
-      limitations: () => [source.limitations, namespaces.limitations()].filter(Boolean).join('; ') || undefined,
+      limitations: () =>
+        [source.limitations, namespaces.limitations(), tooMany].filter(Boolean).join('; ') || undefined,
       collect: function* ({ host, out }) {
         own.queues.observe(wanted(source.read(host)), host.clock.monotonicSeconds());
-        addListeners(out, own, (families) => source.readSynReceived?.(host, families));
+        const found = current(out, own, (families) => source.readSynReceived?.(host, families));
         for (const [namespace, watched] of watchedOthers()) {
           yield;
           namespace.read((entered) => {
             watched.queues.observe(wanted(readIn!(host, entered)), host.clock.monotonicSeconds());
-            addListeners(out, watched, (families) => source.readSynReceived?.(host, families, entered));
+            found.push(...current(out, watched, (families) => source.readSynReceived?.(host, families, entered)));
           });
         }
         out.gauge(metrics.source, out.labels(metrics.source.labels, source.name), 1);
-        if (namespaces.areWanted) addNamespaceCounts(out);
+        if (namespaces.areWanted) addNamespaces(out);
+        yield* addListeners(out, found);
       },
       sampler: {
         name: 'listeners',

@@ -74,4 +74,16 @@ export const metrics = {
     labels: ['state'],
     source: '/proc/PID/ns/net, setns(2)',
   }),
+  unreadNamespaces: gauge('xen_exporter_unread_network_namespace', {
+    meaning:
+      'Constant 1. A network namespace whose listeners are not read, and why: its state in xen_exporter_network_namespaces. Of those beyond collector.listeners.max-namespaces at most 100, with a fair share for each user, and none without TCP sockets. Absent unless --collector.listeners.namespaces=all.',
+    labels: ['netns', 'state'],
+    source: '/proc/PID/ns/net, setns(2)',
+  }),
+  leftOut: gauge('xen_exporter_listeners_left_out', {
+    meaning:
+      'Listeners of the network namespace that have no series, because all together have more than the limit (--collector.max-series). The least important ones are left out, with a fair share for each namespace and user (docs/security.md).',
+    labels: ['netns'],
+    source: 'sock_diag or /proc/net/tcp',
+  }),
 };

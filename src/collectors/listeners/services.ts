@@ -1,7 +1,9 @@
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Clock } from '../../host/clock.ts';
 
-const maxFolders = 1000;
+const maxFolders = 10_000;
+// Users and containers may make folders below their own, which are on the second level: `user.slice/user-1000.slice`.
+const maxFoldersOfBranch = 1000;
 const secondsBetweenWalks = 15;
 
 /** What people call a cgroup: its systemd unit where it is one's, else the name of its folder; empty for the root. */
@@ -12,7 +14,7 @@ const serviceOf = (path: string): string => {
 
 /**
  * The services behind cgroup ids. An id is the inode number of the cgroup's folder in the cgroup2 file system, so a name is found by walking
- * the folders: when an unknown id comes, at most so often and over at most so many folders, the upper ones first. What is not found is ''.
+ * the folders: when an unknown id comes, at most so often and over at most so many folders of each branch, the upper ones first. What is not found is ''.
  */
 export class Services {
   readonly #sysfs: FileTree;
@@ -39,11 +41,16 @@ export class Services {
     const names = new Map<number, string>();
     // On a host with both versions of cgroups, version 2 is mounted at `unified`.
     const root = this.#sysfs.exists('fs/cgroup/unified') ? 'fs/cgroup/unified' : 'fs/cgroup';
+    const foldersOf = new Map<string, number>();
     const queue = [''];
     for (let path = queue.shift(); path !== undefined && names.size < maxFolders; path = queue.shift()) {
       // A service may end while we walk.
-      for (const { name, inode } of unlessMissing(() => this.#sysfs.folders(`${root}/${path}`)) ?? []) {
+      for (const { name, inode } of unlessMissing(() => this.#sysfs.folders(`${root}/${path}`, maxFolders)) ?? []) {
         const child = path === '' ? name : `${path}/${name}`;
+        const branch = child.split('/', 2).join('/');
+        const folders = (foldersOf.get(branch) ?? 0) + 1;
+        if (folders > maxFoldersOfBranch || names.size >= maxFolders) break;
+        foldersOf.set(branch, folders);
         names.set(inode, serviceOf(child));
         queue.push(child);
       }

@@ -6,12 +6,15 @@ import { AcceptQueues } from './accept-queues.ts';
 export class WatchedQueues {
   /** The value of the label `netns`. */
   readonly netns: string;
+  /** Whose namespace it is, for fair shares. */
+  readonly tenant: string;
   readonly queues = new AcceptQueues();
   readonly #clock: Clock;
   #sampledAt: number | undefined;
 
-  constructor(netns: string, clock: Clock) {
+  constructor({ netns, tenant }: { netns: string; tenant: string }, clock: Clock) {
     this.netns = netns;
+    this.tenant = tenant;
     this.#clock = clock;
   }
 

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { parseTcpInUse } from '../../formats/proc-net-sockstat.ts';
+import { parseRealUid } from '../../formats/proc-pid-status.ts';
 import { FileError, isForbidden, type FileTree } from '../../host/file-tree.ts';
+import { inTurns, userOf } from '../fair-share.ts';
 import { parsed } from '../parsed.ts';
 
 /** Which network namespace it is. */
@@ -94,20 +96,48 @@ const countSockets = (procfs: FileTree, pid: string): number => {
   }
 };
 
+const userNamespaceOf = (procfs: FileTree, pid: string): string | undefined => {
+  try {
+    return procfs.linkIfAny(`${pid}/ns/user`);
+  } catch (error) {
+    return isForbidden(error) ? 'hidden' : undefinedIfFileError(error);
+  }
+};
+
 /**
- * The namespaces that are to be read before others: those that `isRead` says are read already, so that series stay, then the others by the number
- * of their TCP sockets, few first; behind them all those that have none, for there nobody listens.
+ * Whose namespace it is, for fair shares: a text that all namespaces have in common that one user can make. Without privilege a user makes any number, but
+ * only in user namespaces of his own. Those in ours are made by root, as most containers are, and each counts for itself.
  */
-export const cheapestFirst = async (
+export const tenantOf = (procfs: FileTree, { id, pids }: FoundNamespace): string => {
+  const [pid] = pids as [string];
+  const userNamespace = userNamespaceOf(procfs, pid);
+  if (userNamespace !== 'hidden' && userNamespace === userNamespaceOf(procfs, 'self')) return `netns ${id}`;
+  try {
+    return `user ${userOf(parsed(procfs, `${pid}/status`, parseRealUid))}`;
+  } catch (error) {
+    return undefinedIfFileError(error) ?? 'gone';
+  }
+};
+
+/**
+ * The namespaces that are to be read before others, with a fair share for each tenant: those that `isRead` says are read already, so that series stay, then
+ * the others by the number of their TCP sockets, few first. `empty` are those that have none: nobody listens there.
+ */
+export const fairOrder = async (
   procfs: FileTree,
   found: readonly FoundNamespace[],
   isRead: (namespace: FoundNamespace) => boolean,
-): Promise<FoundNamespace[]> => {
-  const ranked: { namespace: FoundNamespace; rank: number; sockets: number }[] = [];
+): Promise<{ inUse: FoundNamespace[]; empty: FoundNamespace[] }> => {
+  const ranked: { namespace: FoundNamespace; tenant: string; sockets: number; rank: number }[] = [];
   for (const namespace of found) {
     const sockets = countSockets(procfs, namespace.pids[0]!);
-    ranked.push({ namespace, sockets, rank: sockets === 0 ? 2 : isRead(namespace) ? 0 : 1 });
+    ranked.push({ namespace, tenant: tenantOf(procfs, namespace), sockets, rank: isRead(namespace) ? 0 : 1 });
     await setImmediate();
   }
-  return ranked.sort((a, b) => a.rank - b.rank || a.sockets - b.sockets).map(({ namespace }) => namespace);
+  ranked.sort((a, b) => a.rank - b.rank || a.sockets - b.sockets);
+  const { inUse = [], empty = [] } = Object.groupBy(ranked, ({ sockets }) => (sockets > 0 ? 'inUse' : 'empty'));
+  return {
+    inUse: inTurns(inUse, [({ tenant }) => tenant]).map(({ namespace }) => namespace),
+    empty: empty.map(({ namespace }) => namespace),
+  };
 };

@@ -1,7 +1,7 @@
 import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import { NamespaceRefused, NetlinkUnavailable, type EnteredNamespace } from '../../host/netlink.ts';
-import { namespaceOf, type NamespaceIdentity } from './discovery.ts';
+import { namespaceOf, tenantOf, type FoundNamespace, type NamespaceIdentity } from './discovery.ts';
 
 /** Whether the sockets of a network namespace are read, or not, or must not be for lack of privilege. */
 export type NamespaceState = 'read' | 'unread' | 'refused';
@@ -10,6 +10,8 @@ export type NamespaceState = 'read' | 'unread' | 'refused';
 export class NetworkNamespace {
   /** The value of the label `netns`. */
   readonly name: string;
+  /** Whose it is, for fair shares. */
+  readonly tenant: string;
   readonly #identity: NamespaceIdentity;
   readonly #procfs: FileTree;
   readonly #onDeserted: () => void;
@@ -18,11 +20,12 @@ export class NetworkNamespace {
   #failure: NetlinkUnavailable | undefined;
 
   /** `onDeserted` is called when none of the processes that we know is in it any longer. */
-  constructor(name: string, identity: NamespaceIdentity, procfs: FileTree, pids: string[], onDeserted: () => void) {
+  constructor(name: string, found: FoundNamespace, procfs: FileTree, onDeserted: () => void) {
     this.name = name;
-    this.#identity = identity;
+    this.tenant = tenantOf(procfs, found);
+    this.#identity = found;
     this.#procfs = procfs;
-    this.#pids = pids;
+    this.#pids = found.pids;
     this.#onDeserted = onDeserted;
   }
 

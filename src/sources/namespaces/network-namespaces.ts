@@ -1,7 +1,7 @@
 import { FileError } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import type { BackgroundTask } from '../background-task.ts';
-import { cheapestFirst, findNamespaces, type FoundNamespace } from './discovery.ts';
+import { fairOrder, findNamespaces, type FoundNamespace } from './discovery.ts';
 import { NamespaceNames } from './names.ts';
 import { NetworkNamespace, type NamespaceState } from './network-namespace.ts';
 
@@ -17,6 +17,8 @@ export interface NamespaceSettings {
 
 // A namespace may lose all the processes that we know of many times a second and have others.
 const leastSecondsBetweenLooks = 1;
+// Of those beyond the limit so many have a name.
+const mostNamedUnread = 100;
 
 /**
  * The other network namespaces of this machine, shared by the collectors whose numbers belong to one. Found by the processes in them: one that
@@ -28,7 +30,10 @@ export class NetworkNamespaces {
   readonly #host: Host;
   readonly #most: number;
   readonly #names: NamespaceNames;
+  /** Those that are to be read, and the next ones. */
   readonly #known = new Map<string, NetworkNamespace>();
+  #chosen: readonly NetworkNamespace[] = [];
+  #next: readonly NetworkNamespace[] = [];
   #beyondMost = 0;
   #lookedAt = -Infinity;
   #lookNow: (() => void) | undefined;
@@ -54,15 +59,20 @@ export class NetworkNamespaces {
     return this.background.length > 0;
   }
 
-  /** Those that are known. */
-  get others(): NetworkNamespace[] {
-    return [...this.#known.values()];
+  /** Those that are to be read. */
+  get others(): readonly NetworkNamespace[] {
+    return this.#chosen;
+  }
+
+  /** Those whose sockets are not read; of those beyond the limit not more than a hundred, with a fair share for each tenant, and none without TCP sockets. */
+  get unread(): readonly NetworkNamespace[] {
+    return [...this.#chosen.filter(({ state }) => state !== 'read'), ...this.#next];
   }
 
   /** How many there are in each state, without ours. */
   count(): Record<NamespaceState, number> {
     const counts = { read: 0, unread: this.#beyondMost, refused: 0 };
-    for (const { state } of this.#known.values()) counts[state] += 1;
+    for (const { state } of this.#chosen) counts[state] += 1;
     return counts;
   }
 
@@ -88,14 +98,36 @@ export class NetworkNamespaces {
   async #look(): Promise<void> {
     const { procfs, clock } = this.#host;
     const found = await findNamespaces(procfs);
-    const isFew = found.length <= this.#most;
-    const isRead = ({ id }: FoundNamespace): boolean => this.#known.has(id);
-    const chosen = isFew ? found : (await cheapestFirst(procfs, found, isRead)).slice(0, this.#most);
-    this.#forgetAllBut(new Set(chosen.map(({ id }) => id)));
-    if (chosen.some(({ id }) => !this.#known.has(id))) this.#names.refresh();
-    for (const each of chosen) this.#watch(each);
+    const { chosen, next } = await this.#choose(found);
+    const listed = [...chosen, ...next];
+    this.#forgetAllBut(new Set(listed.map(({ id }) => id)));
+    if (listed.some(({ id }) => !this.#known.has(id))) this.#names.refresh();
+    this.#chosen = this.#forEach(chosen, (namespace, { pids }) => namespace.update(pids, this.#host));
+    this.#next = this.#forEach(next, (namespace) => namespace.close());
     this.#beyondMost = found.length - chosen.length;
     this.#lookedAt = clock.monotonicSeconds();
+  }
+
+  #forEach(
+    all: readonly FoundNamespace[],
+    use: (namespace: NetworkNamespace, found: FoundNamespace) => void,
+  ): NetworkNamespace[] {
+    return all.flatMap((found) => {
+      const namespace = this.#knownAs(found);
+      if (namespace) use(namespace, found);
+      return namespace ?? [];
+    });
+  }
+
+  async #choose(found: FoundNamespace[]): Promise<{ chosen: FoundNamespace[]; next: FoundNamespace[] }> {
+    if (found.length <= this.#most) return { chosen: found, next: [] };
+    const read = new Set(this.#chosen);
+    const isRead = ({ id }: FoundNamespace): boolean => read.has(this.#known.get(id)!);
+    const { inUse, empty } = await fairOrder(this.#host.procfs, found, isRead);
+    return {
+      chosen: [...inUse, ...empty].slice(0, this.#most),
+      next: inUse.slice(this.#most, this.#most + mostNamedUnread),
+    };
   }
 
   #forgetAllBut(ids: ReadonlySet<string>): void {
@@ -107,17 +139,14 @@ export class NetworkNamespaces {
     }
   }
 
-  #watch(found: FoundNamespace): void {
-    const namespace = this.#known.get(found.id) ?? this.#begin(found);
-    namespace?.update(found.pids, this.#host);
-  }
-
-  /** Undefined where its process has gone before we could name it. */
-  #begin(found: FoundNamespace): NetworkNamespace | undefined {
+  /** The namespace, with the name that it has or is given. Undefined where its process has gone before we could name it. */
+  #knownAs(found: FoundNamespace): NetworkNamespace | undefined {
+    const known = this.#known.get(found.id);
+    if (known) return known;
     const { procfs } = this.#host;
     try {
       const name = this.#names.take(found.id, found.inode, found.pids[0]!);
-      const namespace = new NetworkNamespace(name, found, procfs, found.pids, () => this.#lookSoon());
+      const namespace = new NetworkNamespace(name, found, procfs, () => this.#lookSoon());
       this.#known.set(found.id, namespace);
       return namespace;
     } catch (error) {

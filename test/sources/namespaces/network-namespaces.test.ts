@@ -1,81 +1,12 @@
-import { mkdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { NetworkNamespaces } from '../../../src/sources/namespaces/network-namespaces.ts';
 import { listeners } from '../../../src/collectors/listeners/listeners.ts';
 import { tcp } from '../../../src/collectors/tcp.ts';
-import {
-  NamespaceRefused,
-  NetlinkUnavailable,
-  type EnteredNamespace,
-  type Netlink,
-} from '../../../src/host/netlink.ts';
-import { readBytes, readText } from '../../../tools/lib/fixture.ts';
+import { NamespaceRefused, NetlinkUnavailable } from '../../../src/host/netlink.ts';
+import { readText } from '../../../tools/lib/fixture.ts';
 import { collect, createCollector } from '../../../tools/lib/collect.ts';
-import { fakeHost, replayNetlink, TempTree } from '../../../tools/lib/fake-host.ts';
 import { namespacesOf } from '../../../tools/lib/sources.ts';
-
-/** A machine whose processes are in the namespaces that it is told. */
-class Machine implements Disposable {
-  readonly tree = new TempTree().write({
-    'proc/net/snmp': readText('guests/pv-storm/proc/net/snmp'),
-    'proc/net/netstat': readText('guests/pv-storm/proc/net/netstat'),
-  });
-  readonly opened = new Set<EnteredNamespace>();
-  fail: Error | undefined;
-  readonly host = fakeHost(this.tree.root, { netlink: this.#netlink() });
-
-  constructor() {
-    this.start('self', 1);
-    this.start('10', 1);
-  }
-
-  #netlink(): Netlink {
-    const listen = readBytes('linux-6.18/inet-diag-listen-v4.bin');
-    const done = Uint8Array.of(20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-    const answer = (request: Uint8Array): Uint8Array => (request[16] === 2 && request[21] === 4 ? listen : done);
-    return {
-      ...replayNetlink((_, request) => answer(request)),
-      exchangeIn: (namespace, request) => {
-        if (!this.fail) return answer(request);
-        namespace.close();
-        throw this.fail;
-      },
-      enter: () => {
-        if (this.fail) throw this.fail;
-        const entered: EnteredNamespace = { isOpen: true, close: () => this.opened.delete(entered) };
-        Object.defineProperty(entered, 'isOpen', { get: () => this.opened.has(entered) });
-        this.opened.add(entered);
-        return entered;
-      },
-    };
-  }
-
-  /** A process, with so many TCP sockets in its namespace. */
-  start(pid: string, inode: number, { sockets = 1, cgroup = '/' } = {}): void {
-    this.tree.write({
-      [`proc/${pid}/cgroup`]: `0::${cgroup}\n`,
-      [`proc/${pid}/net/snmp`]: readText('guests/pv-storm/proc/net/snmp'),
-      [`proc/${pid}/net/netstat`]: readText('guests/pv-storm/proc/net/netstat'),
-      [`proc/${pid}/net/sockstat`]: `TCP: inuse ${sockets} orphan 0 tw 0 alloc 1 mem 0\n`,
-    });
-    mkdirSync(this.tree.path(`proc/${pid}/ns`));
-    symlinkSync(`net:[${inode}]`, this.tree.path(`proc/${pid}/ns/net`));
-  }
-
-  /** Its PID is another process's, in another namespace. */
-  move(pid: string, inode: number): void {
-    unlinkSync(this.tree.path(`proc/${pid}/ns/net`));
-    symlinkSync(`net:[${inode}]`, this.tree.path(`proc/${pid}/ns/net`));
-  }
-
-  end(pid: string): void {
-    rmSync(this.tree.path(`proc/${pid}`), { recursive: true });
-  }
-
-  [Symbol.dispose](): void {
-    this.tree[Symbol.dispose]();
-  }
-}
+import { Machine } from '../../support/machine.ts';
 
 let machine: Machine;
 beforeEach(() => {
@@ -190,6 +121,77 @@ describe('more than are to be read', () => {
   });
 });
 
+describe('a user who makes many namespaces, each in a user namespace of his own', () => {
+  const attack = (count: number, uidOf: (i: number) => number, first = 1000): void => {
+    for (let i = 0; i < count; i += 1) {
+      machine.start(String(first + i), first + i, { userNamespace: first + i, uid: uidOf(i) });
+    }
+  };
+  const container = (pid: string, inode: number): void =>
+    machine.start(pid, inode, { sockets: 7, cgroup: `/lxc.payload.${inode}` });
+
+  test.each([
+    ['of one uid', () => 1000],
+    ['of his subordinate uids', (i: number) => 100_000 + i * 1000],
+    ['as root of all of them', () => 0],
+  ])('%s has no place of a container, whether he comes before or after', async (_, uidOf) => {
+    attack(30, uidOf);
+    const namespaces = namespacesOf(machine.host, 6);
+    await look(namespaces);
+    expect(namesOf(namespaces)).toHaveLength(6);
+    [2, 3, 4].forEach((inode) => container(String(inode), inode));
+    await look(namespaces);
+    attack(30, uidOf, 2000);
+    await look(namespaces);
+    expect(namesOf(namespaces)).toEqual(expect.arrayContaining(['lxc.payload.2', 'lxc.payload.3', 'lxc.payload.4']));
+    expect(namespaces.count()).toEqual({ read: 6, unread: 57, refused: 0 });
+  });
+
+  test('takes no share of series either: the tenant of all of them is he', async () => {
+    attack(3, () => 1000);
+    container('2', 2);
+    const namespaces = namespacesOf(machine.host, 100);
+    await look(namespaces);
+    expect(namespaces.others.map(({ tenant }) => tenant).sort()).toEqual([
+      'netns 2',
+      ...Array<string>(3).fill('user 1000'),
+    ]);
+  });
+
+  test('cannot hide who is unread: the list has a fair share too, and an end', async () => {
+    attack(200, () => 1000);
+    [2, 3, 4].forEach((inode) => container(String(inode), inode));
+    machine.start('5', 5, { sockets: 0 });
+    const namespaces = namespacesOf(machine.host, 2);
+    await look(namespaces);
+    const collector = createCollector(listeners, machine.host, {}, { namespaces });
+    const unread = (await collect(collector, machine.host)).samples('xen_exporter_unread_network_namespace');
+    const names = unread.map(({ labels }) => labels['netns']!);
+    expect(names).toHaveLength(100);
+    expect([...namesOf(namespaces), ...names]).toEqual(
+      expect.arrayContaining(['lxc.payload.2', 'lxc.payload.3', 'lxc.payload.4']),
+    );
+    expect(names).not.toContain('5');
+  });
+});
+
+test('a namespace that is read no more is closed, listed as unread under its name, and read again when there is room', async () => {
+  machine.start('20', 2, { sockets: 5, cgroup: '/lxc.payload.web' });
+  const namespaces = namespacesOf(machine.host, 1);
+  await look(namespaces);
+  machine.tree.write({ 'proc/20/net/sockstat': 'TCP: inuse 0 orphan 0 tw 0 alloc 1 mem 0\n' });
+  machine.start('30', 3);
+  await look(namespaces);
+  machine.tree.write({ 'proc/20/net/sockstat': 'TCP: inuse 5 orphan 0 tw 0 alloc 1 mem 0\n' });
+  await look(namespaces);
+  expect([namesOf(namespaces), namespaces.unread.map(({ name }) => name)]).toEqual([['3'], ['lxc.payload.web']]);
+  expect(machine.opened.size).toBe(1);
+  machine.end('30');
+  await look(namespaces);
+  expect([namesOf(namespaces), namespaces.unread]).toEqual([['lxc.payload.web'], []]);
+  expect(machine.opened.size).toBe(1);
+});
+
 test('a refusal is counted and explained, and the counters are read all the same', async () => {
   machine.fail = new NamespaceRefused('setns /proc/20/ns/net: EPERM');
   machine.start('20', 2);
@@ -201,6 +203,7 @@ test('a refusal is counted and explained, and the counters are read all the same
   );
   const page = await collect(collector, machine.host);
   expect(page.samples('xen_exporter_network_namespaces').map(({ value }) => value)).toEqual([1, 0, 1]);
+  expect(page.value('xen_exporter_unread_network_namespace', { netns: '2', state: 'refused' })).toBe(1);
   const counters = await collect(createCollector(tcp, machine.host, {}, { namespaces }), machine.host);
   expect(counters.value('xen_tcp_passive_opens_total', { netns: '2' })).toBe(1559);
 });
@@ -234,6 +237,7 @@ test('where listeners are read from /proc no other namespace counts as read', as
     ['unread', 1],
     ['refused', 0],
   ]);
+  expect(page.value('xen_exporter_unread_network_namespace', { netns: '2', state: 'unread' })).toBe(1);
 });
 
 test('without a wish for others nothing is looked for', () => {
