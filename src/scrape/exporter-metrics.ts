@@ -64,7 +64,7 @@ export const metrics = {
   }),
   webConfigSuccess: gauge('xen_exporter_web_config_last_reload_successful', {
     meaning:
-      'Whether the web config file, as it is now, could be read: 1; 0 while the last good one is kept. Absent without --web.config.file.',
+      'Whether the exporter uses the web config file as it is now. 0 while it keeps the last good one, because the file cannot be used or drops a demand on clients. Absent without --web.config.file.',
   }),
   webConfigLastSuccess: gauge('xen_exporter_web_config_last_reload_success_timestamp_seconds', {
     meaning:

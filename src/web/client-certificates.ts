@@ -1,6 +1,6 @@
 import { isIP, SocketAddress } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { TlsConfig } from './config/web-config.ts';
+import { clientAuthTypes, type TlsConfig } from './config/web-config.ts';
 
 // Node writes `DNS:a, IP Address:10.0.0.1, URI:x`, and a value that holds a comma or a quote as JSON.
 const nextName =
@@ -31,9 +31,10 @@ export const isAllowed = (subjectAltName: string | undefined, allowed: readonly 
 
 /** Whether the policy lets the client in whose handshake has just ended. */
 export const admitsClient = (socket: TLSSocket, { clientAuth, allowedSans }: TlsConfig): boolean => {
-  if (clientAuth === 'NoClientCert' || clientAuth === 'RequestClientCert') return true;
+  const { requires, verifies } = clientAuthTypes[clientAuth];
+  if (!requires && !verifies) return true;
   const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return clientAuth === 'VerifyClientCertIfGiven';
-  if (clientAuth !== 'RequireAnyClientCert' && !socket.authorized) return false;
+  if (certificate === undefined) return !requires;
+  if (verifies && !socket.authorized) return false;
   return allowedSans === undefined || isAllowed(certificate.subjectAltName, allowedSans);
 };

@@ -1,12 +1,14 @@
 import type { Clock } from '../host/clock.ts';
+import { UsageError } from '../config/usage-error.ts';
 import type { Log } from '../host/log.ts';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
+import { droppedDemands } from './config/security-change.ts';
 import { openDoor, type LoadedConfig, type WebConfigFile } from './config/web-config-file.ts';
 
 // How often, at most, the files are looked at for changes.
 const restSeconds = 1;
 
-/** The web config that holds now: that of the last reading that succeeded. */
+/** The web config in use: that of the last reading that succeeded. Only a restart drops a demand on clients. */
 export class CurrentConfig {
   readonly #file: WebConfigFile | undefined;
   readonly #log: Log;
@@ -43,11 +45,18 @@ export class CurrentConfig {
     if (this.#file.changed()) this.reload();
   }
 
-  /** Reads the file again. Where it cannot be used, what holds goes on to hold, and false is returned. */
+  /** Reads the file again. If it cannot be used, or would drop a demand on clients, the config stays as it is, and false is returned. */
   reload(): boolean {
     if (this.#file === undefined) return true;
     try {
-      this.#take(this.#file.load());
+      const next = this.#file.load();
+      const dropped = droppedDemands(this.#value, next);
+      if (dropped.length > 0) {
+        throw new UsageError(
+          `${this.#file.path}: expected ${dropped.join(', ')}, now in use: only a restart drops this`,
+        );
+      }
+      this.#take(next);
       this.#log.info('Web config file read again', { path: this.#file.path });
       return true;
     } catch (error) {

@@ -324,7 +324,7 @@ describe('reading the file again', () => {
     expect(state().lastSuccess).toBeGreaterThan(lastSuccess);
   });
 
-  test('users, headers and limit change, TLS begins and ends', async () => {
+  test('users and TLS begin, users change, some are removed', async () => {
     await using door = await startWith('');
     const path = tree.path(`web${files}.yml`);
     const statuses = async () => [
@@ -336,10 +336,72 @@ describe('reading the file again', () => {
     writeFileSync(path, basic + users);
     door.config.reload();
     expect(await statuses()).toEqual([isRefused, 401, 200]);
-    writeFileSync(path, users.replace('alice', 'dave'));
-    door.config.reload();
-    expect(await statuses()).toEqual([401, expect.any(String), expect.any(String)]);
-    expect(await outcome(ask(door.port, { headers: basicAuth('dave', 'secret') }))).toBe(200);
+    writeFileSync(path, basic + users.replace('alice', 'dave'));
+    expect(door.config.reload()).toBe(true);
+    expect(await statuses()).toEqual([isRefused, 401, 401]);
+    expect(await outcome(ask(door.port, { tls: trust, headers: basicAuth('bob', 'hidden') }))).toBe(200);
+    writeFileSync(path, basic + users.replace(/^ {2}bob.*\n/m, ''));
+    expect(door.config.reload()).toBe(true);
+    expect(await outcome(ask(door.port, { tls: trust, headers: basicAuth('bob', 'hidden') }))).toBe(401);
+    expect(await statuses()).toEqual([isRefused, 401, 200]);
+  });
+});
+
+describe('a file that drops a demand on clients applies at a restart only', () => {
+  const mutual = (type: string) => `${basic}  client_ca_file: ca.pem\n  client_auth_type: ${type}\n`;
+  const verified = mutual('RequireAndVerifyClientCert');
+  const sans = '  client_allowed_sans: [prometheus.example.org]\n';
+  test.each([
+    ['emptied', basic + users, '', 'users (basic_auth_users), TLS (tls_server_config)'],
+    ['cut off after TLS', basic + users, basic, 'users (basic_auth_users)'],
+    ['without its users', users, 'basic_auth_users: {}\n', 'users (basic_auth_users)'],
+    ['without TLS', basic + users, users, 'TLS (tls_server_config)'],
+    [
+      'without client certificates',
+      verified,
+      basic,
+      'a client certificate (client_auth_type), certificates of the client CA (client_auth_type)',
+    ],
+    [
+      'any client certificate',
+      verified,
+      mutual('RequireAnyClientCert'),
+      'certificates of the client CA (client_auth_type)',
+    ],
+    [
+      'a client certificate if given',
+      verified,
+      mutual('VerifyClientCertIfGiven'),
+      'a client certificate (client_auth_type)',
+    ],
+    ['without names', verified + sans, verified, 'allowed names (client_allowed_sans)'],
+  ])('%s', async (_what, before, after, dropped) => {
+    const path = tree.path(`web${files + 1}.yml`);
+    await using door = await startWith(before);
+    const { value } = door.config;
+    writeFileSync(path, after);
+    expect(door.config.reload()).toBe(false);
+    expect(door.config.value).toBe(value);
+    expect(door.metrics.config!.succeeded).toBe(false);
+    expect(door.log.lines).toEqual([
+      `error | Web config file cannot be used, the last good one is kept | ${path}: expected ${dropped}, now in use: only a restart drops this`,
+    ]);
+    await using restarted = await startDoor({ configFile: path });
+    expect(restarted.metrics.config!.succeeded).toBe(true);
+    writeFileSync(path, before);
+    expect(door.config.reload()).toBe(true);
+    expect(door.metrics.config!.succeeded).toBe(true);
+  });
+
+  test('a file that is emptied for a moment leaves the door closed', async () => {
+    await using door = await startWith(basic + users);
+    writeFileSync(tree.path(`web${files}.yml`), '');
+    await until('the file to be read', async () => {
+      expect(await outcome(ask(door.port))).toEqual(isRefused);
+      expect(await outcome(ask(door.port, { tls: trust }))).toBe(401);
+      return !door.metrics.config!.succeeded;
+    });
+    expect(await outcome(ask(door.port, { tls: trust, headers: basicAuth('alice', 'secret') }))).toBe(200);
   });
 });
 

@@ -1,20 +1,20 @@
 import * as v from 'valibot';
 import type { ConfigFile } from '../../config/config-file.ts';
 import { describeAt, describeIssue, type KeyPath } from '../../config/issue.ts';
-import { UsageError, usageErrorOf } from '../../config/usage-error.ts';
+import { usageErrorOf } from '../../config/usage-error.ts';
 import { parseDuration } from './duration.ts';
 import { cipherSuites, curves, sufficeForHttp2, tls13Suites, tlsVersions, weaknessOf } from './tls-names.ts';
 
-/** Go's policies for client certificates. */
-const clientAuthTypes = [
-  'NoClientCert',
-  'RequestClientCert',
-  'RequireAnyClientCert',
-  'VerifyClientCertIfGiven',
-  'RequireAndVerifyClientCert',
-] as const;
+/** Go's policies for client certificates: whether a client needs one, and whether the client CA must have signed it. */
+export const clientAuthTypes = {
+  NoClientCert: { requires: false, verifies: false },
+  RequestClientCert: { requires: false, verifies: false },
+  RequireAnyClientCert: { requires: true, verifies: false },
+  VerifyClientCertIfGiven: { requires: false, verifies: true },
+  RequireAndVerifyClientCert: { requires: true, verifies: true },
+} as const;
 
-export type ClientAuthType = (typeof clientAuthTypes)[number];
+export type ClientAuthType = keyof typeof clientAuthTypes;
 
 // bcrypt takes twice as long for each step: about 15 s of a processor for one try at 18.
 const mostCost = 18;
@@ -30,6 +30,8 @@ const nameOf = (names: Readonly<Record<string, string>> | readonly string[], wha
 
 const text = custom<string>('a text', isText);
 const flag = custom<boolean>('true or false', (value) => typeof value === 'boolean');
+const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = <Item>(item: v.GenericSchema<unknown, Item>) => v.array(item, 'a list');
 
 const suiteNames = [...Object.keys(cipherSuites), ...tls13Suites];
@@ -45,10 +47,10 @@ const suite = custom<string>(
 
 // What OpenBSD's and Go's bcrypt read alike; $2x$ marks hashes of a faulty implementation.
 const hashForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
-const hash = custom<string>(`a bcrypt hash ($2y$, $2b$ or $2a$) of cost 4 to ${mostCost}`, (value) => {
+const isHash = (value: unknown): value is string => {
   const cost = Number(isText(value) ? hashForm.exec(value)?.[1] : NaN);
   return cost >= 4 && cost <= mostCost;
-});
+};
 
 // A line end would begin another header.
 const headerValue = custom<string>(
@@ -66,7 +68,7 @@ const fileSchema = v.strictObject({
       key_file: v.optional(text),
       client_ca_file: v.optional(text),
       // RequireClientCert is an old name of the toolkit's.
-      client_auth_type: v.optional(nameOf([...clientAuthTypes, 'RequireClientCert'], 'a policy')),
+      client_auth_type: v.optional(nameOf([...Object.keys(clientAuthTypes), 'RequireClientCert'], 'a policy')),
       client_allowed_sans: v.optional(listOf(text)),
       min_version: v.optional(nameOf(tlsVersions, 'a version')),
       max_version: v.optional(nameOf(tlsVersions, 'a version')),
@@ -89,7 +91,10 @@ const fileSchema = v.strictObject({
       ),
     }),
   ),
-  basic_auth_users: v.optional(v.record(v.string(), hash)),
+  // Not v.record, which leaves out keys such as `constructor`.
+  basic_auth_users: v.optional(
+    custom<Readonly<Record<string, unknown>>>('a mapping of user names to bcrypt hashes', isMapping),
+  ),
   rate_limit: v.optional(
     v.strictObject({
       interval: v.optional(
@@ -139,7 +144,7 @@ export interface WebConfig {
   readonly http2: boolean;
   /** Added to every response. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** bcrypt hashes by user; without any, nobody is asked for a password. */
+  /** bcrypt hashes by user; without any, no password is needed. */
   readonly users: ReadonlyMap<string, string>;
   readonly rateLimit: RateLimit | undefined;
 }
@@ -153,22 +158,30 @@ export const openConfig: WebConfig = {
   rateLimit: undefined,
 };
 
-// As in Go, a key without a value is one that is not there.
-const withoutNulls = (content: unknown): unknown =>
-  typeof content !== 'object' || content === null || Array.isArray(content)
-    ? content
-    : Object.fromEntries(
-        Object.entries(content)
-          .filter(([, value]) => value !== null)
-          .map(([key, value]) => [key, withoutNulls(value)]),
-      );
+// As in exporter-toolkit, a section without keys, a key without a value, and an empty text for one of these keys are absent.
+const mayBeEmpty = /^(?:cert|key|client_ca)(?:_file)?$|^client_auth_type$/;
+
+// A user without a hash and SANs without a list remain, and are faults: leaving them out would let more clients in.
+const withoutEmpty = (content: unknown): unknown => {
+  if (!isMapping(content)) return content;
+  const isEmpty = (section: string, key: string, value: unknown): boolean =>
+    (value === null && key !== 'client_allowed_sans') ||
+    (value === '' && section === 'tls_server_config' && mayBeEmpty.test(key));
+  const sections = Object.entries(content)
+    .filter(([, section]) => section !== null && !(isMapping(section) && Object.keys(section).length === 0))
+    .map(([name, section]) => {
+      if (!isMapping(section) || name === 'basic_auth_users') return [name, section];
+      return [name, Object.fromEntries(Object.entries(section).filter(([key, value]) => !isEmpty(name, key, value)))];
+    });
+  return Object.fromEntries(sections);
+};
 
 const isSecret = ([section, key]: KeyPath): boolean =>
   section === 'basic_auth_users' || (section === 'tls_server_config' && key === 'key');
 
 /** Throws UsageError with a line for each key that is unknown or cannot be honoured. */
 export const parseWebConfig = (file: ConfigFile): WebConfig => {
-  const result = v.safeParse(fileSchema, withoutNulls(file.content));
+  const result = v.safeParse(fileSchema, withoutEmpty(file.content));
   if (!result.success) throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue, isSecret));
   const {
     tls_server_config: tls,
@@ -176,13 +189,13 @@ export const parseWebConfig = (file: ConfigFile): WebConfig => {
     basic_auth_users: users,
     rate_limit: limit,
   } = result.output;
-  const faults: string[] = [];
-  const fault: Fault = (path, what) => void faults.push(describeAt(file, path, what));
+  const faults: Parameters<Fault>[] = [];
+  const fault: Fault = (...each) => void faults.push(each);
   const config: WebConfig = {
     tls: tlsOf(tls, fault),
     http2: http?.http2 ?? true,
     headers: Object.entries(http?.headers ?? {}).filter((header): header is [string, string] => header[1] !== ''),
-    users: new Map(Object.entries(users ?? {})),
+    users: usersOf(users, fault),
     rateLimit: rateLimitOf(limit, fault),
   };
   const suites = config.tls?.cipherSuites ?? [];
@@ -192,17 +205,24 @@ export const parseWebConfig = (file: ConfigFile): WebConfig => {
       'expected TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 among them, which HTTP/2 needs, or http_server_config.http2: false',
     );
   }
-  if (faults.length > 0) throw new UsageError(faults.join('\n'));
+  if (faults.length > 0) throw usageErrorOf(faults, ([path, what]) => describeAt(file, path, what));
   return config;
 };
 
 type Fault = (path: KeyPath, what: string) => void;
 
-const tlsOf = (given: TlsContent | undefined, fault: Fault): TlsConfig | undefined => {
+const usersOf = (given: FileContent['basic_auth_users'], fault: Fault): ReadonlyMap<string, string> => {
+  const users = new Map<string, string>();
+  for (const [user, hash] of Object.entries(given ?? {})) {
+    if (isHash(hash)) users.set(user, hash);
+    else fault(['basic_auth_users', user], `expected a bcrypt hash ($2y$, $2b$ or $2a$) of cost 4 to ${mostCost}`);
+  }
+  return users;
+};
+
+const tlsOf = (content: TlsContent | undefined, fault: Fault): TlsConfig | undefined => {
   const section = 'tls_server_config';
-  // An empty text is no value, too.
-  const content = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== '')) as TlsContent;
-  if (Object.keys(content).length === 0) return undefined;
+  if (content === undefined) return undefined;
 
   const pem = (key: 'cert' | 'key' | 'client_ca'): PemSource | undefined => {
     const inline = content[key];
@@ -220,7 +240,7 @@ const tlsOf = (given: TlsContent | undefined, fault: Fault): TlsConfig | undefin
   const { client_auth_type: policy = 'NoClientCert', client_allowed_sans: allowedSans } = content;
   const clientAuth = (policy === 'RequireClientCert' ? 'RequireAnyClientCert' : policy) as ClientAuthType;
   const clientCa = pem('client_ca');
-  const verifies = clientAuth === 'VerifyClientCertIfGiven' || clientAuth === 'RequireAndVerifyClientCert';
+  const { requires, verifies } = clientAuthTypes[clientAuth];
   if (clientCa !== undefined && clientAuth === 'NoClientCert') {
     fault(
       [section, clientCa.key],
@@ -233,11 +253,7 @@ const tlsOf = (given: TlsContent | undefined, fault: Fault): TlsConfig | undefin
       `${clientAuth} expects client_ca or client_ca_file, found neither: every public authority's certificates would do`,
     );
   }
-  if (
-    allowedSans !== undefined &&
-    clientAuth !== 'RequireAnyClientCert' &&
-    clientAuth !== 'RequireAndVerifyClientCert'
-  ) {
+  if (allowedSans !== undefined && !requires) {
     fault(
       [section, 'client_allowed_sans'],
       `expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert besides, found ${clientAuth}: without a certificate there is nothing to match`,

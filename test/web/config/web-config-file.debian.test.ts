@@ -67,6 +67,7 @@ describe('good files, which promtool accepts too', () => {
     ['an empty one', ''],
     ['sections without content', 'tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n'],
     ['TLS', tls],
+    ['TLS, empty texts', `${tls}  client_ca_file: ""\n  client_auth_type: ""\n`],
     ['TLS, versions', `${tls}  min_version: TLS13\n  max_version: TLS13\n`],
     ['TLS, old versions', `${tls}  min_version: TLS10\n`],
     ['TLS, every suite', `${tls}  cipher_suites: [${suites.join(', ')}]\n`],
@@ -87,6 +88,10 @@ describe('good files, which promtool accepts too', () => {
     ]),
     ['an inline CA', `${tls}  client_ca: |\nCA_CERT\n  client_auth_type: RequireAndVerifyClientCert\n`],
     ['allowed SANs', `${mutual}  client_allowed_sans: [prometheus.example.org, 10.0.0.1]\n`],
+    [
+      'users with names of object properties',
+      `basic_auth_users:\n${['constructor', '__proto__', 'prototype', 'toString'].map((user) => `  ${user}: ${hash}\n`).join('')}`,
+    ],
     ['users', `basic_auth_users:\n  alice: ${hash}\n  bob: ${hash.replace('$2y', '$2a')}\n  "3": ${hash}\n`],
     [
       'headers',
@@ -129,6 +134,11 @@ describe('bad files, with file and line', () => {
       'tls_server_config:\n  cert_file: server.pem\n  key_file: ""\n',
       'web.yml:1: tls_server_config: expected key or key_file, found neither',
     ],
+    ...['', ' ""'].map((empty) => [
+      `a certificate and a key without a value:${empty}`,
+      `tls_server_config:\n  cert_file:${empty}\n  key_file:${empty}\n`,
+      'web.yml:1: tls_server_config: expected cert or cert_file, found neither\nweb.yml:1: tls_server_config: expected key or key_file, found neither',
+    ]),
     [
       'a version alone',
       'tls_server_config:\n  min_version: TLS13\n',
@@ -205,6 +215,11 @@ describe('bad files, with file and line', () => {
       'web.yml:4: tls_server_config.client_allowed_sans: expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert besides, found NoClientCert: without a certificate there is nothing to match',
     ],
     [
+      'SANs without a list',
+      `${mutual}  client_allowed_sans:\n`,
+      'web.yml:6: tls_server_config.client_allowed_sans: expected a list, found null',
+    ],
+    [
       'an invented suite',
       `${tls}  cipher_suites:\n    - TLS_AES_128_GCM_SHA256\n    - TLS_MAGIC\n`,
       /^web\.yml:6: tls_server_config\.cipher_suites\.1: expected a cipher suite out of TLS_ECDHE_.*, found "TLS_MAGIC"$/,
@@ -228,6 +243,11 @@ describe('bad files, with file and line', () => {
       'an invented version',
       `${tls}  min_version: TLS111\n`,
       'web.yml:4: tls_server_config.min_version: expected a version out of TLS10, TLS11, TLS12, TLS13, found "TLS111"',
+    ],
+    [
+      'an empty version',
+      `${tls}  min_version: ""\n`,
+      'web.yml:4: tls_server_config.min_version: expected a version out of TLS10, TLS11, TLS12, TLS13, found ""',
     ],
     [
       'versions the wrong way around',
@@ -259,6 +279,16 @@ describe('bad files, with file and line', () => {
       'basic_auth_users:\n  alice: secret\n',
       'web.yml:2: basic_auth_users.alice: expected a bcrypt hash ($2y$, $2b$ or $2a$) of cost 4 to 18',
     ],
+    ...['', ' ~', ' ""'].map((empty) => [
+      `a user without a hash:${empty}`,
+      `basic_auth_users:\n  alice: ${hash}\n  bob:${empty}\n`,
+      'web.yml:3: basic_auth_users.bob: expected a bcrypt hash ($2y$, $2b$ or $2a$) of cost 4 to 18',
+    ]),
+    ...['constructor', '__proto__'].map((user) => [
+      `a password of ${user} that is no hash`,
+      `basic_auth_users:\n  ${user}: secret\n`,
+      `web.yml:2: basic_auth_users.${user}: expected a bcrypt hash ($2y$, $2b$ or $2a$) of cost 4 to 18`,
+    ]),
     [
       'a hash that takes hours',
       `basic_auth_users:\n  alice: ${hash.replace('$10$', '$30$')}\n`,
@@ -267,7 +297,7 @@ describe('bad files, with file and line', () => {
     [
       'a list of users',
       'basic_auth_users:\n  - alice\n',
-      'web.yml:1: basic_auth_users: expected a mapping, found ["alice"]',
+      'web.yml:1: basic_auth_users: expected a mapping of user names to bcrypt hashes',
     ],
     [
       'a duration without a unit',
@@ -297,6 +327,13 @@ describe('bad files, with file and line', () => {
 
 describe('what a file means', () => {
   test('defaults', () => expect(new WebConfigFile(write('')).load()).toEqual(openDoor));
+
+  test('every user of the file is a user', () => {
+    const names = ['constructor', '__proto__', 'prototype', 'hasOwnProperty', '3', 'null', 'alice'];
+    const yaml = `basic_auth_users:\n${names.map((name) => `  ${name}: ${hash}\n`).join('')}`;
+    const { users } = new WebConfigFile(write(yaml)).load();
+    expect([...users.keys()].toSorted()).toEqual(names.toSorted());
+  });
 
   test('all of it', () => {
     const yaml = `${mutual}  client_allowed_sans: [a]\n  min_version: TLS13\nhttp_server_config:\n  http2: false\n  headers: {X-Frame-Options: deny, X-XSS-Protection: ""}\nbasic_auth_users:\n  alice: ${hash}\nrate_limit:\n  interval: 1m0.5s\n  burst: 3\n`;
