@@ -1,13 +1,19 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** Busy: not compared, because too many wait. */
 export type Verdict = 'right' | 'wrong' | 'busy';
 
-/** What somebody says who they are. */
+/** A user's name and password, as a client gives them. */
 export interface Credentials {
   readonly user: string;
   readonly password: Buffer;
 }
+
+// `$2b$10$`: version and cost.
+const costOf = (hash: string): number => Number(hash.slice(4, 6));
+const withCost = (hash: string, cost: number): string =>
+  `${hash.slice(0, 4)}${String(cost).padStart(2, '0')}${hash.slice(6)}`;
 
 // The last 31 characters of a bcrypt hash, which follow version, cost and salt.
 const digestOf = (hash: string): Buffer => Buffer.from(hash.slice(-31));
@@ -21,7 +27,7 @@ export const matches = async (password: Buffer, hash: string): Promise<boolean> 
   return timingSafeEqual(digestOf(await bcryptHash(password, salt)), digestOf(hash));
 };
 
-/** Keys that were put in lately, at most so many of them; the one that was not asked for longest goes first. */
+/** Keys that were added lately, at most so many of them; the one that was added first makes room. */
 class Recent {
   readonly #most: number;
   readonly #seconds: number;
@@ -50,11 +56,11 @@ class Recent {
 }
 
 const limits = {
-  /** Credentials that are remembered, of each kind. */
+  /** Credentials, and clients that gave wrong ones, that are remembered: of each kind. */
   remembered: 1000,
   rightSeconds: 600,
   wrongSeconds: 60,
-  /** Credentials that wait to be looked at, of all clients and of one. */
+  /** Credentials that wait to be compared, of all clients and of one. */
   waiting: 32,
   waitingPerClient: 4,
   /** After a wrong password the next one waits so many times as long as it took: guessing gets a quarter of a processor. */
@@ -66,13 +72,16 @@ const limits = {
 interface Job {
   readonly password: Buffer;
   readonly hash: string;
-  readonly done: (isRight: boolean) => void;
+  readonly isKnown: boolean;
+  /** The highest cost of all users' hashes. */
+  readonly highestCost: number;
+  readonly done: (verdict: Verdict) => void;
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Looks at passwords, one at a time and off the event loop. What came out is remembered for a while, under a keyed digest. Clients take turns, so
- * that one who guesses does not keep others waiting; those for whom there is no room are told to come again.
+ * Compares passwords, one at a time and off the event loop. The outcome is remembered for a while, under a keyed digest. Clients take turns and share
+ * the places in which credentials wait, so those that guess lock out no other.
  */
 export class Passwords {
   readonly #limits: typeof limits;
@@ -81,10 +90,13 @@ export class Passwords {
   readonly #secret = randomBytes(32);
   readonly #right;
   readonly #wrong;
-  readonly #underWay = new Map<string, Promise<boolean>>();
-  /** Who waits, by client, in the order of their turns. */
+  /** Clients that gave a wrong password lately. */
+  readonly #guessers;
+  readonly #underWay = new Map<string, Promise<Verdict>>();
+  /** What waits, by client, in the order of their turns. */
   readonly #queues = new Map<string, Job[]>();
   #waiting = 0;
+  #turns = 0;
   #works = false;
 
   constructor(spec: { now: () => number; matches?: typeof matches; limits?: Partial<typeof limits> }) {
@@ -93,6 +105,7 @@ export class Passwords {
     this.#now = spec.now;
     this.#right = new Recent(this.#limits.remembered, this.#limits.rightSeconds);
     this.#wrong = new Recent(this.#limits.remembered, this.#limits.wrongSeconds);
+    this.#guessers = new Recent(this.#limits.remembered, this.#limits.wrongSeconds);
   }
 
   /** Credentials that are remembered. */
@@ -100,22 +113,27 @@ export class Passwords {
     return this.#right.size + this.#wrong.size;
   }
 
-  /** Whether `client` has said the password of one of the users (by name, bcrypt hashes; at least one). */
+  /** Whether `client` gave the password of one of the users (by name, bcrypt hashes; at least one). */
   async check(users: ReadonlyMap<string, string>, { user, password }: Credentials, client: string): Promise<Verdict> {
     const known = users.get(user);
-    // Somebody who does not exist costs what one of those who do costs, and the same one each time.
+    // Check unknown users against a real hash, always the same one, so that timing does not reveal who exists.
     const hash = known ?? this.#anyOf(users, user);
-    const key = this.#digest(user, hash, password).toString('base64');
+    const isKnown = known !== undefined;
+    const key = this.#digest(String(isKnown), user, hash, password).toString('base64');
     const now = this.#now();
     if (this.#right.has(key, now)) {
       this.#right.add(key, now);
       return 'right';
     }
     if (this.#wrong.has(key, now)) return 'wrong';
-    const isRight = await (this.#underWay.get(key) ?? this.#enqueue(key, password, hash, client));
-    if (isRight === undefined) return 'busy';
-    const verdict = isRight && known !== undefined ? 'right' : 'wrong';
-    (verdict === 'right' ? this.#right : this.#wrong).add(key, this.#now());
+    const highestCost = Math.max(...[...users.values()].map(costOf));
+    const verdict = await (this.#underWay.get(key) ??
+      this.#enqueue(key, { password, hash, isKnown, highestCost }, client));
+    if (verdict === 'right') this.#right.add(key, this.#now());
+    if (verdict === 'wrong') {
+      this.#wrong.add(key, this.#now());
+      this.#guessers.add(client, this.#now());
+    }
     return verdict;
   }
 
@@ -130,11 +148,12 @@ export class Passwords {
     return hashes[this.#digest(user).readUInt32LE() % hashes.length]!;
   }
 
-  #enqueue(key: string, password: Buffer, hash: string, client: string): Promise<boolean> | undefined {
+  async #enqueue(key: string, job: Omit<Job, 'done' | 'failed'>, client: string): Promise<Verdict> {
+    if ((this.#queues.get(client)?.length ?? 0) >= this.#limits.waitingPerClient) return 'busy';
+    if (this.#waiting >= this.#limits.waiting && !this.#makeRoomFor(client)) return 'busy';
+    const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
     const queue = this.#queues.get(client) ?? [];
-    if (this.#waiting >= this.#limits.waiting || queue.length >= this.#limits.waitingPerClient) return undefined;
-    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    queue.push({ password, hash, done: resolve, failed: reject });
+    queue.push({ ...job, done: resolve, failed: reject });
     this.#queues.set(client, queue);
     this.#waiting += 1;
     this.#underWay.set(key, promise);
@@ -142,15 +161,39 @@ export class Passwords {
     return promise.finally(() => this.#underWay.delete(key));
   }
 
+  /** Takes a place from the client that has most of them, if that is more than `client` would have; of two that have as many, from one that guesses. */
+  #makeRoomFor(client: string): boolean {
+    const rank = (name: string, places: number): number => 2 * places + Number(this.#guesses(name));
+    let most = rank(client, (this.#queues.get(client)?.length ?? 0) + 1);
+    let longest: [name: string, queue: Job[]] | undefined;
+    for (const entry of this.#queues) {
+      const places = rank(entry[0], entry[1].length);
+      if (places > most) [longest, most] = [entry, places];
+    }
+    if (longest === undefined) return false;
+    const [name, queue] = longest;
+    if (queue.length === 1) this.#queues.delete(name);
+    this.#waiting -= 1;
+    queue.pop()!.done('busy');
+    return true;
+  }
+
   async #work(): Promise<void> {
     this.#works = true;
     for (let job = this.#next(); job !== undefined; job = this.#next()) {
       const begin = performance.now();
-      const isRight = await this.#matches(job.password, job.hash).catch(job.failed);
-      if (isRight !== undefined) job.done(isRight);
-      if (isRight !== true) await this.#rest((performance.now() - begin) / 1e3);
+      const verdict = await this.#verdict(job).catch(job.failed);
+      if (verdict) job.done(verdict);
+      if (verdict !== 'right') await this.#rest((performance.now() - begin) / 1e3);
     }
     this.#works = false;
+  }
+
+  async #verdict({ password, hash, isKnown, highestCost }: Job): Promise<Verdict> {
+    if ((await this.#matches(password, hash)) && isKnown) return 'right';
+    // Each cost takes twice as long as the one below it: with these, a wrong password takes as long as for the user of the highest cost.
+    for (let cost = costOf(hash); cost < highestCost; cost += 1) await this.#matches(password, withCost(hash, cost));
+    return 'wrong';
   }
 
   #rest(tookSeconds: number): Promise<void> {
@@ -158,14 +201,21 @@ export class Passwords {
     return delay(seconds * 1e3, undefined, { ref: false });
   }
 
+  #guesses(client: string): boolean {
+    return this.#guessers.has(client, this.#now());
+  }
+
   #next(): Job | undefined {
-    const [first] = this.#queues;
-    if (first === undefined) return undefined;
-    const [client, queue] = first;
-    const job = queue.shift();
-    this.#queues.delete(client);
-    if (queue.length > 0) this.#queues.set(client, queue);
+    const clients = [...this.#queues.keys()];
+    this.#turns += 1;
+    // Every other turn is for a client that does not guess, so that many who do cannot hold it up.
+    const client = (this.#turns % 2 === 0 ? clients.find((name) => !this.#guesses(name)) : undefined) ?? clients[0];
+    if (client === undefined) return undefined;
+    const queue = this.#queues.get(client)!;
     this.#waiting -= 1;
-    return job;
+    // The client's next turn comes after those of all others.
+    this.#queues.delete(client);
+    if (queue.length > 1) this.#queues.set(client, queue);
+    return queue.shift();
   }
 }

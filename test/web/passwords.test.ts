@@ -121,19 +121,124 @@ test('an unknown user costs a comparison too, always with the same hash, and is 
   expect(['A', 'B']).toContain(compared[0]!.hash);
 });
 
-test('clients take turns, and those for whom there is no room are told so', async () => {
-  const { check, compared, nth } = setUp({ waiting: 4, waitingPerClient: 2 });
-  const guesses = [1, 2, 3, 4].map((n) => check('alice', `guess ${n}`));
-  // One is being looked at, two wait.
-  expect(await guesses[3]).toBe('busy');
-  const good = check('alice', 'x', '10.0.0.2');
-  const other = check('alice', 'y', '10.0.0.3');
-  expect(await check('alice', 'z', '10.0.0.4')).toBe('busy');
-  for (let n = 1; n <= 5; n += 1) (await nth(n)).end(compared[n - 1]!.password === 'x');
-  expect(await good).toBe('right');
-  expect(await other).toBe('wrong');
-  expect(await Promise.all(guesses)).toEqual(['wrong', 'wrong', 'wrong', 'busy']);
-  expect(compared.map(({ password }) => password)).toEqual(['guess 1', 'guess 2', 'x', 'y', 'guess 3']);
+describe('clients that wait', () => {
+  const clients = (count: number) => Array.from({ length: count }, (_, n) => `10.0.1.${n}`);
+  /** Ends every comparison: only the password x is right. */
+  const pump = (compared: ReturnType<typeof setUp>['compared']) => {
+    const timer = setInterval(() => compared.forEach(({ password, end }) => end(password === 'x')));
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  };
+  const passwordsOf = (compared: ReturnType<typeof setUp>['compared']) => compared.map(({ password }) => password);
+
+  test('take turns', async () => {
+    const { check, compared } = setUp();
+    const answers = [1, 2, 3].map((n) => check('alice', `guess ${n}`));
+    answers.push(check('alice', 'x', '10.0.0.2'), check('alice', 'y', '10.0.0.3'));
+    using _pump = pump(compared);
+    expect(await Promise.all(answers)).toEqual(['wrong', 'wrong', 'wrong', 'right', 'wrong']);
+    expect(passwordsOf(compared)).toEqual(['guess 1', 'x', 'guess 2', 'y', 'guess 3']);
+  });
+
+  test('have a number of places each', async () => {
+    const { check, compared } = setUp({ waitingPerClient: 2 });
+    // One is compared, two wait.
+    const guesses = [1, 2, 3, 4].map((n) => check('alice', `guess ${n}`));
+    expect(await guesses[3]).toBe('busy');
+    using _pump = pump(compared);
+    expect(await Promise.all(guesses)).toEqual(['wrong', 'wrong', 'wrong', 'busy']);
+  });
+
+  test('give up a place for a client that has fewer', async () => {
+    const { check, compared } = setUp({ waiting: 8, waitingPerClient: 4 });
+    void check('alice', 'first');
+    const guesses = clients(2).flatMap((client) => [1, 2, 3, 4].map((n) => check('alice', `${client} ${n}`, client)));
+    const good = check('alice', 'x', '10.0.0.2');
+    expect(await guesses[3]).toBe('busy');
+    using _pump = pump(compared);
+    expect(await good).toBe('right');
+    expect(await Promise.all(guesses)).toEqual([...Array<string>(8).fill('wrong')].with(3, 'busy'));
+  });
+
+  test('keep it if all others have as many', async () => {
+    const { check, compared } = setUp({ waiting: 4 });
+    // The one without an address comes by a Unix socket.
+    const answers = ['first', '', ...clients(3)].map((client) => check('alice', client, client));
+    expect(await check('alice', 'x', '10.0.0.2')).toBe('busy');
+    using _pump = pump(compared);
+    expect(await Promise.all(answers)).toEqual(Array(5).fill('wrong'));
+  });
+
+  test('give it up to one that does not guess, if they do', async () => {
+    const { check, compared } = setUp({ waiting: 4 });
+    {
+      using _pump = pump(compared);
+      await Promise.all(clients(4).map((client) => check('alice', client, client)));
+    }
+    const guesses = ['first', ...clients(4)].map((client) => check('alice', `${client} again`, client));
+    const good = check('alice', 'x', '10.0.0.2');
+    expect(await guesses[1]).toBe('busy');
+    using _pump = pump(compared);
+    expect(await good).toBe('right');
+  });
+
+  test('come before those that guess, at every other turn', async () => {
+    const { check, compared } = setUp();
+    {
+      using _pump = pump(compared);
+      await Promise.all(clients(6).map((client) => check('alice', client, client)));
+    }
+    const before = compared.length;
+    const guesses = clients(6).map((client) => check('alice', `${client} again`, client));
+    const good = ['2', '3'].map((n) => check('alice', n === '2' ? 'x' : 'y', `10.0.0.${n}`));
+    using _pump = pump(compared);
+    expect(await Promise.all([...good, ...guesses])).toEqual(['right', ...Array<string>(7).fill('wrong')]);
+    expect(['x', 'y'].map((password) => passwordsOf(compared).indexOf(password) - before)).toSatisfy(
+      ([x, y]: number[]) => x! <= 2 && y! <= 4,
+    );
+  });
+});
+
+describe('all wrong answers look alike', () => {
+  const cost = (hash: string) => 2 ** Number(hash.slice(4, 6));
+  test.each([
+    ['a wrong password', 'alice', false],
+    ['a wrong password of the user with the highest cost', 'bob', false],
+    ['an unknown user', 'nobody', false],
+    ['another unknown user', 'mallory', false],
+    ["an unknown user with somebody's password", 'nobody', true],
+  ])('%s: as much work as at the highest cost', async (_what, user, isRight) => {
+    const { check, compared, users } = setUp();
+    users.set('alice', '$2b$04$A').set('bob', '$2b$07$B');
+    const answer = check(user, 'x');
+    const timer = setInterval(() => compared.forEach(({ end }) => end(isRight)));
+    expect(await answer).toBe('wrong');
+    clearInterval(timer);
+    expect(compared.reduce((sum, { hash: against }) => sum + cost(against), 0)).toBe(2 ** 7);
+  });
+
+  test("a rest follows also when an unknown user had somebody's password", async () => {
+    const limits = { restsPerWrong: 1e9, longestRestSeconds: 3600 };
+    const [known, unknown] = [setUp(limits), setUp(limits)];
+    const answers = [known.check('alice', 'x'), unknown.check('nobody', 'x')];
+    for (const { nth } of [known, unknown]) (await nth(1)).end(true);
+    expect(await Promise.all(answers)).toEqual(['right', 'wrong']);
+    for (const { check } of [unknown, known]) void check('alice', 'y');
+    await known.nth(2);
+    expect(unknown.compared).toHaveLength(1);
+  });
+});
+
+test('a user whose hash another user gets is not remembered', async () => {
+  const { check, nth, users } = setUp();
+  const first = check('alice', 'x');
+  (await nth(1)).end(true);
+  expect(await first).toBe('right');
+  users.delete('alice');
+  users.delete('bob');
+  users.set('carol', 'A');
+  const again = check('alice', 'x');
+  (await nth(2)).end(true);
+  expect(await again).toBe('wrong');
 });
 
 test('a comparison that fails costs its own request alone', async () => {
