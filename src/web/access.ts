@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 import type { CurrentConfig } from './current-config.ts';
-import { clientKey } from './connections.ts';
+import { admit, clientKey } from './connections.ts';
 import type { Credentials, Passwords } from './passwords.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -52,11 +52,15 @@ export const accessControl = (spec: {
       metrics.refused('rate_limit');
       return say(response, 429, 'Too many requests');
     }
-    if (users.size === 0) return next();
+    const letIn = () => {
+      admit(response);
+      next();
+    };
+    if (users.size === 0) return letIn();
 
     const credentials = basicCredentials(request.headers.authorization);
     const verdict = credentials && (await passwords.check(users, credentials, clientKey(request.socket.remoteAddress)));
-    if (verdict === 'right') return next();
+    if (verdict === 'right') return letIn();
     if (verdict === 'busy') {
       metrics.refused('password_queue');
       response.setHeader('Retry-After', '1');

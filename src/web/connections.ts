@@ -15,6 +15,9 @@ export interface ConnectionLimits {
   readonly responseSeconds: number;
 }
 
+/** Unanswered requests of one connection. Beyond them it is not read; HTTP/2 refuses further streams. */
+export const mostRequests = 8;
+
 type Response = ServerResponse | Http2ServerResponse;
 
 /** The connections of one address. */
@@ -43,7 +46,9 @@ export class Connection {
   readonly client: Client;
   /** Requests that have come and are not answered: their responses are being made, or being taken. */
   requests = 0;
-  /** Those of them whose responses are being taken. */
+  /** Those of them that access control has let in. */
+  admitted = 0;
+  /** Those whose responses are being taken. */
   sending = 0;
   /** Until its first request. */
   isNew = true;
@@ -54,15 +59,27 @@ export class Connection {
   timer: NodeJS.Timeout | undefined;
   /** Says goodbye, in the words of its protocol. */
   end = (): void => this.cut();
+  /** Called when it has been answered a request. */
+  answered = (): void => {};
 
   constructor(socket: Socket, client: Client) {
     this.socket = socket;
     this.client = client;
   }
 
-  /** Whether it is the client that has to do something next. */
+  /** Whether it has as many requests as it may. */
+  get isFull(): boolean {
+    return this.requests >= mostRequests;
+  }
+
+  /** Whether its client may send a further request. */
+  get takesMore(): boolean {
+    return !this.isFull && (this.isNew || !this.isRetired);
+  }
+
+  /** Whether it may be cut off for another's sake: no request is let in, the client has to read, or it asks for as much as it may. */
   get waits(): boolean {
-    return this.requests === 0 || this.sending > 0;
+    return this.admitted === 0 || this.sending > 0 || this.isFull;
   }
 
   /** Ends it at once; what is not sent yet is dropped. */
@@ -73,9 +90,15 @@ export class Connection {
   }
 }
 
+/** By response: to be called when its request is let in. */
+const admissions = new WeakMap<object, () => void>();
+
+/** Notes that access control has let a request in: until it is answered, its connection is not cut off for another's sake. */
+export const admit = (response: object): void => admissions.get(response)?.();
+
 /**
- * All connections of all clients. Whoever keeps one waiting keeps it for a limited time; and where there are too many, a new one takes the place
- * of the one that has waited longest: those who hold connections open cannot keep those out who come to ask.
+ * All connections of all clients. A client can keep one waiting for a limited time. If there are too many, a new one takes the place of one that waits:
+ * the longest, of the client that has most. So clients that hold connections open keep no other out.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
@@ -120,6 +143,12 @@ export class Connections {
     connection.requests += 1;
     connection.isNew = false;
     this.#update(connection);
+    let admitted = 0;
+    admissions.set(response, () => {
+      admitted = 1;
+      connection.admitted += 1;
+      this.#update(connection);
+    });
     let timer: NodeJS.Timeout | undefined;
     const end = response.end.bind(response) as (...args: unknown[]) => Response;
     response.end = ((...args: unknown[]) => {
@@ -131,12 +160,15 @@ export class Connections {
       return end(...args);
     }) as typeof response.end;
     response.once('close', () => {
+      admissions.delete(response);
       connection.requests -= 1;
+      connection.admitted -= admitted;
       if (timer !== undefined) {
         clearTimeout(timer);
         connection.sending -= 1;
       }
       this.#update(connection);
+      connection.answered();
     });
   }
 
@@ -144,7 +176,12 @@ export class Connections {
   retire({ isLast }: { isLast: boolean }): void {
     for (const connection of this.#all) {
       connection.isRetired = true;
-      if (connection.requests === 0 && (isLast || !connection.isNew)) this.#end(connection);
+      if (connection.requests === 0) {
+        if (isLast || !connection.isNew) this.#end(connection);
+      } else if (connection.isMultiplexed) {
+        // Streams that are open go on to their end.
+        connection.end();
+      }
     }
   }
 
@@ -194,9 +231,12 @@ export class Connections {
   }
 
   #evict(waiting: ReadonlySet<Connection>): boolean {
-    const [longest] = waiting;
-    if (longest === undefined) return false;
-    this.#cut(longest, 'evicted');
+    let chosen: Connection | undefined;
+    for (const connection of waiting) {
+      if (chosen === undefined || connection.client.count > chosen.client.count) chosen = connection;
+    }
+    if (chosen === undefined) return false;
+    this.#cut(chosen, 'evicted');
     return true;
   }
 

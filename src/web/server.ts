@@ -1,7 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants as cryptoConstants } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import {
+  createServer as createHttpServer,
+  ServerResponse,
+  type IncomingMessage,
+  type RequestListener,
+} from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
@@ -10,8 +15,9 @@ import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { admitsClient } from './client-certificates.ts';
 import { secureContextOptions } from './config/certificates.ts';
 import type { LoadedConfig } from './config/web-config-file.ts';
-import { Connections, type Connection, type ConnectionLimits } from './connections.ts';
+import { Connections, mostRequests, type Connection, type ConnectionLimits } from './connections.ts';
 import type { CurrentConfig } from './current-config.ts';
+import { PacedSocket } from './paced-socket.ts';
 
 /** Where to listen: a host (every address where empty) and a port, or the path of a Unix socket. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -36,8 +42,6 @@ export interface FrontDoorOptions {
 
 // Request line and headers of a request, in bytes.
 const mostHeaderBytes = 16 << 10;
-// Requests at once on one HTTP/2 connection: a scrape is one.
-const mostStreams = 8;
 // Above this no new stream is taken on a connection of HTTP/2.
 const mostSessionMegabytes = 2;
 
@@ -52,7 +56,7 @@ export class FrontDoor {
   readonly #http1;
   readonly #http2;
   readonly #listeners: Server[] = [];
-  /** By the socket (TLS or not) that HTTP/1 is spoken on, or the session of HTTP/2. */
+  /** By the socket that HTTP/1 is spoken on, or the session of HTTP/2. */
   readonly #connectionOf = new WeakMap<object, Connection>();
   /** The connection whose handshake the code that runs belongs to. */
   readonly #shakingHands = new AsyncLocalStorage<Connection>();
@@ -65,16 +69,19 @@ export class FrontDoor {
     this.#connections = new Connections(limits, metrics);
     // Connections have their own time limits, for all protocols alike.
     this.#http1 = createHttpServer(
-      { maxHeaderSize: mostHeaderBytes, keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 },
-      (request, response) => {
-        this.#begin(request.socket, response);
-        handlers.http1(request, response);
+      {
+        maxHeaderSize: mostHeaderBytes,
+        keepAliveTimeout: 0,
+        headersTimeout: 0,
+        requestTimeout: 0,
+        ServerResponse: this.#countedResponse(),
       },
+      handlers.http1,
     );
     this.#http2 = createHttp2Server(
       {
         maxSessionMemory: mostSessionMegabytes,
-        settings: { maxConcurrentStreams: mostStreams, maxHeaderListSize: mostHeaderBytes, enablePush: false },
+        settings: { maxConcurrentStreams: mostRequests, maxHeaderListSize: mostHeaderBytes, enablePush: false },
       },
       (request, response) => {
         // Its client may have gone while the request was on its way here.
@@ -131,9 +138,22 @@ export class FrontDoor {
   }
 
   #speakHttp1(socket: Socket, connection: Connection): void {
-    connection.end = () => socket.destroySoon();
-    this.#connectionOf.set(socket, connection);
-    this.#http1.emit('connection', socket);
+    const paced = new PacedSocket(socket, () => connection.takesMore);
+    connection.end = () => paced.destroySoon();
+    connection.answered = () => paced.readOn();
+    this.#connectionOf.set(paced, connection);
+    this.#http1.emit('connection', paced);
+  }
+
+  /** Counts every request, also those that Node answers itself: one without a host, or with an expectation that it cannot meet. */
+  #countedResponse(): typeof ServerResponse {
+    const begin = (request: IncomingMessage, response: ServerResponse) => this.#begin(request.socket, response);
+    return class<Request extends IncomingMessage> extends ServerResponse<Request> {
+      constructor(...args: ConstructorParameters<typeof ServerResponse<Request>>) {
+        super(...args);
+        begin(args[0], this);
+      }
+    };
   }
 
   #begin(key: object, response: Parameters<Connections['begin']>[1]): void {

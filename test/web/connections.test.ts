@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import type { WebMetrics } from '../../src/scrape/web-metrics.ts';
-import { clientKey, type ConnectionLimits } from '../../src/web/connections.ts';
+import { WebMetrics } from '../../src/scrape/web-metrics.ts';
+import { accessControl } from '../../src/web/access.ts';
+import { admit, clientKey, type ConnectionLimits } from '../../src/web/connections.ts';
+import { Passwords } from '../../src/web/passwords.ts';
 import type { Handlers } from '../../src/web/server.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { startDoor } from '../support/front-door.ts';
 import { until } from '../../tools/lib/until.ts';
-import { ask, RawClient } from '../../tools/lib/web-client.ts';
+import { ask, basicAuth, RawClient } from '../../tools/lib/web-client.ts';
 
 const get = 'GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n';
 
@@ -29,7 +32,10 @@ const refusedOf = (metrics: WebMetrics): Record<string, number> => {
 const startHolding = async (limits: Partial<ConnectionLimits>) => {
   const held: (() => void)[] = [];
   const handlers: Handlers = {
-    http1: (_request, response) => void held.push(() => response.end('done')),
+    http1: (_request, response) => {
+      admit(response);
+      held.push(() => response.end('done'));
+    },
     http2: (_request, response) => void response.end(),
   };
   return [await startDoor({ handlers, limits }), held] as const;
@@ -87,6 +93,118 @@ describe('too many connections', () => {
     const next = ask(door.port);
     (await until('the next one to be worked on', () => held[0]))();
     expect((await next).body).toBe('done');
+  });
+});
+
+test('a client with few connections is not cut off for one with many', async () => {
+  await using door = await startDoor({ limits: { connections: 4 } });
+  using good = await RawClient.connect(door.port, { localAddress: '127.0.0.2' });
+  const many: RawClient[] = [];
+  for (let i = 0; i < 5; i += 1) many.push(await RawClient.connect(door.port));
+  await Promise.all(many.slice(0, 2).map(({ closed }) => closed));
+  expect([good.isOpen, many[4]!.isOpen]).toEqual([true, true]);
+  expect(refusedOf(door.metrics)).toEqual({ evicted: 2 });
+});
+
+describe('requests that come before the last one is answered', () => {
+  /** Counts the requests that Node makes objects of, also those that it answers itself. */
+  const countRequests = () => {
+    let count = 0;
+    const add = () => void (count += 1);
+    subscribe('http.server.request.start', add);
+    return { value: () => count, [Symbol.dispose]: () => unsubscribe('http.server.request.start', add) };
+  };
+  // A piece may hold a few more requests than fit.
+  const most = 7 + 15;
+
+  test.each([
+    ['as short as they can be', 'GET / HTTP/1.1\r\nHost:\r\n\r\n'],
+    ['without a host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['with an expectation that cannot be met', 'GET / HTTP/1.1\r\nHost:\r\nExpect: x\r\n\r\n'],
+  ])('%s: only a few are taken', async (_what, short) => {
+    const paths: string[] = [];
+    const handlers: Handlers = {
+      http1: (request) => void paths.push(request.url!),
+      http2: (_request, response) => void response.end(),
+    };
+    await using door = await startDoor({ handlers });
+    using requests = countRequests();
+    using client = await RawClient.connect(door.port);
+    client.send(get).send(short.repeat(20_000));
+    await until('as many as one connection may have', () => requests.value() >= 8);
+    // Another client's request makes a way through the event loop, in which more could be taken.
+    using other = await RawClient.connect(door.port);
+    other.send('GET /other HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until('it', () => paths.includes('/other'));
+    expect(requests.value()).toBeLessThanOrEqual(most + 1);
+  });
+
+  test('all are answered, in their order', async () => {
+    const held: (() => void)[] = [];
+    let count = 0;
+    const handlers: Handlers = {
+      http1: (_request, response) => {
+        const number = (count += 1);
+        held.push(() => response.end(`answer ${number};`));
+      },
+      http2: (_request, response) => void response.end(),
+    };
+    await using door = await startDoor({ handlers });
+    using client = await RawClient.connect(door.port);
+    client.send(get.repeat(500));
+    await until('the last answer', () => {
+      held.splice(0).forEach((answer) => answer());
+      return client.received.includes('answer 500;');
+    });
+    const numbers = [...client.received.matchAll(/answer (\d+);/g)].map(([, number]) => Number(number));
+    expect(numbers).toEqual(Array.from({ length: 500 }, (_, i) => i + 1));
+  });
+
+  test('a connection with as many as it may have gives its place to another', async () => {
+    const [door, held] = await startHolding({ connections: 1 });
+    await using _door = door;
+    using client = await RawClient.connect(door.port);
+    client.send(get.repeat(7));
+    await until('seven requests', () => held.length === 7);
+    using early = await RawClient.connect(door.port);
+    await early.closed;
+    client.send(get.repeat(50));
+    await until('eight requests', () => held.length >= 8);
+    const other = ask(door.port);
+    await client.closed;
+    await until('the request of the other client', () => held.length > 8);
+    held.forEach((answer) => answer());
+    expect((await other).body).toBe('done');
+    expect(refusedOf(door.metrics)).toEqual({ connections: 1, evicted: 1 });
+  });
+
+  test.each([
+    ['while its password is compared', false, 'evicted'],
+    ['not once it is let in', true, 'connections'],
+  ])('a connection gives its place to another %s', async (_what, isLetIn, refusal) => {
+    const users = new Map([['alice', 'A']]);
+    const config = { refresh: () => {}, value: { headers: [], users }, onChange: () => {} } as never;
+    const metrics = new WebMetrics();
+    const compared: (() => void)[] = [];
+    const matches = () => new Promise<boolean>((resolve) => void compared.push(() => resolve(true)));
+    const passwords = new Passwords({ now: () => 0, matches });
+    const access = accessControl({ config, passwords, metrics, now: () => 0 });
+    let letIn = 0;
+    const handlers: Handlers = {
+      http1: (request, response) => void access(request as never, response as never, () => void (letIn += 1)),
+      http2: (_request, response) => void response.end(),
+    };
+    await using door = await startDoor({ handlers, limits: { connections: 1 } });
+    using client = await RawClient.connect(door.port);
+    client.send(`GET / HTTP/1.1\r\nHost: x\r\nAuthorization: ${basicAuth('alice', 'x').Authorization}\r\n\r\n`);
+    const compare = await until('its password to be compared', () => compared[0]);
+    if (isLetIn) {
+      compare();
+      await until('it to be let in', () => letIn === 1);
+    }
+    using other = await RawClient.connect(door.port);
+    await (refusal === 'evicted' ? client : other).closed;
+    expect(refusedOf(door.metrics)).toEqual({ [refusal]: 1 });
   });
 });
 

@@ -3,9 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateAuthority, type Certificate } from '../support/certificates.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
+import type { Handlers } from '../../src/web/server.ts';
 import { startDoor } from '../support/front-door.ts';
 import { until } from '../../tools/lib/until.ts';
 import { ask, askByHttp2, basicAuth, RawClient } from '../../tools/lib/web-client.ts';
@@ -322,6 +324,49 @@ describe('reading the file again', () => {
       return state().succeeded;
     });
     expect(state().lastSuccess).toBeGreaterThan(lastSuccess);
+  });
+
+  test('a connection that was made before gets no further request', async () => {
+    const held: (() => void)[] = [];
+    const handlers: Handlers = {
+      http1: (request, response) => {
+        if (request.url === '/held') held.push(() => response.end('done'));
+        else response.end();
+      },
+      http2: (_request, response) => void response.end(),
+    };
+    await using door = await startWith('', { handlers });
+    using before = await RawClient.connect(door.port);
+    const get = 'GET /held HTTP/1.1\r\nHost: x\r\n\r\n';
+    before.send(get);
+    await until('its request', () => held.length === 1);
+    writeFileSync(tree.path(`web${files}.yml`), basic);
+    expect(door.config.reload()).toBe(true);
+    before.send(get);
+    for (let i = 0; i < 3; i += 1) expect((await ask(door.port, { tls: trust })).status).toBe(200);
+    expect(held).toHaveLength(1);
+    held[0]!();
+    await before.closed;
+    expect(before.received).toMatch(/done$/);
+  });
+
+  test('a connection of HTTP/2 that was made before gets no further request', async () => {
+    const held: (() => void)[] = [];
+    const handlers: Handlers = {
+      http1: (_request, response) => void response.end(),
+      http2: (_request, response) => void held.push(() => void response.end('done')),
+    };
+    await using door = await startWith(basic, { handlers });
+    const session = connectHttp2(`https://localhost:${door.port}`, { host: '127.0.0.1', ...trust });
+    const stream = session.request({ ':path': '/' });
+    await until('its request', () => held.length === 1);
+    const goodbye = once(session, 'goaway');
+    writeFileSync(tree.path(`web${files}.yml`), `${basic}  min_version: TLS13\n`);
+    expect(door.config.reload()).toBe(true);
+    await goodbye;
+    held[0]!();
+    expect(await text(stream)).toBe('done');
+    await until('the connection to be gone', () => door.metrics.connections === 0);
   });
 
   test('users and TLS begin, users change, some are removed', async () => {
