@@ -58,8 +58,10 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
   for (let start = headerEnd + 1, end; start < bytes.length; start = end + 1) {
     end = bytes.indexOf(NEWLINE, start);
     const colon = bytes.indexOf(COLON, start);
+    // A line of blanks is no row: some copies of the file end with one.
+    if (skipSpaces(bytes, start, end) === end) continue;
     if (colon < 0 || colon > end)
-      throw new ParseError('a row that begins with "NAME:"', quote(latin1(bytes, start, end), 'an empty line'));
+      throw new ParseError('a row that begins with "NAME:"', quote(latin1(bytes, start, end)));
 
     let at = colon + 1;
     let cpu = 0;

@@ -22,11 +22,17 @@ export interface SsListener {
 
 const maxPort = 0xffff;
 
-/** `0.0.0.0:22`, `[::]:22`, `127.0.0.1%lo:53`, `[fe80::1]%eth0:22`; `*:80` is an IPv6 socket that takes IPv4 connections as well. */
-const parseLocal = (text: string): Pick<SsListener, 'family' | 'address' | 'port'> => {
+/**
+ * `0.0.0.0:22`, `[::]:22`, `127.0.0.1%lo:53`, `[fe80::1]%eth0:22`. `*:80` is an IPv6 socket that takes IPv4 connections as well, of which -e says
+ * v6only; before iproute2 4.17 it is an IPv4 socket.
+ */
+const parseLocal = (text: string, details: readonly string[]): Pick<SsListener, 'family' | 'address' | 'port'> => {
   const colon = text.lastIndexOf(':');
   const host = text.slice(0, Math.max(colon, 0)).split('%', 1)[0]!;
-  const address = host === '*' ? '::' : host.replace(/^\[|\]$/g, '');
+  const has = (name: string): boolean => details.some((detail) => detail.startsWith(`${name}:`));
+  const isOldIpv4 = has('ino') && !has('v6only');
+  const anyAddress = isOldIpv4 ? '0.0.0.0' : '::';
+  const address = host === '*' ? anyAddress : host.replace(/^\[|\]$/g, '');
   const version = isIP(address);
   const port = /^\d{1,5}$/.test(text.slice(colon + 1)) ? Number(text.slice(colon + 1)) : NaN;
   if (version === 0 || !(port <= maxPort)) throw new ParseError('a local address and port', quote(text));
@@ -34,12 +40,12 @@ const parseLocal = (text: string): Pick<SsListener, 'family' | 'address' | 'port
 };
 
 const parseRow = (line: string, columns: string[]): SsListener => {
-  const [state, receive, send, local, peer] = columns;
+  const [state, receive, send, local, peer, ...details] = columns;
   if (state !== 'LISTEN' || receive === undefined || send === undefined || local === undefined || peer === undefined) {
     throw new ParseError('a line "LISTEN Recv-Q Send-Q Local Peer"', quote(line));
   }
   return {
-    ...parseLocal(local),
+    ...parseLocal(local, details),
     queueLength: parseCounter(receive, 'Recv-Q'),
     queueLimit: parseCounter(send, 'Send-Q'),
   };

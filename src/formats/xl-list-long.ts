@@ -40,7 +40,8 @@ const wrong = (expected: string, { value, path }: Place): ParseError =>
 const member = (place: Place, key: string): Place => {
   const { value, path } = place;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('an object', place);
-  return { value: (value as Record<string, unknown>)[key], path: `${path}.${key}` };
+  // Before Xen 4.5 what is not set is null.
+  return { value: (value as Record<string, unknown>)[key] ?? undefined, path: `${path}.${key}` };
 };
 
 const elements = (place: Place): Place[] => {

@@ -30,8 +30,9 @@ export interface XlSchedPool {
   domains: XlSchedDomain[];
 }
 
+// Up to Xen 4.7 a scheduler without parameters, such as credit2, leaves the rest empty.
 const poolLine =
-  /^Cpupool (?<name>.*): (?:(?:tslice=(?<timeslice>\d{1,10})ms )?ratelimit=(?<ratelimit>\d{1,10})us(?: migration-delay=(?<migrationDelay>\d{1,10})us)?|sched=RTDS|\[sched params unavailable\])$/s;
+  /^Cpupool (?<name>.*):(?: ?| (?:(?:tslice=(?<timeslice>\d{1,10})ms )?ratelimit=(?<ratelimit>\d{1,10})us(?: migration-delay=(?<migrationDelay>\d{1,10})us)?|sched=RTDS|\[sched params unavailable\]))$/s;
 
 // Xen 4.9 had neither the cap of credit2 nor extratime.
 const headingLine = /^Name +ID +(?:Weight|Weight +Cap|Period +Budget|Period +Budget +Extratime)$/;

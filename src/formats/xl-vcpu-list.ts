@@ -18,9 +18,10 @@ export interface XlVcpu {
   cpuSeconds: number;
 }
 
-// "%-32s %5u %5u", then "%5u %3c%c- " online or "%5c %3c%cp " offline, "%9.1f  ", and two CPU lists ("all", "none", "0-3,8"): "%s / %s".
+// "%-32s %5u %5u", then "%5u %3c%c- " online or "%5c %3c%cp " offline, "%9.1f  ", and two CPU lists ("all", "none", "0-3,8"): "%s / %s". Before Xen 4.5
+// there is only one, which may be "any cpu" (libxl of Xen 4.4, tools/libxl/xl_cmdimpl.c, print_bitmap).
 const pattern =
-  /^(?<name>.*) {1,5}(?<domid>\d{1,5}) {1,5}(?<vcpu>\d{1,5})(?: {1,4}(?<cpu>\d{1,4}) {3}(?<state>[r-][b-])-| {4}- {3}--p) {1,9}(?<cpuSeconds>\d{1,12}\.\d) {2}[^ ]+ \/ [^ ]+$/s;
+  /^(?<name>.*) {1,5}(?<domid>\d{1,5}) {1,5}(?<vcpu>\d{1,5})(?: {1,4}(?<cpu>\d{1,4}) {3}(?<state>[r-][b-])-| {4}- {3}--p) {1,9}(?<cpuSeconds>\d{1,12}\.\d) {2}(?:[^ ]+ \/ [^ ]+|[^ ]+|any cpu)$/s;
 
 const states: Record<string, XlVcpuState> = { 'r-': 'running', rb: 'running', '-b': 'blocked', '--': 'runnable' };
 

@@ -71,7 +71,6 @@ describe('broken files', () => {
     ['no header', ' 17: 5\n', 'expected a header of CPUs ("CPU0 CPU1 ..."), found " 17: 5"'],
     ['cut off', ' CPU0\n 17: 5 xen-', 'expected a line end at the end of the file, found " CPU0\\n 17: 5 xen-"'],
     ['a line that is no row', ' CPU0\nhello\n', 'expected a row that begins with "NAME:", found "hello"'],
-    ['an empty line', ' CPU0\n\n', 'expected a row that begins with "NAME:", found an empty line'],
     ['an absurd CPU number', ' CPU99999999\n', 'expected a header of CPUs ("CPU0 CPU1 ..."), found " CPU99999999"'],
   ])('%s', (_what, text, message) => expect(() => parseText(text)).toThrow(message));
 });
@@ -114,4 +113,11 @@ describe('properties', () => {
       }),
     );
   });
+});
+
+test.each(['', '      '])('a line of blanks is no row: "%s"', (line) => {
+  const rows: string[] = [];
+  const text = `           CPU0\n 48:          7   xen-dyn    -event     eth0-q0-tx\n${line}\nERR:          0\n`;
+  parseInterrupts(Buffer.from(text), ({ action }) => rows.push(action));
+  expect(rows).toEqual(['eth0-q0-tx']);
 });

@@ -159,3 +159,16 @@ test.each([
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseSs(text))).toBe(`ParseError: ${message}`);
 });
+
+test('before iproute2 4.17 the address * is that of an IPv4 socket', () => {
+  const text = [
+    'LISTEN     0      128                       *:22                       *:*      ino:12345 sk:ffff880036e7c000 <->',
+    '\t skmem:(r0,rb87380,t0,tb16384,f0,w0,o0,bl0)',
+    'LISTEN     0      128                      :::22                      :::*      ino:12346 sk:ffff880036e7c800 <->',
+    '',
+  ].join('\n');
+  expect(parseSs(text).map(({ family, address, port }) => [family, address, port])).toEqual([
+    ['ipv4', '0.0.0.0', 22],
+    ['ipv6', '::', 22],
+  ]);
+});

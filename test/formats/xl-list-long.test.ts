@@ -110,9 +110,9 @@ test.each([
   [
     'null for c_info',
     '[{"domid": 0, "config": {"c_info": null}}]\n',
-    'expected an object as domains[0].config.c_info, found "null"',
+    'expected an object as domains[0].config.c_info, found nothing',
   ],
-  ['no domid', changed('3', 'null'), 'expected a whole number as domains[2].domid, found "null"'],
+  ['no domid', changed('3', 'null'), 'expected a whole number as domains[2].domid, found nothing'],
   ['an array for the name', changed('"hvm1"', '[]'), 'expected a string as domains[2].config.c_info.name, found "[]"'],
   ['a number for the type', changed('"hvm"', '3'), 'expected a string as domains[2].config.c_info.type, found "3"'],
   ['no b_info', changed('"b_info"', '"d_info"'), 'expected an object as domains[2].config.b_info, found nothing'],
@@ -133,4 +133,25 @@ test.each([
   ],
 ])('refuses %s', (_what, text, message) => {
   expect(thrownBy(() => parseXlListLong(text))).toBe(`ParseError: ${message}`);
+});
+
+test('before Xen 4.5 what is not set is null', () => {
+  const nic = { backend_domid: null, backend_domname: null, devid: 0, mac: null, bridge: 'xenbr0' };
+  const config = {
+    c_info: { type: 'pv', name: 'web', uuid: null },
+    b_info: { max_memkb: null, device_model_stubdomain: null },
+    disks: null,
+    nics: [nic, { ...nic, devid: null }],
+  };
+  expect(parseXlListLong(JSON.stringify([{ domid: 4, config }]))).toEqual([
+    {
+      domid: 4,
+      name: 'web',
+      uuid: undefined,
+      type: 'pv',
+      maxMemoryBytes: undefined,
+      hasStubDomain: false,
+      nics: [{ devid: 0, mac: undefined, bridge: 'xenbr0', backendDomid: 0, backendName: undefined }],
+    },
+  ]);
 });

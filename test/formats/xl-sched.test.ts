@@ -129,3 +129,8 @@ test.each([
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseXlSched(text))).toBe(`ParseError: ${message}`);
 });
+
+test.each(['Cpupool Pool-0:', 'Cpupool Pool-0: '])('a pool without parameters, as up to Xen 4.7: "%s"', (line) => {
+  const text = `${line}\nName                                ID Weight\nDomain-0                             0    256\n`;
+  expect(parseXlSched(text)).toEqual([{ name: 'Pool-0', domains: [{ domid: 0, name: 'Domain-0', weight: 256 }] }]);
+});

@@ -156,3 +156,18 @@ test.each([
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseXlVcpuList(text))).toBe(`ParseError: ${message}`);
 });
+
+test('before Xen 4.5 there is one CPU list, and it may be "any cpu"', () => {
+  const text = [
+    'Name                                ID  VCPU   CPU State   Time(s) CPU Affinity',
+    'Domain-0                             0     0    3   r--     430.1  all',
+    'web 1                                4     0    1   -b-      22.5  0-3,8',
+    'web 1                                4     1    -   --p       0.0  any cpu',
+    '',
+  ].join('\n');
+  expect(parseXlVcpuList(text)).toEqual([
+    { domid: 0, name: 'Domain-0', vcpu: 0, cpu: 3, state: 'running', cpuSeconds: 430.1 },
+    { domid: 4, name: 'web 1', vcpu: 0, cpu: 1, state: 'blocked', cpuSeconds: 22.5 },
+    { domid: 4, name: 'web 1', vcpu: 1, cpu: undefined, state: 'offline', cpuSeconds: 0 },
+  ]);
+});
