@@ -1,4 +1,5 @@
-const addressForm = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]*)):(\d{1,5})$/;
+// Other programs write all addresses as `*`; here the host is left out.
+const addressForm = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s*]*)):(\d{1,5})$/;
 
 // sun_path of unix(7), with its NUL.
 const mostPathBytes = 107;

@@ -82,7 +82,7 @@ export const textOption = (spec: {
   fromText: (text) => text,
 });
 
-/** Several texts, each of which `holds`; at least one unless the default is none. */
+/** Several texts, each of which `holds`; at least one unless the default is none. In the config file a list of one may be a text. */
 export const textListOption = (spec: {
   help: string;
   default: readonly string[];
@@ -93,12 +93,18 @@ export const textListOption = (spec: {
   help: spec.help,
   default: spec.default,
   metavar: spec.metavar,
-  schema: checked(
-    `${spec.default.length > 0 ? 'a list of at least one' : 'a list, each item'}: ${spec.expected}`,
-    (value) =>
-      Array.isArray(value) &&
-      value.length >= Math.min(1, spec.default.length) &&
-      value.every((text) => typeof text === 'string' && spec.holds(text)),
+  schema: v.pipe(
+    checked<string | readonly string[]>(
+      `${spec.default.length > 0 ? 'a list of at least one' : 'a list, each item'}: ${spec.expected}`,
+      (value) => {
+        const list: unknown[] = Array.isArray(value) ? value : [value];
+        return (
+          list.length >= Math.min(1, spec.default.length) &&
+          list.every((text) => typeof text === 'string' && spec.holds(text))
+        );
+      },
+    ),
+    v.transform((value) => (typeof value === 'string' ? [value] : value)),
   ),
   fromText: (text) => text,
   isList: true,

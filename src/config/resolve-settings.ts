@@ -43,19 +43,32 @@ const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
   const build = (node: Tree): v.GenericSchema =>
     v.strictObject(
       Object.fromEntries(
-        Object.entries(node).map(([key, child]) => [key, v.optional(isSchema(child) ? child : build(child))]),
+        // A key with nothing below it sets nothing: `web:` with all its settings commented out.
+        Object.entries(node).map(([key, child]) => [
+          key,
+          isSchema(child) ? v.optional(child) : v.nullish(build(child)),
+        ]),
       ),
     );
   return build(tree);
 };
 
+/** How to write a setting whose key in the file has dots, as its flag has; nothing for other issues. */
+const hintOf = (issue: v.BaseIssue<unknown>, settings: readonly Setting[]): string => {
+  const name = issue.path?.map(({ key }) => String(key)).join('.');
+  const setting = issue.expected === 'never' ? settings.find((each) => each.name === name) : undefined;
+  const form = setting?.path.reduceRight((inner, key) => `{${key}: ${inner}}`, '...');
+  return form === undefined ? '' : `; each dot is a level in this file: ${form.slice(1, -1)}`;
+};
+
 const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<string, unknown> => {
   const result = v.safeParse(fileSchema(settings), file.content);
-  if (!result.success) throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue));
+  if (!result.success)
+    throw usageErrorOf(result.issues, (issue) => `${describeIssue(file, issue)}${hintOf(issue, settings)}`);
   const values = new Map<string, unknown>();
   for (const { name, path } of settings) {
     let node: unknown = result.output;
-    for (const key of path) node = (node as Record<string, unknown> | undefined)?.[key];
+    for (const key of path) node = (node as Record<string, unknown> | null | undefined)?.[key];
     if (node !== undefined) values.set(name, node);
   }
   return values;

@@ -42,9 +42,12 @@ const notFound: RequestHandler = (_request, response) => {
   response.status(404).type('text/plain').send('Not found\n');
 };
 
-/** Runs `handler` for these methods of exactly `path`: no patterns, no trailing slash, no other case. */
+/**
+ * Runs `handler` for these methods of exactly `path`: no patterns, no trailing slash, no other case. OPTIONS is answered like GET, as exporters in Go do,
+ * because load balancers check by it.
+ */
 const at =
-  (path: string, handler: RequestHandler, methods: readonly string[] = ['GET', 'HEAD']): RequestHandler =>
+  (path: string, handler: RequestHandler, methods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']): RequestHandler =>
   (request, response, next) => {
     if (request.path !== path) return next();
     if (methods.includes(request.method)) return handler(request, response, next);

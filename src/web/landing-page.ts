@@ -26,8 +26,11 @@ const offRow = ({ name, help }: { name: string; help: string }): Row => ({
   detail: `switched off; --collector.${name} switches it on`,
 });
 
+/** A path of this server as a link on the landing page, which also works behind a proxy that adds a prefix to the path. */
+const relative = (path: string): string => `.${path}`;
+
 const formatRow = (telemetryPath: string, { name, help, state, detail }: Row): string => {
-  const url = `${telemetryPath}?collect[]=${encodeURIComponent(name)}`;
+  const url = `${relative(telemetryPath)}?collect[]=${encodeURIComponent(name)}`;
   const title = state === 'off' ? escapeHtml(name) : `<a href="${escapeHtml(url)}">${escapeHtml(name)}</a>`;
   return `<tr class="${state}">
 <td>${title}</td>
@@ -80,9 +83,9 @@ small { color: #5a6675 }
 <h1>xen-exporter</h1>
 <p class="version">version ${escapeHtml(view.version)}: the TCP accept path of Xen hosts and guests</p>
 <nav>
-<a href="${escapeHtml(view.telemetryPath)}">Metrics</a>
-<a href="/-/healthy">Health</a>
-<a href="/-/ready">Readiness</a>
+<a href="${escapeHtml(relative(view.telemetryPath))}">Metrics</a>
+<a href="${relative('/-/healthy')}">Health</a>
+<a href="${relative('/-/ready')}">Readiness</a>
 </nav>
 <table>
 <thead><tr><th>Collector</th><th>State</th><th>What it reads</th></tr></thead>

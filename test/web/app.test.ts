@@ -198,7 +198,7 @@ describe('other paths', () => {
   test('the landing page says what is collected, what is not and why, escaped', async () => {
     const { text, headers } = await supertest(app()).get('/').expect(200);
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(text).toContain('href="/metrics"');
+    expect(text).toContain('href="./metrics"');
     expect(text).toContain('this kernel does not run on &quot;Xen&quot;');
     expect(text).toContain('without drops: no &lt;ss&gt;');
     expect(text).toContain('switched off; --collector.probes switches it on');
@@ -231,8 +231,10 @@ describe('other paths', () => {
   test('unknown paths, other methods', async () => {
     await supertest(app()).get('/nope').expect(404, 'Not found\n');
     await supertest(app()).get('/metrics/').expect(404);
-    await supertest(app()).post('/metrics').expect(405).expect('Allow', 'GET, HEAD');
+    await supertest(app()).post('/metrics').expect(405).expect('Allow', 'GET, HEAD, OPTIONS');
     await supertest(app()).head('/metrics').expect(200);
+    const got = await supertest(app()).get('/-/healthy').expect(200);
+    await supertest(app()).options('/-/healthy').expect(200, got.text);
   });
 
   test('an error inside says nothing of the inside', async () => {
