@@ -68,7 +68,7 @@ label_program() {
 
 copy_units() {
   mkdir -p "$root$unit_folder"
-  for unit in $units; do
+  for unit in $units $sockets; do
     cp "$here/systemd/$unit" "$root$unit_folder/"
     open_to_readers "$root$unit_folder/$unit"
   done
@@ -121,10 +121,10 @@ install_all() {
 
 uninstall_all() {
   if has_systemd; then
-    for unit in $units; do systemctl disable --now "$unit" 2>/dev/null || true; done
+    for unit in $sockets $units; do systemctl disable --now "$unit" 2>/dev/null || true; done
   fi
   rm -rf "$root$program" "$root$library"
-  for unit in $units; do
+  for unit in $units $sockets; do
     rm -f "$root$unit_folder/$unit"
     folder=$root$drop_ins/$unit.d
     if [ -d "$folder" ]; then
@@ -141,6 +141,8 @@ uninstall_all() {
 }
 
 units='xen-exporter.service xen-exporter-dom0.service xen-exporter-helper.service'
+# Which nothing but an administrator enables.
+sockets='xen-exporter.socket xen-exporter-dom0.socket'
 drop_ins=/etc/systemd/system
 root='' action=install_all starts=yes purges=no
 for argument in "$@"; do

@@ -1,6 +1,7 @@
 import { allSettings } from '../config/settings.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import { resolveSettings, type Settings } from '../config/resolve-settings.ts';
+import { UsageError } from '../config/usage-error.ts';
 import { version } from '../config/version.ts';
 import type { CollectorDefinition } from '../collectors/collector.ts';
 import { registry } from '../collectors/registry.ts';
@@ -10,6 +11,7 @@ import { HelperLink } from '../host/helper/helper-link.ts';
 import { remoteHost } from '../host/helper/remote-host.ts';
 import type { Log } from '../host/log.ts';
 import { ownProcess } from '../host/own-process.ts';
+import { takePassedSockets } from '../host/passed-sockets.ts';
 import { installSeccompFilter, listening, makingRings, startingPrograms, type DeniedCall } from '../host/seccomp.ts';
 import { serviceManager } from '../host/service-manager.ts';
 import { alertsWithoutData } from '../pack/alerts-without-data.ts';
@@ -27,7 +29,7 @@ import { createApp } from '../web/app.ts';
 import { WebConfigFile } from '../web/config/web-config-file.ts';
 import { CurrentConfig } from '../web/current-config.ts';
 import { Passwords } from '../web/passwords.ts';
-import { FrontDoor } from '../web/server.ts';
+import { FrontDoor, type ListenAddress } from '../web/server.ts';
 import type { Command } from './command.ts';
 import { onStopSignal, setUpHost, setUpLog } from './setup.ts';
 
@@ -137,11 +139,31 @@ const createDoor = (
   return new FrontDoor({ handlers, limits, config, metrics });
 };
 
+/** Where to listen, each with the flag that says so. Throws UsageError if that is to be sockets of systemd, and there are none. */
+const listenAddresses = (global: ServeSettings['global']): { flag: string; address: ListenAddress }[] => {
+  if (!global['web.systemd-socket']) {
+    const texts = global['web.listen-address'];
+    return texts.map((text) => ({ flag: `--web.listen-address=${text}`, address: parseListenAddress(text)! }));
+  }
+  const sockets = takePassedSockets(process.env);
+  if (sockets.length === 0) {
+    throw new UsageError(
+      '--web.systemd-socket: expected sockets of systemd (LISTEN_PID, LISTEN_FDS), found none: start the exporter by its .socket unit',
+    );
+  }
+  return sockets.map((fd) => ({ flag: '--web.systemd-socket', address: { fd } }));
+};
+
 /** Listens on every address, or on none. Resolves to the addresses as they are then. */
-const listen = async (door: FrontDoor, texts: readonly string[]): Promise<string[]> => {
+const listen = async (door: FrontDoor, all: ReturnType<typeof listenAddresses>): Promise<string[]> => {
   const addresses: string[] = [];
   try {
-    for (const text of texts) addresses.push(await door.listen(parseListenAddress(text)!));
+    for (const { flag, address } of all) {
+      const listening = door.listen(address).catch((error: Error) => {
+        throw new Error(`${flag}: ${error.message}`, { cause: error });
+      });
+      addresses.push(await listening);
+    }
     return addresses;
   } catch (error) {
     await door.close(0);
@@ -152,6 +174,7 @@ const listen = async (door: FrontDoor, texts: readonly string[]): Promise<string
 const run = async (settings: ServeSettings): Promise<void> => {
   const { global } = settings;
   const log = setUpLog(global);
+  const listenOn = listenAddresses(global);
   const manager = serviceManager(process.env);
   const commandDurations = new CommandDurations();
   const webMetrics = new WebMetrics();
@@ -171,7 +194,7 @@ const run = async (settings: ServeSettings): Promise<void> => {
   const door = createDoor(settings, config, log, scraper, webMetrics);
   // Warm up: the first scrape runs code that is not compiled yet and takes several times as long as later ones.
   await scraper.exposition({ format: 'text', encoding: 'gzip', timeoutSeconds: warmUpSeconds });
-  const addresses = await listen(door, global['web.listen-address']);
+  const addresses = await listen(door, listenOn);
   // Programs such as the clients of Open vSwitch may need sockets of their own; with a helper this process runs none.
   if (link) await deny(listening, log);
   scraper.start();

@@ -32,6 +32,10 @@ export const globalOptions = {
     expected: 'HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH',
     holds: (text) => parseListenAddress(text) !== undefined,
   }),
+  'web.systemd-socket': switchOption({
+    help: 'Listen on the sockets that systemd passes (systemd/xen-exporter.socket) in place of --web.listen-address.',
+    default: false,
+  }),
   'web.telemetry-path': textOption({
     help: 'Path of the metrics. With / there is no landing page.',
     default: '/metrics',

@@ -19,8 +19,9 @@ import { Connections, mostRequests, type Connection, type ConnectionLimits } fro
 import type { CurrentConfig } from './current-config.ts';
 import { PacedSocket } from './paced-socket.ts';
 
-/** Where to listen: a host (every address where empty) and a port, or the path of a Unix socket. */
-export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+/** Where to listen: a host (every address if empty) and a port, the path of a Unix socket, or the descriptor of a socket that is bound already. */
+export type ListenAddress =
+  { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number };
 
 const formatAddress = (address: AddressInfo | string): string => {
   if (typeof address === 'string') return `unix:${address}`;
@@ -108,7 +109,9 @@ export class FrontDoor {
     if ('path' in address) {
       await listenOnPath(server, address.path);
     } else {
-      server.listen({ port: address.port, ...(address.host !== '' && { host: address.host }) });
+      server.listen(
+        'fd' in address ? address : { port: address.port, ...(address.host !== '' && { host: address.host }) },
+      );
       await once(server, 'listening');
     }
     // Of accept(), where the process or the machine has no file descriptor left.

@@ -46,6 +46,7 @@ test('defaults', () => {
     'privileged-reads': 'local',
     'helper.socket': '/run/xen-exporter/helper.sock',
     'web.listen-address': [':28697'],
+    'web.systemd-socket': false,
     'web.telemetry-path': '/metrics',
     'web.max-requests': 40,
     'web.max-connections': 512,
@@ -190,15 +191,24 @@ describe('a config file that cannot be used is named with the line', () => {
     ],
     ['a list in place of the file', '- a\n- b\n', 'xen.yml:1: the file: expected a mapping, found ["a","b"]'],
     [
-      'a scalar in place of a list',
-      'web:\n  listen-address: ":1"\n',
-      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ":1"',
+      'a number in place of a list',
+      'web:\n  listen-address: 1\n',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found 1',
+    ],
+    [
+      'an address that other programs know',
+      'web:\n  listen-address: "*:1"\n',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found "*:1"',
     ],
     ['a duplicate key', 'log:\n  level: info\nweb: {}\nlog:\n  level: warn\n', 'xen.yml:4: duplicated mapping key'],
     ['no YAML', 'web: {\n', 'xen.yml:2: deficient indentation'],
     ['an alias', 'web: &a {}\nlog: *a\n', 'xen.yml:2: aliases exceeded maxAliases (0)'],
     ['two documents', 'web: {}\n---\nlog: {}\n', 'xen.yml: expected one YAML document, found 2'],
-    ['null', 'web:\n', 'xen.yml:1: web: expected a mapping, found null'],
+    [
+      'null',
+      'web:\n  listen-address:\n',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found null',
+    ],
     [
       'several errors',
       'web:\n  max-requests: 0\nlog:\n  level: loud\n',
@@ -281,4 +291,24 @@ test('the helper takes the flags that say where and what to read, and the export
   );
   const { global } = resolveSettings(registry, parseCommandLine([], helper.settings), file);
   expect(global['helper.socket']).toBe('/run/x.sock');
+});
+
+describe('config files as people write them', () => {
+  test('a key with nothing below it sets nothing', () => {
+    expect(resolve([], 'web:\ncollector:\n  cpu:\n')).toEqual(resolve([], ''));
+  });
+
+  test('a list of one may be a text', () => {
+    expect(resolve([], 'web:\n  listen-address: "127.0.0.1:0"\n').global['web.listen-address']).toEqual([
+      '127.0.0.1:0',
+    ]);
+  });
+
+  test.each([
+    ['collector.listeners.sampler-hertz: 50\n', 'collector: {listeners: {sampler-hertz: ...}}'],
+    ['collector.cpu: false\n', 'collector: {cpu: {enabled: ...}}'],
+    ['collector:\n  listeners.sampler-hertz: 50\n', 'collector: {listeners: {sampler-hertz: ...}}'],
+  ])('a key with the dots of a flag: the error shows the levels', (source, form) => {
+    expect(() => resolve([], source)).toThrow(`unknown key; each dot is a level in this file: ${form}`);
+  });
 });

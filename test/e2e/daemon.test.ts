@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, readFileSync, writeFileSync, rmSync, truncateSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -278,4 +278,39 @@ test('logs can be JSON', async () => {
   const [line] = (await once(createInterface(child.stderr), 'line')) as [string];
   child.kill('SIGKILL');
   expect(JSON.parse(line)).toMatchObject({ level: 'info', msg: 'Starting xen-exporter' });
+});
+
+describe('sockets that systemd passes', () => {
+  // As systemd does: the number of the process is known only when it runs.
+  const wrapper = ['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh'];
+
+  test('are listened on, in place of --web.listen-address', async () => {
+    await using server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    await using daemon = await startDaemon({
+      args: ['--web.systemd-socket'],
+      env: { LISTEN_FDS: '1' },
+      wrapper,
+      descriptors: [fd],
+    });
+    expect(daemon.port).toBe(port);
+    server.close();
+    expect(await daemon.get('/-/healthy')).toMatchObject({ status: 200 });
+  });
+
+  test.each([[{}], [{ LISTEN_FDS: '1', LISTEN_PID: '1' }]])(
+    'an exporter that gets none ends with status 2: %o',
+    (env) => {
+      const { status, stderr } = spawnSync(process.execPath, [main, '--web.systemd-socket'], {
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+      });
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining('--web.systemd-socket: expected sockets of systemd'),
+      ]);
+    },
+  );
 });

@@ -25,6 +25,8 @@ export interface DaemonOptions {
   user?: ProcessUser;
   /** A command that runs the command behind it in its own way, such as `setpriv`. */
   wrapper?: readonly string[];
+  /** File descriptors that the process gets as 3 and following. */
+  descriptors?: readonly number[];
 }
 
 export interface ProcessUser {
@@ -66,6 +68,7 @@ export async function startDaemon({
   command = [process.execPath, main],
   user,
   wrapper = [],
+  descriptors = [],
 }: DaemonOptions = {}): Promise<Daemon> {
   const folder = settings && mkdtempSync(join(tmpdir(), 'daemon-'));
   const file = folder === undefined ? [] : [`--config.file=${join(folder, 'config.yml')}`];
@@ -76,7 +79,7 @@ export async function startDaemon({
   const [program, ...first] = [...wrapper, ...command];
   const child = spawn(program!, [...first, '--web.listen-address=127.0.0.1:0', ...file, ...args], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', ...descriptors],
     ...user,
   });
   const log = stderrOf(child);

@@ -63,8 +63,11 @@ const systemdFiles = (kind: string): { name: string; path: string }[] => {
     .map((name) => ({ name, path: join(folder, name) }));
 };
 
-/** The systemd units, with their paths. */
-export const unitFiles = (): { name: string; path: string }[] => systemdFiles('.service');
+/** The systemd units, with their paths: services, and sockets for them that nothing enables. */
+export const unitFiles = (): { name: string; path: string }[] => [
+  ...systemdFiles('.service'),
+  ...systemdFiles('.socket'),
+];
 
 /** What may be put beside units, likewise. */
 export const dropIns = (): { name: string; path: string }[] => systemdFiles('.conf');
