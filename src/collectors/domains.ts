@@ -4,7 +4,7 @@ import type { XlDomain } from '../formats/xl-list.ts';
 import { parseXlVcpuList, type XlVcpu } from '../formats/xl-vcpu-list.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { domainLabels } from '../sources/toolstack/domain-directory.ts';
+import { domainLabels, leftovers } from '../sources/toolstack/domain-directory.ts';
 import type { Xl } from '../sources/toolstack/toolstack.ts';
 
 const xlList = { source: 'xl list -v', versions: 'domctl getdomaininfo; formats of Xen 4.17' } as const;
@@ -21,7 +21,7 @@ type ObservedState = (typeof observedStates)[number];
 const metrics = {
   info: gauge('xen_domain_info', {
     meaning:
-      'Constant 1. A domain: its domid, its uuid (joins with xen_guest_info of the guest itself; empty for Dom0, whose uuid is zero on every host), type pv, pvh or hvm (empty until known) and cpupool.',
+      'Constant 1. A domain: its domid, its uuid (joins with xen_guest_info of the guest itself; empty for Dom0, whose uuid is zero on every host, and for the leftover of a migration), type pv, pvh or hvm (empty until known) and cpupool.',
     labels: ['domain', 'domid', 'uuid', 'type', 'pool'],
     source: 'xl list -v, xl list -l, xl sched-*',
     versions: 'Xen 4.17',
@@ -123,8 +123,10 @@ export const domains = defineCollector({
     if (xl instanceof Unavailable) return absentCollector(xl);
 
     const observations = new Observations();
-    const vcpus = toolstack.reading('xl vcpu-list', toolstack.guarded, async () => {
-      const reading = await xl.read(['vcpu-list'], parseXlVcpuList);
+    const vcpus = toolstack.reading('xl vcpu-list', toolstack.guarded, async (doubt) => {
+      const check = xl.expectDomains();
+      const reading = await xl.read(['vcpu-list'], parseXlVcpuList, doubt);
+      check('vcpu-list', reading, doubt);
       observations.add(reading, contendingDomains(xl));
       return reading;
     });
@@ -137,6 +139,7 @@ export const domains = defineCollector({
         const list = xl.domains.fresh ?? [];
         observations.keepOnly(xl.domains.last ?? []);
         const names = domainLabels(list);
+        const ofOthers = leftovers(list);
         const configs = new Map(xl.configs.fresh?.map((config) => [config.domid, config]));
         const pools = new Map(
           xl.cpupools.fresh?.flatMap(({ name, parameters }) =>
@@ -150,7 +153,7 @@ export const domains = defineCollector({
           if (domain === undefined) continue;
           const config = configs.get(domid);
           const labels = out.labels(domainLabel, domain);
-          const sharedUuid = uuid === zeroUuid ? '' : uuid;
+          const sharedUuid = uuid === zeroUuid || ofOthers.has(domid) ? '' : uuid;
           const info = out.labels(
             metrics.info.labels,
             domain,

@@ -3,7 +3,7 @@ import { Unavailable } from '../host/unavailable.ts';
 import { parseGnttabQuerySize } from '../formats/xen-diag.ts';
 import { parseXlList } from '../formats/xl-list.ts';
 import { gauge } from '../metrics/descriptor.ts';
-import { readCommand } from '../sources/background-reading.ts';
+import { readCommand, type Doubt } from '../sources/background-reading.ts';
 import { absentCollector, defineCollector } from './collector.ts';
 import { domainLabels } from '../sources/toolstack/domain-directory.ts';
 
@@ -38,15 +38,15 @@ export const grants = defineCollector({
     const program = xenProgram(commands, 'xen-diag');
     if (program instanceof Unavailable) return absentCollector(program);
 
-    const readSizes = async () => {
-      const list = xl.domains.last ?? (await xl.read(['list', '-v'], parseXlList));
+    const readSizes = async (doubt: Doubt) => {
+      const list = xl.domains.last ?? (await xl.read(['list', '-v'], parseXlList, doubt));
       const sizes: ReturnType<typeof parseGnttabQuerySize>[] = [];
       let failure: unknown;
       for (const { domid } of list) {
         const args = ['gnttab_query_size', String(domid)];
         const command = toolstack.command('xen-diag gnttab_query_size', program, args);
         try {
-          sizes.push(await readCommand(commands, command, parseGnttabQuerySize));
+          sizes.push(await readCommand(commands, command, parseGnttabQuerySize, doubt));
         } catch (error) {
           // A domain may go away meanwhile; Dom0 does not.
           failure = error;

@@ -219,7 +219,7 @@ export const interrupts = defineCollector({
       availability: () => (onXen === true ? needs(procfs, interruptsFile) : onXen),
       sharedTasks: toolstack.naming,
       collect: ({ host: { procfs, sysfs, clock }, out }) => {
-        const devices = networkDevices(sysfs);
+        const devices = networkDevices(sysfs, out);
         const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);
         const now = clock.monotonicSeconds();
         const rows = naming(procfs.path(interruptsFile), () => totals.read(bytes, devices, now));

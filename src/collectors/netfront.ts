@@ -3,7 +3,7 @@ import { Unavailable } from '../host/unavailable.ts';
 import { parseNetDev } from '../formats/proc-net-dev.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { parsed } from '../sources/parsed.ts';
+import { parsed, readItem } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 import { needsXen, netfrontDevices } from '../sources/xen.ts';
 
@@ -107,7 +107,7 @@ export const netfront = defineCollector({
       limitations: () => limitations,
       collect: ({ host: { procfs, sysfs, netlink }, out }) => {
         const counters = parsed(procfs, 'net/dev', parseNetDev);
-        const qdiscs = rootQdiscs(netlink);
+        const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         for (const { vif, device } of netfrontDevices(sysfs)) {
           const labels = out.labels(vifLabel, vif);
@@ -120,9 +120,10 @@ export const netfront = defineCollector({
           out.counter(metrics.transmitBytes, labels, { device: vif, reads: traffic?.transmitBytes });
           out.counter(metrics.transmitDropped, labels, { device: vif, reads: traffic?.transmitDropped });
           out.counter(metrics.transmitErrors, labels, { device: vif, reads: traffic?.transmitErrors });
-          const queues = sysfs.listIfAny(`class/net/${device}/queues`).filter((name) => name.startsWith('rx-'));
-          out.gauge(metrics.queues, labels, queues.length || undefined);
-          const qdisc = rootQdiscOf(device, qdiscs, sysfs);
+          const folder = `class/net/${device}/queues`;
+          const queues = readItem(out, () => sysfs.listIfAny(folder))?.filter((name) => name.startsWith('rx-'));
+          out.gauge(metrics.queues, labels, queues?.length || undefined);
+          const qdisc = readItem(out, () => rootQdiscOf(device, qdiscs, sysfs));
           out.gauge(metrics.qdiscBacklog, labels, qdisc?.queueLength);
           out.counter(metrics.qdiscDrops, labels, { device: vif, reads: qdisc?.drops });
         }

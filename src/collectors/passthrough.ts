@@ -47,6 +47,9 @@ const countFunctions = (sysfs: FileTree, device: string, assignable: ReadonlySet
   return counts;
 };
 
+/** Not a part of the answer, but why there is no device (libxl_pci.c, libxl_device_pci_assignable_list). */
+const withoutPciback = /pciback driver not loaded/;
+
 /** The way around netback: devices that guests could have for themselves. */
 export const passthrough = defineCollector({
   name: 'passthrough',
@@ -58,8 +61,10 @@ export const passthrough = defineCollector({
   create: ({ host, toolstack }) => {
     const { xl } = toolstack;
     if (xl instanceof Unavailable) return absentCollector(xl);
-    const devices = toolstack.reading('xl pci-assignable-list', toolstack.scheduled, async () => {
-      const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList);
+    const devices = toolstack.reading('xl pci-assignable-list', toolstack.scheduled, async (doubt) => {
+      const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList, (why) => {
+        if (!withoutPciback.test(why)) doubt(why);
+      });
       const isAssignable = new Set(assignable);
       const functions = physicalFunctions(host.sysfs).map(
         (device) => [device, countFunctions(host.sysfs, device, isAssignable)] as const,

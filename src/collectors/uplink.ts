@@ -9,10 +9,12 @@ import { noLabels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { BackgroundReading, readCommand } from '../sources/background-reading.ts';
 import { defineCollector } from './collector.ts';
-import { parsedCachedIfAny } from '../sources/parsed.ts';
+import { parsedCachedIfAny, readItem } from '../sources/parsed.ts';
 
 const deviceLabel = ['device'] as const;
 const statistics = '/sys/class/net/DEVICE/statistics';
+const conntrackCount = 'sys/net/netfilter/nf_conntrack_count';
+const conntrackStatFile = 'net/stat/nf_conntrack';
 const conntrackStat = {
   source: '/proc/net/stat/nf_conntrack, over all CPUs',
   versions: 'checked with Linux 6.1',
@@ -116,17 +118,18 @@ export const uplink = defineCollector({
             name: 'ovs-appctl dpctl/show',
             every: { seconds: 15 },
             clock: host.clock,
-            read: async () => {
+            read: async (doubt) => {
               const command = toolstack.command('ovs-appctl dpctl/show', program, ['dpctl/show']);
-              return hasDatapath(host.sysfs) ? readCommand(host.commands, command, parseDpctlShow) : [];
+              return hasDatapath(host.sysfs) ? readCommand(host.commands, command, parseDpctlShow, doubt) : [];
             },
           });
 
     const addConntrack = (procfs: FileTree, out: Output): void => {
-      const setting = (name: string) => parsedCachedIfAny(procfs, `sys/net/netfilter/${name}`, parseInteger);
-      out.gauge(metrics.conntrackEntries, noLabels, setting('nf_conntrack_count'));
-      out.gauge(metrics.conntrackLimit, noLabels, setting('nf_conntrack_max'));
-      const perCpu = parsedCachedIfAny(procfs, 'net/stat/nf_conntrack', parseConntrackStat);
+      const read = <Reading>(file: string, parse: (text: string) => Reading): Reading | undefined =>
+        readItem(out, () => parsedCachedIfAny(procfs, file, parse));
+      out.gauge(metrics.conntrackEntries, noLabels, read(conntrackCount, parseInteger));
+      out.gauge(metrics.conntrackLimit, noLabels, read('sys/net/netfilter/nf_conntrack_max', parseInteger));
+      const perCpu = read(conntrackStatFile, parseConntrackStat);
       for (const [cpu, counts] of (perCpu ?? []).entries()) {
         // All CPUs' counts restart together, with their network namespace or module.
         const from = { source: String(cpu), device: 'conntrack' };
@@ -139,19 +142,31 @@ export const uplink = defineCollector({
     return {
       availability: () => {
         try {
+          const { procfs, sysfs } = host;
           return (
-            networkCards(host.sysfs).length > 0 || new Unavailable(`no network card in ${host.sysfs.path('class/net')}`)
+            networkCards(sysfs).length > 0 ||
+            procfs.exists(conntrackCount) ||
+            (datapaths !== undefined && hasDatapath(sysfs)) ||
+            new Unavailable(
+              `no network card in ${sysfs.path('class/net')}, no connection tracking (${procfs.path(conntrackCount)}) and no datapath of Open vSwitch`,
+            )
           );
         } catch (error) {
           return Unavailable.because(error);
         }
+      },
+      limitations: () => {
+        const { procfs } = host;
+        if (!procfs.exists(conntrackCount) || procfs.exists(conntrackStatFile)) return undefined;
+        return `drops of connection tracking: ${procfs.path(conntrackStatFile)} does not exist (CONFIG_NF_CONNTRACK_PROCFS)`;
       },
       ...(datapaths && { background: [datapaths] }),
       collect: ({ host: { procfs, sysfs }, out }) => {
         for (const card of networkCards(sysfs)) {
           const labels = out.labels(deviceLabel, card);
           for (const { file, metric } of cardCounters) {
-            const reads = parsedCachedIfAny(sysfs, `class/net/${card}/statistics/${file}`, parseCounterFile);
+            const path = `class/net/${card}/statistics/${file}`;
+            const reads = readItem(out, () => parsedCachedIfAny(sysfs, path, parseCounterFile));
             out.counter(metric, labels, { reads });
           }
         }

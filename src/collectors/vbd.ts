@@ -3,7 +3,7 @@ import { bounds, type Bounds } from '../metrics/bounds.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsedCachedIfAny } from '../sources/parsed.ts';
+import { parsedCachedIfAny, readItem } from '../sources/parsed.ts';
 
 const vbdLabels = ['domain', 'device'] as const;
 const sectorsPerByte = 1 / 512;
@@ -76,7 +76,9 @@ export const vbd = defineCollector({
           if (owner === undefined) continue;
           const labels = out.labels(vbdLabels, owner.label, device);
           for (const { file, unitsPer = 1, metric } of metrics) {
-            const reads = parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseCounterFile);
+            const reads = readItem(out, () =>
+              parsedCachedIfAny(sysfs, `${folder}/statistics/${file}`, parseCounterFile),
+            );
             out.counter(metric, labels, { source: name, reads, unitsPer });
           }
         }

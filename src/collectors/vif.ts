@@ -8,7 +8,7 @@ import type { Labels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { needsVifs, vifDevices, type VifDevice } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsed } from '../sources/parsed.ts';
+import { parsed, readItem } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 
 const vifLabels = ['domain', 'vif'] as const;
@@ -131,27 +131,36 @@ export const vif = defineCollector({
       sharedTasks: toolstack.naming,
       *collect({ host: { procfs, sysfs, netlink }, out }) {
         const traffic = parsed(procfs, 'net/dev', parseNetDev);
-        const qdiscs = rootQdiscs(netlink);
+        const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         const configs = xl instanceof Unavailable ? undefined : xl.configs.last;
         const macs = new Map<string, string | undefined>(
           configs?.flatMap(({ domid, nics }) => nics.map(({ devid, mac }) => [`${domid}-${devid}`, mac] as const)),
         );
-        for (const device of vifDevices(sysfs)) {
+        for (const device of vifDevices(sysfs, out)) {
           yield;
           const { domid, device: index, netDevice } = device;
           const owner = directory.ownerOf(domid);
           const own = netDevice === undefined ? undefined : traffic.get(netDevice);
           if (owner === undefined || netDevice === undefined || own === undefined) continue;
           const labels = out.labels(vifLabels, owner.label, index);
-          const qdisc = rootQdiscOf(netDevice, qdiscs, sysfs);
+          const qdisc = readItem(out, () => rootQdiscOf(netDevice, qdiscs, sysfs));
           const mac = macs.get(`${domid}-${index}`) ?? '';
-          const info = [owner.label, String(domid), index, mac, bridgeOf(sysfs, netDevice)];
+          const bridge = readItem(out, () => bridgeOf(sysfs, netDevice)) ?? '';
+          const info = [owner.label, String(domid), index, mac, bridge];
           out.gauge(metrics.info, out.labels(metrics.info.labels, ...info), 1);
           if (!owner.isStub) {
             out.gauge(metrics.qdiscBacklog, labels, qdisc?.queueLength);
-            out.gauge(metrics.connected, labels, carrierOf(sysfs, netDevice));
-            out.gauge(metrics.queues, labels, queuesOf(sysfs, netDevice));
+            out.gauge(
+              metrics.connected,
+              labels,
+              readItem(out, () => carrierOf(sysfs, netDevice)),
+            );
+            out.gauge(
+              metrics.queues,
+              labels,
+              readItem(out, () => queuesOf(sysfs, netDevice)),
+            );
           }
           addTraffic(out, labels, device, own);
           out.counter(metrics.qdiscDrops, labels, { source: device.name, device: device.name, reads: qdisc?.drops });

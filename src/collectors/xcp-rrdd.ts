@@ -7,7 +7,7 @@ import { counter } from '../metrics/descriptor.ts';
 import type { Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { naming, needs } from '../sources/parsed.ts';
-import { domainLabels } from '../sources/toolstack/domain-directory.ts';
+import { domainLabels, leftovers } from '../sources/toolstack/domain-directory.ts';
 import type { Toolstack } from '../sources/toolstack/toolstack.ts';
 
 const file = 'xcp-rrdd-cpu';
@@ -69,7 +69,9 @@ const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
   const domains = xl.domains.last ?? [];
   const labels = domainLabels(domains);
   // While a VM reboots or moves there may be two of it: the first has its name.
-  const byUuid = new Map(domains.map(({ domid, uuid }) => [uuid, labels.get(domid)] as const).reverse());
+  const ofOthers = leftovers(domains);
+  const owners = domains.filter(({ domid }) => !ofOthers.has(domid));
+  const byUuid = new Map(owners.map(({ domid, uuid }) => [uuid, labels.get(domid)] as const));
   return (uuid) => byUuid.get(uuid);
 };
 

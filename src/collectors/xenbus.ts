@@ -3,10 +3,11 @@ import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { parseInteger } from '../formats/integer.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
+import type { Output } from '../metrics/output.ts';
 import { backendDevices, needsBackends } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
 import { KernelHz } from '../sources/kernel-hz.ts';
-import { parsedCachedIfAny } from '../sources/parsed.ts';
+import { parsedCachedIfAny, readItem } from '../sources/parsed.ts';
 
 // Those whose drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
 const classes = ['vif', 'vbd'];
@@ -64,8 +65,8 @@ export const xenbus = defineCollector({
   create: ({ host, toolstack }) => {
     const hz = new KernelHz();
 
-    const read = (sysfs: FileTree, folder: string, file: string): number | undefined =>
-      parsedCachedIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic);
+    const read = (sysfs: FileTree, folder: string, file: string, out: Output): number | undefined =>
+      readItem(out, () => parsedCachedIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic));
     /** A backend has the files once its driver has taken it on, since Linux 5.12. */
     const needsFiles = (): Availability => {
       const devices = backendDevices(host.sysfs).filter((device) => classes.includes(device.class));
@@ -88,14 +89,14 @@ export const xenbus = defineCollector({
           if (!classes.includes(deviceClass)) continue;
           yield;
           const owner = toolstack.directory.ownerOf(domid);
-          const eventCount = owner && read(sysfs, folder, 'events');
+          const eventCount = owner && read(sysfs, folder, 'events', out);
           if (owner === undefined || eventCount === undefined) continue;
           const labels = out.labels(deviceLabels, owner.label, deviceClass, device);
-          if (!owner.isStub) out.gauge(metrics.channels, labels, read(sysfs, folder, 'event_channels'));
+          if (!owner.isStub) out.gauge(metrics.channels, labels, read(sysfs, folder, 'event_channels', out));
           const counters = { source: name, device: name };
           out.counter(metrics.events, labels, { ...counters, reads: eventCount });
-          out.counter(metrics.spurious, labels, { ...counters, reads: read(sysfs, folder, 'spurious_events') });
-          const delay = read(sysfs, folder, 'jiffies_eoi_delayed');
+          out.counter(metrics.spurious, labels, { ...counters, reads: read(sysfs, folder, 'spurious_events', out) });
+          const delay = read(sysfs, folder, 'jiffies_eoi_delayed', out);
           out.counter(metrics.eoiDelay, labels, { ...counters, reads: delay, unitsPer: hz.value ?? 'unknown' });
         }
       },

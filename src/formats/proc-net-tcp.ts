@@ -3,6 +3,7 @@ import type { ListenerSocket } from './listener-socket.ts';
 import { ParseError, quote } from './parse-error.ts';
 
 const LISTEN = '0A';
+const SYN_RECV = '03';
 const stateColumn = 3;
 const uidColumn = 7;
 const inodeColumn = 9;
@@ -55,8 +56,9 @@ const parseRow = (row: string, columns: string[], family: IpFamily): ListenerSoc
 
 /**
  * The listeners of /proc/net/tcp or tcp6 (net/ipv4/tcp_ipv4.c, get_tcp4_sock; net/ipv6/tcp_ipv6.c, get_tcp6_sock), or of the beginning of
- * it: they come first, so reading ends at the first other row, and a last line without newline is left for the next chunk. rx_queue is the
- * accept queue's length; tx_queue is always 0, and neither limit nor drops are printed. Throws ParseError.
+ * it: they come first, before Linux 4.4 with half-open connections between them, so reading ends at the first row of another kind. A last line
+ * without newline is left for the next chunk. rx_queue is the accept queue's length; tx_queue is always 0, and neither limit nor drops are printed.
+ * Throws ParseError.
  */
 export const parseProcNetTcp = (text: string, family: IpFamily): ListenerSocket[] => {
   const listeners: ListenerSocket[] = [];
@@ -69,6 +71,7 @@ export const parseProcNetTcp = (text: string, family: IpFamily): ListenerSocket[
       continue;
     }
     if (columns.length <= stateColumn) throw new ParseError('a row of a socket', quote(line, 'an empty line'));
+    if (columns[stateColumn] === SYN_RECV) continue;
     if (columns[stateColumn] !== LISTEN) return listeners;
     listeners.push(parseRow(line, columns, family));
   }
@@ -76,11 +79,15 @@ export const parseProcNetTcp = (text: string, family: IpFamily): ListenerSocket[
   return listeners;
 };
 
-/** Whether this beginning of /proc/net/tcp or tcp6 has a complete row that is no listener: the rest of the file has none either. */
-export const hasNonListenRow = (text: string): boolean => {
+/**
+ * Whether this beginning of /proc/net/tcp or tcp6 has all listeners: a complete row is of another kind. `isMixed`: half-open connections stand between
+ * the listeners, as before Linux 4.4.
+ */
+export const hasAllListeners = (text: string, isMixed: boolean): boolean => {
+  const kinds = isMixed ? [LISTEN, SYN_RECV] : [LISTEN];
   let isHeading = true;
   for (const line of completeLines(text)) {
-    if (!isHeading && columnsOf(line)[stateColumn] !== LISTEN) return true;
+    if (!isHeading && !kinds.includes(columnsOf(line)[stateColumn] ?? '')) return true;
     isHeading = false;
   }
   return false;

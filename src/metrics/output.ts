@@ -55,6 +55,7 @@ export class Output {
   readonly #now: number;
   /** The counters of this scrape so far. */
   readonly #counters = new Map<Descriptor, SourcedCounter>();
+  #skipped: { readonly items: number; readonly first: Error } | undefined;
 
   /** `now`: of this scrape, in seconds of monotonic time. */
   constructor(state: SeriesState, families: Families, now: number) {
@@ -95,6 +96,16 @@ export class Output {
       }
     }
     return leftOut;
+  }
+
+  /** Counts items (devices, queues, processes) that are left out because they cannot be read. */
+  skip(error: Error, items = 1): void {
+    this.#skipped = { items: (this.#skipped?.items ?? 0) + items, first: this.#skipped?.first ?? error };
+  }
+
+  /** The items that were left out so far, and the first one's error; undefined if there are none. */
+  get skipped(): { readonly items: number; readonly first: Error } | undefined {
+    return this.#skipped;
   }
 
   /** A value of this moment; undefined (the kernel does not say) gives no sample. */

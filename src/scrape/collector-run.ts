@@ -47,6 +47,7 @@ export class CollectorRun {
   #series = 0;
   #metrics: readonly string[] = [];
   #dropped = 0;
+  #skipped: Output['skipped'];
 
   constructor(spec: {
     definition: CollectorDefinition;
@@ -98,11 +99,18 @@ export class CollectorRun {
       name,
       help,
       availability: this.#collector.availability(),
-      limitations: this.#collector.limitations?.(),
+      limitations: this.#limitations(),
       series: this.#series,
       metrics: this.#metrics,
       ...(error && { error: error.message }),
     };
+  }
+
+  #limitations(): string | undefined {
+    const skipped =
+      this.#skipped && `${this.#skipped.items} unreadable files, the first ${this.#skipped.first.message}`;
+    const all = [this.#collector.limitations?.(), skipped].filter((each) => each !== undefined);
+    return all.length === 0 ? undefined : all.join('; ');
   }
 
   /**
@@ -118,6 +126,7 @@ export class CollectorRun {
     own.add(metrics.available, labels, this.#availability === true ? 1 : 0);
     own.add(metrics.series, labels, this.#series);
     own.add(metrics.lastSuccess, labels, this.#lastSuccess);
+    own.add(metrics.skippedItems, labels, this.#skipped?.items ?? 0);
     own.add(metrics.seriesDropped, labels, this.#dropped);
     own.add(metrics.counterResets, labels, this.#state.resets);
     this.#addSampler(own);
@@ -154,6 +163,7 @@ export class CollectorRun {
 
   async #attempt(out: Families, deadline: number, yieldToEventLoop: () => Promise<void> | undefined): Promise<void> {
     this.#error = undefined;
+    this.#skipped = undefined;
     // Where it applied at the last scrape it is asked again only if nothing comes of it: the question costs a file or two.
     if (this.#availability !== true) this.#availability = this.#collector.availability();
     if (this.#availability !== true) return;
@@ -165,7 +175,10 @@ export class CollectorRun {
         const pause = yieldToEventLoop();
         if (pause) await pause;
       }
+      this.#skipped = output.skipped;
       this.#state.end(out);
+      // Not one item can be read.
+      if (out.series === 0) this.#error = this.#skipped?.first;
     } catch (error) {
       this.#error = error as Error;
       this.#state.abandon();

@@ -28,6 +28,11 @@ export const metrics = {
       'When the collector last ran without an error, in seconds since 1970; absent until it has. Where it reads in the background: when the oldest reading that it serves was taken.',
     labels: ['collector'],
   }),
+  skippedItems: gauge('xen_exporter_collector_skipped_items', {
+    meaning:
+      'Files of devices, queues, processes and the like that the collector could not read in this scrape, for lack of privilege or because they are broken. What they would give is missing. The landing page has the first error.',
+    labels: ['collector'],
+  }),
   seriesDropped: total('xen_exporter_series_dropped_total', {
     meaning:
       'Series left out because the collector had more than its limit (--collector.max-series); counted once per scrape.',

@@ -1,5 +1,6 @@
 import { Unavailable, type Availability } from '../host/unavailable.ts';
 import { unlessMissing, type FileTree } from '../host/file-tree.ts';
+import { readItem, type Skips } from './parsed.ts';
 
 const folder = 'bus/xen-backend/devices';
 
@@ -42,16 +43,18 @@ export const backendDevices = (sysfs: FileTree): BackendDevice[] =>
 
 /**
  * The vifs among them. The network devices `vifN.M-emu` of device models are none: they hang from no backend, and go away when the guest's own
- * driver takes over. Throws FileError.
+ * driver takes over. One whose network device cannot be found out is skipped. Throws FileError.
  */
-export const vifDevices = (sysfs: FileTree): VifDevice[] => {
+export const vifDevices = (sysfs: FileTree, skips: Skips): VifDevice[] => {
   const devices = backendDevices(sysfs).filter((device) => device.class === 'vif');
   if (devices.length === 0) return [];
   const networkDevices = new Set(sysfs.unsorted('class/net'));
   return devices.map((device) => {
     // Only one that `vifname` renamed must be looked for.
     const usualName = `vif${device.domid}.${device.device}`;
-    const netDevice = networkDevices.has(usualName) ? usualName : sysfs.listIfAny(`${device.folder}/net`)[0];
+    const netDevice = networkDevices.has(usualName)
+      ? usualName
+      : readItem(skips, () => sysfs.listIfAny(`${device.folder}/net`))?.[0];
     return { ...device, netDevice };
   });
 };

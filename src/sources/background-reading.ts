@@ -14,19 +14,30 @@ const periodSeconds = (every: BackgroundTask['every']): number => {
   return Math.max(0, ...runs.slice(1).map((run, i) => run - runs[i]!));
 };
 
-/** A slow reading of the machine: taken in the background, kept while it is fresh, shared by the collectors that want it. */
+/** Reports that a reading may be incomplete, and why. */
+export type Doubt = (why: string) => void;
+
+/**
+ * A slow reading of the machine: taken in the background, kept while it is fresh, shared by the collectors that want it. One that may be incomplete
+ * is a failure. It takes the place of the last good one only when that is too old to serve.
+ */
 export class BackgroundReading<Reading> implements BackgroundTask {
   readonly every: BackgroundTask['every'];
   readonly #name: string;
   readonly #clock: Clock;
-  readonly #read: () => Promise<Reading>;
+  readonly #read: (doubt: Doubt) => Promise<Reading>;
   #freshSeconds = 0;
-  #last: { reading: Reading; at: number; took: number } | undefined;
+  #last: { reading: Reading; at: number; took: number; isDoubtful: boolean } | undefined;
   #runNow: (() => void) | undefined;
   #hasFailed = false;
 
   /** `name`: what is read, as errors call it. */
-  constructor(spec: { name: string; every: BackgroundTask['every']; clock: Clock; read: () => Promise<Reading> }) {
+  constructor(spec: {
+    name: string;
+    every: BackgroundTask['every'];
+    clock: Clock;
+    read: (doubt: Doubt) => Promise<Reading>;
+  }) {
     this.every = spec.every;
     this.#name = spec.name;
     this.#clock = spec.clock;
@@ -36,10 +47,15 @@ export class BackgroundReading<Reading> implements BackgroundTask {
   async run(): Promise<void> {
     try {
       const began = this.#clock.monotonicSeconds();
-      const reading = await this.#read();
+      const doubts: string[] = [];
+      const reading = await this.#read((why) => doubts.push(why));
       const at = this.#clock.monotonicSeconds();
-      this.#last = { reading, at, took: at - began };
-      this.#freshSeconds = periodsUntilStale * periodSeconds(this.every);
+      const isDoubtful = doubts.length > 0;
+      if (!isDoubtful || this.#last?.isDoubtful !== false || this.staleness !== undefined) {
+        this.#last = { reading, at, took: at - began, isDoubtful };
+        this.#freshSeconds = periodsUntilStale * periodSeconds(this.every);
+      }
+      if (isDoubtful) throw new Error(doubts[0]);
       this.#hasFailed = false;
     } catch (error) {
       this.#hasFailed = true;
@@ -87,21 +103,24 @@ export class BackgroundReading<Reading> implements BackgroundTask {
 }
 
 /**
- * Runs a command and parses what it prints. An error of the parser names the command and its first complaint: xl ends with exit status 0 after
- * many a failure.
+ * Runs a command and parses what it prints. An error of the parser names the command and its first complaint. A complaint alone is a doubt, because xl
+ * ends with exit status 0 after many failures, and has then printed a part.
  */
 export const readCommand = async <Reading>(
   commands: Commands,
   command: Command,
   parse: (stdout: string) => Reading,
+  doubt: Doubt,
 ): Promise<Reading> => {
+  const line = [command.file, ...command.args].join(' ');
   const { stdout, complaint }: CommandOutput = await commands.run(command);
+  let reading: Reading;
   try {
-    return parse(stdout);
+    reading = parse(stdout);
   } catch (error) {
     const said = complaint === '' ? '' : ` (it said: ${complaint})`;
-    throw new Error(`${[command.file, ...command.args].join(' ')}: ${(error as Error).message}${said}`, {
-      cause: error,
-    });
+    throw new Error(`${line}: ${(error as Error).message}${said}`, { cause: error });
   }
+  if (complaint !== '') doubt(`${line}: exit status 0, but a complaint: ${complaint}`);
+  return reading;
 };

@@ -1,5 +1,6 @@
 import type { FileTree } from '../host/file-tree.ts';
 import { vifDevices, type VifDevice } from './backend-devices.ts';
+import type { Skips } from './parsed.ts';
 import { netfrontDevices } from './xen.ts';
 
 /** Below procfs. */
@@ -33,9 +34,11 @@ export interface NetworkDevices {
 }
 
 /** Those that there are now. Throws FileError. */
-export const networkDevices = (sysfs: FileTree): NetworkDevices => ({
+export const networkDevices = (sysfs: FileTree, skips: Skips): NetworkDevices => ({
   frontends: new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif])),
-  backends: new Map(vifDevices(sysfs).flatMap((vif) => (vif.netDevice === undefined ? [] : [[vif.netDevice, vif]]))),
+  backends: new Map(
+    vifDevices(sysfs, skips).flatMap((vif) => (vif.netDevice === undefined ? [] : [[vif.netDevice, vif]])),
+  ),
 });
 
 // Names that drivers give to their interrupts: netback/interface.c, xen-netfront.c, xen-blkfront.c, xen-blkback/xenbus.c, hvc_xen.c,

@@ -1,5 +1,6 @@
 import { Unavailable, type Availability } from '../host/unavailable.ts';
-import { unlessMissing, type FileTree } from '../host/file-tree.ts';
+import { ParseError } from '../formats/parse-error.ts';
+import { FileError, isUnanswered, unlessMissing, type FileTree } from '../host/file-tree.ts';
 
 type Parsed = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading) => Reading;
 type ParsedIfAny = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading) => Reading | undefined;
@@ -29,6 +30,32 @@ export const naming = <Reading>(path: string, read: () => Reading): Reading => {
     return read();
   } catch (error) {
     throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  }
+};
+
+/** Where items go that cannot be read. */
+export interface Skips {
+  /** Counts an item that is left out, and keeps the first error. */
+  skip(error: Error): void;
+}
+
+/** For reading what a scrape of a collector reads too, and counts. */
+export const uncounted: Skips = { skip: () => {} };
+
+/** An error of one file: it may not be read, or is not of its format. A deadline that is over and a helper that does not answer are none. */
+const isOfFile = (error: unknown): error is Error =>
+  error instanceof ParseError ||
+  (error instanceof FileError && !isUnanswered(error)) ||
+  (error instanceof Error && error.cause instanceof ParseError);
+
+/** What `read` gives of one item (a device, a queue, a process); undefined if its file is unreadable or broken, which `skips` counts. */
+export const readItem = <Reading>(skips: Skips, read: () => Reading): Reading | undefined => {
+  try {
+    return read();
+  } catch (error) {
+    if (!isOfFile(error)) throw error;
+    skips.skip(error);
+    return undefined;
   }
 };
 

@@ -4,13 +4,13 @@ import { isRootQdisc, parseQdiscs, qdiscRequest, type Qdisc } from '../formats/r
 import type { FileTree } from '../host/file-tree.ts';
 import { NetlinkUnavailable, type Netlink } from '../host/netlink.ts';
 import { completeDump } from './complete-dump.ts';
-import { parsedIfAny } from './parsed.ts';
+import { parsedIfAny, readItem, type Skips } from './parsed.ts';
 
-/** The root qdiscs by interface index, or why netlink cannot be used here. */
-export const rootQdiscs = (netlink: Netlink): Map<number, Qdisc> | Unavailable => {
+/** The root qdiscs by interface index, or why netlink cannot be used here. A list that cannot be parsed is skipped, and empty. */
+export const rootQdiscs = (netlink: Netlink, skips: Skips): Map<number, Qdisc> | Unavailable => {
   try {
-    const { qdiscs } = completeDump(() => parseQdiscs(netlink.exchange('route', qdiscRequest())));
-    return new Map(qdiscs.filter(isRootQdisc).map((qdisc) => [qdisc.ifindex, qdisc]));
+    const dump = readItem(skips, () => completeDump(() => parseQdiscs(netlink.exchange('route', qdiscRequest()))));
+    return new Map(dump?.qdiscs.filter(isRootQdisc).map((qdisc) => [qdisc.ifindex, qdisc] as const));
   } catch (error) {
     if (error instanceof NetlinkUnavailable) return Unavailable.because(error);
     throw error;

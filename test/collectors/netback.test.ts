@@ -1,4 +1,4 @@
-import { cpSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
@@ -322,4 +322,33 @@ test('a guest that reboots gets a new domid, and its counters go on under its na
   await runBackground([collector]);
   const [after] = await consumed(collector);
   expect(after! - before!).toBe(7);
+});
+
+describe('what cannot be read costs its own series only', () => {
+  /** Nothing can read a folder as a file. */
+  const breakFile = (name: string): void => {
+    rmSync(tree.path(name), { recursive: true, force: true });
+    mkdirSync(tree.path(name), { recursive: true });
+  };
+  const countSeries = async (collector: Collector): Promise<number> => {
+    const page = await collect(collector, host);
+    return [...page.families.keys()].reduce((sum, name) => sum + page.samples(name).length, 0);
+  };
+
+  test('processes that may not be looked at', async () => {
+    const all = await countSeries(await start());
+    for (const pid of ['99991', '99992']) breakFile(`proc/${pid}/stat`);
+    expect(await countSeries(await start())).toBe(all);
+  });
+
+  test('a ring of one queue, and the times of one thread', async () => {
+    const each = await start({ queues: 'each' });
+    const all = await countSeries(each);
+    breakFile(ringFile(0));
+    const page = await collect(await start({ queues: 'each' }), host);
+    const slots = page.samples('xen_netback_ring_consumed_slots_total').map(({ labels }) => labels);
+    expect(slots).not.toContainEqual({ ...vif, queue: '0', ring: 'rx' });
+    expect(slots).toContainEqual({ ...vif, queue: '1', ring: 'rx' });
+    expect(await countSeries(each)).toBeGreaterThan(all / 2);
+  });
 });

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { vbd } from '../../src/collectors/vbd.ts';
@@ -83,4 +83,14 @@ test('where no block device is served it says so', () => {
     rmSync(tree.path(`sys/bus/xen-backend/devices/vbd-${domid}-51712`), { recursive: true });
   }
   expect(whyAbsent(collector)).toBe(`no block device in ${tree.path('sys/bus/xen-backend/devices')}`);
+});
+
+test('a file that cannot be read or parsed costs its own series only', async () => {
+  tree.write({ [`${statistics}/f_req`]: 'many\n' });
+  rmSync(tree.path(`${statistics}/rd_req`));
+  mkdirSync(tree.path(`${statistics}/rd_req`));
+  const { xen_vbd_read_requests_total, xen_vbd_flush_requests_total, ...others } = await ofDomu1();
+  expect([xen_vbd_read_requests_total, xen_vbd_flush_requests_total]).toEqual([undefined, undefined]);
+  expect(Object.values(others)).not.toContain(undefined);
+  expect((await collect(collector, host)).samples('xen_vbd_read_requests_total')).toHaveLength(2);
 });

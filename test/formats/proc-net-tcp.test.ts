@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasNonListenRow, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
+import { hasAllListeners, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
 import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
@@ -48,13 +48,13 @@ test('a chunk may end anywhere: the line that it cuts is left out', () => {
 
 test('reading may stop once a complete row is no listener', () => {
   const [, first = '', second = '', third = ''] = storm.split('\n');
-  expect(hasNonListenRow('')).toBe(false);
-  expect(hasNonListenRow(heading)).toBe(false);
-  expect(hasNonListenRow(`${heading}${first}\n${second}\n`)).toBe(false);
-  expect(hasNonListenRow(`${heading}${first}\n${second}\n${third}`)).toBe(false);
-  expect(hasNonListenRow(`${heading}${first}\n${second}\n${third}\n`)).toBe(true);
-  expect(hasNonListenRow(storm)).toBe(true);
-  expect(hasNonListenRow(readText('guests/pv-netlink-storm/proc/net/tcp6'))).toBe(false);
+  expect(hasAllListeners('', false)).toBe(false);
+  expect(hasAllListeners(heading, false)).toBe(false);
+  expect(hasAllListeners(`${heading}${first}\n${second}\n`, false)).toBe(false);
+  expect(hasAllListeners(`${heading}${first}\n${second}\n${third}`, false)).toBe(false);
+  expect(hasAllListeners(`${heading}${first}\n${second}\n${third}\n`, false)).toBe(true);
+  expect(hasAllListeners(storm, false)).toBe(true);
+  expect(hasAllListeners(readText('guests/pv-netlink-storm/proc/net/tcp6'), false)).toBe(false);
 });
 
 test.each([
@@ -75,4 +75,18 @@ test('refuses the rows of the other family', () => {
   expect(thrownBy(() => parseProcNetTcp(storm, 'ipv6'))).toBe(
     'ParseError: expected a row of a listening ipv6 socket, found "   0: 00000000:1F90 00000000:0000 0A 00000000:00000009 00:0…"',
   );
+});
+
+test('before Linux 4.4 half-open connections stand between the listeners', () => {
+  const row = (slot: number, port: string, state: string, rest: string): string =>
+    `   ${slot}: 00000000:${port} 00000000:0000 ${state} 00000000:00000002 00:00000000 00000000     0        0 ${rest}`;
+  const rows = [
+    row(0, '0050', '0A', '1001 1 ffff 100 0 0'),
+    row(1, '0050', '03', '0 0 1 ffff'),
+    row(2, '0016', '0A', '1002 1 ffff 100 0 0'),
+  ];
+  const text = `${heading}${rows.join('\n')}\n`;
+  expect(parseProcNetTcp(text, 'ipv4').map(({ port }) => port)).toEqual([80, 22]);
+  expect([hasAllListeners(text, true), hasAllListeners(text, false)]).toEqual([false, true]);
+  expect(hasAllListeners(`${text}${row(3, '0016', '01', '1003 1 ffff 20 4 30 10 -1')}\n`, true)).toBe(true);
 });

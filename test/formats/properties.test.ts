@@ -12,7 +12,7 @@ import { parseNetCounters } from '../../src/formats/proc-net-counters.ts';
 import { parseNetDev } from '../../src/formats/proc-net-dev.ts';
 import { parseSoftnetStat } from '../../src/formats/proc-net-softnet-stat.ts';
 import { parseConntrackStat } from '../../src/formats/proc-net-stat-nf-conntrack.ts';
-import { hasNonListenRow, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
+import { hasAllListeners, parseProcNetTcp } from '../../src/formats/proc-net-tcp.ts';
 import { cpuModes, parseProcStat } from '../../src/formats/proc-stat.ts';
 import { parseQdiscs } from '../../src/formats/rtnetlink-qdisc.ts';
 import { parseSs } from '../../src/formats/ss.ts';
@@ -41,7 +41,7 @@ const textParsers: [name: string, parse: (text: string) => unknown, capture: Uin
   ['parseSoftnetStat', parseSoftnetStat, guest('proc/net/softnet_stat')],
   ['parseProcNetTcp', (text) => parseProcNetTcp(text, 'ipv4'), guest('proc/net/tcp').subarray(0, 1000)],
   ['parseProcNetTcp', (text) => parseProcNetTcp(text, 'ipv6'), guest('proc/net/tcp6')],
-  ['hasNonListenRow', hasNonListenRow, guest('proc/net/tcp').subarray(0, 1000)],
+  ['hasAllListeners', (text) => hasAllListeners(text, false), guest('proc/net/tcp').subarray(0, 1000)],
   ['parseProcStat', parseProcStat, guest('proc/stat')],
   ['parseSs', parseSs, readBytes('linux-6.18/ss-Hltnem')],
   ['parseConntrackStat', parseConntrackStat, readBytes('xl/proc-net-stat-nf_conntrack')],
@@ -404,7 +404,7 @@ describe('what the kernel prints comes back', () => {
           const beginning = text.slice(0, Math.max(heading.length, text.length - cut));
           const complete = beginning.split('\n').length - 2;
           expect(parseProcNetTcp(beginning, family)).toEqual(all.slice(0, complete));
-          expect(hasNonListenRow(text)).toBe(false);
+          expect(hasAllListeners(text, false)).toBe(false);
         },
       ),
     );

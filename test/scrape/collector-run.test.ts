@@ -236,3 +236,30 @@ test('every self-metric has a HELP and a name of the family', () => {
     expect(help).toMatch(/\.$/);
   }
 });
+
+test('items that cannot be read are counted, and the landing page gets the first error; if none can be read, the collector fails', async () => {
+  let readable = 1;
+  let broken = 2;
+  const definition = fakeCollector('items', {
+    collect: ({ out }) => {
+      for (let i = 0; i < broken; i += 1) out.skip(new Error(`/sys/item${i}: EACCES`));
+      for (let i = 0; i < readable; i += 1) out.gauge(fakeMetric('items'), {}, 1);
+    },
+    limitations: () => 'rings: no debugfs',
+  });
+  const run = fakeRun(definition);
+  const collected = async () => {
+    const own = new Families();
+    await collectOnce(run, own);
+    const values = new Map(own.list().map(({ descriptor, samples }) => [descriptor.name, samples[0]!.value]));
+    return ['success', 'skipped_items'].map((name) => values.get(`xen_exporter_collector_${name}`));
+  };
+  expect(await collected()).toEqual([1, 2]);
+  expect(run.status().limitations).toBe('rings: no debugfs; 2 unreadable files, the first /sys/item0: EACCES');
+  readable = 0;
+  expect(await collected()).toEqual([0, 2]);
+  expect(run.status().error).toBe('/sys/item0: EACCES');
+  [readable, broken] = [1, 0];
+  expect(await collected()).toEqual([1, 0]);
+  expect(run.status().limitations).toBe('rings: no debugfs');
+});

@@ -1,6 +1,6 @@
 import type { IpFamily } from '../../formats/ip-address.ts';
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
-import { hasNonListenRow, parseProcNetTcp } from '../../formats/proc-net-tcp.ts';
+import { hasAllListeners, parseProcNetTcp } from '../../formats/proc-net-tcp.ts';
 import { parseSs, type SsListener } from '../../formats/ss.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
@@ -13,9 +13,16 @@ const intervalSeconds = 5;
 const timeoutSeconds = 4;
 const maxBytes = 16 << 20;
 
+/** Whether half-open connections stand between the listeners: before Linux 4.4. */
+const isMixed = (procfs: FileTree): boolean => {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(procfs.textIfAny('sys/kernel/osrelease') ?? '') ?? [];
+  return Number(major) < 4 || (Number(major) === 4 && Number(minor) < 4);
+};
+
 /** The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the machine. */
 const readTable = (procfs: FileTree, file: string, family: IpFamily): ListenerSocket[] => {
-  const text = procfs.textUntil(file, hasNonListenRow);
+  const mixed = isMixed(procfs);
+  const text = procfs.textUntil(file, (read) => hasAllListeners(read, mixed), mixed ? 64 << 10 : undefined);
   return naming(procfs.path(file), () => parseProcNetTcp(text, family));
 };
 
@@ -53,9 +60,9 @@ export const procSource = (host: Host, why: string): ListenerSource => {
           name: 'ss',
           every: { seconds: intervalSeconds },
           clock: host.clock,
-          read: async () => {
+          read: async (doubt) => {
             const command = { name: 'ss', file: ss, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes };
-            return indexOf(await readCommand(host.commands, command, parseSs));
+            return indexOf(await readCommand(host.commands, command, parseSs, doubt));
           },
         });
 

@@ -1,7 +1,8 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
-import { isForbidden, type FileTree } from '../../host/file-tree.ts';
+import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import { needsVifs } from '../../sources/backend-devices.ts';
+import { readItem, uncounted, type Skips } from '../../sources/parsed.ts';
 import { defineCollector } from '../collector.ts';
 import { queuesOption, samplerOptions } from '../../config/collector-options.ts';
 import { metrics, pressureMetrics, vifLabels } from './metrics.ts';
@@ -19,16 +20,12 @@ const options = {
 // How long a list of vifs and their queues is gone by: to make it costs a tenth of what it costs to read them.
 const secondsBetweenLists = 5;
 
-/** The queues of a vif that could be read; all that hides them is lockdown and a lack of privilege. */
-const readQueues = (debugfs: FileTree, { queues }: VifQueues): Map<string, IoRingFile> => {
+/** The queues of a vif that can be read. */
+const readQueues = (debugfs: FileTree, { queues }: VifQueues, skips: Skips): Map<string, IoRingFile> => {
   const readings = new Map<string, IoRingFile>();
   for (const file of queues) {
-    try {
-      const reading = readQueue(debugfs, file);
-      if (reading !== undefined) readings.set(file.queue, reading);
-    } catch (error) {
-      if (!isForbidden(error)) throw error;
-    }
+    const reading = readItem(skips, () => readQueue(debugfs, file));
+    if (reading !== undefined) readings.set(file.queue, reading);
   }
   return readings;
 };
@@ -48,12 +45,15 @@ export const netback = defineCollector({
     const queueRings = new QueueRings(isEach);
     const pressure = new PressureTimes();
     let vifs: readonly VifQueues[] = [];
+    /** Of vifs that the list lacks. */
+    let listErrors: Error[] = [];
     let listedAt = -Infinity;
     let limitations: string | undefined;
 
     const list = ({ sysfs, debugfs, clock }: Host): readonly VifQueues[] => {
       if (clock.monotonicSeconds() - listedAt < secondsBetweenLists) return vifs;
-      vifs = vifQueues(sysfs, debugfs);
+      listErrors = [];
+      vifs = vifQueues(sysfs, debugfs, { skip: (error) => listErrors.push(error) });
       listedAt = clock.monotonicSeconds();
       pressure.keepOnly(new Set(vifs.map(({ name }) => name)));
       return vifs;
@@ -70,12 +70,14 @@ export const netback = defineCollector({
         if (limitations !== undefined) limitations = `rings: ${limitations}`;
         const names = listed.flatMap(({ netDevice, queues }) => queues.map(({ queue }) => queueName(netDevice, queue)));
         yield* threads.find(procfs, names);
+        for (const error of listErrors) out.skip(error);
+        if (threads.unreadable) out.skip(threads.unreadable.first, threads.unreadable.processes);
         for (const vif of listed) {
           yield;
           const owner = toolstack.directory.ownerOf(vif.domid);
           if (owner === undefined) continue;
           const labels = out.labels(vifLabels, owner.label, vif.device);
-          const readings = readQueues(debugfs, vif);
+          const readings = readQueues(debugfs, vif, out);
           const levels = [...readings.values()].map(levelsOf);
           if (!owner.isStub) queueRings.addGauges(labels, readings, levels, out);
           queueThreads.add(procfs, labels, vif, readings, out);
@@ -90,7 +92,7 @@ export const netback = defineCollector({
         cpuBudget: options['sampler-cpu-budget'],
         sample: () => {
           for (const vif of list(host)) {
-            const readings = readQueues(host.debugfs, vif);
+            const readings = readQueues(host.debugfs, vif, uncounted);
             const now = host.clock.monotonicSeconds();
             if (readings.size > 0) pressure.add(vif.name, readings, now);
             else pressure.interrupt(vif.name, now);

@@ -3,7 +3,7 @@ import { parsePidSchedstat, type ProcPidSchedstat } from '../../formats/proc-pid
 import type { FileTree } from '../../host/file-tree.ts';
 import type { Labels } from '../../metrics/labels.ts';
 import type { Output } from '../../metrics/output.ts';
-import { parsedCachedIfAny } from '../../sources/parsed.ts';
+import { parsedCachedIfAny, readItem } from '../../sources/parsed.ts';
 import { metrics, threadLabels, type vifLabels } from './metrics.ts';
 import { queueName, type ThreadName, type Threads } from './threads.ts';
 import type { VifQueues } from './rings.ts';
@@ -30,7 +30,7 @@ export class QueueThreads {
     this.#isEach = isEach;
   }
 
-  /** Adds the times of the threads of a vif's queues, whose rings are read already. Throws FileError or ParseError. */
+  /** Adds the times of the threads of a vif's queues, whose rings are read already. */
   add(
     procfs: FileTree,
     labels: Labels<(typeof vifLabels)[number]>,
@@ -49,11 +49,9 @@ export class QueueThreads {
       const name = queueName(netDevice, queue);
       for (const [thread, pid] of this.#threads.of(name)) {
         const work = thread === 'dealloc' ? rings.get(queue)?.transmit?.deallocProduced : undefined;
-        const times = this.#timesOf(procfs, pid, work);
-        if (times === undefined) {
-          this.#threads.forget(name);
-          continue;
-        }
+        const times = readItem(out, () => this.#timesOf(procfs, pid, work) ?? 'gone');
+        if (times === 'gone') this.#threads.forget(name);
+        if (times === undefined || times === 'gone') continue;
         const cpu = out.growthOf(metrics.threadCpu, { source: pid, reads: times.runNanoseconds });
         const wait = out.growthOf(metrics.threadWait, { source: pid, reads: times.waitNanoseconds });
         ofVif = (ofVif ?? 0) + cpu;

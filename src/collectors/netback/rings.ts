@@ -1,7 +1,7 @@
 import { parseIoRing, ringDistance, type IoRingFile } from '../../formats/io-ring.ts';
 import { isForbidden, isMissing, type FileTree } from '../../host/file-tree.ts';
 import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
-import { parsedCachedIfAny } from '../../sources/parsed.ts';
+import { parsedCachedIfAny, readItem, type Skips } from '../../sources/parsed.ts';
 
 const folder = 'xen-netback';
 
@@ -46,14 +46,18 @@ const hasDebugfs = (debugfs: FileTree): boolean => {
   }
 };
 
-/** The vifs of this machine and their queues: those of debugfs, for there a queue is gone as soon as it is; else those of sysfs. Throws FileError. */
-export const vifQueues = (sysfs: FileTree, debugfs: FileTree): VifQueues[] => {
+/**
+ * The vifs of this machine and their queues: those of debugfs, because there a queue is gone as soon as it is; else those of sysfs. A vif whose queues
+ * cannot be listed is skipped. Throws FileError.
+ */
+export const vifQueues = (sysfs: FileTree, debugfs: FileTree, skips: Skips): VifQueues[] => {
   const isDebugfs = hasDebugfs(debugfs);
-  return vifDevices(sysfs).flatMap((device) => {
+  return vifDevices(sysfs, skips).flatMap((device) => {
     const { name, netDevice } = device;
     if (netDevice === undefined) return [];
-    const queues = isDebugfs ? queuesOfDebugfs(debugfs, name, netDevice) : queuesOfSysfs(sysfs, name, netDevice);
-    return [{ ...device, netDevice, queues }];
+    const list = () => (isDebugfs ? queuesOfDebugfs(debugfs, name, netDevice) : queuesOfSysfs(sysfs, name, netDevice));
+    const queues = readItem(skips, list);
+    return queues === undefined ? [] : [{ ...device, netDevice, queues }];
   });
 };
 

@@ -1,7 +1,7 @@
 import { parsePidStat } from '../../formats/proc-pid-stat.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Clock } from '../../host/clock.ts';
-import { parsed } from '../../sources/parsed.ts';
+import { parsed, readItem } from '../../sources/parsed.ts';
 
 /** The kernel threads of a queue. */
 export type ThreadName = 'guest-rx' | 'dealloc';
@@ -24,6 +24,7 @@ export class Threads {
   /** Queues whose threads a search did not find. */
   #notFound = new Set<string>();
   #searchedAt = -Infinity;
+  #unreadable: { readonly processes: number; readonly first: Error } | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,7 +34,12 @@ export class Threads {
     return this.#pids.get(queue) ?? new Map();
   }
 
-  /** Threads of this queue are gone: they will be looked for anew. */
+  /** Processes that the last search could not look at, of which some may be threads (hidepid= of proc(5)), and the first one's error. */
+  get unreadable(): { readonly processes: number; readonly first: Error } | undefined {
+    return this.#unreadable;
+  }
+
+  /** Threads of this queue are gone: they will be looked for again. */
   forget(queue: string): void {
     this.#pids.delete(queue);
   }
@@ -46,6 +52,7 @@ export class Threads {
     if (!wanted.some((queue) => isTimeForVainSearch || !this.#notFound.has(queue))) return;
     this.#searchedAt = now;
 
+    const errors: Error[] = [];
     const others = new Set<string>();
     const pids = new Map<string, Map<ThreadName, string>>();
     for (const pid of procfs.unsorted('.')) {
@@ -55,8 +62,11 @@ export class Threads {
         continue;
       }
       yield;
-      const stat = unlessMissing(() => parsed(procfs, `${pid}/stat`, parsePidStat));
-      const [, queue, initial] = (stat?.parentPid === kthreadd && threadName.exec(stat.comm)) || [];
+      const skips = { skip: (error: Error) => void errors.push(error) };
+      const stat = readItem(skips, () => unlessMissing(() => parsed(procfs, `${pid}/stat`, parsePidStat)) ?? 'gone');
+      if (stat === undefined) continue;
+      const isThread = stat !== 'gone' && stat.parentPid === kthreadd;
+      const [, queue, initial] = (isThread && threadName.exec(stat.comm)) || [];
       if (queue === undefined) {
         others.add(pid);
         continue;
@@ -65,6 +75,7 @@ export class Threads {
       pids.set(queue, threads);
       threads.set(initial === 'g' ? 'guest-rx' : 'dealloc', pid);
     }
+    this.#unreadable = errors[0] && { processes: errors.length, first: errors[0] };
     this.#others = others;
     this.#pids = pids;
     this.#notFound = new Set(queues.filter((queue) => !pids.has(queue)));

@@ -10,7 +10,7 @@ import {
   type EventSource,
   type NetworkDevices,
 } from '../../sources/event-source.ts';
-import { naming } from '../../sources/parsed.ts';
+import { naming, uncounted } from '../../sources/parsed.ts';
 
 /** What an event channel of this kernel is for. */
 export interface EventChannel {
@@ -36,7 +36,7 @@ const channelOf = ({ kind, action }: InterruptRow, devices: NetworkDevices): Eve
 
 /** The event channels of this kernel, by their IRQ. Throws FileError or ParseError. */
 export const eventChannels = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>): Map<string, EventChannel> => {
-  const devices = networkDevices(sysfs);
+  const devices = networkDevices(sysfs, uncounted);
   const channels = new Map<string, EventChannel>();
   const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);
   naming(procfs.path(interruptsFile), () =>

@@ -4,6 +4,7 @@ import type { Output } from '../../metrics/output.ts';
 import { Histogram } from '../../metrics/histogram.ts';
 import { noLabels } from '../../metrics/labels.ts';
 import { vifDevices, type VifDevice } from '../../sources/backend-devices.ts';
+import { uncounted } from '../../sources/parsed.ts';
 import { NamedTotals } from '../../metrics/named-totals.ts';
 import { eventChannels } from './event-channels.ts';
 import type { ReadingDelta } from './reading-delta.ts';
@@ -57,7 +58,7 @@ export class ProbeTotals {
       if (!counts) guests.set(domid, (counts = new GuestCounts()));
       return counts;
     };
-    const vifs = vifDevices(host.sysfs);
+    const vifs = vifDevices(host.sysfs, uncounted);
     const channels = deltas.has('events') ? eventChannels(host) : new Map();
     for (const [name, delta] of deltas) {
       this.#addSet(name, delta);

@@ -7,6 +7,7 @@ import { defineCollector } from '../collector.ts';
 import type { BackgroundTask } from '../../sources/background-task.ts';
 import { fileOnly, numberOption, switchOption, textOption } from '../../config/option.ts';
 import { cpuBudgetOption, queuesOption, windowOptions } from '../../config/collector-options.ts';
+import { uncounted } from '../../sources/parsed.ts';
 import { CannotTrace, pauseSeconds } from '../../sources/windows.ts';
 import { needsXen } from '../../sources/xen.ts';
 import { metrics, windowResults, type WindowResult } from './metrics.ts';
@@ -165,7 +166,7 @@ export const probes = defineCollector({
       sharedTasks: toolstack.naming,
       collect: ({ host: { sysfs }, out }) => {
         if (refusal || missing().length === names.length) return;
-        const owners = vifDevices(sysfs).flatMap(({ domid }) => {
+        const owners = vifDevices(sysfs, uncounted).flatMap(({ domid }) => {
           const owner = toolstack.directory.ownerOf(domid);
           return owner === undefined ? [] : [[domid, owner.label] as const];
         });

@@ -16,17 +16,39 @@ const byDomidLabel = (domid: number): string => `domid:${domid}`;
 // Labels of domains whose names cannot be used: here, and in the collector xcp-rrdd. A domain may be named like one.
 const isReserved = (name: string): boolean => /^(domid|uuid):/.test(name);
 
+/** Whether a domain can run: not one that is paused, or has ended and was not removed. */
+const canRun = ({ states }: XlDomain): boolean => !states.paused && !states.shutdown && !states.dying;
+
+/**
+ * The owner of each name or uuid, by domid. Of several domains with the same, such as a guest and what a failed migration has left of it, one that can
+ * run owns it, and of several of these the oldest.
+ */
+const ownersOf = (domains: readonly XlDomain[], key: (domain: XlDomain) => string | undefined): Map<string, number> => {
+  const owners = new Map<string, XlDomain>();
+  for (const domain of domains) {
+    const of = key(domain);
+    const owner = of === undefined ? undefined : owners.get(of);
+    if (of !== undefined && (owner === undefined || (!canRun(owner) && canRun(domain)))) owners.set(of, domain);
+  }
+  return new Map([...owners].map(([of, { domid }]) => [of, domid]));
+};
+
+/** Domains whose uuid belongs to another domain, by domid. */
+export const leftovers = (domains: readonly XlDomain[]): Set<number> => {
+  const owners = ownersOf(domains, ({ uuid }) => uuid);
+  return new Set(domains.flatMap(({ domid, uuid }) => (owners.get(uuid) === domid ? [] : [domid])));
+};
+
 /**
  * The label of each domain of a list, by domid. A domain without a name has none until it has one. One whose name looks like the label of a domid goes by
- * its own. So does the second of two with the same name, which libxl does not allow but xenstore does: one label never stands for two.
+ * its own domid. So does one whose name belongs to another, which libxl does not allow but xenstore does: one label never stands for two.
  */
 export const domainLabels = (domains: readonly XlDomain[]): Map<number, string> => {
+  const owners = ownersOf(domains, ({ name }) => name);
   const labels = new Map<number, string>();
-  const taken = new Set<string>();
   for (const { domid, name } of domains) {
     if (name === undefined) continue;
-    labels.set(domid, taken.has(name) || isReserved(name) ? byDomidLabel(domid) : name);
-    taken.add(name);
+    labels.set(domid, owners.get(name) !== domid || isReserved(name) ? byDomidLabel(domid) : name);
   }
   return labels;
 };

@@ -7,7 +7,7 @@ import { parseXlList, type XlDomain } from '../../formats/xl-list.ts';
 import { parseXlSched, type XlSchedPool } from '../../formats/xl-sched.ts';
 import type { Command } from '../../host/commands.ts';
 import type { Host } from '../../host/host.ts';
-import { BackgroundReading, readCommand } from '../background-reading.ts';
+import { BackgroundReading, readCommand, type Doubt } from '../background-reading.ts';
 import type { BackgroundTask } from '../background-task.ts';
 import { isDom0 } from '../xen.ts';
 import { DomainDirectory, type DomainLists } from './domain-directory.ts';
@@ -26,6 +26,9 @@ export interface Cpupool extends XlCpupool {
   readonly parameters: XlSchedPool | undefined;
 }
 
+/** Doubts a reading of a subcommand that lacks domains which xl listed before and still lists. */
+export type DomainCheck = (subcommand: string, found: readonly { readonly domid: number }[], doubt: Doubt) => void;
+
 /** Readings of xl, Xen's toolstack in Dom0, that several collectors share. */
 export interface Xl extends DomainLists {
   /** `xl cpupool-list` and `xl sched-*`. As configs. */
@@ -33,7 +36,9 @@ export interface Xl extends DomainLists {
   /** `xl info`: the physical machine. Scheduled. */
   readonly info: BackgroundReading<XlInfo>;
   /** Runs another subcommand and parses what it prints. */
-  read<Reading>(args: readonly string[], parse: (stdout: string) => Reading): Promise<Reading>;
+  read<Reading>(args: readonly string[], parse: (stdout: string) => Reading, doubt: Doubt): Promise<Reading>;
+  /** Takes the domains that `xl list` has now, for `DomainCheck`. */
+  expectDomains(): DomainCheck;
 }
 
 // `xl list -l` prints two or three KiB for each guest.
@@ -124,7 +129,7 @@ export class Toolstack {
   reading<Reading>(
     name: string,
     every: BackgroundTask['every'],
-    read: () => Promise<Reading>,
+    read: (doubt: Doubt) => Promise<Reading>,
   ): BackgroundReading<Reading> {
     const reading = new BackgroundReading({ name, every, clock: this.#host.clock, read });
     this.#retries.add(reading);
@@ -138,29 +143,57 @@ export class Toolstack {
 
   #createXl(program: string): Xl {
     const { commands, clock } = this.#host;
-    const read: Xl['read'] = (args, parse) =>
-      readCommand(commands, this.command(`xl ${args.join(' ')}`, program, args), parse);
+    const read: Xl['read'] = (args, parse, doubt) =>
+      readCommand(commands, this.command(`xl ${args.join(' ')}`, program, args), parse, doubt);
+    /** Not one that is being built, or is dying and may be gone before the next command. */
+    const listed = (): readonly XlDomain[] =>
+      (domains.last ?? []).filter(({ states, onlineVcpus }) => !states.dying && onlineVcpus > 0);
+    /** Before the first list, those of the list that has come when the check is made. */
+    const expect = (expected: readonly { readonly domid: number }[] | undefined): DomainCheck => {
+      return (subcommand, found, doubt) => {
+        const still = new Set(listed().map(({ domid }) => domid));
+        const present = new Set(found.map(({ domid }) => domid));
+        const missing = (expected ?? listed()).flatMap(({ domid }) =>
+          still.has(domid) && !present.has(domid) ? [domid] : [],
+        );
+        if (missing.length > 0)
+          doubt(`xl ${subcommand}: expected all domains of xl list, found nothing of domid ${missing.join(', ')}`);
+      };
+    };
+    const expectDomains = (): DomainCheck => expect(domains.last && listed());
 
-    const readCpupools = async (): Promise<Cpupool[]> => {
-      const pools = await read(['cpupool-list'], parseXlCpupoolList);
+    const readCpupools = async (doubt: Doubt): Promise<Cpupool[]> => {
+      const check = expectDomains();
+      const pools = await read(['cpupool-list'], parseXlCpupoolList, doubt);
       const parameters = new Map<string, XlSchedPool>();
       for (const scheduler of schedulersOfXl) {
         if (!pools.some((pool) => pool.scheduler === scheduler)) continue;
-        for (const pool of await read([`sched-${scheduler}`], parseXlSched)) parameters.set(pool.name, pool);
+        for (const pool of await read([`sched-${scheduler}`], parseXlSched, doubt)) parameters.set(pool.name, pool);
+      }
+      // xl has no list of the domains of other schedulers.
+      if (pools.every(({ name }) => parameters.has(name))) {
+        const found = [...parameters.values()].flatMap((pool) => pool.domains);
+        check('sched-*', found, doubt);
       }
       return pools.map((pool) => ({ ...pool, parameters: parameters.get(pool.name) }));
     };
 
-    const configs = this.reading('xl list -l', this.scheduled, () => read(['list', '-l'], parseXlListLong));
+    const configs: Xl['configs'] = this.reading('xl list -l', this.scheduled, async (doubt) => {
+      // Not every domain has a configuration, but one that had it keeps it.
+      const check = expect(configs.last ?? []);
+      const reading = await read(['list', '-l'], parseXlListLong, doubt);
+      check('list -l', reading, doubt);
+      return reading;
+    });
     const cpupools = this.reading('xl cpupool-list', this.scheduled, readCpupools);
-    const info = this.reading('xl info', this.scheduled, () => read(['info'], parseXlInfo));
+    const info = this.reading('xl info', this.scheduled, (doubt) => read(['info'], parseXlInfo, doubt));
     const newcomers = new Newcomers();
     const domains = new BackgroundReading<readonly XlDomain[]>({
       name: 'xl list -v',
       every: this.guarded,
       clock,
-      read: async () => {
-        const reading = await read(['list', '-v'], parseXlList).catch((error: unknown) => {
+      read: async (doubt) => {
+        const reading = await read(['list', '-v'], parseXlList, doubt).catch((error: unknown) => {
           this.#retries.onFailure();
           throw error;
         });
@@ -171,6 +204,6 @@ export class Toolstack {
     });
     const isAwaited = (domid: number): boolean =>
       configs.last === undefined ? !configs.hasFailed : newcomers.isAwaited(domid);
-    return { domains, configs, isAwaited, cpupools, info, read };
+    return { domains, configs, isAwaited, cpupools, info, read, expectDomains };
   }
 }

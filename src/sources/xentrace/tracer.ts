@@ -74,7 +74,7 @@ export class Tracer {
   async #checkNobodyTraces(): Promise<void> {
     const { lsevtchn } = this.#programs;
     const command = this.#toolstack.command('lsevtchn', lsevtchn, ['0']);
-    const virqs = await readCommand(this.#host.commands, command, parseVirqs).catch(explain);
+    const virqs = await readCommand(this.#host.commands, command, parseVirqs, refuse).catch(explain);
     if (!virqs.includes(traceBufferVirq)) return;
     throw new AnotherTracer(`another program is tracing (Dom0 has bound virtual IRQ ${traceBufferVirq})`);
   }
@@ -125,6 +125,11 @@ export class Tracer {
     throw error;
   }
 }
+
+/** A list that may be incomplete does not show that no other program traces. */
+const refuse = (why: string): never => {
+  throw new Error(why);
+};
 
 /** What an error of xentrace or lsevtchn means for us, or the error itself. Their words are those of strerror(3). */
 const explained = (error: Error): Error => {

@@ -122,7 +122,8 @@ export class Xentrace {
   }
 
   async #hertz({ info, read }: Xl): Promise<number> {
-    const { cpuMhz } = info.last ?? (await read(['info'], parseXlInfo));
+    // If it lacks what is wanted, that is the error.
+    const { cpuMhz } = info.last ?? (await read(['info'], parseXlInfo, () => {}));
     if (!cpuMhz) throw new Error('xl info does not say cpu_mhz, the unit of time of the trace');
     return cpuMhz * 1e6;
   }

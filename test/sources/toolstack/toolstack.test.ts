@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/host/clock.ts';
 import { BackgroundReading } from '../../../src/sources/background-reading.ts';
 import type { BackgroundTask } from '../../../src/sources/background-task.ts';
-import { DomainDirectory, domainLabels } from '../../../src/sources/toolstack/domain-directory.ts';
+import { DomainDirectory, domainLabels, leftovers } from '../../../src/sources/toolstack/domain-directory.ts';
 import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../../src/formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
@@ -27,6 +27,20 @@ describe('labels of domains', () => {
       domain(5, 'domid:5'),
     ];
     expect([...domainLabels(domains).values()]).toEqual(['domid:1', 'domid:2', 'web', 'domid:4', 'domid:5']);
+  });
+
+  test('a domain that can run owns its name and uuid, not what a migration has left of it', () => {
+    const paused = { ...domain(1, 'web').states, paused: true, blocked: false };
+    const left = { ...domain(1, 'web'), states: paused };
+    const running = domain(7, 'web');
+    expect([...domainLabels([left, running])]).toEqual([
+      [1, 'domid:1'],
+      [7, 'web'],
+    ]);
+    expect([...leftovers([left, running])]).toEqual([1]);
+    // If neither can run, or both can, the older one does.
+    const both = [left, { ...running, states: paused }];
+    expect([[...domainLabels(both).values()], [...leftovers(both)]]).toEqual([['web', 'domid:7'], [7]]);
   });
 
   test('one label never stands for two, and a domain without a name has none', () => {
@@ -249,7 +263,9 @@ test('what failed is read again at once when xl answers again, and once only whi
   const toolstack = toolstackOf({ ...host, commands: { ...host.commands, run } });
   const { xl } = toolstack;
   if (xl instanceof Unavailable) throw new Error(xl.reason);
-  const own = toolstack.reading('xl vcpu-list', toolstack.scheduled, () => xl.read(['vcpu-list'], (text) => text));
+  const own = toolstack.reading('xl vcpu-list', toolstack.scheduled, (doubt) =>
+    xl.read(['vcpu-list'], (text) => text, doubt),
+  );
   const asked = { configs: 0, info: 0, own: 0 };
   xl.configs.onStart(() => (asked.configs += 1));
   xl.info.onStart(() => (asked.info += 1));
@@ -288,4 +304,42 @@ test('schedulers: xl is asked only for those that a cpupool has', async () => {
   if (xl instanceof Unavailable) throw new Error(xl.reason);
   await xl.cpupools.run();
   expect(commands).toEqual(['xl cpupool-list', 'xl sched-credit']);
+});
+
+describe('a list that lacks a domain is a failure, and the last good one stays', () => {
+  const start = async () => {
+    const host = hostOf('credit-storm');
+    let lacking: { readonly name: string; readonly row: RegExp } | undefined;
+    const run = async (command: Command) => {
+      const { stdout, complaint } = await host.commands.run(command);
+      const isCut = lacking?.name === command.name;
+      return { stdout: isCut ? stdout.replace(lacking!.row, '') : stdout, complaint };
+    };
+    const toolstack = toolstackOf({ ...host, commands: { ...host.commands, run } });
+    const { xl } = toolstack;
+    if (xl instanceof Unavailable) throw new Error(xl.reason);
+    await xl.domains.run();
+    return { xl, cut: (name: string, row: RegExp) => (lacking = { name, row }) };
+  };
+
+  test('xl sched-credit, also at the first reading', async () => {
+    const { xl, cut } = await start();
+    cut('xl sched-credit', /^domu2 .*\n/m);
+    await expect(xl.cpupools.run()).rejects.toThrow('expected all domains of xl list, found nothing of domid 2');
+    const other = await start();
+    await other.xl.cpupools.run();
+    other.cut('xl sched-credit', /^domu2 .*\n/m);
+    await expect(other.xl.cpupools.run()).rejects.toThrow('domid 2');
+    expect(other.xl.cpupools.fresh![0]!.parameters!.domains.map(({ name }) => name)).toContain('domu2');
+  });
+
+  test('xl list -l, of a domain that had a configuration', async () => {
+    const { xl, cut } = await start();
+    await xl.configs.run();
+    cut('xl list -l', /[^]*/);
+    await expect(xl.configs.run()).rejects.toThrow('expected JSON');
+    cut('xl list -l', /(?<=^\[)[^]*(?=\]$)/m);
+    await expect(xl.configs.run()).rejects.toThrow(/xl list -l: expected all domains of xl list/);
+    expect(xl.configs.fresh!.length).toBeGreaterThan(1);
+  });
 });
