@@ -13,25 +13,26 @@ export class PacedSocket extends Duplex {
   readonly #socket: Socket;
   readonly #mayRead: () => boolean;
   #isWanted = false;
+  #willRead = false;
 
   constructor(socket: Socket, mayRead: () => boolean) {
     super({ readableHighWaterMark: pieceBytes, writableHighWaterMark: socket.writableHighWaterMark });
     this.remoteAddress = socket.remoteAddress;
     this.#socket = socket;
     this.#mayRead = mayRead;
-    socket.on('readable', () => this.readOn());
+    socket.on('readable', () => this.readSoon());
     socket.once('end', () => this.push(null));
     socket.once('close', () => this.destroy());
   }
 
-  /** Reads one piece if it is wanted; to be called when `mayRead` may have changed. */
-  readOn(): void {
-    if (!this.#isWanted || !this.#mayRead()) return;
-    const { readableLength } = this.#socket;
-    const piece = this.#socket.read(readableLength > pieceBytes ? pieceBytes : undefined) as Buffer | null;
-    if (piece === null) return;
-    this.#isWanted = false;
-    this.push(piece);
+  /** Reads a piece if it is wanted and may be read, once other connections have had their turn; to be called when `mayRead` may have changed. */
+  readSoon(): void {
+    if (this.#willRead) return;
+    this.#willRead = true;
+    setImmediate(() => {
+      this.#willRead = false;
+      this.#readPiece();
+    });
   }
 
   /** Ends it once everything has been written; Node's HTTP server calls it, as of a net.Socket. */
@@ -41,8 +42,7 @@ export class PacedSocket extends Duplex {
 
   override _read(): void {
     this.#isWanted = true;
-    // Other connections have their turn before the next piece; and what the last one held has been counted.
-    setImmediate(() => this.readOn());
+    this.readSoon();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -63,5 +63,14 @@ export class PacedSocket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#socket.destroy();
     done(error);
+  }
+
+  #readPiece(): void {
+    if (!this.#isWanted || !this.#mayRead()) return;
+    const { readableLength } = this.#socket;
+    const piece = this.#socket.read(readableLength > pieceBytes ? pieceBytes : undefined) as Buffer | null;
+    if (piece === null) return;
+    this.#isWanted = false;
+    this.push(piece);
   }
 }

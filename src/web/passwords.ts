@@ -56,10 +56,13 @@ class Recent {
 }
 
 const limits = {
-  /** Credentials, and clients that gave wrong ones, that are remembered: of each kind. */
+  /** Credentials that are remembered, of each kind. */
   remembered: 1000,
   rightSeconds: 600,
   wrongSeconds: 60,
+  /** Clients that gave wrong ones. */
+  guessers: 10_000,
+  guesserSeconds: 3600,
   /** Credentials that wait to be compared, of all clients and of one. */
   waiting: 32,
   waitingPerClient: 4,
@@ -105,7 +108,7 @@ export class Passwords {
     this.#now = spec.now;
     this.#right = new Recent(this.#limits.remembered, this.#limits.rightSeconds);
     this.#wrong = new Recent(this.#limits.remembered, this.#limits.wrongSeconds);
-    this.#guessers = new Recent(this.#limits.remembered, this.#limits.wrongSeconds);
+    this.#guessers = new Recent(this.#limits.guessers, this.#limits.guesserSeconds);
   }
 
   /** Credentials that are remembered. */

@@ -143,7 +143,7 @@ export class FrontDoor {
   #speakHttp1(socket: Socket, connection: Connection): void {
     const paced = new PacedSocket(socket, () => connection.takesMore);
     connection.end = () => paced.destroySoon();
-    connection.answered = () => paced.readOn();
+    connection.answered = () => paced.readSoon();
     this.#connectionOf.set(paced, connection);
     this.#http1.emit('connection', paced);
   }

@@ -139,6 +139,26 @@ describe('requests that come before the last one is answered', () => {
     expect(requests.value()).toBeLessThanOrEqual(most + 1);
   });
 
+  test('another client has its turn between them', async () => {
+    let count = 0;
+    let countAtOther: number | undefined;
+    const handlers: Handlers = {
+      http1: (request, response) => {
+        if (request.url === '/other') countAtOther = count;
+        count += 1;
+        response.end();
+      },
+      http2: (_request, response) => void response.end(),
+    };
+    await using door = await startDoor({ handlers });
+    using client = await RawClient.connect(door.port);
+    using other = await RawClient.connect(door.port);
+    client.send(get.repeat(1500));
+    other.send('GET /other HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until('all of them', () => count === 1501);
+    expect(countAtOther).toBeLessThan(300);
+  });
+
   test('all are answered, in their order', async () => {
     const held: (() => void)[] = [];
     let count = 0;
