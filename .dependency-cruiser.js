@@ -4,7 +4,7 @@
 const rooms = {
   host: [],
   formats: [],
-  metrics: [],
+  metrics: ['formats'],
   config: ['host'],
   sources: ['host', 'formats'],
   pack: [],

@@ -1,11 +1,10 @@
+import { printable } from '../formats/printable.ts';
+
 /** The label values of one series. The same object stands for the same series in every scrape: the encoder caches its text by identity. */
 export type Labels<Label extends string = string> = Readonly<Record<Label, string>>;
 
 /** The labels of a metric that has none. */
 export const noLabels: Labels<never> = {};
-
-/** A label value as the exposition formats can carry it: valid Unicode without NUL, each bad character replaced by U+FFFD. */
-export const labelValue = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
 
 interface Leaf<Label extends string> {
   readonly labels: Labels<Label>;
@@ -44,7 +43,7 @@ export class LabelSets<Label extends string> {
     const value = values[last] ?? '';
     let leaf = branch.get(value) as Leaf<Label> | undefined;
     if (!leaf) {
-      const clean = values.map(labelValue);
+      const clean = values.map(printable);
       // Values that are not clean are asked for as clean ones, and kept as those alone.
       if (clean.some((each, i) => each !== values[i])) return this.of(clean);
       branch.set(value, (leaf = { labels: this.#make(clean), round: this.#round }));

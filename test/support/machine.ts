@@ -13,15 +13,18 @@ export interface GeneratedListener {
   readonly id: number;
   readonly queueLength?: number;
   readonly drops?: number;
+  readonly cgroupId?: number;
 }
 
-const inetDiagRow = ({ port, loopback, uid = 0, id, queueLength = 0, drops = 0 }: GeneratedListener): Uint8Array => {
+const inetDiagRow = (listener: GeneratedListener): Uint8Array => {
+  const { port, loopback, uid = 0, id, queueLength = 0, drops = 0, cgroupId } = listener;
   const address = loopback === undefined ? 0 : (loopback << 24) | 127;
   const bigEndianPort = ((port & 0xff) << 8) | (port >>> 8);
   const rest = [id, 0, 0, queueLength, 5, uid, 0];
   return message(20, [
     words(2 | (10 << 8), bigEndianPort, address, ...Array<number>(8).fill(0), ...rest),
     attribute(7, words(0, 0, 0, 0, 0, 0, 0, 0, drops)),
+    ...(cgroupId === undefined ? [] : [attribute(21, words(cgroupId, 0))]),
   ]);
 };
 

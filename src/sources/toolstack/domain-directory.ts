@@ -1,3 +1,4 @@
+import { printable } from '../../formats/printable.ts';
 import type { XlDomainConfig } from '../../formats/xl-list-long.ts';
 import type { XlDomain } from '../../formats/xl-list.ts';
 import type { BackgroundReading } from '../background-reading.ts';
@@ -44,11 +45,14 @@ export const leftovers = (domains: readonly XlDomain[]): Set<number> => {
  * its own domid. So does one whose name belongs to another, which libxl does not allow but xenstore does: one label never stands for two.
  */
 export const domainLabels = (domains: readonly XlDomain[]): Map<number, string> => {
-  const owners = ownersOf(domains, ({ name }) => name);
+  const labelOf = ({ name }: XlDomain): string | undefined => (name === undefined ? undefined : printable(name));
+  const owners = ownersOf(domains, labelOf);
   const labels = new Map<number, string>();
-  for (const { domid, name } of domains) {
-    if (name === undefined) continue;
-    labels.set(domid, owners.get(name) !== domid || isReserved(name) ? byDomidLabel(domid) : name);
+  for (const domain of domains) {
+    const label = labelOf(domain);
+    if (label === undefined) continue;
+    const isOwn = owners.get(label) === domain.domid && !isReserved(label);
+    labels.set(domain.domid, isOwn ? label : byDomidLabel(domain.domid));
   }
   return labels;
 };
