@@ -135,7 +135,7 @@ test('names from the machine cannot leave their label', async () => {
   writeFileSync(tree.path('sys/hypervisor/uuid'), uuid);
   const page = await daemon.metrics();
   expect(page.samples('xen_forged')).toEqual([]);
-  expect(page.samples('xen_guest_info')[0]!.labels['uuid']).toBe(uuid.replace('\0', '\ufffd').trim());
+  expect(page.samples('xen_guest_info')[0]!.labels['uuid']).toBe(uuid.replace(/[\n\0]/g, '\ufffd').trim());
 });
 
 describe('a start that cannot be', () => {
@@ -184,7 +184,11 @@ describe('a start that cannot be', () => {
     const address = `127.0.0.1:${daemon.port}`;
     const { status, stderr } = start('--web.listen-address=127.0.0.1:0', `--web.listen-address=${address}`);
     expect(status).toBe(1);
-    expect(stderr).toMatch(new RegExp(`xen-exporter: listen EADDRINUSE: address already in use ${address}\n$`));
+    expect(stderr).toMatch(
+      new RegExp(
+        `xen-exporter: --web.listen-address=${address}: listen EADDRINUSE: address already in use ${address}\n$`,
+      ),
+    );
   });
 });
 
