@@ -1,14 +1,26 @@
 import type { RequestHandler } from 'express';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectionKey } from './connections.ts';
 
-/** Handles requests that come on one connection one after another, each when the response before it has been taken: none of them can pile up work. */
+/**
+ * Handles the requests of one connection one after another, each when the response before it has been taken, so none of them can pile up work. A request
+ * that came before that response waits as long again as the one before it took: such a connection gets half of the time at most.
+ */
 export const inTurn = (handler: RequestHandler): RequestHandler => {
-  const lastOn = new WeakMap<object, Promise<void>>();
+  const lastOn = new WeakMap<object, Promise<number>>();
   return async (request, response, next) => {
     const connection = connectionKey(request);
     const previous = lastOn.get(connection);
-    lastOn.set(connection, new Promise((resolve) => response.once('close', resolve)));
-    await previous;
+    let begin = Infinity;
+    const taken = new Promise<number>((resolve) => {
+      response.once('close', () => {
+        if (lastOn.get(connection) === taken) lastOn.delete(connection);
+        resolve(Math.max(0, performance.now() - begin));
+      });
+    });
+    lastOn.set(connection, taken);
+    if (previous) await delay(await previous);
+    begin = performance.now();
     if (!connection.destroyed) await handler(request, response, next);
   };
 };

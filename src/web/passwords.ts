@@ -68,11 +68,14 @@ const limits = {
   waitingPerClient: 4,
   /** After a wrong password the next one waits so many times as long as it took: guessing gets a quarter of a processor. */
   restsPerWrong: 3,
+  /** The same while a client waits that has not guessed wrong: half of a processor. */
+  restsPerWrongIfUrgent: 1,
   /** But no longer than this: on a busy machine the right one that comes next has waited long enough. */
   longestRestSeconds: 0.5,
 };
 
 interface Job {
+  readonly client: string;
   readonly password: Buffer;
   readonly hash: string;
   readonly isKnown: boolean;
@@ -131,12 +134,9 @@ export class Passwords {
     if (this.#wrong.has(key, now)) return 'wrong';
     const highestCost = Math.max(...[...users.values()].map(costOf));
     const verdict = await (this.#underWay.get(key) ??
-      this.#enqueue(key, { password, hash, isKnown, highestCost }, client));
+      this.#enqueue(key, { client, password, hash, isKnown, highestCost }));
     if (verdict === 'right') this.#right.add(key, this.#now());
-    if (verdict === 'wrong') {
-      this.#wrong.add(key, this.#now());
-      this.#guessers.add(client, this.#now());
-    }
+    if (verdict === 'wrong') this.#wrong.add(key, this.#now());
     return verdict;
   }
 
@@ -151,7 +151,8 @@ export class Passwords {
     return hashes[this.#digest(user).readUInt32LE() % hashes.length]!;
   }
 
-  async #enqueue(key: string, job: Omit<Job, 'done' | 'failed'>, client: string): Promise<Verdict> {
+  async #enqueue(key: string, job: Omit<Job, 'done' | 'failed'>): Promise<Verdict> {
+    const { client } = job;
     if ((this.#queues.get(client)?.length ?? 0) >= this.#limits.waitingPerClient) return 'busy';
     if (this.#waiting >= this.#limits.waiting && !this.#makeRoomFor(client)) return 'busy';
     const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
@@ -186,6 +187,7 @@ export class Passwords {
     for (let job = this.#next(); job !== undefined; job = this.#next()) {
       const begin = performance.now();
       const verdict = await this.#verdict(job).catch(job.failed);
+      if (verdict === 'wrong') this.#guessers.add(job.client, this.#now());
       if (verdict) job.done(verdict);
       if (verdict !== 'right') await this.#rest((performance.now() - begin) / 1e3);
     }
@@ -200,7 +202,9 @@ export class Passwords {
   }
 
   #rest(tookSeconds: number): Promise<void> {
-    const seconds = Math.min(tookSeconds * this.#limits.restsPerWrong, this.#limits.longestRestSeconds);
+    const isUrgent = [...this.#queues.keys()].some((client) => !this.#guesses(client));
+    const rests = isUrgent ? this.#limits.restsPerWrongIfUrgent : this.#limits.restsPerWrong;
+    const seconds = Math.min(tookSeconds * rests, this.#limits.longestRestSeconds);
     return delay(seconds * 1e3, undefined, { ref: false });
   }
 

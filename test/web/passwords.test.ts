@@ -26,7 +26,7 @@ const setUp = (limits: ConstructorParameters<typeof Passwords>[0]['limits'] = {}
   let now = 0;
   const passwords = new Passwords({
     now: () => now,
-    limits: { restsPerWrong: 0, ...limits },
+    limits: { restsPerWrong: 0, restsPerWrongIfUrgent: 0, ...limits },
     matches: (password, against) =>
       new Promise((end) => void compared.push({ password: password.toString(), hash: against, end })),
   });
@@ -179,6 +179,17 @@ describe('clients that wait', () => {
     expect(await guesses[1]).toBe('busy');
     using _pump = pump(compared);
     expect(await good).toBe('right');
+  });
+
+  test('do not wait for the long rest after the wrong password of another', async () => {
+    const { check, nth } = setUp({ restsPerWrong: 1e9, longestRestSeconds: 3600 });
+    const guesses = [1, 2].map((n) => check('alice', `guess ${n}`));
+    const good = check('alice', 'x', '10.0.0.2');
+    (await nth(1)).end(false);
+    (await nth(2)).end(true);
+    expect(await good).toBe('right');
+    (await nth(3)).end(false);
+    expect(await Promise.all(guesses)).toEqual(['wrong', 'wrong']);
   });
 
   test('come before those that guess, at every other turn', async () => {
