@@ -1,123 +1,288 @@
-// What guessing passwords costs a client that has the right one: 200 scrapes a second with wrong passwords, each on a connection of its own, while
-// the good client scrapes on its own, kept connection. First without the others, then with them, in one run.
+// What hostile clients cost a good one: the time of its scrapes and the exporter's memory under each attack, beside those of the same exporter while it
+// is quiet. Each attack meets a new exporter with 512 MB of memory, if this machine lets us limit it.
 //
-//   npm run --silent build && npx node bench/brute-force.ts [--seconds=30] [--rate=200] [--cost=10] [--same-address]
+//   npm run --silent build && npx node bench/brute-force.ts [--seconds=10] [--rate=200] [--cost=10] [--only=TEXT]
 //
-// Aim: the 95th percentile of the good client's scrape is at most 3 times its quiet value.
+// Aims, in every attack: the 95th percentile of the good client's scrape at most 3 times its quiet value, less than 250 MB resident; and a client
+// whose password is not remembered gets its first scrape within 10 s, the scrape timeout of Prometheus.
 import { hashSync } from 'bcrypt';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';
-import { basicAuth } from '../tools/lib/web-client.ts';
+import { limitMemory } from '../tools/lib/memory-limit.ts';
+import { basicAuth, RawClient } from '../tools/lib/web-client.ts';
 import { Connection, cpuSecondsOf, memoryOf, printTable, prometheusHeaders, quantile } from './support.ts';
 
 const { values: flags } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '30' },
+    seconds: { type: 'string', default: '10' },
     rate: { type: 'string', default: '200' },
     cost: { type: 'string', default: '10' },
-    'same-address': { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
   },
 });
 const seconds = Number(flags.seconds);
-const rate = Number(flags.rate);
-const aim = 3;
+const limitMB = 512;
+const aims = { ratio: 3, residentMB: 250, firstScrapeMs: 10_000 };
 // A client of Prometheus's kind, but a busy one: a quantile needs many scrapes.
 const goodIntervalMs = 50;
+const newcomers = 5;
 
-const folder = mkdtempSync(join(tmpdir(), 'xen-exporter-bench-'));
-const configFile = join(folder, 'web.yml');
-writeFileSync(configFile, `basic_auth_users:\n  good: ${hashSync('right', Number(flags.cost))}\n`);
+const userNames = ['good', ...Array.from({ length: 2 * newcomers }, (_, n) => `newcomer${n}`)];
+/** Begins an attack; the function that it returns ends it and describes how it was answered. */
+type Attack = (port: number) => () => Promise<string>;
+
+const address = (n: number): string => `127.0.2.${1 + n}`;
+
+/** One scrape on a connection of its own; resolves to its status, or the error's code. */
+const scrapeOnce = (port: number, localAddress: string, user: string, password: string): Promise<string> =>
+  new Promise((resolve) => {
+    const headers = { ...prometheusHeaders, ...basicAuth(user, password) };
+    const options = { host: '127.0.0.1', port, path: '/metrics', agent: false, headers, localAddress };
+    const outgoing = request(options, (response) => {
+      response.resume().once('close', () => resolve(String(response.statusCode)));
+    });
+    outgoing.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    outgoing.end();
+  });
+
+const describe = (answers: ReadonlyMap<string, number>): string =>
+  [...answers].map(([answer, n]) => `${n} times ${answer}`).join(', ');
+
+/** Wrong passwords at a fixed rate, each on a connection of its own. */
+const guessAtRate =
+  (addressOf: (n: number) => string): Attack =>
+  (port) => {
+    const answers = new Map<string, number>();
+    const underWay = new Set<Promise<void>>();
+    let sent = 0;
+    const begin = performance.now();
+    const timer = setInterval(() => {
+      for (const due = ((performance.now() - begin) / 1e3) * Number(flags.rate); sent < due; sent += 1) {
+        const answer = scrapeOnce(port, addressOf(sent), 'good', `wrong ${sent}`).then((status) => {
+          answers.set(status, (answers.get(status) ?? 0) + 1);
+          underWay.delete(answer);
+        });
+        underWay.add(answer);
+      }
+    }, 5);
+    return async () => {
+      clearInterval(timer);
+      await Promise.all(underWay);
+      return describe(answers);
+    };
+  };
+
+/** Clients at so many addresses that each always have more passwords waiting than there are places for one. */
+const fillQueue =
+  (addresses: number): Attack =>
+  (port) => {
+    const answers = new Map<string, number>();
+    let isOver = false;
+    const guess = async (client: number, n: number) => {
+      for (let guesses = 0; !isOver; guesses += 1) {
+        const status = await scrapeOnce(port, address(client), 'good', `wrong ${client} ${n} ${guesses}`);
+        answers.set(status, (answers.get(status) ?? 0) + 1);
+        if (status !== '401') await delay(20);
+      }
+    };
+    const guesses = Array.from({ length: addresses * 5 }, (_, i) => guess(i % addresses, i));
+    return async () => {
+      isOver = true;
+      await Promise.all(guesses);
+      return describe(answers);
+    };
+  };
+
+/** Up to 100 000 requests on each of so many connections, each sent before the last one is answered. */
+const pipeline =
+  (connections: number, options: { reads: boolean; headers?: Readonly<Record<string, string>> }): Attack =>
+  (port) => {
+    const { reads, headers = {} } = options;
+    const head = [
+      'GET /metrics HTTP/1.1',
+      'Host: x',
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ];
+    const blob = `${head.join('\r\n')}\r\n\r\n`.repeat(500);
+    const clients: RawClient[] = [];
+    let [sentBytes, isOver] = [0, false];
+    const pour = async (n: number) => {
+      while (!isOver) {
+        const client = await RawClient.connect(port, { localAddress: address(n % 8), reads: false });
+        clients[n] = client;
+        if (reads) client.socket.resume();
+        let blobs = 200;
+        const send = () => {
+          while (blobs > 0 && client.isOpen) {
+            blobs -= 1;
+            sentBytes += blob.length;
+            if (!client.socket.write(blob)) return;
+          }
+        };
+        client.socket.on('drain', send);
+        send();
+        await client.closed;
+        await delay(20);
+      }
+    };
+    for (let n = 0; n < connections; n += 1) void pour(n);
+    return async () => {
+      isOver = true;
+      for (const client of clients) client[Symbol.dispose]();
+      return Promise.resolve(`${(sentBytes / 1e6).toFixed(1)} MB of requests sent`);
+    };
+  };
+
+const together =
+  (...attacks: readonly Attack[]): Attack =>
+  (port) => {
+    const ends = attacks.map((attack) => attack(port));
+    return async () => (await Promise.all(ends.map((end) => end()))).join('; ');
+  };
+
+const wrong = basicAuth('good', 'wrong');
+interface Spec {
+  readonly attack: Attack;
+  /** With users. */
+  readonly isSecured?: boolean;
+  /** Whether clients that are not remembered come; those at the attacker's own address cannot be told from it. */
+  readonly hasNewcomers?: boolean;
+}
+
+const attacks: Readonly<Record<string, Spec>> = {
+  'wrong passwords from 100 addresses': { attack: guessAtRate((n) => address(n % 100)), isSecured: true },
+  "wrong passwords from the good client's address": {
+    attack: guessAtRate(() => '127.0.0.1'),
+    isSecured: true,
+    hasNewcomers: false,
+  },
+  'guessers at 8 addresses': { attack: fillQueue(8), isSecured: true },
+  'guessers at 30 addresses': { attack: fillQueue(30), isSecured: true },
+  'one connection pipelines and does not read': { attack: pipeline(1, { reads: false }) },
+  'one connection pipelines and reads': { attack: pipeline(1, { reads: true }) },
+  '400 connections pipeline and do not read': { attack: pipeline(400, { reads: false }) },
+  'one connection pipelines a wrong password': {
+    attack: together(fillQueue(7), pipeline(1, { reads: false, headers: wrong })),
+    isSecured: true,
+  },
+  '400 connections pipeline a wrong password': {
+    attack: together(fillQueue(7), pipeline(400, { reads: false, headers: wrong })),
+    isSecured: true,
+  },
+};
 
 interface Phase {
   readonly times: readonly number[];
-  readonly cpuSeconds: number;
+  readonly cpuShare: number;
+  /** First scrapes of clients whose passwords are not remembered. */
+  readonly firstMs: readonly number[];
 }
 
-const scrapeFor = async (daemon: Daemon, good: Connection): Promise<Phase> => {
-  const times: number[] = [];
-  const cpu = cpuSecondsOf(daemon.pid);
-  for (const end = performance.now() + seconds * 1e3; performance.now() < end; await delay(goodIntervalMs)) {
-    times.push((await good.get('/metrics')).milliseconds);
+/** Time until a client gets its first scrape; it tries again at once, as long as it is refused. */
+const firstScrape = async (port: number, user: string): Promise<number> => {
+  const begin = performance.now();
+  while ((await scrapeOnce(port, '127.0.0.1', user, 'right')) !== '200') {
+    if (performance.now() - begin > aims.firstScrapeMs) return Infinity;
+    await delay(goodIntervalMs);
   }
-  return { times, cpuSeconds: cpuSecondsOf(daemon.pid) - cpu };
+  return performance.now() - begin;
 };
 
-/** Guesses until `stop` is called; gives the answers by status. */
-const guess = (daemon: Daemon): (() => Promise<Map<string, number>>) => {
-  const answers = new Map<string, number>();
-  const underWay = new Set<Promise<void>>();
-  let sent = 0;
-  const count = (answer: string): void => void answers.set(answer, (answers.get(answer) ?? 0) + 1);
-  const one = (): Promise<void> =>
-    new Promise((resolve) => {
-      const headers = { ...prometheusHeaders, ...basicAuth('good', `wrong ${sent}`) };
-      const localAddress = flags['same-address'] ? '127.0.0.1' : `127.0.2.${1 + (sent % 100)}`;
-      const options = { host: '127.0.0.1', port: daemon.port, path: '/metrics', agent: false, headers, localAddress };
-      const outgoing = request(options, (response) => {
-        count(String(response.statusCode));
-        response.resume().once('close', resolve);
-      });
-      outgoing.once('error', (error: NodeJS.ErrnoException) => {
-        count(error.code ?? error.message);
-        resolve();
-      });
-      outgoing.end();
-    });
+const scrapeFor = async (daemon: Daemon, good: Connection, newUsers: readonly string[]): Promise<Phase> => {
+  const times: number[] = [];
+  const firstMs: number[] = [];
+  const cpu = cpuSecondsOf(daemon.pid);
+  const first = (async () => {
+    for (const user of newUsers) firstMs.push(await firstScrape(daemon.port, user));
+  })();
   const begin = performance.now();
-  const timer = setInterval(() => {
-    for (const due = ((performance.now() - begin) / 1e3) * rate; sent < due; sent += 1) {
-      const answer = one();
-      underWay.add(answer);
-      void answer.then(() => underWay.delete(answer));
-    }
-  }, 5);
+  for (; performance.now() < begin + seconds * 1e3; await delay(goodIntervalMs)) {
+    times.push((await good.get('/metrics')).milliseconds);
+  }
+  const cpuShare = (cpuSecondsOf(daemon.pid) - cpu) / ((performance.now() - begin) / 1e3);
+  await first;
+  return { times, cpuShare, firstMs };
+};
+
+const measure = async (name: string, configFile: string): Promise<boolean> => {
+  const { isSecured = false, hasNewcomers = isSecured } = attacks[name]!;
+  using limit = limitMemory(limitMB);
+  const args = isSecured ? [`--web.config.file=${configFile}`] : [];
+  const daemon = await startDaemon({ args, env: { MALLOC_ARENA_MAX: '1' }, wrapper: limit?.wrapper ?? [] });
+  try {
+    using good = new Connection(daemon.url, { ...prometheusHeaders, ...(isSecured && basicAuth('good', 'right')) });
+    for (let i = 0; i < 200; i += 1) await good.get('/metrics');
+    const users = hasNewcomers ? userNames.slice(1) : [];
+    const quiet = await scrapeFor(daemon, good, users.slice(0, newcomers));
+    const before = memoryOf(daemon.pid);
+    const stop = startAttack(name, daemon.port);
+    const attacked = await scrapeFor(daemon, good, users.slice(newcomers));
+    const { peakMB } = memoryOf(daemon.pid);
+    const answers = await stop();
+
+    const row = (what: string, values: (phase: Phase) => number): [string, number, number, number] => {
+      const [during, without] = [values(attacked), values(quiet)];
+      return [what, without, during, during / without];
+    };
+    const p95 = row('95th percentile of scrapes, ms', ({ times }) => quantile(times, 0.95));
+    const firsts = users.length > 0 ? [row('slowest first scrape, ms', ({ firstMs }) => Math.max(...firstMs))] : [];
+    printTable([
+      [`${name}${limit ? '' : ' (memory not limited)'}`, 'quiet', 'attacked', 'ratio'],
+      row('median of scrapes, ms', ({ times }) => quantile(times, 0.5)),
+      p95,
+      ...firsts,
+      row('CPU of the exporter, s/s', ({ cpuShare }) => cpuShare),
+      ['most resident memory, MB', before.peakMB, peakMB, peakMB / before.peakMB],
+    ]);
+    console.log(`${answers}\n`);
+    return p95[3] <= aims.ratio && peakMB < aims.residentMB && firsts.every(([, , ms]) => ms < aims.firstScrapeMs);
+  } finally {
+    await daemon.stop();
+  }
+};
+
+/** Attacks in a thread of its own, so that the good client is not held up by the attacker. */
+const startAttack = (name: string, port: number): (() => Promise<string>) => {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { name, port }, argv: process.argv.slice(2) });
   return async () => {
-    clearInterval(timer);
-    await Promise.all(underWay);
+    worker.postMessage('stop');
+    const [answers] = (await once(worker, 'message')) as [string];
+    await worker.terminate();
     return answers;
   };
 };
 
-const daemon = await startDaemon({ args: [`--web.config.file=${configFile}`], env: { MALLOC_ARENA_MAX: '1' } });
-try {
-  using good = new Connection(daemon.url, { ...prometheusHeaders, ...basicAuth('good', 'right') });
-  for (let i = 0; i < 200; i += 1) await good.get('/metrics');
+const attackFromThread = async (): Promise<void> => {
+  const { name, port } = workerData as { name: string; port: number };
+  const stop = attacks[name]!.attack(port);
+  await once(parentPort!, 'message');
+  parentPort!.postMessage(await stop());
+};
 
-  const quiet = await scrapeFor(daemon, good);
-  const memoryBefore = memoryOf(daemon.pid);
-  const stop = guess(daemon);
-  const attacked = await scrapeFor(daemon, good);
-  const answers = await stop();
-  const memoryAfter = memoryOf(daemon.pid);
+const measureAll = async (configFile: string): Promise<void> => {
+  const names = Object.keys(attacks).filter((name) => name.includes(flags.only));
+  const missed: string[] = [];
+  for (const name of names) if (!(await measure(name, configFile))) missed.push(name);
+  const within = `at most ${aims.ratio} times, less than ${aims.residentMB} MB, a first scrape within ${aims.firstScrapeMs / 1e3} s`;
+  console.log(`${names.length - missed.length} of ${names.length} attacks are within the aims: ${within}`);
+  if (missed.length === 0) return;
+  console.log(`not: ${missed.join('; ')}`);
+  process.exitCode = 1;
+};
 
-  const row = (name: string, share: number) => {
-    const [before, during] = [quantile(quiet.times, share), quantile(attacked.times, share)];
-    return [name, before, during, during / before];
-  };
-  printTable([
-    [`good client's scrape, ms`, 'quiet', `${rate}/s wrong`, 'ratio'],
-    row('median', 0.5),
-    row('95th percentile', 0.95),
-    row('99th percentile', 0.99),
-    ['scrapes', quiet.times.length, attacked.times.length, attacked.times.length / quiet.times.length],
-    [
-      'CPU of the exporter, s/s',
-      quiet.cpuSeconds / seconds,
-      attacked.cpuSeconds / seconds,
-      attacked.cpuSeconds / quiet.cpuSeconds,
-    ],
-    ['resident memory, MB', memoryBefore.rssMB, memoryAfter.rssMB, memoryAfter.rssMB / memoryBefore.rssMB],
-  ]);
-  console.log(`answers to wrong passwords: ${[...answers].map(([answer, n]) => `${n} times ${answer}`).join(', ')}`);
-  const ratio = quantile(attacked.times, 0.95) / quantile(quiet.times, 0.95);
-  console.log(`95th percentile: ${ratio.toFixed(2)} times the quiet one; the aim is at most ${aim}`);
-  if (ratio > aim) process.exitCode = 1;
-} finally {
-  await daemon.stop();
-  rmSync(folder, { recursive: true });
+if (isMainThread) {
+  const folder = mkdtempSync(join(tmpdir(), 'xen-exporter-bench-'));
+  const configFile = join(folder, 'web.yml');
+  const hash = hashSync('right', Number(flags.cost));
+  writeFileSync(configFile, `basic_auth_users:\n${userNames.map((user) => `  ${user}: ${hash}\n`).join('')}`);
+  await measureAll(configFile).finally(() => rmSync(folder, { recursive: true }));
+} else {
+  await attackFromThread();
 }

@@ -59,6 +59,8 @@ export const cpuSecondsOf = (pid: number): number => {
 export interface Memory {
   /** All of its pages that are in memory. */
   rssMB: number;
+  /** The most that `rssMB` has been since the process began. */
+  peakMB: number;
   /** Those that are its own: heaps and stacks, no files. */
   anonymousMB: number;
 }
@@ -67,7 +69,7 @@ export const memoryOf = (pid: number): Memory => {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const megabytes = (field: string): number =>
     (Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024) / 1e6;
-  return { rssMB: megabytes('VmRSS'), anonymousMB: megabytes('RssAnon') };
+  return { rssMB: megabytes('VmRSS'), peakMB: megabytes('VmHWM'), anonymousMB: megabytes('RssAnon') };
 };
 
 /** What the daemon's sampler of the listeners says of itself. */

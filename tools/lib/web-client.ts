@@ -19,12 +19,14 @@ export interface AskOptions {
   /** TLS where given. */
   tls?: ConnectionOptions;
   socketPath?: string;
+  localAddress?: string;
 }
 
 /** One request by HTTP/1.1 on a connection of its own; rejects where the connection fails or ends without a response. */
 export const ask = async (port: number, options: AskOptions = {}): Promise<Answer> => {
-  const { path = '/metrics', method = 'GET', headers = {}, tls, socketPath } = options;
-  const where = socketPath === undefined ? { host: '127.0.0.1', port } : { socketPath };
+  const { path = '/metrics', method = 'GET', headers = {}, tls, socketPath, localAddress } = options;
+  const from = localAddress === undefined ? {} : { localAddress };
+  const where = socketPath === undefined ? { host: '127.0.0.1', port, ...from } : { socketPath };
   const common = { ...where, path, method, headers, agent: false, signal: AbortSignal.timeout(10_000) };
   const outgoing = tls ? httpsRequest({ ...common, servername: 'localhost', ...tls }) : httpRequest(common);
   outgoing.end();
