@@ -34,6 +34,11 @@ export class NetworkNamespace {
     return this.#failure instanceof NamespaceRefused ? 'refused' : 'unread';
   }
 
+  /** Whether none of the processes that we knew is in it any longer. */
+  get isDeserted(): boolean {
+    return this.#pids.length === 0;
+  }
+
   /** Why it is not read, where an attempt failed. */
   get failure(): string | undefined {
     return this.state === 'read' ? undefined : this.#failure?.message;

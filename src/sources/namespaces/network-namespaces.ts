@@ -66,7 +66,7 @@ export class NetworkNamespaces {
 
   /** Those whose sockets are not read; of those beyond the limit not more than a hundred, with a fair share for each tenant, and none without TCP sockets. */
   get unread(): readonly NetworkNamespace[] {
-    return [...this.#chosen.filter(({ state }) => state !== 'read'), ...this.#next];
+    return [...this.#chosen, ...this.#next].filter(({ state, isDeserted }) => state !== 'read' && !isDeserted);
   }
 
   /** How many there are in each state, without ours. */

@@ -71,6 +71,7 @@ describe('a PID that is another process by now', () => {
     machine.move('20', 4);
     expect(namespaces.others[0]!.process()).toBeUndefined();
     expect(machine.opened.size).toBe(0);
+    expect(namespaces.unread).toEqual([]);
   });
 
   test('another process of the namespace takes its place', async () => {
