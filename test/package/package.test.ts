@@ -100,7 +100,7 @@ describe('the tarball', () => {
 
     expect(await install()).toBe(`xen-exporter ${version}\n`);
     expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'xen-exporter']);
-    const units = readdirSync(join(unpacked, 'systemd')).filter((name) => name.endsWith('.service'));
+    const units = readdirSync(join(unpacked, 'systemd')).filter((name) => /\.(service|socket)$/.test(name));
     expect(readdirSync(join(root, 'usr/lib/systemd/system'))).toEqual(units);
     expect(
       await listenerSource({ command: [join(root, 'usr/bin/xen-exporter')], env: { STATE_DIRECTORY: root } }),
