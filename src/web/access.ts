@@ -21,8 +21,11 @@ const hasBody = (request: Request): boolean => {
   return encoding !== undefined || Number(length ?? 0) !== 0 || stream?.endAfterHeaders === false;
 };
 
-const say = (response: Response, status: number, text: string): void =>
-  void response.status(status).type('text/plain').send(`${text}\n`);
+/** Refuses a request. On HTTP/1 the connection ends: what follows on it is not read, so a client pays for a new one each time. */
+const refuse = (request: Request, response: Response, status: number, text: string): void => {
+  if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
+  response.status(status).type('text/plain').send(`${text}\n`);
+};
 
 /** What every request passes before anything else: the web config's headers, rate limit and users; and none has a body. */
 export const accessControl = (spec: {
@@ -44,13 +47,11 @@ export const accessControl = (spec: {
     for (const [name, value] of headers) response.setHeader(name, value);
     if (hasBody(request)) {
       metrics.refused('body');
-      // What follows is not read.
-      if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
-      return say(response, 413, 'No request here has a body');
+      return refuse(request, response, 413, 'No request here has a body');
     }
     if (bucket && !bucket.take()) {
       metrics.refused('rate_limit');
-      return say(response, 429, 'Too many requests');
+      return refuse(request, response, 429, 'Too many requests');
     }
     const letIn = () => {
       admit(response);
@@ -64,10 +65,10 @@ export const accessControl = (spec: {
     if (verdict === 'busy') {
       metrics.refused('password_queue');
       response.setHeader('Retry-After', '1');
-      return say(response, 429, 'Too many passwords to look at, try again later');
+      return refuse(request, response, 429, 'Too many passwords to look at, try again later');
     }
     metrics.refused('credentials');
     response.setHeader('WWW-Authenticate', 'Basic realm="xen-exporter", charset="UTF-8"');
-    return say(response, 401, 'Unauthorized');
+    return refuse(request, response, 401, 'Unauthorized');
   };
 };

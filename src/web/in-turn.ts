@@ -2,9 +2,11 @@ import type { RequestHandler } from 'express';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectionKey } from './connections.ts';
 
+const longestRestMs = 500;
+
 /**
  * Handles the requests of one connection one after another, each when the response before it has been taken, so none of them can pile up work. A request
- * that came before that response waits as long again as the one before it took: such a connection gets half of the time at most.
+ * that came before that response waits as long again as the one before it took, at most half a second: such a connection gets half of the time.
  */
 export const inTurn = (handler: RequestHandler): RequestHandler => {
   const lastOn = new WeakMap<object, Promise<number>>();
@@ -19,7 +21,7 @@ export const inTurn = (handler: RequestHandler): RequestHandler => {
       });
     });
     lastOn.set(connection, taken);
-    if (previous) await delay(await previous);
+    if (previous) await delay(Math.min(await previous, longestRestMs));
     begin = performance.now();
     if (!connection.destroyed) await handler(request, response, next);
   };

@@ -248,6 +248,18 @@ describe('users', () => {
     if (status === 401) expect((await ask(door.port, { path: '/nope', headers })).status).toBe(401);
   });
 
+  test('a connection ends with the first refusal, whatever has come behind it', async () => {
+    await using door = await startWith(users);
+    using client = await RawClient.connect(door.port);
+    client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await client.closed;
+    expect(client.received).toMatch(/^HTTP\/1\.1 401 .*\r\nConnection: close\r\n/s);
+    using second = await RawClient.connect(door.port);
+    second.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000));
+    await second.closed;
+    expect(refusedFor(door.metrics, 'credentials')).toBeLessThan(20);
+  });
+
   test('by HTTP/2 too', async () => {
     await using door = await startWith(basic + users);
     const auth = (password: string) => ({ authorization: basicAuth('alice', password).Authorization });
