@@ -49,18 +49,20 @@ export interface StartOptions {
   settings?: Readonly<Record<string, unknown>>;
   /** A command that runs the command behind it in its own way. */
   through?: string;
+  /** Default: what was built, which `installExporter` installs. */
+  program?: string;
 }
 
-/** Starts the built program. Its process id is in `pidFile`. */
+/** Starts the exporter. Its process id is in `pidFile`. */
 export async function startProgram(
   machine: Machine,
   pidFile: string,
-  { flags = '', settings, through = '' }: StartOptions,
+  { flags = '', settings, through = '', program = `node ${EXPORTER_FOLDER}/dist/main.js` }: StartOptions,
 ): Promise<void> {
   const file = `${pidFile}.yml`;
   if (settings) await machine.run(`cat >${file} <<'END'\n${configText(settings)}\nEND`);
   const args = settings ? `${flags} --config.file=${file}` : flags;
-  const command = `MALLOC_ARENA_MAX=1 exec ${through} node ${EXPORTER_FOLDER}/dist/main.js ${args}`;
+  const command = `MALLOC_ARENA_MAX=1 exec ${through} ${program} ${args}`;
   await machine.run(`setsid sh -c 'echo $$ >${pidFile}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`);
 }
 

@@ -148,7 +148,7 @@ export function describePackages(lab: () => Lab): void {
         await installed.run(`systemctl stop ${units}`);
         let ofRoot: string[];
         try {
-          await startExporter(installed.machine);
+          await startExporter(installed.machine, { program: 'xen-exporter' });
           ofRoot = documentedOn(await wholePage(installed));
         } finally {
           await stopExporter(installed.machine);
