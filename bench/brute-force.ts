@@ -1,10 +1,10 @@
-// What hostile clients cost a good one: the time of its scrapes and the exporter's memory under each attack, beside those of the same exporter while it
-// is quiet. Each attack meets a new exporter with 512 MB of memory, if this machine lets us limit it.
+// Measures what hostile clients cost a good one. Prints the good client's scrape time and the exporter's memory under each attack, and the same for that
+// exporter while it is quiet. Each attack meets a new exporter with 512 MB of memory, if this machine lets us limit it.
 //
 //   npm run --silent build && npx node bench/brute-force.ts [--seconds=10] [--rate=200] [--cost=10] [--only=TEXT]
 //
-// Aims, in every attack: the 95th percentile of the good client's scrape at most 3 times its quiet value, less than 250 MB resident; and a client
-// whose password is not remembered gets its first scrape within 10 s, the scrape timeout of Prometheus.
+// Aims in every attack: the 95th percentile of the good client's scrape is at most 3 times its quiet value, and the exporter has less than 250 MB resident.
+// A client that is not remembered gets its first scrape within 10 s, which is the scrape timeout of Prometheus.
 import { hashSync } from 'bcrypt';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';

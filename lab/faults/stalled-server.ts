@@ -18,7 +18,7 @@ export const stalledServer: Fault = {
     severity: 'critical',
     domain: VICTIM,
     causes: ['XenAcceptLoopStalled'],
-    // While its server accepts, the load costs an emulated guest a third of its CPU time in interrupts.
+    // An emulated guest spends a third of its CPU time in interrupts while its server accepts this load.
     besides: [{ alert: 'XenEventChannelStorm', domain: VICTIM }],
   },
   async inject(scene) {

@@ -4,7 +4,7 @@ import type { XlDomain } from '../formats/xl-list.ts';
 import { parseXlVcpuList, type XlVcpu } from '../formats/xl-vcpu-list.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { domainLabels, leftovers } from '../sources/toolstack/domain-directory.ts';
+import { domainLabels, uuidOwners } from '../sources/toolstack/domain-directory.ts';
 import type { Xl } from '../sources/toolstack/toolstack.ts';
 
 const xlList = { source: 'xl list -v', versions: 'domctl getdomaininfo; formats of Xen 4.17' } as const;
@@ -139,7 +139,7 @@ export const domains = defineCollector({
         const list = xl.domains.fresh ?? [];
         observations.keepOnly(xl.domains.last ?? []);
         const names = domainLabels(list);
-        const ofOthers = leftovers(list);
+        const owners = uuidOwners(list);
         const configs = new Map(xl.configs.fresh?.map((config) => [config.domid, config]));
         const pools = new Map(
           xl.cpupools.fresh?.flatMap(({ name, parameters }) =>
@@ -153,7 +153,7 @@ export const domains = defineCollector({
           if (domain === undefined) continue;
           const config = configs.get(domid);
           const labels = out.labels(domainLabel, domain);
-          const sharedUuid = uuid === zeroUuid || ofOthers.has(domid) ? '' : uuid;
+          const sharedUuid = uuid === zeroUuid || owners.get(uuid) !== domid ? '' : uuid;
           const info = out.labels(
             metrics.info.labels,
             domain,

@@ -130,6 +130,7 @@ export const vif = defineCollector({
       limitations: () => limitations,
       sharedTasks: toolstack.naming,
       *collect({ host: { procfs, sysfs, netlink }, out }) {
+        const item = <Reading>(read: () => Reading): Reading | undefined => readItem(out, read);
         const traffic = parsed(procfs, 'net/dev', parseNetDev);
         const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
@@ -144,23 +145,17 @@ export const vif = defineCollector({
           const own = netDevice === undefined ? undefined : traffic.get(netDevice);
           if (owner === undefined || netDevice === undefined || own === undefined) continue;
           const labels = out.labels(vifLabels, owner.label, index);
-          const qdisc = readItem(out, () => rootQdiscOf(netDevice, qdiscs, sysfs));
+          const qdisc = item(() => rootQdiscOf(netDevice, qdiscs, sysfs));
           const mac = macs.get(`${domid}-${index}`) ?? '';
-          const bridge = readItem(out, () => bridgeOf(sysfs, netDevice)) ?? '';
+          const bridge = item(() => bridgeOf(sysfs, netDevice)) ?? '';
           const info = [owner.label, String(domid), index, mac, bridge];
           out.gauge(metrics.info, out.labels(metrics.info.labels, ...info), 1);
           if (!owner.isStub) {
             out.gauge(metrics.qdiscBacklog, labels, qdisc?.queueLength);
-            out.gauge(
-              metrics.connected,
-              labels,
-              readItem(out, () => carrierOf(sysfs, netDevice)),
-            );
-            out.gauge(
-              metrics.queues,
-              labels,
-              readItem(out, () => queuesOf(sysfs, netDevice)),
-            );
+            const isConnected = item(() => carrierOf(sysfs, netDevice));
+            out.gauge(metrics.connected, labels, isConnected);
+            const queues = item(() => queuesOf(sysfs, netDevice));
+            out.gauge(metrics.queues, labels, queues);
           }
           addTraffic(out, labels, device, own);
           out.counter(metrics.qdiscDrops, labels, { source: device.name, device: device.name, reads: qdisc?.drops });

@@ -7,7 +7,7 @@ import { counter } from '../metrics/descriptor.ts';
 import type { Labels } from '../metrics/labels.ts';
 import { defineCollector } from './collector.ts';
 import { naming, needs } from '../sources/parsed.ts';
-import { domainLabels, leftovers } from '../sources/toolstack/domain-directory.ts';
+import { domainLabels, uuidOwners } from '../sources/toolstack/domain-directory.ts';
 import type { Toolstack } from '../sources/toolstack/toolstack.ts';
 
 const file = 'xcp-rrdd-cpu';
@@ -68,11 +68,12 @@ const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
   if (xl instanceof Unavailable) return (uuid) => `uuid:${uuid}`;
   const domains = xl.domains.last ?? [];
   const labels = domainLabels(domains);
-  // While a VM reboots or moves there may be two of it: the first has its name.
-  const ofOthers = leftovers(domains);
-  const owners = domains.filter(({ domid }) => !ofOthers.has(domid));
-  const byUuid = new Map(owners.map(({ domid, uuid }) => [uuid, labels.get(domid)] as const));
-  return (uuid) => byUuid.get(uuid);
+  // While a VM reboots or moves, two domains may have its uuid.
+  const owners = uuidOwners(domains);
+  return (uuid) => {
+    const domid = owners.get(uuid);
+    return domid === undefined ? undefined : labels.get(domid);
+  };
 };
 
 /** What xl does not tell: for how long vCPUs waited for a CPU, in Xen as XCP-ng and XenServer build it. */

@@ -112,11 +112,7 @@ export const withDomain = (expr: string): string => promql`
     * on (instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info`;
 
 /** One value by these labels. */
-export const by = (
-  aggregation: 'sum' | 'max' | 'min' | 'count' | 'group',
-  labels: string,
-  expr: string,
-): string => promql`
+export const by = (aggregation: 'sum' | 'max' | 'min' | 'count', labels: string, expr: string): string => promql`
   ${aggregation} by (${labels}) (
     ${expr}
   )`;

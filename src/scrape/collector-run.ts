@@ -109,8 +109,7 @@ export class CollectorRun {
   #limitations(): string | undefined {
     const skipped =
       this.#skipped && `${this.#skipped.items} unreadable files, the first ${this.#skipped.first.message}`;
-    const all = [this.#collector.limitations?.(), skipped].filter((each) => each !== undefined);
-    return all.length === 0 ? undefined : all.join('; ');
+    return [this.#collector.limitations?.(), skipped].filter(Boolean).join('; ') || undefined;
   }
 
   /**

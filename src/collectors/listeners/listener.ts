@@ -1,19 +1,19 @@
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Histogram } from '../../metrics/histogram.ts';
 
-/** What is known of an address and port that is listened on: the sums over its sockets, of which SO_REUSEPORT allows several. */
+/** A listening address and port. Values are sums over its sockets, because SO_REUSEPORT allows several. */
 export interface Listener {
   readonly family: ListenerSocket['family'];
   readonly address: string;
   readonly port: number;
-  /** Of this moment. */
+  /** Sockets that listen now. */
   sockets: number;
   queueLength: number;
   queueLimit: number | undefined;
   /** length / (limit + 1) of the fullest socket: the queue holds one more than its limit. */
   maxFill: number | undefined;
   cgroupId: number | undefined;
-  /** The lowest of its sockets. */
+  /** The lowest user id of its sockets. */
   uid: number | undefined;
   readonly isLoopback: boolean;
   /** The id of the first socket that we knew: the smaller, the older. */

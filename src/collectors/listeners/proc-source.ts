@@ -20,17 +20,19 @@ const isMixed = (procfs: FileTree): boolean => {
 };
 
 /** The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the machine. */
-const readTable = (procfs: FileTree, file: string, family: IpFamily): ListenerSocket[] => {
-  const mixed = isMixed(procfs);
+const readTable = (procfs: FileTree, file: string, family: IpFamily, mixed: boolean): ListenerSocket[] => {
   const text = procfs.textUntil(file, (read) => hasAllListeners(read, mixed), mixed ? 64 << 10 : undefined);
   return naming(procfs.path(file), () => parseProcNetTcp(text, family));
 };
 
 /** Both tables; a kernel without IPv6 has no tcp6. */
-const readTables = (procfs: FileTree): ListenerSocket[] => [
-  ...readTable(procfs, 'net/tcp', 'ipv4'),
-  ...(unlessMissing(() => readTable(procfs, 'net/tcp6', 'ipv6')) ?? []),
-];
+const readTables = (procfs: FileTree): ListenerSocket[] => {
+  const mixed = isMixed(procfs);
+  return [
+    ...readTable(procfs, 'net/tcp', 'ipv4', mixed),
+    ...(unlessMissing(() => readTable(procfs, 'net/tcp6', 'ipv6', mixed)) ?? []),
+  ];
+};
 
 /**
  * Finds the row of ss for a socket, by inode. A row without an inode is found by its address, if no other row has that address. A row with an inode is

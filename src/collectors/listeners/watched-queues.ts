@@ -6,7 +6,7 @@ import { AcceptQueues } from './accept-queues.ts';
 export class WatchedQueues {
   /** The value of the label `netns`. */
   readonly netns: string;
-  /** Whose namespace it is, for fair shares. */
+  /** The tenant that owns the namespace; each has a fair share. */
   readonly tenant: string;
   readonly queues = new AcceptQueues();
   readonly #clock: Clock;

@@ -53,6 +53,7 @@ export class Threads {
     this.#searchedAt = now;
 
     const errors: Error[] = [];
+    const skips = { skip: (error: Error) => void errors.push(error) };
     const others = new Set<string>();
     const pids = new Map<string, Map<ThreadName, string>>();
     for (const pid of procfs.unsorted('.')) {
@@ -62,7 +63,6 @@ export class Threads {
         continue;
       }
       yield;
-      const skips = { skip: (error: Error) => void errors.push(error) };
       const stat = readItem(skips, () => unlessMissing(() => parsed(procfs, `${pid}/stat`, parsePidStat)) ?? 'gone');
       if (stat === undefined) continue;
       const isThread = stat !== 'gone' && stat.parentPid === kthreadd;

@@ -105,8 +105,8 @@ const userNamespaceOf = (procfs: FileTree, pid: string): string | undefined => {
 };
 
 /**
- * Whose namespace it is, for fair shares: a text that all namespaces have in common that one user can make. Without privilege a user makes any number, but
- * only in user namespaces of his own. Those in ours are made by root, as most containers are, and each counts for itself.
+ * The tenant that owns a namespace. All namespaces that one user can make have the same one, and share its part. Without privilege a user makes any number,
+ * but only in user namespaces of that user. Those in ours are made by root, as most containers are, and each counts for itself.
  */
 export const tenantOf = (procfs: FileTree, { id, pids }: FoundNamespace): string => {
   const [pid] = pids as [string];

@@ -10,7 +10,7 @@ export type NamespaceState = 'read' | 'unread' | 'refused';
 export class NetworkNamespace {
   /** The value of the label `netns`. */
   readonly name: string;
-  /** Whose it is, for fair shares. */
+  /** The tenant that owns it; each has a fair share. */
   readonly tenant: string;
   readonly #identity: NamespaceIdentity;
   readonly #procfs: FileTree;

@@ -34,11 +34,8 @@ const ownersOf = (domains: readonly XlDomain[], key: (domain: XlDomain) => strin
   return new Map([...owners].map(([of, { domid }]) => [of, domid]));
 };
 
-/** Domains whose uuid belongs to another domain, by domid. */
-export const leftovers = (domains: readonly XlDomain[]): Set<number> => {
-  const owners = ownersOf(domains, ({ uuid }) => uuid);
-  return new Set(domains.flatMap(({ domid, uuid }) => (owners.get(uuid) === domid ? [] : [domid])));
-};
+/** The domid of each uuid. A leftover of a migration has the uuid of the guest, but does not own it. */
+export const uuidOwners = (domains: readonly XlDomain[]): Map<string, number> => ownersOf(domains, ({ uuid }) => uuid);
 
 /**
  * The label of each domain of a list, by domid. A domain without a name has none until it has one. One whose name looks like the label of a domid goes by

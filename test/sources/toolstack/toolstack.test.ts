@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/host/clock.ts';
 import { BackgroundReading } from '../../../src/sources/background-reading.ts';
 import type { BackgroundTask } from '../../../src/sources/background-task.ts';
-import { DomainDirectory, domainLabels, leftovers } from '../../../src/sources/toolstack/domain-directory.ts';
+import { DomainDirectory, domainLabels, uuidOwners } from '../../../src/sources/toolstack/domain-directory.ts';
 import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../../src/formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
@@ -37,10 +37,10 @@ describe('labels of domains', () => {
       [1, 'domid:1'],
       [7, 'web'],
     ]);
-    expect([...leftovers([left, running])]).toEqual([1]);
+    expect([...uuidOwners([left, running])]).toEqual([[left.uuid, 7]]);
     // If neither can run, or both can, the older one does.
     const both = [left, { ...running, states: paused }];
-    expect([[...domainLabels(both).values()], [...leftovers(both)]]).toEqual([['web', 'domid:7'], [7]]);
+    expect([[...domainLabels(both).values()], [...uuidOwners(both)]]).toEqual([['web', 'domid:7'], [[left.uuid, 1]]]);
   });
 
   test('one label never stands for two, and a domain without a name has none', () => {
