@@ -1,21 +1,33 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { SerializedError } from 'vitest';
 import type { Reporter, TestModule } from 'vitest/node';
 
+const LONGEST_REASON = 500;
+
+// `FAILED file > test: reason`, in one line.
+const failure = (module: TestModule, name: string, errors: readonly SerializedError[]): string => {
+  const reason = errors.map(({ message }) => message).join(' | ');
+  const line = `FAILED ${module.relativeModuleId}${name && ` > ${name}`}: ${stripVTControlCharacters(reason)}`;
+  return line.replace(/\s+/g, ' ').slice(0, LONGEST_REASON);
+};
+
 /**
- * Prints `N passed, N failed` as the last line of the run. Vitest prints a failed setup only after its reporters are done,
- * so the line waits for the process to exit.
+ * Prints one line per failed test, then `N passed, N failed` as the last line of the run. Vitest prints a failed setup
+ * only after its reporters are done, so these lines wait for the process to exit.
  */
 export class SummaryReporter implements Reporter {
   #passed = 0;
   #failed = 0;
   #skipped = 0;
   #ended = false;
+  #failures: string[] = [];
 
   onInit(): void {
     process.once('exit', (code) => {
       // The run never ended, or it failed in a place that counts no test: a setup, a teardown, no test file found.
       if (this.#failed === 0 && (!this.#ended || code !== 0)) this.#failed = 1;
       const skipped = this.#skipped > 0 ? `, ${this.#skipped} skipped` : '';
+      for (const line of this.#failures) process.stdout.write(`${line}\n`);
       process.stdout.write(`${this.#passed} passed, ${this.#failed} failed${skipped}\n`);
     });
   }
@@ -24,16 +36,26 @@ export class SummaryReporter implements Reporter {
     this.#ended = true;
     this.#passed = this.#skipped = 0;
     this.#failed = unhandledErrors.length;
+    this.#failures = unhandledErrors.map(
+      ({ message }) => `FAILED outside of a test: ${message.slice(0, LONGEST_REASON)}`,
+    );
     for (const module of modules) {
       let failedTests = 0;
       for (const test of module.children.allTests()) {
-        const { state } = test.result();
+        const { state, errors } = test.result();
         if (state === 'passed') this.#passed += 1;
         else if (state === 'skipped') this.#skipped += 1;
-        else failedTests += 1;
+        else {
+          failedTests += 1;
+          this.#failures.push(failure(module, test.fullName, errors ?? []));
+        }
       }
       // A file that does not load has no tests; a hook that throws may leave them all skipped.
-      this.#failed += failedTests === 0 && !module.ok() ? 1 : failedTests;
+      if (failedTests === 0 && !module.ok()) {
+        failedTests = 1;
+        this.#failures.push(failure(module, '', module.errors()));
+      }
+      this.#failed += failedTests;
     }
   }
 }
