@@ -16,7 +16,14 @@ const uncap = (scene: Scene): Promise<void> => scene.cap(VICTIM, 0);
 export const capReached: Fault = {
   name: 'cap-reached',
   title: 'a guest that reaches its cap while it accepts',
-  expected: { alert: 'XenAcceptQueueOverflow', severity: 'critical', domain: VICTIM, causes: ['XenDomainCapReached'] },
+  /** At its cap, its exporter may miss scrapes. */
+  expected: {
+    alert: 'XenAcceptQueueOverflow',
+    severity: 'critical',
+    domain: VICTIM,
+    causes: ['XenDomainCapReached'],
+    besides: [{ alert: 'XenExporterDown', domain: VICTIM }],
+  },
   async inject(scene) {
     await begin(scene, CAPS[scene.lab.scheduler]);
     await scene.untilFull(backlog);

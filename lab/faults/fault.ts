@@ -186,6 +186,8 @@ export interface Fault {
 export interface HealthyLoad {
   name: string;
   title: string;
+  /** Notes for information that are true while the load lasts. */
+  besides?: readonly Concern[];
   begin(scene: Scene): Promise<void>;
   undo?(scene: Scene): Promise<void>;
 }

@@ -12,6 +12,8 @@ export const healthyLoads: readonly HealthyLoad[] = [
   {
     name: 'batch',
     title: 'a batch guest at its cap beside a quiet server',
+    // After 15 minutes, which is about as long as the load lasts.
+    besides: [{ alert: 'XenDomainCapReached', domain: NEIGHBOUR }],
     async begin(scene) {
       await scene.cap(NEIGHBOUR, 50);
       await scene.hog(scene.neighbour);
