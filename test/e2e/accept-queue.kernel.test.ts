@@ -43,14 +43,13 @@ const listenerOn = (page: Exposition, port: number) => {
 
 const scrape = async (daemon: Daemon, port: number) => listenerOn(await daemon.metrics('collect[]=listeners'), port);
 
-// Reading /proc costs some hundred times what netlink does: with the default budget the sampler would take one sample in seconds.
-const sources = [
-  ['netlink', {}],
-  ['proc', { 'collector.listeners.sampler-cpu-budget': 1 }],
-] as const;
+// With the default budget the sampler is slower than it wants to be: always with /proc, which costs some hundred times what netlink
+// does, and with netlink until its code is compiled and while the machine is busy.
+const fullRate = { 'collector.listeners.sampler-cpu-budget': 1 };
+const sources = ['netlink', 'proc'] as const;
 
-describe.each(sources)('read from %s', (source, more) => {
-  const settings = { 'collector.listeners.source': source, ...more };
+describe.each(sources)('read from %s', (source) => {
+  const settings = { 'collector.listeners.source': source, ...fullRate };
 
   test('listen(fd, 5), nobody accepts, 40 try to connect: length, limit, drops and share of full samples agree with ss', async () => {
     await using daemon = await startDaemon({ settings });
@@ -148,7 +147,7 @@ test('both sources give the same reading of every listener', async () => {
 });
 
 test('an overflow of 200 ms between two scrapes shows in the second', async () => {
-  await using daemon = await startDaemon();
+  await using daemon = await startDaemon({ settings: fullRate });
   await using server = await TcpServer.start();
   const { id, port } = await server.listen({ backlog: 4 });
   const before = await until('a sample', async () => {
@@ -173,28 +172,31 @@ test('an overflow of 200 ms between two scrapes shows in the second', async () =
 });
 
 test('100 connections a second, each held 50 ms: the mean accept wait from the integral is that of the server', async () => {
-  await using daemon = await startDaemon();
+  await using daemon = await startDaemon({ settings: fullRate });
   await using server = await TcpServer.start();
   const { id, port } = await server.listen({ backlog: 128 });
   const holding = await server.holdEach(id, 50);
   const seconds = 8;
   const totals = async () => {
     const page = await daemon.metrics();
-    const connectionSeconds = page
-      .samples('xen_listener_accept_queue_connection_seconds_total')
-      .reduce((sum, { value }) => sum + value, 0);
-    return { connectionSeconds, passiveOpens: page.value('xen_tcp_passive_opens_total')! };
+    const listener = { port: String(port) };
+    return {
+      connectionSeconds: page.value('xen_listener_accept_queue_connection_seconds_total', listener)!,
+      passiveOpens: page.value('xen_tcp_passive_opens_total')!,
+    };
   };
-  const before = await totals();
+  const before = await until('the first sample', async () => {
+    const now = await totals();
+    return now.connectionSeconds >= 0 ? now : undefined;
+  });
   await connectSteadily({ port, perSecond: 100, seconds });
   await until('the last to be accepted', async () => (await server.queueLength(id)) === 0 || undefined);
   const { accepted, meanWaitSeconds } = await holding.stop();
   const after = await totals();
-  // The daemon's own connections wait for no time to speak of, but they count: this is the host's mean.
-  const passiveOpens = after.passiveOpens - before.passiveOpens;
-  const wait = (after.connectionSeconds - before.connectionSeconds) / passiveOpens;
   expect(accepted).toBe(100 * seconds);
-  expect(passiveOpens).toBeLessThan(100 * seconds + 20);
+  // Of the whole machine: other connections, such as those to the daemon, count as well.
+  expect(after.passiveOpens - before.passiveOpens).toBeGreaterThanOrEqual(accepted);
+  const wait = (after.connectionSeconds - before.connectionSeconds) / accepted;
   expect(wait / meanWaitSeconds).toBeGreaterThan(0.8);
   expect(wait / meanWaitSeconds).toBeLessThan(1.2);
 });

@@ -241,7 +241,7 @@ describe('nothing is left', () => {
     await using daemon = await serve();
     await until('xl to hang', () => running(mark()) > 0);
     await daemon.stop('SIGKILL');
-    await until('it to be ended', () => running(mark()) === 0, { timeoutMs: 5000 });
+    await until('it to be ended', () => running(mark()) === 0);
     expect(await helper.stop()).toEqual({ code: 0, signal: null });
   });
 
@@ -251,7 +251,7 @@ describe('nothing is left', () => {
     await using _daemon = await serve();
     await until('xl to hang', () => running(mark()) > 0);
     expect(await helper.stop()).toEqual({ code: 0, signal: null });
-    await until('it to be ended', () => running(mark()) === 0, { timeoutMs: 5000 });
+    await until('it to be ended', () => running(mark()) === 0);
     expect(existsSync(socket)).toBe(false);
   });
 

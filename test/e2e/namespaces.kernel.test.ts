@@ -102,7 +102,7 @@ test('our own namespace alone, unless told otherwise', async () => {
 
 test('a namespace that comes is found within an interval; one that goes is released, and its series with it', async () => {
   await using daemon = await startDaemon({ settings: all });
-  const before = stateOf(await daemon.metrics(query))['read']!;
+  const before = await until('the first look', async () => stateOf(await daemon.metrics(query))['read']);
   const server = await startServerAlone();
   const { port } = await server.listen({ backlog: 7 });
   // The other end of a pair of devices goes when the namespace with this end does: so the kernel says that it is gone.
