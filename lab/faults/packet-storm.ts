@@ -31,7 +31,8 @@ export const packetStorm: Fault = {
     await begin(scene);
     for (let perSecond = 32; perSecond <= MOST_PER_SECOND; perSecond *= 1.25) {
       const pid = await load(scene, perSecond);
-      if ((await interrupts(scene)) >= SHARE) return;
+      // Twice: the first look above it is often one that exaggerates.
+      if ((await interrupts(scene)) >= SHARE && (await interrupts(scene)) >= SHARE) return;
       await scene.stop(pid);
     }
     throw new Error(`${NEIGHBOUR} does ${MOST_PER_SECOND} packets a second with ease`);

@@ -166,7 +166,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
       xen_listener_accept_queue_dequeued_total: 0,
     }),
     [{ alert: 'XenAcceptLoopStalled', value: '100%' }],
-    '1.111',
+    '2',
   ],
   [
     'a SYN queue that overflows',
@@ -400,6 +400,10 @@ const silent: [what: string, change: Series][] = [
       xen_listener_accept_queue_full_seconds_total: 60,
       xen_listener_accept_queue_dequeued_total: 1,
     }),
+  ],
+  [
+    'a server without a connection for a minute, whose queue is less than half full',
+    ofListener({ xen_listener_accept_queue_max_fill_ratio: 0.49, xen_listener_accept_queue_dequeued_total: 0 }),
   ],
   [
     'a SYN queue that is full because the accept queue is',

@@ -45,8 +45,8 @@ export const causesInGuest: readonly Alert[] = [
       {
         severity: 'warning',
         threshold: {
-          value: 0.9,
-          why: 'Full for a minute, without a single connection that leaves the queue.',
+          value: 0.5,
+          why: 'Half full for a minute while no connection leaves the queue. A full queue then scores 2, above vCPUs that wait now and then: a server that is only short of CPU time accepts something in a minute.',
         },
       },
     ],
