@@ -45,7 +45,7 @@ const expectedAt = (path: KeyPath): string => {
 
 const describe = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
   const text = describeIssue(file, issue);
-  return issue.expected === 'never' && text.endsWith(': unknown key')
+  return issue.expected === 'never'
     ? `${text}, expected ${expectedAt((issue.path ?? []).map(({ key }) => key as string))}`
     : text;
 };

@@ -1,5 +1,6 @@
 import type * as v from 'valibot';
 import type { ConfigFile } from './config-file.ts';
+import { nearest } from './nearest.ts';
 
 /** A value as a message may show it. */
 export const shorten = (value: unknown): string => {
@@ -13,11 +14,36 @@ export type KeyPath = readonly (string | number)[];
 export const describeAt = (file: ConfigFile, path: KeyPath, what: string): string =>
   `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}: ${what}`;
 
-/** One issue of a schema, in words; the value that was found is left out where it is secret. */
+/** Of a schema what matters for its keys: an object has entries, and optional values are wrapped. */
+interface SchemaNode {
+  readonly entries?: Readonly<Record<string, SchemaNode>>;
+  readonly wrapped?: SchemaNode;
+}
+
+/** The keys that the mapping at `path` may have; none if there is no mapping. */
+const keysAt = (schema: SchemaNode, path: KeyPath): string[] => {
+  let node: SchemaNode | undefined = schema;
+  const unwrap = (): void => {
+    while (node?.wrapped) node = node.wrapped;
+  };
+  unwrap();
+  for (const key of path) {
+    node = node?.entries?.[key];
+    unwrap();
+  }
+  return Object.keys(node?.entries ?? {});
+};
+
+const describeUnknownKey = (schema: SchemaNode, path: KeyPath): string => {
+  const meant = nearest(String(path.at(-1)), keysAt(schema, path.slice(0, -1)));
+  return meant === undefined ? 'unknown key' : `unknown key, perhaps ${meant}`;
+};
+
+/** One issue of a schema, in words; the value that was found is left out where it is secret. With `schema` it names the key that was meant. */
 export const describeIssue = (
   file: ConfigFile,
   issue: v.BaseIssue<unknown>,
-  isSecret: (path: KeyPath) => boolean = () => false,
+  { schema, isSecret = () => false }: { schema?: v.GenericSchema; isSecret?: (path: KeyPath) => boolean } = {},
 ): string => {
   const pathOf = (items: readonly v.IssuePathItem[]): KeyPath => items.map(({ key }) => key as string | number);
   const items = issue.path ?? [];
@@ -27,7 +53,7 @@ export const describeIssue = (
     return describeAt(file, pathOf(items.slice(0, list)), `expected a mapping, found ${shorten(items[list]!.input)}`);
   }
   const path = pathOf(items);
-  if (issue.expected === 'never') return describeAt(file, path, 'unknown key');
+  if (issue.expected === 'never') return describeAt(file, path, describeUnknownKey((schema ?? {}) as SchemaNode, path));
   const expected = issue.type === 'strict_object' || issue.type === 'record' ? 'a mapping' : issue.message;
   return describeAt(file, path, `expected ${expected}${isSecret(path) ? '' : `, found ${shorten(issue.input)}`}`);
 };

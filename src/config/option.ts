@@ -28,6 +28,19 @@ export type OptionValues<Specs extends Options> = {
 const checked = <Value>(expected: string, holds: (value: unknown) => boolean) =>
   v.custom<Value>(holds, expected) as v.GenericSchema<unknown, Value>;
 
+const booleans: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  ...[true, 'true', 'yes', 'y', 'on'].map((value) => [value, true] as const),
+  ...[false, 'false', 'no', 'n', 'off'].map((value) => [value, false] as const),
+]);
+
+/** The meaning of a value of YAML 1.1, which exporters in Go read: `yes` and `off` too, which are texts in YAML 1.2. Undefined for anything else. */
+export const asBoolean = (value: unknown): boolean | undefined =>
+  booleans.get(typeof value === 'string' ? value.toLowerCase() : value);
+
+/** A number, also one in quotes. */
+const asNumber = (value: unknown): unknown =>
+  typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+
 /** The same option without a flag: few installations need another value than its default. */
 export const fileOnly = <Value>(option: Option<Value>): Option<Value> => ({ ...option, isFileOnly: true });
 
@@ -43,15 +56,19 @@ export const numberOption = <Default extends number | undefined>(spec: {
   help: spec.help,
   default: spec.default,
   metavar: spec.metavar,
-  schema: checked(
-    `a ${spec.whole ? 'whole ' : ''}number from ${spec.min} to ${spec.max}`,
-    (value) =>
-      typeof value === 'number' &&
-      value >= spec.min &&
-      value <= spec.max &&
-      (spec.whole !== true || Number.isInteger(value)),
+  schema: v.pipe(
+    checked<unknown>(`a ${spec.whole ? 'whole ' : ''}number from ${spec.min} to ${spec.max}`, (given) => {
+      const value = asNumber(given);
+      return (
+        typeof value === 'number' &&
+        value >= spec.min &&
+        value <= spec.max &&
+        (spec.whole !== true || Number.isInteger(value))
+      );
+    }),
+    v.transform((value) => asNumber(value) as number),
   ),
-  fromText: (text) => (text.trim() === '' ? text : Number(text)),
+  fromText: (text) => text,
 });
 
 /** One of a few words. */
@@ -162,5 +179,8 @@ export const switchOption = (spec: { help: string; default: boolean }): Option<b
   help: spec.help,
   default: spec.default,
   metavar: '',
-  schema: checked('true or false', (value) => typeof value === 'boolean'),
+  schema: v.pipe(
+    checked<unknown>('true or false', (value) => asBoolean(value) !== undefined),
+    v.transform((value) => asBoolean(value)!),
+  ),
 });

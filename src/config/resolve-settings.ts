@@ -53,18 +53,21 @@ const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
   return build(tree);
 };
 
-/** How to write a setting whose key in the file has dots, as its flag has; nothing for other issues. */
+/** How to write a setting that stands where its flag would, such as `collector.cpu: false` or `collector: {cpu: false}`; nothing for other issues. */
 const hintOf = (issue: v.BaseIssue<unknown>, settings: readonly Setting[]): string => {
   const name = issue.path?.map(({ key }) => String(key)).join('.');
-  const setting = issue.expected === 'never' ? settings.find((each) => each.name === name) : undefined;
-  const form = setting?.path.reduceRight((inner, key) => `{${key}: ${inner}}`, '...');
-  return form === undefined ? '' : `; each dot is a level in this file: ${form.slice(1, -1)}`;
+  const setting = settings.find((each) => each.name === name);
+  const form = setting?.path.reduceRight((inner, key) => `{${key}: ${inner}}`, '...').slice(1, -1);
+  if (form === undefined) return '';
+  if (issue.expected === 'never') return `; each dot is a level in this file: ${form}`;
+  return issue.type === 'strict_object' ? `; write ${form}` : '';
 };
 
 const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<string, unknown> => {
-  const result = v.safeParse(fileSchema(settings), file.content);
+  const schema = fileSchema(settings);
+  const result = v.safeParse(schema, file.content);
   if (!result.success)
-    throw usageErrorOf(result.issues, (issue) => `${describeIssue(file, issue)}${hintOf(issue, settings)}`);
+    throw usageErrorOf(result.issues, (issue) => `${describeIssue(file, issue, { schema })}${hintOf(issue, settings)}`);
   const values = new Map<string, unknown>();
   for (const { name, path } of settings) {
     let node: unknown = result.output;

@@ -182,12 +182,12 @@ describe('a config file that cannot be used is named with the line', () => {
       'xen.yml:2: web.max-requests: expected a whole number from 1 to 10000, found "many"',
     ],
     ['an unknown key', 'log:\n  level: info\n  colour: red\n', 'xen.yml:3: log.colour: unknown key'],
-    ['an unknown key at the top', '# why\n\nwep: {}\n', 'xen.yml:3: wep: unknown key'],
+    ['an unknown key at the top', '# why\n\nwep: {}\n', 'xen.yml:3: wep: unknown key, perhaps web'],
     ['an unknown collector', 'collector:\n  nope: {enabled: true}\n', 'xen.yml:2: collector.nope: unknown key'],
     [
       'a scalar in place of a mapping',
       'collector:\n  tcp: true\n',
-      'xen.yml:2: collector.tcp: expected a mapping, found true',
+      'xen.yml:2: collector.tcp: expected a mapping, found true; write collector: {tcp: {enabled: ...}}',
     ],
     ['a list in place of the file', '- a\n- b\n', 'xen.yml:1: the file: expected a mapping, found ["a","b"]'],
     [
@@ -302,6 +302,51 @@ describe('config files as people write them', () => {
     expect(resolve([], 'web:\n  listen-address: "127.0.0.1:0"\n').global['web.listen-address']).toEqual([
       '127.0.0.1:0',
     ]);
+  });
+
+  test.each([
+    ['yes', true],
+    ['On', true],
+    ['"true"', true],
+    ['no', false],
+    ['OFF', false],
+  ])('a switch may be %s, as in YAML 1.1', (text, value) => {
+    expect(resolve([], `web:\n  enable-lifecycle: ${text}\n`).global['web.enable-lifecycle']).toBe(value);
+  });
+
+  test('a number may be in quotes', () => {
+    expect(resolve([], 'toolstack:\n  interval: "7"\n').global['toolstack.interval']).toBe(7);
+    expect(() => resolve([], 'toolstack:\n  interval: "7s"\n')).toThrow(
+      'toolstack.interval: expected a number from 1 to 3600, found "7s"',
+    );
+  });
+
+  test.each([
+    ['web:\n  listen_address: ":1"\n', 'web.listen_address: unknown key, perhaps listen-address'],
+    ['web:\n  listenAddress: ":1"\n', 'web.listenAddress: unknown key, perhaps listen-address'],
+    ['colector: {}\n', 'colector: unknown key, perhaps collector'],
+    ['collector:\n  listener: {}\n', 'collector.listener: unknown key, perhaps listeners'],
+    ['collector:\n  cpu: {enable: false}\n', 'collector.cpu.enable: unknown key, perhaps enabled'],
+  ])('a key that is nearly right: %j', (source, message) => {
+    expect(() => resolve([], source)).toThrow(message);
+  });
+
+  test('a collector that is switched by its name alone: the error shows the form', () => {
+    expect(() => resolve([], 'collector:\n  cpu: false\n')).toThrow(
+      'collector.cpu: expected a mapping, found false; write collector: {cpu: {enabled: ...}}',
+    );
+  });
+
+  test.each([
+    ['a byte order mark', '\ufeffweb:\n  telemetry-path: /m\n'],
+    ['carriage returns', 'web:\r\n  telemetry-path: /m\r\n'],
+    ['a document start', '---\nweb:\n  telemetry-path: /m\n...\n'],
+  ])('%s', (_what, source) => {
+    expect(resolve([], source).global['web.telemetry-path']).toBe('/m');
+  });
+
+  test('a tab is an error with its line', () => {
+    expect(() => resolve([], 'web:\n\ttelemetry-path: /m\n')).toThrow(/:2: .*tab/);
   });
 
   test.each([

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { ConfigFile } from '../../config/config-file.ts';
 import { describeAt, describeIssue, type KeyPath } from '../../config/issue.ts';
+import { asBoolean } from '../../config/option.ts';
 import { usageErrorOf } from '../../config/usage-error.ts';
 import { parseDuration } from './duration.ts';
 import { cipherSuites, curves, sufficeForHttp2, tls13Suites, tlsVersions, weaknessOf } from './tls-names.ts';
@@ -29,7 +30,10 @@ const nameOf = (names: Readonly<Record<string, string>> | readonly string[], wha
 };
 
 const text = custom<string>('a text', isText);
-const flag = custom<boolean>('true or false', (value) => typeof value === 'boolean');
+const flag = v.pipe(
+  custom<unknown>('true or false', (value) => asBoolean(value) !== undefined),
+  v.transform((value) => asBoolean(value)!),
+);
 const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = <Item>(item: v.GenericSchema<unknown, Item>) => v.array(item, 'a list');
@@ -182,7 +186,8 @@ const isSecret = ([section, key]: KeyPath): boolean =>
 /** Throws UsageError with a line for each key that is unknown or cannot be honoured. */
 export const parseWebConfig = (file: ConfigFile): WebConfig => {
   const result = v.safeParse(fileSchema, withoutEmpty(file.content));
-  if (!result.success) throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue, isSecret));
+  if (!result.success)
+    throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue, { schema: fileSchema, isSecret }));
   const {
     tls_server_config: tls,
     http_server_config: http,

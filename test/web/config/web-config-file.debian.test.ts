@@ -98,6 +98,7 @@ describe('good files, which promtool accepts too', () => {
       'http_server_config:\n  headers:\n    X-Frame-Options: deny\n    X-Content-Type-Options: nosniff\n    Content-Security-Policy: "default-src \'self\'"\n    X-XSS-Protection: ""\n    Strict-Transport-Security: max-age=3600\n',
     ],
     ['HTTP/2', `${tls}http_server_config:\n  http2: true\n`],
+    ['a switch of YAML 1.1', `${tls}http_server_config:\n  http2: off\n`],
     ['a rate limit', 'rate_limit:\n  interval: 1s\n  burst: 5\n'],
     ['a rate limit that is off', 'rate_limit:\n  interval: 0\n  burst: 5\n'],
   ])('%s', async (_what, yaml) => {
@@ -117,7 +118,11 @@ describe('bad files, with file and line', () => {
     ['no structure', 'web_config\n', 'web.yml:1: the file: expected a mapping, found "web_config"'],
     ['a list', '- tls\n', 'web.yml:1: the file: expected a mapping, found ["tls"]'],
     ['an unknown section', `${tls}cert_file: x\n`, 'web.yml:4: cert_file: unknown key'],
-    ['an unknown key', `${tls}  cert_fil: x\n`, 'web.yml:4: tls_server_config.cert_fil: unknown key'],
+    [
+      'an unknown key',
+      `${tls}  cert_fil: x\n`,
+      'web.yml:4: tls_server_config.cert_fil: unknown key, perhaps cert_file',
+    ],
     ['a key twice', `${tls}  key_file: x\n`, 'web.yml:4: duplicated mapping key'],
     [
       'no certificate',
