@@ -2,7 +2,7 @@ import { cpuModes, parseProcStat } from '../formats/proc-stat.ts';
 import { bounds } from '../metrics/bounds.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { needs, parsed } from '../sources/parsed.ts';
+import { needs, parsedRows } from '../sources/parsed.ts';
 
 // The kernel prints CPU times in units of USER_HZ, which is 100 on every architecture that Xen runs on.
 const ticksPerSecond = 100;
@@ -29,7 +29,7 @@ export const cpu = defineCollector({
   create: ({ host: { procfs } }) => ({
     availability: () => needs(procfs, 'stat'),
     collect: ({ host, out }) => {
-      for (const { cpu, ticks } of parsed(host.procfs, 'stat', parseProcStat)) {
+      for (const { cpu, ticks } of parsedRows(host.procfs, 'stat', parseProcStat, out)) {
         for (const mode of cpuModes) {
           const labels = out.labels(metrics.seconds.labels, cpu, mode);
           out.counter(metrics.seconds, labels, { reads: ticks[mode], unitsPer: ticksPerSecond });

@@ -1,9 +1,9 @@
-import { parseFeatures } from '../formats/hypervisor.ts';
+import type { FileTree } from '../host/file-tree.ts';
 import type { Host } from '../host/host.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { parsedIfAny } from '../sources/parsed.ts';
-import { isControlDomain, needsXen } from '../sources/xen.ts';
+import { readItem, type Skips } from '../sources/parsed.ts';
+import { isControlDomain, needsXen, xenFeatures } from '../sources/xen.ts';
 
 const info = gauge('xen_guest_info', {
   meaning:
@@ -22,14 +22,15 @@ interface Identity {
 
 const notOnXen: Identity = { uuid: '', type: '', role: 'baremetal' };
 
-/** What this kernel runs as on Xen. Throws FileError or ParseError. */
-const identify = (host: Host): Identity => {
+// guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
+const typeByFeatures = (sysfs: FileTree): string => (xenFeatures(sysfs)?.hvmCallbackVector ? 'hvm' : 'pv');
+
+/** What this kernel runs as on Xen. A type that cannot be read is skipped, and empty. Throws FileError or ParseError: without uuid or role nothing can be joined. */
+const identify = (host: Host, skips: Skips): Identity => {
   const { sysfs } = host;
   const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();
-  const features = parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures);
-  // guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
-  const type = hypervisor('guest_type')?.toLowerCase() ?? (features?.hvmCallbackVector ? 'hvm' : 'pv');
-  return { uuid: hypervisor('uuid') ?? '', type, role: isControlDomain(host) ? 'dom0' : 'guest' };
+  const type = readItem(skips, () => hypervisor('guest_type')?.toLowerCase() ?? typeByFeatures(sysfs)) ?? '';
+  return { uuid: hypervisor('uuid') ?? '', type, role: isControlDomain(host, skips) ? 'dom0' : 'guest' };
 };
 
 /** Who we are: the label that joins a guest's own series with its host's. */
@@ -45,7 +46,7 @@ export const guest = defineCollector({
     return {
       availability: () => true,
       collect: ({ host, out }) => {
-        const { uuid, type, role } = onXen === true ? identify(host) : notOnXen;
+        const { uuid, type, role } = onXen === true ? identify(host, out) : notOnXen;
         out.gauge(info, out.labels(info.labels, uuid, type, role), 1);
       },
     };

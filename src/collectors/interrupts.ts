@@ -1,5 +1,6 @@
 import { bounds } from '../metrics/bounds.ts';
 import { judgeTogether, stepForward, type CounterSource, type Suspect } from '../metrics/counter-step.ts';
+import type { Skip } from '../formats/parse-error.ts';
 import { parseInterrupts, type InterruptRow } from '../formats/proc-interrupts.ts';
 import { counter } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
@@ -15,7 +16,7 @@ import {
   type NetfrontQueue,
   type NetworkDevices,
 } from '../sources/event-source.ts';
-import { naming, needs } from '../sources/parsed.ts';
+import { naming, needs, readRowsOf } from '../sources/parsed.ts';
 import { queuesOption } from '../config/collector-options.ts';
 import { needsXen } from '../sources/xen.ts';
 
@@ -133,16 +134,17 @@ class EventTotals {
   /** By number. Rows that are gone stay, because they may come back with their counts. */
   readonly #rows = new Map<string, Row>();
 
-  /** Takes a reading of the file at `now` (monotonic seconds); returns its rows. Throws ParseError, and then the rows before the error are read. */
-  read(bytes: Uint8Array, devices: NetworkDevices, now: number): Iterable<Row> {
+  /** Takes a reading of the file at `now` (monotonic seconds); returns its rows. Broken rows go to `skip`. Throws ParseError. */
+  read(bytes: Uint8Array, devices: NetworkDevices, now: number, skip: Skip): Row[] {
     const rows: Row[] = [];
     const suspects: SuspectCount[] = [];
-    parseInterrupts(bytes, (reading) => {
+    const visit = (reading: InterruptRow): void => {
       const row = this.#rowOf(reading, devices);
       rows.push(row);
       this.cpus = reading.cpus;
       this.#grow(row, reading, now, suspects);
-    });
+    };
+    parseInterrupts(bytes, visit, skip);
     this.#judge(suspects);
     return rows;
   }
@@ -222,7 +224,8 @@ export const interrupts = defineCollector({
         const devices = networkDevices(sysfs, out);
         const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);
         const now = clock.monotonicSeconds();
-        const rows = naming(procfs.path(interruptsFile), () => totals.read(bytes, devices, now));
+        const path = procfs.path(interruptsFile);
+        const rows = naming(path, () => readRowsOf(path, out, (skip) => totals.read(bytes, devices, now, skip)));
         out.countResets(totals.resets);
         for (const row of rows) {
           if (row.netfront) {

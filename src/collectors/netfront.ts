@@ -3,7 +3,7 @@ import { Unavailable } from '../host/unavailable.ts';
 import { parseNetDev } from '../formats/proc-net-dev.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { parsed, readItem } from '../sources/parsed.ts';
+import { parsedRows, readItem } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 import { needsXen, netfrontDevices } from '../sources/xen.ts';
 
@@ -100,16 +100,17 @@ export const netfront = defineCollector({
     return {
       availability: () => {
         if (onXen !== true) return onXen;
-        return (
-          netfrontDevices(sysfs).length > 0 || new Unavailable(`no network device in ${sysfs.path('bus/xen/devices')}`)
-        );
+        let failure: Error | undefined;
+        const count = netfrontDevices(sysfs, { skip: (error) => void (failure ??= error) }).length;
+        if (count > 0 || failure !== undefined) return true;
+        return new Unavailable(`no network device in ${sysfs.path('bus/xen/devices')}`);
       },
       limitations: () => limitations,
       collect: ({ host: { procfs, sysfs, netlink }, out }) => {
-        const counters = parsed(procfs, 'net/dev', parseNetDev);
+        const counters = parsedRows(procfs, 'net/dev', parseNetDev, out);
         const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
-        for (const { vif, device } of netfrontDevices(sysfs)) {
+        for (const { vif, device } of netfrontDevices(sysfs, out)) {
           const labels = out.labels(vifLabel, vif);
           const traffic = counters.get(device);
           out.counter(metrics.receivePackets, labels, { device: vif, reads: traffic?.receivePackets });

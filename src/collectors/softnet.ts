@@ -4,7 +4,7 @@ import type { FileTree } from '../host/file-tree.ts';
 import { bounds } from '../metrics/bounds.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { needs, parsed, parsedIfAny } from '../sources/parsed.ts';
+import { needs, parsedIfAny, parsedRows } from '../sources/parsed.ts';
 
 const file = 'net/softnet_stat';
 const cpuLabel = ['cpu'] as const;
@@ -37,8 +37,8 @@ const metrics = {
 const onlineFile = 'devices/system/cpu/online';
 
 /** The number of each row's CPU; before Linux 5.10 that of the CPU online in its place. Throws Error while a CPU goes or comes. */
-const cpusOf = (rows: readonly SoftnetCpu[], sysfs: FileTree): (number | undefined)[] => {
-  if (rows[0]?.cpu !== undefined) return rows.map(({ cpu }) => cpu);
+const cpusOf = (rows: readonly (SoftnetCpu | undefined)[], sysfs: FileTree): (number | undefined)[] => {
+  if (rows.some((row) => row?.cpu !== undefined)) return rows.map((row) => row?.cpu);
   const online = parsedIfAny(sysfs, onlineFile, parseCpuList) ?? [...rows.keys()];
   if (online.length !== rows.length) {
     throw new Error(
@@ -59,9 +59,10 @@ export const softnet = defineCollector({
   create: ({ host: { procfs } }) => ({
     availability: () => needs(procfs, file),
     collect: ({ host, out }) => {
-      const rows = parsed(host.procfs, file, parseSoftnetStat);
+      const rows = parsedRows(host.procfs, file, parseSoftnetStat, out);
       const cpus = cpusOf(rows, host.sysfs);
       for (const [i, row] of rows.entries()) {
+        if (row === undefined) continue;
         const labels = out.labels(cpuLabel, String(cpus[i]));
         out.counter(metrics.processed, labels, { reads: row.processed });
         out.counter(metrics.dropped, labels, { reads: row.dropped });

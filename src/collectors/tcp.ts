@@ -8,7 +8,7 @@ import type { Output } from '../metrics/output.ts';
 import { defineCollector } from './collector.ts';
 import { inTurns } from '../sources/fair-share.ts';
 import type { NetworkNamespace } from '../sources/namespaces/network-namespace.ts';
-import { needs, parsed, parsedIfAny } from '../sources/parsed.ts';
+import { needs, parsedIfAny, parsedRows, readItem, type Skips } from '../sources/parsed.ts';
 
 const tcpExt = 'TcpExt of /proc/net/netstat';
 
@@ -167,16 +167,20 @@ const settings = [
   },
 ] as const;
 
-/** The counters below a folder of /proc, `net` or `PID/net`. Throws FileError, ParseError. */
-const readCounters = (procfs: FileTree, folder: string): Map<string, number> =>
-  new Map(['snmp', 'netstat'].flatMap((file) => [...parsed(procfs, `${folder}/${file}`, parseNetCounters)]));
+/** The counters below a folder of /proc, `net` or `PID/net`. Broken ones are skipped. Throws FileError, ParseError. */
+const readCounters = (procfs: FileTree, folder: string, skips: Skips): Map<string, number> =>
+  new Map(['snmp', 'netstat'].flatMap((file) => [...parsedRows(procfs, `${folder}/${file}`, parseNetCounters, skips)]));
 
 /** The counters of another network namespace, from the files of a process in it; undefined where that goes, or moves, meanwhile. */
-const readCountersOf = (procfs: FileTree, namespace: NetworkNamespace): Map<string, number> | undefined => {
+const readCountersOf = (
+  procfs: FileTree,
+  namespace: NetworkNamespace,
+  skips: Skips,
+): Map<string, number> | undefined => {
   const pid = namespace.process();
   if (pid === undefined) return undefined;
   try {
-    const readings = readCounters(procfs, `${pid}/net`);
+    const readings = readCounters(procfs, `${pid}/net`, skips);
     return namespace.process() === pid ? readings : undefined;
   } catch (error) {
     if (error instanceof FileError) return undefined;
@@ -203,14 +207,17 @@ export const tcp = defineCollector({
       collect: function* ({ host: { procfs }, out }) {
         for (const { file, metric } of settings) {
           // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
-          out.gauge(metric, noLabels, parsedIfAny(procfs, file, parseInteger));
+          const value = readItem(out, () => parsedIfAny(procfs, file, parseInteger));
+          out.gauge(metric, noLabels, value);
         }
         const others = inTurns(namespaces.others, [({ tenant }) => tenant]);
         yield* out.addWhole(
           [undefined, ...others],
           () => counters.length + 1,
           (namespace) => {
-            const readings = namespace ? readCountersOf(procfs, namespace) : readCounters(procfs, 'net');
+            const readings = namespace
+              ? readItem(out, () => readCountersOf(procfs, namespace, out))
+              : readCounters(procfs, 'net', out);
             if (readings) addCounters(out, namespace?.name ?? '', readings);
           },
         );

@@ -9,7 +9,7 @@ import { noLabels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { BackgroundReading, readCommand } from '../sources/background-reading.ts';
 import { defineCollector } from './collector.ts';
-import { parsedCachedIfAny, readItem } from '../sources/parsed.ts';
+import { parsedCachedIfAny, parsedCachedRowsIfAny, readItem } from '../sources/parsed.ts';
 
 const deviceLabel = ['device'] as const;
 const statistics = '/sys/class/net/DEVICE/statistics';
@@ -129,8 +129,9 @@ export const uplink = defineCollector({
         readItem(out, () => parsedCachedIfAny(procfs, file, parse));
       out.gauge(metrics.conntrackEntries, noLabels, read(conntrackCount, parseInteger));
       out.gauge(metrics.conntrackLimit, noLabels, read('sys/net/netfilter/nf_conntrack_max', parseInteger));
-      const perCpu = read(conntrackStatFile, parseConntrackStat);
+      const perCpu = readItem(out, () => parsedCachedRowsIfAny(procfs, conntrackStatFile, parseConntrackStat, out));
       for (const [cpu, counts] of (perCpu ?? []).entries()) {
+        if (counts === undefined) continue;
         // All CPUs' counts restart together, with their network namespace or module.
         const from = { source: String(cpu), device: 'conntrack' };
         out.counter(metrics.conntrackDrops, noLabels, { ...from, reads: counts.drops });

@@ -8,7 +8,7 @@ import type { Labels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { needsVifs, vifDevices, type VifDevice } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsed, readItem } from '../sources/parsed.ts';
+import { parsedRows, readItem } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 
 const vifLabels = ['domain', 'vif'] as const;
@@ -109,7 +109,7 @@ export const vif = defineCollector({
       traffic: NetDevice,
     ): void => {
       const { domain, vif } = labels;
-      const lost = (reason: 'refused' | 'expired', reads: number): void =>
+      const lost = (reason: 'refused' | 'expired', reads: number | undefined): void =>
         out.counter(metrics.dropped, out.labels(metrics.dropped.labels, domain, vif, reason), {
           source: `${name} ${reason}`,
           device: name,
@@ -131,7 +131,7 @@ export const vif = defineCollector({
       sharedTasks: toolstack.naming,
       *collect({ host: { procfs, sysfs, netlink }, out }) {
         const item = <Reading>(read: () => Reading): Reading | undefined => readItem(out, read);
-        const traffic = parsed(procfs, 'net/dev', parseNetDev);
+        const traffic = parsedRows(procfs, 'net/dev', parseNetDev, out);
         const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         const configs = xl instanceof Unavailable ? undefined : xl.configs.last;
@@ -142,8 +142,8 @@ export const vif = defineCollector({
           yield;
           const { domid, device: index, netDevice } = device;
           const owner = directory.ownerOf(domid);
-          const own = netDevice === undefined ? undefined : traffic.get(netDevice);
-          if (owner === undefined || netDevice === undefined || own === undefined) continue;
+          if (owner === undefined || netDevice === undefined) continue;
+          const own = traffic.get(netDevice);
           const labels = out.labels(vifLabels, owner.label, index);
           const qdisc = item(() => rootQdiscOf(netDevice, qdiscs, sysfs));
           const mac = macs.get(`${domid}-${index}`) ?? '';
@@ -157,7 +157,7 @@ export const vif = defineCollector({
             const queues = item(() => queuesOf(sysfs, netDevice));
             out.gauge(metrics.queues, labels, queues);
           }
-          addTraffic(out, labels, device, own);
+          if (own) addTraffic(out, labels, device, own);
           out.counter(metrics.qdiscDrops, labels, { source: device.name, device: device.name, reads: qdisc?.drops });
         }
       },

@@ -84,7 +84,7 @@ export const xenbus = defineCollector({
       limitations: () => (hz.value === undefined ? hz.missing : undefined),
       sharedTasks: toolstack.naming,
       *collect({ host: { procfs, sysfs }, out }) {
-        hz.update(procfs);
+        readItem(out, () => hz.update(procfs));
         for (const { class: deviceClass, domid, device, name, folder } of backendDevices(sysfs)) {
           if (!classes.includes(deviceClass)) continue;
           yield;

@@ -19,3 +19,29 @@ export const quote = (text: string, empty = 'an empty file'): string => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 };
+
+/** Takes the error of a row or a value that is left out. */
+export type Skip = (error: ParseError) => void;
+
+/** Leaves nothing out. */
+export const refuse: Skip = (error) => {
+  throw error;
+};
+
+/** Leaves out and says nothing: for a reader who is not to know. */
+export const ignore: Skip = () => {};
+
+/** What `read` gives; undefined if that throws a ParseError, which goes to `skip`. */
+export const orSkip = <Reading>(skip: Skip, read: () => Reading): Reading | undefined => {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    skip(error);
+    return undefined;
+  }
+};
+
+/** The readings of the rows that can be read; the errors of the others go to `skip`. */
+export const readRows = <Row, Reading>(rows: readonly Row[], read: (row: Row) => Reading, skip: Skip): Reading[] =>
+  rows.flatMap((row) => orSkip(skip, () => [read(row)]) ?? []);

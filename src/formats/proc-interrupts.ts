@@ -1,4 +1,4 @@
-import { ParseError, quote } from './parse-error.ts';
+import { ParseError, quote, refuse } from './parse-error.ts';
 
 /** A row of /proc/interrupts that Xen's event channels feed, or the row of their upcalls. */
 export interface InterruptRow {
@@ -45,9 +45,9 @@ const parseHeader = (header: string): number[] => {
 /**
  * Reads /proc/interrupts (show_interrupts in kernel/irq/proc.c, arch/x86/kernel/irq.c) and shows `visit` each row of Xen's; other rows are
  * passed over. With hundreds of CPUs and thousands of rows this is megabytes: numbers are read from the bytes, no string is made per cell.
- * Throws ParseError.
+ * Broken rows go to `skip`. Throws ParseError.
  */
-export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) => void): void => {
+export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) => void, skip = refuse): void => {
   const headerEnd = bytes.indexOf(NEWLINE);
   const cpus = parseHeader(latin1(bytes, 0, headerEnd < 0 ? Math.min(bytes.length, 100) : headerEnd));
   if (bytes[bytes.length - 1] !== NEWLINE) {
@@ -60,8 +60,10 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
     const colon = bytes.indexOf(COLON, start);
     // A line of blanks is no row: some copies of the file end with one.
     if (skipSpaces(bytes, start, end) === end) continue;
-    if (colon < 0 || colon > end)
-      throw new ParseError('a row that begins with "NAME:"', quote(latin1(bytes, start, end)));
+    if (colon < 0 || colon > end) {
+      skip(new ParseError('a row that begins with "NAME:"', quote(latin1(bytes, start, end))));
+      continue;
+    }
 
     let at = colon + 1;
     let cpu = 0;
@@ -85,7 +87,11 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
       cpu += 1;
     }
     // Rows such as ERR have one count for all CPUs.
-    if (cpu < cpus.length) continue;
+    if (cpu < cpus.length) {
+      const rest = latin1(bytes, at, end);
+      if (/\bxen-/.test(rest)) skip(new ParseError(`${cpus.length} counts, one for each CPU`, quote(rest)));
+      continue;
+    }
 
     const label = latin1(bytes, skipSpaces(bytes, start, colon), colon);
     if (label === 'HYP') {

@@ -1,15 +1,16 @@
-import { ParseError, quote } from './parse-error.ts';
+import { fileLines } from './output-lines.ts';
+import { orSkip, ParseError, quote, refuse, type Skip } from './parse-error.ts';
 
-/** One CPU's share of receiving packets. The counters are u32 and wrap. */
+/** One CPU's share of receiving packets. The counters are u32 and wrap; what is undefined was skipped. */
 export interface SoftnetCpu {
   /** Number of the CPU. Absent before Linux 5.10: rows are those of the CPUs that are online, in their order. */
   cpu?: number;
   /** Packets that this CPU received. Counter. */
-  processed: number;
+  processed: number | undefined;
   /** Packets dropped because this CPU's backlog was full (net.core.netdev_max_backlog). Counter. */
-  dropped: number;
+  dropped: number | undefined;
   /** Rounds of NET_RX that ended with work left: net.core.netdev_budget or its time was used up. Counter. */
-  timeSqueezed: number;
+  timeSqueezed: number | undefined;
   /** Packets in this CPU's backlog now. Absent before Linux 5.10. */
   backlog?: number;
 }
@@ -19,27 +20,35 @@ const cpuColumn = 12;
 // Nine in Linux 2.6, thirteen since 5.10, and by now fifteen.
 const oldestColumns = 9;
 
-const parseRow = (line: string): SoftnetCpu => {
-  const columns = line.split(' ');
-  if (columns.length < oldestColumns || !columns.every((column) => /^[0-9a-f]{8}$/.test(column))) {
-    throw new ParseError(`at least ${oldestColumns} numbers of eight hex digits`, quote(line, 'an empty line'));
-  }
-  const values = columns.map((column) => Number.parseInt(column, 16));
-  const backlog = values[backlogColumn];
-  const cpu = values[cpuColumn];
+const isHex = (text: string | undefined): boolean => text !== undefined && /^[0-9a-f]{8}$/.test(text);
+
+const parseRow = (line: string, skip: Skip): SoftnetCpu => {
+  const columns = line.trim().split(/ +/);
+  const number = columns[cpuColumn];
+  const isRow = columns.length >= oldestColumns && columns.some(isHex) && (number === undefined || isHex(number));
+  const error = (): ParseError =>
+    new ParseError(`at least ${oldestColumns} numbers of eight hex digits`, quote(line, 'an empty line'));
+  if (!isRow) throw error();
+  const broken = columns.find((column) => !isHex(column));
+  if (broken !== undefined) skip(error());
+  const value = (index: number): number | undefined =>
+    isHex(columns[index]) ? Number.parseInt(columns[index]!, 16) : undefined;
+  const [cpu, backlog] = [value(cpuColumn), value(backlogColumn)];
   return {
     ...(cpu !== undefined && { cpu }),
-    processed: values[0]!,
-    dropped: values[1]!,
-    timeSqueezed: values[2]!,
+    processed: value(0),
+    dropped: value(1),
+    timeSqueezed: value(2),
     ...(backlog !== undefined && { backlog }),
   };
 };
 
-/** /proc/net/softnet_stat (net/core/net-procfs.c, softnet_seq_show): one line of hex numbers per CPU online. Throws ParseError. */
-export const parseSoftnetStat = (text: string): SoftnetCpu[] => {
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  if (lines.length === 0) throw new ParseError('a line of hex numbers per CPU', quote(text));
-  return lines.map((line) => parseRow(line));
+/**
+ * /proc/net/softnet_stat (net/core/net-procfs.c, softnet_seq_show): one line of hex numbers per CPU online. A row that cannot be read is undefined, because
+ * before Linux 5.10 only its place tells the CPU. The errors of broken rows and numbers go to `skip`. Throws ParseError.
+ */
+export const parseSoftnetStat = (text: string, skip = refuse): (SoftnetCpu | undefined)[] => {
+  const rows = fileLines(text).map((line) => orSkip(skip, () => parseRow(line, skip)));
+  if (rows.length === 0) throw new ParseError('a line of hex numbers per CPU', quote(text));
+  return rows;
 };

@@ -1,5 +1,6 @@
 import { parseCounter } from './integer.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { fileLines } from './output-lines.ts';
+import { orSkip, ParseError, quote, readRows, refuse, type Skip } from './parse-error.ts';
 
 /**
  * What a CPU can spend its time on, in the order of the columns of /proc/stat. Guest time has columns of its own as well, but the kernel
@@ -10,21 +11,23 @@ export const cpuModes = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'sof
 /** One of cpuModes. */
 export type CpuMode = (typeof cpuModes)[number];
 
-/** One CPU that is online: `cpu` is its number, `ticks` what it spent since boot, in USER_HZ ticks (1/100 s). Counters, u64. */
+/**
+ * One CPU that is online: `cpu` is its number, `ticks` what it spent since boot, in USER_HZ ticks (1/100 s). Counters, u64; what is undefined was skipped.
+ */
 export interface CpuTicks {
   cpu: string;
-  ticks: Record<CpuMode, number>;
+  ticks: Record<CpuMode, number | undefined>;
 }
 
 // user, nice, system and idle have been there since before Linux 2.6; iowait, irq, softirq (2.6.0) and steal (2.6.11) came later.
 const oldestColumns = 4;
 
-const parseRow = (line: string): CpuTicks => {
+const parseRow = (line: string, skip: Skip): CpuTicks => {
   const [label = '', ...columns] = line.split(' ');
   if (!/^cpu\d+$/.test(label) || columns.length < oldestColumns) throw new ParseError('a line "cpuN ..."', quote(line));
-  const ticks = (index: number): number => {
+  const ticks = (index: number): number | undefined => {
     const column = columns[index];
-    return column === undefined ? 0 : parseCounter(column, `${label} ${cpuModes[index]}`);
+    return column === undefined ? 0 : orSkip(skip, () => parseCounter(column, `${label} ${cpuModes[index]}`));
   };
   return {
     cpu: label.slice('cpu'.length),
@@ -41,9 +44,12 @@ const parseRow = (line: string): CpuTicks => {
   };
 };
 
-/** The CPU rows of /proc/stat (fs/proc/stat.c, show_stat), without the sum over all CPUs. Throws ParseError, also where there is none. */
-export const parseProcStat = (text: string): CpuTicks[] => {
-  const rows = text.split('\n').filter((line) => line.startsWith('cpu') && !line.startsWith('cpu '));
+/**
+ * The CPU rows of /proc/stat (fs/proc/stat.c, show_stat), without the sum over all CPUs. Broken rows and numbers go to `skip`. Throws ParseError, also if
+ * there is no such row.
+ */
+export const parseProcStat = (text: string, skip = refuse): CpuTicks[] => {
+  const rows = fileLines(text).filter((line) => line.startsWith('cpu') && !line.startsWith('cpu '));
   if (rows.length === 0) throw new ParseError('a line "cpuN ..."', quote(text));
-  return rows.map(parseRow);
+  return readRows(rows, (line) => parseRow(line, skip), skip);
 };

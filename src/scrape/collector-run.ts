@@ -70,7 +70,7 @@ export class CollectorRun {
     const { background = [], sharedTasks = [] } = this.#collector;
     for (const task of [...background, ...sharedTasks]) this.#background.start(task);
     this.#isStarted = true;
-    if (this.#collector.availability() === true) this.#startSampler();
+    if (this.#askAvailability() === true) this.#startSampler();
   }
 
   /** Ends the sampler, and what the collector itself has to end; background tasks are their runner's. Never rejects. */
@@ -98,7 +98,7 @@ export class CollectorRun {
     return {
       name,
       help,
-      availability: this.#collector.availability(),
+      availability: this.#askAvailability(),
       limitations: this.#limitations(),
       series: this.#series,
       metrics: this.#metrics,
@@ -106,9 +106,18 @@ export class CollectorRun {
     };
   }
 
+  /** A folder that may not be read makes a collector absent, not the page fail. */
+  #askAvailability(): Availability {
+    try {
+      return this.#collector.availability();
+    } catch (error) {
+      return Unavailable.because(error);
+    }
+  }
+
   #limitations(): string | undefined {
-    const skipped =
-      this.#skipped && `${this.#skipped.items} unreadable files, the first ${this.#skipped.first.message}`;
+    const { items = 0, first } = this.#skipped ?? {};
+    const skipped = first && `${items} unreadable ${items === 1 ? 'item' : 'items'}, the first ${first.message}`;
     return [this.#collector.limitations?.(), skipped].filter(Boolean).join('; ') || undefined;
   }
 
@@ -164,7 +173,7 @@ export class CollectorRun {
     this.#error = undefined;
     this.#skipped = undefined;
     // Where it applied at the last scrape it is asked again only if nothing comes of it: the question costs a file or two.
-    if (this.#availability !== true) this.#availability = this.#collector.availability();
+    if (this.#availability !== true) this.#availability = this.#askAvailability();
     if (this.#availability !== true) return;
     this.#startSampler();
     try {
@@ -177,14 +186,22 @@ export class CollectorRun {
       this.#skipped = output.skipped;
       this.#state.end(out);
       // Not one item can be read.
-      if (out.series === 0) this.#error = this.#skipped?.first;
+      if (out.series === 0 && !this.#isWaiting()) this.#error = this.#skipped?.first;
     } catch (error) {
       this.#error = error as Error;
       this.#state.abandon();
     }
     if (out.series > 0 && !this.#error) return;
-    this.#availability = this.#collector.availability();
+    this.#availability = this.#askAvailability();
     if (this.#availability !== true) this.#error = undefined;
+  }
+
+  /** Whether it waits for what other collectors read too, such as the names of domains: it may have series then. */
+  #isWaiting(): boolean {
+    return (this.#collector.sharedTasks ?? []).some((task) => {
+      const { lastSuccess, error } = this.#background.stateOf(task) ?? {};
+      return lastSuccess === undefined && error === undefined;
+    });
   }
 
   /** What it serves is as old as the oldest of its background readings. */

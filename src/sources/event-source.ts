@@ -35,7 +35,7 @@ export interface NetworkDevices {
 
 /** Those that there are now. Throws FileError. */
 export const networkDevices = (sysfs: FileTree, skips: Skips): NetworkDevices => ({
-  frontends: new Map(netfrontDevices(sysfs).map(({ vif, device }) => [device, vif])),
+  frontends: new Map(netfrontDevices(sysfs, skips).map(({ vif, device }) => [device, vif])),
   backends: new Map(
     vifDevices(sysfs, skips).flatMap((vif) => (vif.netDevice === undefined ? [] : [[vif.netDevice, vif]])),
   ),

@@ -1,5 +1,5 @@
 import { Unavailable, type Availability } from '../host/unavailable.ts';
-import { ParseError } from '../formats/parse-error.ts';
+import { ParseError, type Skip } from '../formats/parse-error.ts';
 import { FileError, isUnanswered, unlessMissing, type FileTree } from '../host/file-tree.ts';
 
 type Parsed = <Reading>(files: FileTree, name: string, parse: (text: string) => Reading) => Reading;
@@ -42,8 +42,41 @@ export interface Skips {
 /** For reading what a scrape of a collector reads too, and counts. */
 export const uncounted: Skips = { skip: () => {} };
 
+const isEmpty = (reading: unknown): boolean =>
+  reading instanceof Map
+    ? reading.size === 0
+    : Array.isArray(reading) && reading.every((row: unknown) => row === undefined);
+
+/**
+ * What `parse` makes of a file of rows: `skips` counts the rows and values that it leaves out. A file of which nothing can be read is an error, as `parse`
+ * has it.
+ */
+export const readRowsOf = <Reading>(path: string, skips: Skips, parse: (skip: Skip) => Reading): Reading => {
+  const errors: ParseError[] = [];
+  const reading = parse((error) => errors.push(error));
+  const [first] = errors;
+  if (first !== undefined && isEmpty(reading)) throw first;
+  for (const error of errors) skips.skip(new Error(`${path}: ${error.message}`, { cause: error }));
+  return reading;
+};
+
+type ParseRows<Reading> = (text: string, skip: Skip) => Reading;
+
+/** As `parsed`, for a file of rows, of which `skips` counts those that cannot be read. */
+export const parsedRows = <Reading>(files: FileTree, name: string, parse: ParseRows<Reading>, skips: Skips): Reading =>
+  parsed(files, name, (text) => readRowsOf(files.path(name), skips, (skip) => parse(text, skip)));
+
+/** As `parsedCachedIfAny`, for a file of rows. */
+export const parsedCachedRowsIfAny = <Reading>(
+  files: FileTree,
+  name: string,
+  parse: ParseRows<Reading>,
+  skips: Skips,
+): Reading | undefined =>
+  parsedCachedIfAny(files, name, (text) => readRowsOf(files.path(name), skips, (skip) => parse(text, skip)));
+
 /** An error of one file: it may not be read, or is not of its format. A deadline that is over and a helper that does not answer are none. */
-const isOfFile = (error: unknown): error is Error =>
+export const isOfFile = (error: unknown): error is Error =>
   error instanceof ParseError ||
   (error instanceof FileError && !isUnanswered(error)) ||
   (error instanceof Error && error.cause instanceof ParseError);

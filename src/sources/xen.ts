@@ -1,8 +1,8 @@
 import { Unavailable, type Availability } from '../host/unavailable.ts';
-import { parseFeatures } from '../formats/hypervisor.ts';
+import { parseFeatures, type XenFeatures } from '../formats/hypervisor.ts';
 import type { FileTree } from '../host/file-tree.ts';
 import type { Host } from '../host/host.ts';
-import { parsedIfAny } from './parsed.ts';
+import { parsedIfAny, readItem, uncounted, type Skips } from './parsed.ts';
 
 /**
  * True where this kernel runs on Xen, as Dom0 or guest, else the reason. To be asked once: a kernel does not change this while it
@@ -18,15 +18,33 @@ export const needsXen = (sysfs: FileTree): Availability => {
   }
 };
 
-/** Whether this is Dom0: xenfs says so where it is mounted, else the features that Xen gives it. Throws FileError or ParseError. */
-export const isControlDomain = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>): boolean =>
-  procfs.textIfAny('xen/capabilities')?.includes('control_d') === true ||
-  parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures)?.dom0 === true;
+/** What Xen offers this domain; undefined if it does not say. Throws FileError or ParseError. */
+export const xenFeatures = (sysfs: FileTree): XenFeatures | undefined =>
+  parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures);
+
+/**
+ * Whether this is Dom0: xenfs says so where it is mounted, else the features that Xen gives it. Either is enough, and the other one, if it cannot be read, is
+ * skipped. Throws FileError or ParseError if neither tells.
+ */
+export const isControlDomain = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>, skips: Skips): boolean => {
+  let failure: Error | undefined;
+  const reported: Skips = {
+    skip: (error) => {
+      failure ??= error;
+      skips.skip(error);
+    },
+  };
+  const capabilities = readItem(reported, () => procfs.textIfAny('xen/capabilities'));
+  if (capabilities?.includes('control_d')) return true;
+  const features = readItem(reported, () => xenFeatures(sysfs));
+  if (features === undefined && capabilities === undefined && failure !== undefined) throw failure;
+  return features?.dom0 === true;
+};
 
 /** True in Dom0, else the reason. */
 export const isDom0 = (host: Pick<Host, 'procfs' | 'sysfs'>): Availability => {
   try {
-    return isControlDomain(host) || new Unavailable('this is not Dom0');
+    return isControlDomain(host, uncounted) || new Unavailable('this is not Dom0');
   } catch (error) {
     return Unavailable.because(error);
   }
@@ -40,9 +58,12 @@ export interface NetfrontDevice {
   readonly device: string;
 }
 
-/** The network devices that netfront drives, which come and go. Throws FileError. */
-export const netfrontDevices = (sysfs: FileTree): NetfrontDevice[] =>
+/** The network devices that netfront drives, which come and go. One whose name cannot be read is skipped. Throws FileError. */
+export const netfrontDevices = (sysfs: FileTree, skips: Skips): NetfrontDevice[] =>
   sysfs
     .listIfAny('bus/xen/devices')
     .flatMap((name) => /^vif-(\d+)$/.exec(name)?.[1] ?? [])
-    .flatMap((vif) => sysfs.listIfAny(`bus/xen/devices/vif-${vif}/net`).map((device) => ({ vif, device })));
+    .flatMap((vif) => {
+      const names = readItem(skips, () => sysfs.listIfAny(`bus/xen/devices/vif-${vif}/net`)) ?? [];
+      return names.map((device) => ({ vif, device }));
+    });

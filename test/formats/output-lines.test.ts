@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { outputLines } from '../../src/formats/output-lines.ts';
+import { fileLines, outputLines } from '../../src/formats/output-lines.ts';
 import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
@@ -11,6 +11,17 @@ test('splits an output into its lines', () => {
     'Pool-0               3    credit       y          3',
     'pool1                1   credit2       y          1',
   ]);
+});
+
+test('passes over the carriage returns of a terminal on the way', () => {
+  expect(outputLines(pools.replaceAll('\n', '\r\n'))).toEqual(outputLines(pools));
+  expect(outputLines('a name with one\r\nb\n')).toEqual(['a name with one\r', 'b']);
+});
+
+test('a file may have blank lines, but its last one must be whole', () => {
+  expect(fileLines('a\n\n  \nb\n')).toEqual(['a', 'b']);
+  expect(fileLines('')).toEqual([]);
+  expect(thrownBy(() => fileLines('a\nb'))).toBe('ParseError: expected a line end at the end of the file, found "b"');
 });
 
 test.each([

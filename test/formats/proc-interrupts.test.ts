@@ -115,6 +115,29 @@ describe('properties', () => {
   });
 });
 
+test('a broken row costs itself, also one that lacks a count', () => {
+  const rows: unknown[][] = [];
+  const errors: string[] = [];
+  const text = [
+    '      CPU0 CPU1',
+    'hello',
+    ' 16: 5 - xen-dyn -event vif0-q0-tx',
+    ' 17: 6 7 xen-dyn -event vif0-q0-rx',
+    'ERR: 0',
+    '',
+  ].join('\n');
+  parseInterrupts(
+    Buffer.from(text),
+    ({ label, counts }) => rows.push([label, ...counts]),
+    ({ message }) => errors.push(message),
+  );
+  expect(rows).toEqual([['17', 6, 7]]);
+  expect(errors).toEqual([
+    'expected a row that begins with "NAME:", found "hello"',
+    'expected 2 counts, one for each CPU, found "- xen-dyn -event vif0-q0-tx"',
+  ]);
+});
+
 test.each(['', '      '])('a line of blanks is no row: "%s"', (line) => {
   const rows: string[] = [];
   const text = `           CPU0\n 48:          7   xen-dyn    -event     eth0-q0-tx\n${line}\nERR:          0\n`;

@@ -83,9 +83,30 @@ test('rounds what is beyond 2^53', () => {
   );
 });
 
+test('a broken pair costs its counters, a broken number only itself; blank rows and half a pair are none', () => {
+  const errors: string[] = [];
+  const text = 'Ip: A B\nIp: 1\n\nTcp: A B C\nTcp: 1 - 3\nUdp: A\nIcmp: A\nIcmp: 4\nhello\nX: A\nX: 5\nY: A\n';
+  expect(parseNetCounters(text, ({ message }) => errors.push(message))).toEqual(
+    new Map([
+      ['Tcp.A', 1],
+      ['Tcp.C', 3],
+      ['Icmp.A', 4],
+      ['X.A', 5],
+    ]),
+  );
+  expect(errors).toEqual([
+    'expected 2 values behind "Ip:", found 1',
+    'expected a number for Tcp.B, found "-"',
+    'expected values behind "Udp:", found "Icmp: A"',
+    'expected a line "TcpExt: ..." or the like, found "hello"',
+    'expected values behind "Y:", found nothing',
+  ]);
+});
+
 test.each([
+  ['Tcp: A\nTcp: 1', 'expected a line end at the end of the file, found "Tcp: 1"'],
   ['', 'expected a line "TcpExt: ..." or the like, found an empty file'],
-  ['\n', 'expected a line "TcpExt: ..." or the like, found an empty line'],
+  ['\n', 'expected a line "TcpExt: ..." or the like, found "\\n"'],
   ['Ip6InReceives 4\n', 'expected a line "TcpExt: ..." or the like, found "Ip6InReceives 4"'],
   ['Tcp: PassiveOpens\n', 'expected values behind "Tcp:", found nothing'],
   ['Tcp: PassiveOpens\nUdp: 1\n', 'expected values behind "Tcp:", found "Udp: 1"'],

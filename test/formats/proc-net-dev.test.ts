@@ -72,11 +72,24 @@ test('a namespace may show no device', () => {
   expect(parseNetDev(`${headings}\n`)).toEqual(new Map());
 });
 
+test('a broken row costs its device, a broken number only itself; blank rows are none', () => {
+  const good = '  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n';
+  const errors: string[] = [];
+  const text = `${headings}\n\n  eth1: 1 2\n${good}   \n${good.replace('eth0', 'eth2').replace('2 3', '- 3')}`;
+  const devices = parseNetDev(text, ({ message }) => errors.push(message));
+  expect([...devices.keys()]).toEqual(['eth0', 'eth2']);
+  expect(devices.get('eth2')).toEqual({ ...devices.get('eth0'), receivePackets: undefined });
+  expect(errors).toEqual([
+    'expected a line "name: ..." of 16 counters, found "  eth1: 1 2"',
+    'expected a number for eth2 receivePackets, found "-"',
+  ]);
+});
+
 test.each([
+  [`${headings}\n  eth0: 1`, 'expected a line end at the end of the file, found "  eth0: 1"'],
   ['', 'expected a line "Inter-|...", found nothing'],
   ['Inter-|   Receive\n', 'expected a line " face |...", found nothing'],
   [`${headings}\n  eth0: 1 2 3\n`, 'expected a line "name: ..." of 16 counters, found "  eth0: 1 2 3"'],
-  [`${headings}\n\n`, 'expected a line "name: ..." of 16 counters, found an empty line'],
   [
     `${headings}\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 -12 13 14 15 16\n`,
     'expected a number for eth0 transmitDropped, found "-12"',

@@ -26,9 +26,31 @@ test('before Linux 5.10 rows have no number and no backlog', () => {
   ]);
 });
 
+test('a broken row keeps its place, which tells the CPU before Linux 5.10; a broken number costs only itself', () => {
+  const row = (first: string): string => `${first}${' 00000002'.repeat(10)}`;
+  const errors: string[] = [];
+  const text = `${row('0000000g')}\n1 2 3\n\n${row('00000007')}\n`;
+  expect(parseSoftnetStat(text, ({ message }) => errors.push(message))).toEqual([
+    { processed: undefined, dropped: 2, timeSqueezed: 2 },
+    undefined,
+    { processed: 7, dropped: 2, timeSqueezed: 2 },
+  ]);
+  expect(errors).toHaveLength(2);
+});
+
+test('a row whose number of the CPU is broken is none', () => {
+  const cells = Array<string>(15).fill('00000001');
+  const text = `${cells.with(12, '-').join(' ')}\n${cells.join(' ')}\n`;
+  expect(parseSoftnetStat(text, () => {})).toEqual([
+    undefined,
+    { cpu: 1, processed: 1, dropped: 1, timeSqueezed: 1, backlog: 1 },
+  ]);
+});
+
 test.each([
+  ['00000001 0000', 'expected a line end at the end of the file, found "00000001 0000"'],
   ['', 'expected a line of hex numbers per CPU, found an empty file'],
-  ['\n', 'expected at least 9 numbers of eight hex digits, found an empty line'],
+  ['\n', 'expected a line of hex numbers per CPU, found "\\n"'],
   ['00000001 00000002\n', 'expected at least 9 numbers of eight hex digits, found "00000001 00000002"'],
   ['1 2 3 4 5 6 7 8 9 10 11\n', 'expected at least 9 numbers of eight hex digits, found "1 2 3 4 5 6 7 8 9 10 11"'],
 ])('refuses %j', (text, message) => {

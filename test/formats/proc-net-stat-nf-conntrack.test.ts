@@ -35,16 +35,23 @@ test('finds each counter by its name', () => {
   expect(parseConntrackStat(narrower)).toEqual([first, zero]);
 });
 
+test('a row that is broken keeps its place: it is one of a CPU', () => {
+  const errors: string[] = [];
+  const text = [heading, rows[0]!.replace('00000000', '-'), '', rows[1], ''].join('\n');
+  expect(parseConntrackStat(text, ({ message }) => errors.push(message))).toEqual([undefined, zero]);
+  expect(errors).toHaveLength(1);
+});
+
 test.each([
-  ['', 'expected lines that all end in a newline, found no output'],
-  ['\n', 'expected a column drop, found an empty line'],
+  ['', 'expected a column drop, found nothing'],
+  ['\n', 'expected a column drop, found nothing'],
   [capture.replace(' early_drop', ' late_drop'), `expected a column early_drop, found "${heading.slice(0, 59)}…"`],
   [capture.replace(' insert_failed', ' insert'), `expected a column insert_failed, found "${heading.slice(0, 59)}…"`],
   [`${heading}\n`, 'expected a line of hex numbers per CPU, found nothing'],
-  [`${heading}\n\n`, 'expected 17 numbers of eight hex digits, found an empty line'],
+  [`${heading}\n\n`, 'expected a line of hex numbers per CPU, found nothing'],
   [capture.replace(/ 00000000\n$/, '\n'), `expected 17 numbers of eight hex digits, found "${rows[1]!.slice(0, 59)}…"`],
   [capture.replace(/0\n$/, 'g\n'), `expected 17 numbers of eight hex digits, found "${rows[1]!.slice(0, 59)}…"`],
-  [capture.slice(0, -1), `expected lines that all end in a newline, found "${rows[1]!.slice(0, 59)}…"`],
+  [capture.slice(0, -1), `expected a line end at the end of the file, found "${rows[1]!.slice(0, 59)}…"`],
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseConntrackStat(text))).toBe(`ParseError: ${message}`);
 });

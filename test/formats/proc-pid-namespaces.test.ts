@@ -21,12 +21,16 @@ test('cgroups: one line for each hierarchy', () => {
   expect(parsePidCgroup('')).toEqual([]);
 });
 
+test('a broken line of cgroups costs one hierarchy', () => {
+  expect(parsePidCgroup('hello\n\n0::/a\n', () => {})).toEqual(['/a']);
+});
+
 test('a path of a cgroup may hold colons', () => {
   expect(parsePidCgroup('0::/a:b\n')).toEqual(['/a:b']);
 });
 
 test.each([
-  ['0::/\n\n', 'expected a line "0::/...", found an empty line'],
+  ['0::/', 'expected a line end at the end of the file, found "0::/"'],
   ['cpu:/\n', 'expected a line "0::/...", found "cpu:/"'],
 ])('no cgroups: %j', (text, message) => expect(() => parsePidCgroup(text)).toThrow(message));
 

@@ -33,7 +33,20 @@ test('takes columns that an old kernel has not for 0', () => {
   ]);
 });
 
+test('a broken row costs its CPU, a broken number only its mode; blank rows are none', () => {
+  const errors: string[] = [];
+  const text = 'cpu  1 1 1 1\ncpu0 1 2\n\ncpu1 1 - 3 4 5 6 7 8\n';
+  expect(parseProcStat(text, ({ message }) => errors.push(message))).toEqual([
+    { cpu: '1', ticks: { user: 1, nice: undefined, system: 3, idle: 4, iowait: 5, irq: 6, softirq: 7, steal: 8 } },
+  ]);
+  expect(errors).toEqual([
+    'expected a line "cpuN ...", found "cpu0 1 2"',
+    'expected a number for cpu1 nice, found "-"',
+  ]);
+});
+
 test.each([
+  ['cpu0 1 2 3 4 5', 'expected a line end at the end of the file, found "cpu0 1 2 3 4 5"'],
   ['', 'expected a line "cpuN ...", found an empty file'],
   ['cpu  1 2 3 4 5 6 7 8\nintr 1\n', 'expected a line "cpuN ...", found "cpu  1 2 3 4 5 6 7 8\\nintr 1\\n"'],
   ['cpu0 1 2 3\n', 'expected a line "cpuN ...", found "cpu0 1 2 3"'],

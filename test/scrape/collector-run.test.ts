@@ -255,11 +255,45 @@ test('items that cannot be read are counted, and the landing page gets the first
     return ['success', 'skipped_items'].map((name) => values.get(`xen_exporter_collector_${name}`));
   };
   expect(await collected()).toEqual([1, 2]);
-  expect(run.status().limitations).toBe('rings: no debugfs; 2 unreadable files, the first /sys/item0: EACCES');
+  expect(run.status().limitations).toBe('rings: no debugfs; 2 unreadable items, the first /sys/item0: EACCES');
   readable = 0;
   expect(await collected()).toEqual([0, 2]);
   expect(run.status().error).toBe('/sys/item0: EACCES');
   [readable, broken] = [1, 0];
   expect(await collected()).toEqual([1, 0]);
   expect(run.status().limitations).toBe('rings: no debugfs');
+});
+
+test('while it waits for the names of domains, no series is no failure', async () => {
+  vi.useFakeTimers();
+  const background = new Background(clock);
+  let finish = (): void => {};
+  const names = { every: { seconds: 5 }, run: () => new Promise<void>((resolve) => (finish = resolve)) };
+  const log = recordingLog();
+  const definition = fakeCollector('netback', {
+    collect: ({ out }) => out.skip(new Error('/proc/1/stat: EACCES')),
+    sharedTasks: [names],
+  });
+  const run = fakeRun(definition, { background, log });
+  await collectOnce(run);
+  run.start();
+  await collectOnce(run);
+  expect([run.status().error, log.lines]).toEqual([undefined, []]);
+  finish();
+  await vi.advanceTimersByTimeAsync(0);
+  await collectOnce(run);
+  expect(run.status().error).toBe('/proc/1/stat: EACCES');
+  background.stop();
+  vi.useRealTimers();
+});
+
+test('a question for availability that throws makes the collector absent, and the page is served', async () => {
+  const definition = fakeCollector('netfront', {
+    availability: () => {
+      throw new Error('/sys/bus/xen/devices: EACCES');
+    },
+  });
+  const run = fakeRun(definition);
+  expect(await collectOnce(run)).toEqual([]);
+  expect(run.status().availability).toEqual(new Unavailable('/sys/bus/xen/devices: EACCES'));
 });

@@ -43,6 +43,8 @@ export const runBackground = async (collectors: readonly Collector[]): Promise<E
 
 /** What collectors remember from one scrape to the next. */
 const states = new WeakMap<Collector, SeriesState>();
+/** What they left out in the last scrape. */
+const skips = new WeakMap<Collector, Output['skipped']>();
 
 /** What a collector gives now, with a limit of so many series. Throws what it throws. */
 export const collectFamilies = (collector: Collector, host: Host, maxSeries?: number): Family[] => {
@@ -52,6 +54,7 @@ export const collectFamilies = (collector: Collector, host: Host, maxSeries?: nu
   try {
     const out = new Output(state, families, host.clock.monotonicSeconds());
     for (const _ of collector.collect({ host, out }) ?? []);
+    skips.set(collector, out.skipped);
   } catch (error) {
     state.abandon();
     throw error;
@@ -62,6 +65,9 @@ export const collectFamilies = (collector: Collector, host: Host, maxSeries?: nu
 
 /** Readings that did not continue a counter of the collector. */
 export const resetsOf = (collector: Collector): number => states.get(collector)?.resets ?? 0;
+
+/** The items that a collector left out in its last scrape, and the first one's error; undefined if there are none. */
+export const skippedBy = (collector: Collector): Output['skipped'] => skips.get(collector);
 
 /** A whole page. */
 export const encoded = async (families: Iterable<Family>, format: ExpositionFormat): Promise<string> => {

@@ -1,3 +1,4 @@
+import { ignore } from '../../formats/parse-error.ts';
 import { parseInterrupts, type InterruptRow } from '../../formats/proc-interrupts.ts';
 import type { Host } from '../../host/host.ts';
 import {
@@ -39,8 +40,8 @@ export const eventChannels = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>)
   const devices = networkDevices(sysfs, uncounted);
   const channels = new Map<string, EventChannel>();
   const bytes = procfs.bytes(interruptsFile, maxInterruptsBytes);
-  naming(procfs.path(interruptsFile), () =>
-    parseInterrupts(bytes, (row) => channels.set(row.label, channelOf(row, devices))),
-  );
+  const path = procfs.path(interruptsFile);
+  const visit = (row: InterruptRow): void => void channels.set(row.label, channelOf(row, devices));
+  naming(path, () => parseInterrupts(bytes, visit, ignore));
   return channels;
 };

@@ -3,7 +3,7 @@ import { parseTcpInUse } from '../../formats/proc-net-sockstat.ts';
 import { parseRealUid } from '../../formats/proc-pid-status.ts';
 import { FileError, isForbidden, type FileTree } from '../../host/file-tree.ts';
 import { inTurns, userOf } from '../fair-share.ts';
-import { parsed } from '../parsed.ts';
+import { isOfFile, parsed } from '../parsed.ts';
 
 /** Which network namespace it is. */
 export interface NamespaceIdentity {
@@ -39,7 +39,7 @@ export const namespaceOf = (procfs: FileTree, pid: string): NamespaceIdentity | 
     const inode = inodeOf(procfs.linkIfAny(`${pid}/ns/net`));
     return inode === undefined ? undefined : { id: String(inode), inode };
   } catch (error) {
-    return isForbidden(error) ? hiddenNamespaceOf(procfs, pid) : undefinedIfFileError(error);
+    return isForbidden(error) ? hiddenNamespaceOf(procfs, pid) : undefinedIfUnreadable(error);
   }
 };
 
@@ -47,13 +47,13 @@ const hiddenNamespaceOf = (procfs: FileTree, pid: string): NamespaceIdentity | u
   try {
     return { id: `proc:${procfs.inode(`${pid}/net/netstat`)}`, inode: undefined };
   } catch (error) {
-    return undefinedIfFileError(error);
+    return undefinedIfUnreadable(error);
   }
 };
 
-/** A process may go at any moment, and a file of its then fails in many ways: ENOENT, ESRCH, EINVAL. */
-const undefinedIfFileError = (error: unknown): undefined => {
-  if (!(error instanceof FileError)) throw error;
+/** A process may go at any moment, and a file of its then fails in many ways: ENOENT, ESRCH, EINVAL. One that is broken costs no other process. */
+const undefinedIfUnreadable = (error: unknown): undefined => {
+  if (!(error instanceof FileError || isOfFile(error))) throw error;
   return undefined;
 };
 
@@ -92,7 +92,7 @@ const countSockets = (procfs: FileTree, pid: string): number => {
       .map((file) => parsed(procfs, `${pid}/net/${file}`, parseTcpInUse))
       .reduce((sum, sockets) => sum + sockets, 0);
   } catch (error) {
-    return undefinedIfFileError(error) ?? 0;
+    return undefinedIfUnreadable(error) ?? 0;
   }
 };
 
@@ -100,7 +100,7 @@ const userNamespaceOf = (procfs: FileTree, pid: string): string | undefined => {
   try {
     return procfs.linkIfAny(`${pid}/ns/user`);
   } catch (error) {
-    return isForbidden(error) ? 'hidden' : undefinedIfFileError(error);
+    return isForbidden(error) ? 'hidden' : undefinedIfUnreadable(error);
   }
 };
 
@@ -115,7 +115,7 @@ export const tenantOf = (procfs: FileTree, { id, pids }: FoundNamespace): string
   try {
     return `user ${userOf(parsed(procfs, `${pid}/status`, parseRealUid))}`;
   } catch (error) {
-    return undefinedIfFileError(error) ?? 'gone';
+    return undefinedIfUnreadable(error) ?? 'gone';
   }
 };
 

@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
+import { ignore } from '../../formats/parse-error.ts';
 import { parsePidCgroup } from '../../formats/proc-pid-cgroup.ts';
 import { parseNamespaceMounts } from '../../formats/proc-pid-mountinfo.ts';
-import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
-import { parsed } from '../parsed.ts';
+import type { FileTree } from '../../host/file-tree.ts';
+import { parsed, readItem, uncounted } from '../parsed.ts';
 
 // The folder of a pod's cgroup, whichever driver made it: `kubepods-burstable-pod0b76..._008dbe.slice`, `pod0b76...-008dbe`. The containers of
 // a pod share a network namespace, and come and go.
@@ -34,7 +35,7 @@ export class NamespaceNames {
 
   /** Reads anew where network namespaces are mounted. */
   refresh(): void {
-    const mounts = unlessMissing(() => parsed(this.#procfs, 'self/mountinfo', parseNamespaceMounts)) ?? [];
+    const mounts = readItem(uncounted, () => parsed(this.#procfs, 'self/mountinfo', parseNamespaceMounts)) ?? [];
     this.#mounts = new Map(mounts.map(({ inode, mountPoint }) => [inode, basename(mountPoint)]));
   }
 
@@ -57,7 +58,7 @@ export class NamespaceNames {
   }
 
   #candidates(inode: number | undefined, pid: string): (string | undefined)[] {
-    const paths = parsed(this.#procfs, `${pid}/cgroup`, parsePidCgroup);
+    const paths = parsed(this.#procfs, `${pid}/cgroup`, (text) => parsePidCgroup(text, ignore));
     const [, oldLxc] = paths.map((path) => containerOfOldLxc.exec(path)).find((match) => match !== null) ?? [];
     const mount = inode === undefined ? undefined : this.#mounts.get(inode);
     return [partOf(paths, pod), partOf(paths, container), oldLxc, mount, partOf(paths, service)];

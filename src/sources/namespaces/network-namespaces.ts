@@ -1,6 +1,7 @@
 import { FileError } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import type { BackgroundTask } from '../background-task.ts';
+import { isOfFile } from '../parsed.ts';
 import { fairOrder, findNamespaces, type FoundNamespace } from './discovery.ts';
 import { NamespaceNames } from './names.ts';
 import { NetworkNamespace, type NamespaceState } from './network-namespace.ts';
@@ -150,7 +151,7 @@ export class NetworkNamespaces {
       this.#known.set(found.id, namespace);
       return namespace;
     } catch (error) {
-      if (error instanceof FileError) return undefined;
+      if (error instanceof FileError || isOfFile(error)) return undefined;
       throw error;
     }
   }
