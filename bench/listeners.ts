@@ -15,6 +15,7 @@ import { AcceptQueues } from '../src/collectors/listeners/accept-queues.ts';
 import { netlinkSource } from '../src/collectors/listeners/netlink-source.ts';
 import { procSource } from '../src/collectors/listeners/proc-source.ts';
 import type { ListenerSource } from '../src/collectors/listeners/source.ts';
+import { uncounted } from '../src/sources/parsed.ts';
 import { livePaths, localHost } from '../src/host/local-host.ts';
 import { cpuSecondsOf, printTable, quantile, samplerOf, timesOf } from './support.ts';
 
@@ -44,7 +45,7 @@ const measureWays = async () => {
   const run = promisify(execFile);
   const sampleFrom = (source: ListenerSource) => {
     const queues = new AcceptQueues();
-    return () => queues.sample(source.read(host), host.clock.monotonicSeconds(), 1 / hertz);
+    return () => queues.sample(source.read(host, uncounted), host.clock.monotonicSeconds(), 1 / hertz);
   };
   const ways = {
     netlink: sampleFrom(netlinkSource),

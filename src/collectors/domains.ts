@@ -126,7 +126,7 @@ export const domains = defineCollector({
     const vcpus = toolstack.reading('xl vcpu-list', toolstack.guarded, async (doubt) => {
       const check = xl.expectDomains();
       const reading = await xl.read(['vcpu-list'], parseXlVcpuList, doubt);
-      check('vcpu-list', reading, doubt);
+      await check('xl vcpu-list', reading, doubt);
       observations.add(reading, contendingDomains(xl));
       return reading;
     });

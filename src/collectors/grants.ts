@@ -39,9 +39,10 @@ export const grants = defineCollector({
     if (program instanceof Unavailable) return absentCollector(program);
 
     const readSizes = async (doubt: Doubt) => {
+      const check = xl.expectDomains();
       const list = xl.domains.last ?? (await xl.read(['list', '-v'], parseXlList, doubt));
       const sizes: ReturnType<typeof parseGnttabQuerySize>[] = [];
-      let failure: unknown;
+      let failure: Error | undefined;
       for (const { domid } of list) {
         const args = ['gnttab_query_size', String(domid)];
         const command = toolstack.command('xen-diag gnttab_query_size', program, args);
@@ -49,10 +50,13 @@ export const grants = defineCollector({
           sizes.push(await readCommand(commands, command, parseGnttabQuerySize, doubt));
         } catch (error) {
           // A domain may go away meanwhile; Dom0 does not.
-          failure = error;
+          failure ??= error as Error;
         }
       }
-      if (sizes.length === 0 && failure !== undefined) throw failure;
+      if (failure === undefined) return sizes;
+      if (sizes.length === 0) throw failure;
+      const { message } = failure;
+      await check('xen-diag gnttab_query_size', sizes, (why) => doubt(`${why} (${message})`));
       return sizes;
     };
     const sizes = toolstack.reading('xen-diag gnttab_query_size', toolstack.scheduled, readSizes);

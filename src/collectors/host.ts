@@ -60,7 +60,9 @@ export const host = defineCollector({
         const reading = xl.info.fresh;
         if (reading === undefined) return;
         const { xenVersion, scheduler, virtCaps = [] } = reading;
-        out.gauge(metrics.info, out.labels(metrics.info.labels, xenVersion, scheduler, virtCaps.join(' ')), 1);
+        if (xenVersion !== undefined && scheduler !== undefined) {
+          out.gauge(metrics.info, out.labels(metrics.info.labels, xenVersion, scheduler, virtCaps.join(' ')), 1);
+        }
         out.gauge(metrics.cpus, noLabels, reading.cpus);
         out.gauge(metrics.nodes, noLabels, reading.nodes);
         out.gauge(metrics.cores, noLabels, reading.coresPerSocket);

@@ -5,7 +5,7 @@ import type { FileTree } from '../host/file-tree.ts';
 import { gauge } from '../metrics/descriptor.ts';
 import { noLabels } from '../metrics/labels.ts';
 import { absentCollector, defineCollector } from './collector.ts';
-import { parsedIfAny } from '../sources/parsed.ts';
+import { parsedIfAny, readItem, type Skips } from '../sources/parsed.ts';
 
 const pciDevices = 'bus/pci/devices';
 
@@ -62,13 +62,13 @@ export const passthrough = defineCollector({
     const { xl } = toolstack;
     if (xl instanceof Unavailable) return absentCollector(xl);
     const devices = toolstack.reading('xl pci-assignable-list', toolstack.scheduled, async (doubt) => {
-      const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList, (why) => {
-        if (!withoutPciback.test(why)) doubt(why);
-      });
+      const assignable = await xl.read(['pci-assignable-list'], parsePciAssignableList, doubt, [withoutPciback]);
       const isAssignable = new Set(assignable);
-      const functions = physicalFunctions(host.sysfs).map(
-        (device) => [device, countFunctions(host.sysfs, device, isAssignable)] as const,
-      );
+      const skips: Skips = { skip: (error) => doubt(error.message) };
+      const functions = physicalFunctions(host.sysfs).flatMap((device) => {
+        const counts = readItem(skips, () => countFunctions(host.sysfs, device, isAssignable));
+        return counts ? [[device, counts] as const] : [];
+      });
       return { assignable, functions };
     });
     return {

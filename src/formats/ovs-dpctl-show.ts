@@ -1,6 +1,6 @@
 import { parseCounter } from './integer.ts';
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
 /** One datapath of Open vSwitch: `system@ovs-system` is the kernel's. */
 export interface Datapath {
@@ -9,31 +9,35 @@ export interface Datapath {
   lost: number;
 }
 
+/** What is lost, in a line of lookups. */
+const parseLost = (line: string, datapath: string): number => {
+  const [, hits, missed, lost] = /^[ \t]+lookups: hit:(\d+) missed:(\d+) lost:(\d+)$/.exec(line) ?? [];
+  if (hits === undefined || missed === undefined || lost === undefined) {
+    throw new ParseError('a line "lookups: hit:N missed:N lost:N"', quote(line));
+  }
+  parseCounter(hits, `${datapath} hit`);
+  parseCounter(missed, `${datapath} missed`);
+  return parseCounter(lost, `${datapath} lost`);
+};
+
 /**
  * The datapaths that `ovs-appctl dpctl/show` and `ovs-dpctl show` print (lib/dpctl.c, show_dpif): a name on a line of its own, and what is
- * known of it on indented ones (by tabs before Open vSwitch 2.10 or so). A datapath whose counters could not be had is left out.
+ * known of it on indented ones (by tabs before Open vSwitch 2.10 or so). A datapath whose counters could not be had is left out. Broken lines go to `skip`.
  * Throws ParseError.
  */
-export const parseDpctlShow = (text: string): Datapath[] => {
+export const parseDpctlShow = (text: string, skip = refuse): Datapath[] => {
   const datapaths: Datapath[] = [];
   let datapath: string | undefined;
   for (const line of outputLines(text)) {
-    if (/^[^ \t]+:$/.test(line)) {
-      datapath = line.slice(0, -1);
-      continue;
+    const name = /^([^ \t]+):$/.exec(line)?.[1];
+    if (name !== undefined) datapath = name;
+    else if (datapath === undefined || !/^[ \t]/.test(line)) {
+      skip(new ParseError('a line "type@datapath:"', quote(line, 'an empty line')));
+    } else if (line.trimStart().startsWith('lookups:')) {
+      const of = datapath;
+      const lost = orSkip(skip, () => parseLost(line, of));
+      if (lost !== undefined) datapaths.push({ datapath, lost });
     }
-    if (datapath === undefined || !/^[ \t]/.test(line)) {
-      throw new ParseError('a line "type@datapath:"', quote(line, 'an empty line'));
-    }
-    const lookups = line.trimStart();
-    if (!lookups.startsWith('lookups:')) continue;
-    const [, hits, missed, lost] = /^lookups: hit:(\d+) missed:(\d+) lost:(\d+)$/.exec(lookups) ?? [];
-    if (hits === undefined || missed === undefined || lost === undefined) {
-      throw new ParseError('a line "lookups: hit:N missed:N lost:N"', quote(line));
-    }
-    parseCounter(hits, `${datapath} hit`);
-    parseCounter(missed, `${datapath} missed`);
-    datapaths.push({ datapath, lost: parseCounter(lost, `${datapath} lost`) });
   }
   return datapaths;
 };

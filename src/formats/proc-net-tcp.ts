@@ -1,6 +1,6 @@
 import { formatIpv4, formatIpv6, type IpFamily } from './ip-address.ts';
 import type { ListenerSocket } from './listener-socket.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
 const LISTEN = '0A';
 const SYN_RECV = '03';
@@ -17,6 +17,7 @@ function* completeLines(text: string): Generator<string> {
 }
 
 const columnsOf = (row: string): string[] => row.trim().split(/ +/);
+const isState = (text: string | undefined): text is string => text !== undefined && /^[0-9A-F]{2}$/.test(text);
 
 /** The kernel prints words of its memory with %08X: on x86 and Arm, which Xen runs on, the bytes of each word are the wrong way round. */
 const addressBytes = (hex: string): Uint8Array => {
@@ -58,9 +59,9 @@ const parseRow = (row: string, columns: string[], family: IpFamily): ListenerSoc
  * The listeners of /proc/net/tcp or tcp6 (net/ipv4/tcp_ipv4.c, get_tcp4_sock; net/ipv6/tcp_ipv6.c, get_tcp6_sock), or of the beginning of
  * it: they come first, before Linux 4.4 with half-open connections between them, so reading ends at the first row of another kind. A last line
  * without newline is left for the next chunk. rx_queue is the accept queue's length; tx_queue is always 0, and neither limit nor drops are printed.
- * Throws ParseError.
+ * Broken rows go to `skip`. Throws ParseError.
  */
-export const parseProcNetTcp = (text: string, family: IpFamily): ListenerSocket[] => {
+export const parseProcNetTcp = (text: string, family: IpFamily, skip = refuse): ListenerSocket[] => {
   const listeners: ListenerSocket[] = [];
   let isHeading = true;
   for (const line of completeLines(text)) {
@@ -70,10 +71,13 @@ export const parseProcNetTcp = (text: string, family: IpFamily): ListenerSocket[
       isHeading = false;
       continue;
     }
-    if (columns.length <= stateColumn) throw new ParseError('a row of a socket', quote(line, 'an empty line'));
-    if (columns[stateColumn] === SYN_RECV) continue;
-    if (columns[stateColumn] !== LISTEN) return listeners;
-    listeners.push(parseRow(line, columns, family));
+    if (line.trim() === '') continue;
+    const state = columns[stateColumn];
+    if (!isState(state)) skip(new ParseError('a row of a socket', quote(line)));
+    else if (state === LISTEN) {
+      const listener = orSkip(skip, () => parseRow(line, columns, family));
+      if (listener) listeners.push(listener);
+    } else if (state !== SYN_RECV) return listeners;
   }
   if (isHeading) throw new ParseError('a line "sl local_address ..."', quote(text));
   return listeners;
@@ -87,7 +91,8 @@ export const hasAllListeners = (text: string, isMixed: boolean): boolean => {
   const kinds = isMixed ? [LISTEN, SYN_RECV] : [LISTEN];
   let isHeading = true;
   for (const line of completeLines(text)) {
-    if (!isHeading && !kinds.includes(columnsOf(line)[stateColumn] ?? '')) return true;
+    const state = columnsOf(line)[stateColumn];
+    if (!isHeading && isState(state) && !kinds.includes(state)) return true;
     isHeading = false;
   }
   return false;

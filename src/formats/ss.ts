@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { parseCounter } from './integer.ts';
 import type { IpFamily } from './ip-address.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { ParseError, quote, readRows, refuse } from './parse-error.ts';
 
 /** One listening TCP socket of `ss`; the meanings are those of ListenerSocket. */
 export interface SsListener {
@@ -10,8 +10,8 @@ export interface SsListener {
   port: number;
   /** Recv-Q. */
   queueLength: number;
-  /** Send-Q. */
-  queueLimit: number;
+  /** Send-Q. Absent where ss itself reads /proc/net/tcp, because the kernel has no sock_diag for it: that has no limits, and ss prints 0. */
+  queueLimit?: number;
   /** `d` of skmem; absent without -m and before Linux 4.7. */
   drops?: number;
   /** `ino` of -e. */
@@ -55,7 +55,7 @@ const parseRow = (line: string, columns: string[]): SsListener => {
  * Reads what -e and -m add to `listener`. The path of the cgroup may contain anything but a newline, even `ino:1` or `skmem:(d1)`; hence
  * of ino and sk, which come before it, the first counts, and of skmem, which comes after it, the last.
  */
-const addDetails = (listener: SsListener, details: string[]): void => {
+const addDetails = (listener: SsListener, details: readonly string[]): void => {
   for (const detail of details) {
     const [, name, value = ''] = /^(ino|sk|skmem):(.+)$/.exec(detail) ?? [];
     if (name === 'ino') listener.inode ??= parseCounter(value, 'ino');
@@ -68,23 +68,29 @@ const addDetails = (listener: SsListener, details: string[]): void => {
   }
 };
 
+/** The row of a listener, and the lines of details behind it. */
+const parseListener = (line: string, details: readonly string[]): SsListener => {
+  const columns = line.trim().split(/[ \t]+/);
+  const listener = parseRow(line, columns);
+  addDetails(listener, columns.slice(5));
+  for (const text of details) addDetails(listener, text.trim().split(/[ \t]+/));
+  return listener;
+};
+
 /**
  * The listeners that `ss -H -l -t -n -e -m` prints (ss(8); checked with iproute2 6.1): one line each, and what -m says on a second one that
- * begins with a tab (or, with -O, on the same). -e and -m may be absent. No line, no listener. Throws ParseError.
+ * begins with a tab (or, with -O, on the same). -e and -m may be absent; a heading may come first. No line, no listener. Broken rows go to `skip`. Throws
+ * ParseError.
  */
-export const parseSs = (text: string): SsListener[] => {
-  const listeners: SsListener[] = [];
+export const parseSs = (text: string, skip = refuse): SsListener[] => {
+  const rows: { readonly line: string; readonly details: string[] }[] = [];
   for (const line of text.split('\n')) {
-    const columns = line.trim().split(/[ \t]+/);
-    if (columns[0] === '') continue;
-    if (!/^[ \t]/.test(line)) {
-      listeners.push(parseRow(line, columns));
-      addDetails(listeners.at(-1)!, columns.slice(5));
-      continue;
-    }
-    const listener = listeners.at(-1);
-    if (listener === undefined) throw new ParseError('a line "LISTEN Recv-Q Send-Q Local Peer"', quote(line));
-    addDetails(listener, columns);
+    if (line.trim() === '' || (rows.length === 0 && /^State\s+Recv-Q\s/.test(line))) continue;
+    if (!/^[ \t]/.test(line)) rows.push({ line, details: [] });
+    else if (rows.length > 0) rows.at(-1)!.details.push(line);
+    else skip(new ParseError('a line "LISTEN Recv-Q Send-Q Local Peer"', quote(line)));
   }
-  return listeners;
+  const listeners = readRows(rows, ({ line, details }) => parseListener(line, details), skip);
+  const isOfProc = listeners.every(({ queueLimit }) => queueLimit === 0) && !text.includes('skmem:(');
+  return isOfProc ? listeners.map(({ queueLimit: _, ...listener }) => listener) : listeners;
 };

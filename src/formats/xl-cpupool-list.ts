@@ -1,5 +1,5 @@
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { ignore, ParseError, quote } from './parse-error.ts';
 import { xlRows } from './xl-rows.ts';
 
 /** One cpupool. */
@@ -17,15 +17,15 @@ const pattern =
   /^(?<name>.*)(?<cpus>(?<= {2})\d{4}| {2}\d| \d{2}|(?<! {2}\d)\d{3}) {1,9}(?<scheduler>\S{1,32}) {7}[yn] {7,10}(?<domains>\d{1,5})$/s;
 
 /**
- * The cpupools that `xl cpupool-list` prints (tools/xl/xl_cpupool.c, main_cpupoollist). One whose name has a newline is left out (see
- * xlRows). Throws ParseError, also where none remains: there is always one.
+ * The cpupools that `xl cpupool-list` prints (tools/xl/xl_cpupool.c, main_cpupoollist). One whose name has a newline is left out, and so is a
+ * line that is no row (see xlRows); they go to `skip`. Throws ParseError, also where none remains: there is always one.
  */
-export const parseXlCpupoolList = (text: string): XlCpupool[] => {
+export const parseXlCpupoolList = (text: string, skip = ignore): XlCpupool[] => {
   const [heading, ...lines] = outputLines(text);
   if (!heading!.startsWith('Name') || !heading!.includes('Sched')) {
     throw new ParseError('a line "Name CPUs Sched ..."', quote(heading!, 'an empty line'));
   }
-  const rows = xlRows(lines, pattern, ['name']);
+  const rows = xlRows(lines, pattern, ['name'], skip);
   if (rows.length === 0)
     throw new ParseError('a row "Name CPUs Sched Active Domains"', quote(lines[0] ?? '', 'nothing'));
   return rows.map((row) => ({

@@ -1,25 +1,26 @@
 import { parseCounter } from './integer.ts';
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
-/** The host. What is undefined, this xl did not print. */
+/** The host. What is undefined, this xl did not print, or it was skipped. */
 export interface XlInfo {
   /** Physical CPUs (threads) online. */
-  cpus: number;
+  cpus: number | undefined;
   /** NUMA nodes. */
   nodes: number | undefined;
   coresPerSocket: number | undefined;
   threadsPerCore: number | undefined;
+  /** Whole before Xen 4.11 or so. */
   cpuMhz: number | undefined;
-  memoryBytes: number;
-  /** Neither in use nor claimed. */
-  freeMemoryBytes: number;
+  memoryBytes: number | undefined;
+  /** Neither in use nor claimed; undefined also where more is claimed than is free, of which xl prints a number near 2^64. */
+  freeMemoryBytes: number | undefined;
   /** CPUs in no cpupool. */
   freeCpus: number | undefined;
   /** `4.17.7`. */
-  xenVersion: string;
+  xenVersion: string | undefined;
   /** Of the first cpupool; others may have another. */
-  scheduler: string;
+  scheduler: string | undefined;
   /** `hvm`, `hap`, `gnttab-v2`, ... */
   virtCaps: string[] | undefined;
   /** `x86_64`. */
@@ -28,8 +29,20 @@ export interface XlInfo {
 
 const bytesPerMebibyte = 1024 * 1024;
 
-/** What `xl info` prints (tools/xl/xl_info.c): lines "%-23s: %s", whose values may have colons. Throws ParseError. */
-export const parseXlInfo = (text: string): XlInfo => {
+const bytesOf = (mebibytes: number | undefined): number | undefined =>
+  mebibytes === undefined ? undefined : mebibytes * bytesPerMebibyte;
+
+/** Up to Xen 4.2 the version is in parts alone. */
+const versionOfParts = (values: ReadonlyMap<string, string>): string | undefined => {
+  const [major, minor, extra = ''] = ['xen_major', 'xen_minor', 'xen_extra'].map((key) => values.get(key));
+  return major && minor ? `${major}.${minor}${extra}` : undefined;
+};
+
+/**
+ * What `xl info` prints (tools/xl/xl_info.c): lines "%-23s: %s", whose values may have colons. What is missing of what every release prints, and what is
+ * broken, goes to `skip`. Throws ParseError.
+ */
+export const parseXlInfo = (text: string, skip = refuse): XlInfo => {
   const values = new Map<string, string>();
   for (const line of outputLines(text)) {
     const colon = line.indexOf(':');
@@ -41,24 +54,29 @@ export const parseXlInfo = (text: string): XlInfo => {
     if (value === undefined || value === '') throw new ParseError(`a line "${key} : ..."`, 'none');
     return value;
   };
-  const number = (key: string): number => parseCounter(required(key), key);
+  const number = (key: string): number | undefined => orSkip(skip, () => parseCounter(required(key), key));
   const optional = (key: string): number | undefined => (values.has(key) ? number(key) : undefined);
+  const mhz = (digits: string): number => {
+    if (!/^\d{1,15}(?:\.\d{1,3})?$/.test(digits))
+      throw new ParseError('a number for cpu_mhz', quote(digits, 'nothing'));
+    return Number(digits);
+  };
 
   const cpuMhz = values.get('cpu_mhz');
-  if (cpuMhz !== undefined && !/^\d{1,15}\.\d{3}$/.test(cpuMhz)) {
-    throw new ParseError('a number for cpu_mhz', quote(cpuMhz, 'nothing'));
-  }
+  const cpus = number('nr_cpus');
+  const memoryBytes = bytesOf(number('total_memory'));
+  const freeMemoryBytes = bytesOf(number('free_memory'));
   return {
-    cpus: number('nr_cpus'),
+    cpus,
     nodes: optional('nr_nodes'),
     coresPerSocket: optional('cores_per_socket'),
     threadsPerCore: optional('threads_per_core'),
-    cpuMhz: cpuMhz === undefined ? undefined : Number(cpuMhz),
-    memoryBytes: number('total_memory') * bytesPerMebibyte,
-    freeMemoryBytes: number('free_memory') * bytesPerMebibyte,
+    cpuMhz: cpuMhz === undefined ? undefined : orSkip(skip, () => mhz(cpuMhz)),
+    memoryBytes,
+    freeMemoryBytes: (freeMemoryBytes ?? 0) > (memoryBytes ?? Infinity) ? undefined : freeMemoryBytes,
     freeCpus: optional('free_cpus'),
-    xenVersion: required('xen_version'),
-    scheduler: required('xen_scheduler'),
+    xenVersion: (values.get('xen_version') || versionOfParts(values)) ?? orSkip(skip, () => required('xen_version')),
+    scheduler: orSkip(skip, () => required('xen_scheduler')),
     virtCaps: values
       .get('virt_caps')
       ?.split(' ')

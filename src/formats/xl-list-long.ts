@@ -1,4 +1,4 @@
-import { ParseError, quote } from './parse-error.ts';
+import { orSkip, ParseError, quote, readRows, refuse, type Skip } from './parse-error.ts';
 
 /** One virtual network device of a domain. */
 export interface XlNic {
@@ -49,9 +49,14 @@ const elements = (place: Place): Place[] => {
   return place.value.map((value: unknown, index) => ({ value, path: `${place.path}[${index}]` }));
 };
 
+// Some other toolstacks write numbers as texts.
+const numberOf = (value: unknown): unknown =>
+  typeof value === 'string' && /^\d{1,20}$/.test(value) ? Number(value) : value;
+
 const integer = (place: Place): number => {
-  if (!Number.isInteger(place.value) || (place.value as number) < 0) throw wrong('a whole number', place);
-  return place.value as number;
+  const value = numberOf(place.value);
+  if (!Number.isInteger(value) || (value as number) < 0) throw wrong('a whole number', place);
+  return value as number;
 };
 
 const optionalInteger = (place: Place): number | undefined => (place.value === undefined ? undefined : integer(place));
@@ -69,48 +74,51 @@ const string = (place: Place): string | undefined => {
 const domainType = (type: string | undefined): XlDomainConfig['type'] =>
   type === 'pv' || type === 'pvh' || type === 'hvm' ? type : undefined;
 
-// libxl leaves out what is at its default (libxl_types.idl, device_nic): -1 for devid, a device that has no number yet; 0 for the backend.
-const nics = (config: Place): XlNic[] => {
-  const list = member(config, 'nics');
-  return (list.value === undefined ? [] : elements(list)).flatMap((nic) => {
-    const devid = optionalInteger(member(nic, 'devid'));
-    if (devid === undefined) return [];
-    return {
-      devid,
-      mac: string(member(nic, 'mac')),
-      bridge: string(member(nic, 'bridge')),
-      backendDomid: optionalInteger(member(nic, 'backend_domid')) ?? 0,
-      backendName: string(member(nic, 'backend_domname')),
-    };
-  });
+// libxl leaves out what is at its default (libxl_types.idl, device_nic), and before Xen 4.5 prints it: -1 for devid, a device that has no number yet; 0 for
+// the backend.
+const nic = (place: Place): XlNic | undefined => {
+  const devid = member(place, 'devid');
+  if (devid.value === undefined || devid.value === -1) return undefined;
+  return {
+    devid: integer(devid),
+    mac: string(member(place, 'mac')),
+    bridge: string(member(place, 'bridge')),
+    backendDomid: optionalInteger(member(place, 'backend_domid')) ?? 0,
+    backendName: string(member(place, 'backend_domname')),
+  };
 };
 
-const domain = (place: Place): XlDomainConfig => {
+const nics = (config: Place, skip: Skip): XlNic[] => {
+  const list = member(config, 'nics');
+  const places = list.value === undefined ? [] : (orSkip(skip, () => elements(list)) ?? []);
+  return readRows(places, nic, skip).filter((each) => each !== undefined);
+};
+
+const domain = (place: Place, skip: Skip): XlDomainConfig => {
   const config = member(place, 'config');
-  const info = member(config, 'c_info');
-  const build = member(config, 'b_info');
+  const [info, build] = [member(config, 'c_info'), member(config, 'b_info')];
   return {
     domid: integer(member(place, 'domid')),
-    name: string(member(info, 'name')),
-    uuid: string(member(info, 'uuid')),
-    type: domainType(string(member(info, 'type'))),
-    maxMemoryBytes: memoryBytes(member(build, 'max_memkb')),
+    name: orSkip(skip, () => string(member(info, 'name'))),
+    uuid: orSkip(skip, () => string(member(info, 'uuid'))),
+    type: orSkip(skip, () => domainType(string(member(info, 'type')))),
+    maxMemoryBytes: orSkip(skip, () => memoryBytes(member(build, 'max_memkb'))),
     // A libxl_defbool: "True", "False", or left out (libxl_types.idl).
-    hasStubDomain: member(build, 'device_model_stubdomain').value === 'True',
-    nics: nics(config),
+    hasStubDomain: orSkip(skip, () => member(build, 'device_model_stubdomain').value === 'True') ?? false,
+    nics: nics(config, skip),
   };
 };
 
 /**
  * The configurations that `xl list -l` prints, as JSON (tools/xl/xl_info.c, list_domains_details). Of HVM and PVH this alone tells the
- * difference. Domains that libxl has no configuration of are missing. Throws ParseError.
+ * difference. Domains that libxl has no configuration of are missing. Broken domains, devices and values go to `skip`. Throws ParseError.
  */
-export const parseXlListLong = (text: string): XlDomainConfig[] => {
+export const parseXlListLong = (text: string, skip = refuse): XlDomainConfig[] => {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new ParseError('JSON', quote(text, 'no output'));
   }
-  return elements({ value, path: 'domains' }).map(domain);
+  return readRows(elements({ value, path: 'domains' }), (place) => domain(place, skip), skip);
 };

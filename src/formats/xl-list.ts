@@ -1,5 +1,5 @@
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { ignore, ParseError, quote } from './parse-error.ts';
 import { domainName, type XlRow, xlRows } from './xl-rows.ts';
 
 /** One domain. */
@@ -56,15 +56,15 @@ const domain = (row: XlRow): XlDomain => {
 };
 
 /**
- * The domains that `xl list -v` prints (tools/xl/xl_info.c, list_domains). A domain whose name has a newline is left out (see xlRows).
+ * The domains that `xl list -v` prints (tools/xl/xl_info.c, list_domains). A domain whose name has a newline is left out, and so is a line that is no row (see xlRows); they go to `skip`.
  * Throws ParseError, also where no domain remains: there is always Domain-0.
  */
-export const parseXlList = (text: string): XlDomain[] => {
+export const parseXlList = (text: string, skip = ignore): XlDomain[] => {
   const [heading, ...lines] = outputLines(text);
   if (!heading!.startsWith('Name') || !heading!.includes('UUID')) {
     throw new ParseError('a line "Name ... UUID ..."', quote(heading!, 'an empty line'));
   }
-  const rows = xlRows(lines, pattern, ['domid']);
+  const rows = xlRows(lines, pattern, ['domid'], skip);
   if (rows.length === 0)
     throw new ParseError('a row "Name ID Mem VCPUs State Time(s) UUID ..."', quote(lines[0] ?? '', 'nothing'));
   return rows.map(domain);

@@ -1,15 +1,16 @@
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { ParseError, quote, readRows, refuse } from './parse-error.ts';
 
 /**
  * Addresses (`0000:00:1f.3`) of the PCI devices that guests can be given, as `xl pci-assignable-list` prints them (tools/xl/xl_pci.c); a
- * name may follow (-n). No output, no device. Throws ParseError.
+ * name may follow (-n). No output, no device. Broken lines go to `skip`. Throws ParseError.
  */
-export const parsePciAssignableList = (text: string): string[] => {
+export const parsePciAssignableList = (text: string, skip = refuse): string[] => {
   if (text === '') return [];
-  return outputLines(text).map((line) => {
+  const parseLine = (line: string): string => {
     const address = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?= |$)/.exec(line)?.[0];
     if (address === undefined) throw new ParseError('a line "0000:00:00.0"', quote(line, 'an empty line'));
     return address;
-  });
+  };
+  return readRows(outputLines(text), parseLine, skip);
 };

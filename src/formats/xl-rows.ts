@@ -1,3 +1,5 @@
+import { ignore, ParseError, quote, type Skip } from './parse-error.ts';
+
 /** One row of a table of xl: the named groups of its pattern. */
 export type XlRow = Record<string, string>;
 
@@ -8,18 +10,26 @@ export type XlRow = Record<string, string>;
  *
  * A newline in a name leaves a line that is no row before the row itself, or, where the name's beginning looks like a row or its end is
  * blank, a row without a name. Nobody can say where such a name ends; left out are hence a row directly behind a line that is none, and
- * a row without a name together with the line before it. Of rows alike in all of `identity` the first counts: xl goes by domid, so that
- * a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there.
+ * a row without a name together with the line before it; all go to `skip`, but not blank lines at the end. Of rows alike in all of `identity` the first
+ * counts: xl goes by domid, so that a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there.
  */
-export const xlRows = (lines: string[], pattern: RegExp, identity: string[]): XlRow[] => {
-  const rows = lines.map((line): XlRow | undefined => {
+export const xlRows = (
+  lines: readonly string[],
+  pattern: RegExp,
+  identity: readonly string[],
+  skip: Skip = ignore,
+): XlRow[] => {
+  const end = lines.findLastIndex((line) => line.trim() !== '') + 1;
+  const rows = lines.slice(0, end).map((line): XlRow | undefined => {
     const row = pattern.exec(line)?.groups;
     return row && { ...row, name: row['name']!.trimEnd() };
   });
   const first = new Map<string, XlRow>();
   rows.forEach((row, index) => {
-    if (row === undefined || row['name'] === '' || rows[index + 1]?.['name'] === '') return;
-    if (index > 0 && rows[index - 1] === undefined) return;
+    const isBehindNone = index > 0 && rows[index - 1] === undefined;
+    if (row === undefined || isBehindNone || row['name'] === '' || rows[index + 1]?.['name'] === '') {
+      return skip(new ParseError('rows of names without a newline', quote(lines[index]!, 'an empty line')));
+    }
     const key = identity.map((group) => row[group]).join(' ');
     if (!first.has(key)) first.set(key, row);
   });

@@ -1,5 +1,5 @@
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { ignore, ParseError, quote, type Skip } from './parse-error.ts';
 import { domainName, type XlRow, xlRows } from './xl-rows.ts';
 
 /** What a scheduler grants one domain: weight and cap of credit and credit2, the others of RTDS. */
@@ -30,9 +30,15 @@ export interface XlSchedPool {
   domains: XlSchedDomain[];
 }
 
-// Up to Xen 4.7 a scheduler without parameters, such as credit2, leaves the rest empty.
+// Up to Xen 4.7 a scheduler without parameters, such as credit2, leaves the rest empty. Each release may add parameters.
 const poolLine =
-  /^Cpupool (?<name>.*):(?: ?| (?:(?:tslice=(?<timeslice>\d{1,10})ms )?ratelimit=(?<ratelimit>\d{1,10})us(?: migration-delay=(?<migrationDelay>\d{1,10})us)?|sched=RTDS|\[sched params unavailable\]))$/s;
+  /^Cpupool (?<name>.*):(?: ?| \[sched params unavailable\]|(?<parameters>(?: [A-Za-z_-]{1,32}=[^\s=]{1,32}){1,16}))$/s;
+
+/** A number among the parameters of a pool, in its unit. */
+const parameter = (parameters: string, name: string, unit: string): number | undefined => {
+  const [, digits] = new RegExp(` ${name}=(\\d{1,10})${unit}(?: |$)`).exec(parameters) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+};
 
 // Xen 4.9 had neither the cap of credit2 nor extratime.
 const headingLine = /^Name +ID +(?:Weight|Weight +Cap|Period +Budget|Period +Budget +Extratime)$/;
@@ -62,7 +68,7 @@ const domain = (row: XlRow): XlSchedDomain => {
   };
 };
 
-const domains = (heading: string | undefined, lines: string[]): XlSchedDomain[] => {
+const domains = (heading: string | undefined, lines: string[], skip: Skip): XlSchedDomain[] => {
   // `xl sched-credit -s` has nothing but the line of the pool.
   if (heading === undefined) return [];
   if (!headingLine.test(heading)) {
@@ -73,28 +79,31 @@ const domains = (heading: string | undefined, lines: string[]): XlSchedDomain[] 
   }
   // A second heading is that of a pool whose name has a newline: its rows are not this pool's.
   const next = lines.indexOf(heading);
-  return xlRows(next === -1 ? lines : lines.slice(0, next), rowPattern(heading), ['domid']).map(domain);
+  return xlRows(next === -1 ? lines : lines.slice(0, next), rowPattern(heading), ['domid'], skip).map(domain);
 };
 
 /**
  * What `xl sched-credit`, `xl sched-credit2` and `xl sched-rtds` print (tools/xl/xl_sched.c, sched_domain_output): the cpupools with that
- * scheduler, each with its domains. No output: no cpupool has it. A domain or cpupool whose name has a newline is left out (see xlRows).
- * Throws ParseError.
+ * scheduler, each with its domains. No output: no cpupool has it. A domain or cpupool whose name has a newline is left out, and so is a line that is no row
+ * (see xlRows); they go to `skip`. Throws ParseError.
  */
-export const parseXlSched = (text: string): XlSchedPool[] => {
+export const parseXlSched = (text: string, skip = ignore): XlSchedPool[] => {
   if (text === '') return [];
   const lines = outputLines(text);
   const starts = lines.flatMap((line, index) => (poolLine.test(line) ? [index] : []));
   if (starts.length === 0) throw new ParseError('a line "Cpupool name: ..."', quote(lines[0]!, 'an empty line'));
   return starts.map((start, pool) => {
-    const { name, timeslice, ratelimit, migrationDelay } = poolLine.exec(lines[start]!)!.groups!;
+    const { name, parameters = '' } = poolLine.exec(lines[start]!)!.groups!;
     const [heading, ...rows] = lines.slice(start + 1, starts[pool + 1]);
+    const timeslice = parameter(parameters, 'tslice', 'ms');
+    const ratelimit = parameter(parameters, 'ratelimit', 'us');
+    const migrationDelay = parameter(parameters, 'migration-delay', 'us');
     return {
       name: name!,
-      ...(timeslice !== undefined && { timesliceSeconds: Number(timeslice) / 1e3 }),
-      ...(ratelimit !== undefined && { ratelimitSeconds: Number(ratelimit) / 1e6 }),
-      ...(migrationDelay !== undefined && { migrationDelaySeconds: Number(migrationDelay) / 1e6 }),
-      domains: domains(heading, rows),
+      ...(timeslice !== undefined && { timesliceSeconds: timeslice / 1e3 }),
+      ...(ratelimit !== undefined && { ratelimitSeconds: ratelimit / 1e6 }),
+      ...(migrationDelay !== undefined && { migrationDelaySeconds: migrationDelay / 1e6 }),
+      domains: domains(heading, rows, skip),
     };
   });
 };

@@ -1,5 +1,5 @@
 import { outputLines } from './output-lines.ts';
-import { ParseError, quote } from './parse-error.ts';
+import { ignore, ParseError, quote } from './parse-error.ts';
 import { domainName, type XlRow, xlRows } from './xl-rows.ts';
 
 /** What a vCPU was doing: `runnable` waits for a physical CPU, or its domain is paused, which is not to be seen here. */
@@ -35,15 +35,15 @@ const vcpu = (row: XlRow): XlVcpu => ({
 });
 
 /**
- * The vCPUs that `xl vcpu-list` prints (tools/xl/xl_vcpu.c, print_vcpuinfo), of all domains. A domain whose name has a newline is left out
- * (see xlRows). Throws ParseError, also where no vCPU remains: there are always those of Domain-0.
+ * The vCPUs that `xl vcpu-list` prints (tools/xl/xl_vcpu.c, print_vcpuinfo), of all domains. A domain whose name has a newline is left out, and so is
+ * a line that is no row (see xlRows); they go to `skip`. Throws ParseError, also where no vCPU remains: there are always those of Domain-0.
  */
-export const parseXlVcpuList = (text: string): XlVcpu[] => {
+export const parseXlVcpuList = (text: string, skip = ignore): XlVcpu[] => {
   const [heading, ...lines] = outputLines(text);
   if (!heading!.startsWith('Name') || !heading!.includes('Affinity')) {
     throw new ParseError('a line "Name ... Affinity ..."', quote(heading!, 'an empty line'));
   }
-  const rows = xlRows(lines, pattern, ['domid', 'vcpu']);
+  const rows = xlRows(lines, pattern, ['domid', 'vcpu'], skip);
   if (rows.length === 0)
     throw new ParseError('a row "Name ID VCPU CPU State Time(s) ..."', quote(lines[0] ?? '', 'nothing'));
   return rows.map(vcpu);

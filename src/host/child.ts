@@ -25,12 +25,15 @@ export const signalGroup = (child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'):
   }
 };
 
-/** The first line of a text that is not empty. */
-export const firstLine = (text: string): string =>
+/** The lines of a text that are not empty. */
+export const filledLines = (text: string): string[] =>
   text
     .split('\n')
-    .find((line) => line.trim() !== '')
-    ?.trim() ?? '';
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+/** The first of them. */
+export const firstLine = (text: string): string => filledLines(text)[0] ?? '';
 
 /** The last one: where a program also says what it is doing, that is its complaint. */
 export const lastLine = (text: string): string => firstLine(text.split('\n').reverse().join('\n'));

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { collectErrors, firstLine, signalGroup, startChild } from './child.ts';
+import { collectErrors, filledLines, firstLine, signalGroup, startChild } from './child.ts';
 import { startStream, type RunningStream } from './stream.ts';
 
 /** A program to run: no shell, `args` as they are. */
@@ -17,7 +17,7 @@ export interface Command {
   signal?: AbortSignal | undefined;
 }
 
-/** What a command that ended with exit status 0 wrote. Of stderr the first line that is not empty: not every failure has another status. */
+/** What a command that ended with exit status 0 wrote. `complaint` is the beginning of stderr, without empty lines: not every failure has another status. */
 export interface CommandOutput {
   stdout: string;
   complaint: string;
@@ -266,9 +266,9 @@ const start = (
   });
   // 'close' waits for the output's end, which a grandchild may hold open: the deadline bounds that too.
   child.on('close', (status, signal) => {
-    const complaint = firstLine(errors());
-    if (status === 0) succeed({ stdout: Buffer.concat(output).toString('utf8'), complaint });
-    else fail([signal ?? `exit status ${status}`, complaint].filter(Boolean).join(': '));
+    if (status === 0) {
+      succeed({ stdout: Buffer.concat(output).toString('utf8'), complaint: filledLines(errors()).join('\n') });
+    } else fail([signal ?? `exit status ${status}`, firstLine(errors())].filter(Boolean).join(': '));
   });
   return child;
 };

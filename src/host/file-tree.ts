@@ -183,7 +183,11 @@ export class FileTree {
         .readdirSync(path, { withFileTypes: true })
         .filter((entry) => entry.isDirectory())
         .slice(0, most)
-        .map((entry) => ({ name: entry.name, inode: fs.statSync(join(path, entry.name)).ino }));
+        .flatMap(({ name }) => {
+          // Undefined for one that went away meanwhile.
+          const stats = fs.statSync(join(path, name), { throwIfNoEntry: false });
+          return stats ? { name, inode: stats.ino } : [];
+        });
     } catch (error) {
       throw fileError(path, error);
     }

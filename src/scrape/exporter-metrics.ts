@@ -30,7 +30,7 @@ export const metrics = {
   }),
   skippedItems: gauge('xen_exporter_collector_skipped_items', {
     meaning:
-      'Files of devices, queues, processes and the like that the collector could not read in this scrape, for lack of privilege or because they are broken. What they would give is missing. The landing page has the first error.',
+      'Items that the collector could not read in this scrape: files of devices, queues, processes and the like, and rows or numbers in a file, for lack of privilege or because they are broken. What they would give is missing. The landing page has the first error.',
     labels: ['collector'],
   }),
   seriesDropped: total('xen_exporter_series_dropped_total', {

@@ -1,4 +1,5 @@
 import { createTask } from 'node-cron';
+import type { Skip } from '../formats/parse-error.ts';
 import type { Clock } from '../host/clock.ts';
 import type { CommandOutput, Command, Commands } from '../host/commands.ts';
 import type { BackgroundTask } from './background-task.ts';
@@ -103,24 +104,28 @@ export class BackgroundReading<Reading> implements BackgroundTask {
 }
 
 /**
- * Runs a command and parses what it prints. An error of the parser names the command and its first complaint. A complaint alone is a doubt, because xl
- * ends with exit status 0 after many failures, and has then printed a part.
+ * Runs a command and parses what it prints. An error of the parser names the command and its first complaint. The errors of rows that the parser leaves out
+ * are doubts. So is a complaint alone, because xl ends with exit status 0 after many failures, and has then printed a part; but not one that is `harmless`:
+ * it is not about the answer.
  */
 export const readCommand = async <Reading>(
   commands: Commands,
   command: Command,
-  parse: (stdout: string) => Reading,
+  parse: (stdout: string, skip: Skip) => Reading,
   doubt: Doubt,
+  harmless: readonly RegExp[] = [],
 ): Promise<Reading> => {
   const line = [command.file, ...command.args].join(' ');
   const { stdout, complaint }: CommandOutput = await commands.run(command);
+  const said = complaint.split('\n').find((each) => each !== '' && !harmless.some((pattern) => pattern.test(each)));
+  const describe = (error: Error): string =>
+    `${line}: ${error.message}${said === undefined ? '' : ` (it said: ${said})`}`;
   let reading: Reading;
   try {
-    reading = parse(stdout);
+    reading = parse(stdout, (error) => doubt(describe(error)));
   } catch (error) {
-    const said = complaint === '' ? '' : ` (it said: ${complaint})`;
-    throw new Error(`${line}: ${(error as Error).message}${said}`, { cause: error });
+    throw new Error(describe(error as Error), { cause: error });
   }
-  if (complaint !== '') doubt(`${line}: exit status 0, but a complaint: ${complaint}`);
+  if (said !== undefined) doubt(`${line}: exit status 0, but a complaint: ${said}`);
   return reading;
 };

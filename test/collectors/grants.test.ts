@@ -51,7 +51,17 @@ test('frames and their limit, by name', async () => {
 
 test('a domain that is gone when xen-diag is asked for it does not cost the others theirs', async () => {
   listOnly('Domain-0', 'domu1', 'pvh1');
-  expect(await runBackground([collector])).toEqual([]);
+  await collector.sharedTasks![0]!.run();
+  listOnly('Domain-0', 'domu1');
+  await collector.background![0]!.run();
+  expect(await series()).toEqual(ofDom0AndDomu1);
+});
+
+test('one that is still there is missing: a failure, but the others have theirs', async () => {
+  listOnly('Domain-0', 'domu1', 'pvh1');
+  expect((await runBackground([collector])).map(({ message }) => message)).toEqual([
+    `xen-diag gnttab_query_size: expected all domains of xl list, found nothing of domid 99 (${tree.path('bin/xen-diag')} gnttab_query_size 99: exit status 1: xc: error: Could not query dom 99's grant size: Internal error)`,
+  ]);
   expect(await series()).toEqual(ofDom0AndDomu1);
 });
 

@@ -3,9 +3,11 @@ import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { listeners } from '../../src/collectors/listeners/listeners.ts';
 import { Services } from '../../src/collectors/listeners/services.ts';
-import { FileTree } from '../../src/host/file-tree.ts';
-import { collect, createCollector } from '../../tools/lib/collect.ts';
-import { fakeClock, TempTree } from '../../tools/lib/fake-host.ts';
+import { FileError, FileTree } from '../../src/host/file-tree.ts';
+import type { Command } from '../../src/host/commands.ts';
+import { collect, createCollector, skippedBy } from '../../tools/lib/collect.ts';
+import { fakeClock, fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
+import { readText } from '../../tools/lib/fixture.ts';
 import { guestHost } from '../../tools/lib/guests.ts';
 
 test('SYN queues: a connection belongs to the listener of its address, else to the wildcard of its family', async () => {
@@ -98,6 +100,55 @@ test('an ss that prints something else is an error that names it', async () => {
   );
 });
 
+test('an ss that is older than -H is asked without it', async () => {
+  const asked: string[] = [];
+  const host = {
+    ...guestHost('pv-storm'),
+    commands: {
+      ...guestHost('pv-storm').commands,
+      find: () => '/bin/ss',
+      run: ({ args }: Command) => {
+        asked.push(args.join(' '));
+        if (args.includes('-H'))
+          return Promise.reject(new Error("/bin/ss -H -ltnem: exit status 255: ss: invalid option -- 'H'"));
+        const heading = 'State      Recv-Q Send-Q Local Address:Port  Peer Address:Port';
+        return Promise.resolve({ stdout: `${heading}\nLISTEN 9 8 *:8080 *:* ino:13565 sk:1 <->\n`, complaint: '' });
+      },
+    },
+  };
+  const collector = createCollector(listeners, host);
+  await collector.background![0]!.run();
+  expect(asked).toEqual(['-H -ltnem', '-ltnem']);
+  expect((await collect(collector, host)).value('xen_listener_accept_queue_limit', { port: '8080' })).toBe(8);
+});
+
+test('a row of ss that cannot be read is reported, and costs its listener the limit', async () => {
+  const good = 'LISTEN 9 8 0.0.0.0:8080 0.0.0.0:* ino:13565 sk:1 <->\n';
+  const host = {
+    ...guestHost('pv-storm'),
+    commands: {
+      ...guestHost('pv-storm').commands,
+      find: () => '/bin/ss',
+      run: () => Promise.resolve({ stdout: `LISTEN 0 - 0.0.0.0:22 0.0.0.0:*\n${good}`, complaint: '' }),
+    },
+  };
+  const collector = createCollector(listeners, host);
+  await expect(collector.background![0]!.run()).rejects.toThrow('/bin/ss -H -ltnem: expected a number for Send-Q');
+  expect((await collect(collector, host)).value('xen_listener_accept_queue_limit', { port: '8080' })).toBe(8);
+});
+
+test('a row of /proc/net/tcp that is broken costs its listener', async () => {
+  using tree = new TempTree();
+  const tcp = readText('guests/pv-storm/proc/net/tcp').split('\n');
+  tree.write({ 'proc/net/tcp': [tcp[0], tcp[1]!.replace(/:[0-9A-F]{4} /, ':- '), ...tcp.slice(2)].join('\n') });
+  const host = fakeHost(tree.root);
+  const collector = createCollector(listeners, host);
+  expect((await collect(collector, host)).samples('xen_listener_sockets').map(({ labels }) => labels['port'])).toEqual([
+    '8080',
+  ]);
+  expect(skippedBy(collector)).toMatchObject({ items: 1 });
+});
+
 test('include leaves the others out', async () => {
   const host = guestHost('pv-netlink-storm');
   const page = await collect(createCollector(listeners, host, { include: /^.*:8080$/ }), host);
@@ -111,6 +162,17 @@ const cgroups = (): TempTree =>
     'fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/cgroup.procs': '',
     'fs/cgroup/lxc/box/cgroup.procs': '',
   });
+
+test('a cgroup that may not be read costs the names below it alone', () => {
+  using tree = cgroups();
+  const refuse = (path: string): void => {
+    if (path.endsWith('/user.slice')) throw new FileError(path, 'EACCES', 'EACCES: permission denied');
+  };
+  const services = new Services(new FileTree(tree.root).with(refuse), fakeClock());
+  const nameOf = (folder: string) => services.nameOf(statSync(tree.path(`fs/cgroup/${folder}`)).ino);
+  expect(nameOf('system.slice/nginx.service')).toBe('nginx.service');
+  expect(nameOf('user.slice/user-1000.slice')).toBe('');
+});
 
 test('the service of a listener is the unit whose cgroup folder has its number', () => {
   using tree = cgroups();

@@ -81,6 +81,19 @@ test('one without a driver is the host’s; those that were never switched on ar
   });
 });
 
+test('a device that cannot be read costs itself, and is reported', async () => {
+  writePhysicalFunction(4);
+  const other = '0000:00:1e.0';
+  writeDevice(other, 'igb');
+  tree.write({ [`${bus}/${other}/sriov_totalvfs`]: 'many\n' });
+  const collector = createCollector(passthrough, host);
+  expect((await runBackground([collector])).map(({ message }) => message)).toEqual([
+    `${tree.path(`sys/bus/pci/devices/${other}/sriov_totalvfs`)}: expected an integer, found "many\\n"`,
+  ]);
+  const samples = (await collect(collector, host)).samples('xen_sriov_virtual_functions');
+  expect(new Set(samples.map(({ labels }) => labels['device']))).toEqual(new Set([physical]));
+});
+
 test('other PCI devices count where they are assignable', async () => {
   tree.write({ 'commands/xl pci-assignable-list': readText('xl/credit.xl-pci-assignable-list') });
   writeDevice('0000:00:1f.3', 'pciback');

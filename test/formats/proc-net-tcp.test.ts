@@ -61,7 +61,6 @@ test.each([
   ['', 'expected a line "sl local_address ...", found an empty file'],
   ['  sl  local_address', 'expected a line "sl local_address ...", found "  sl  local_address"'],
   ['TCP: inuse 4\n', 'expected a line "sl local_address ...", found "TCP: inuse 4\\n"'],
-  [`${heading}\n`, 'expected a row of a socket, found an empty line'],
   [`${heading}   0: 00000000:0016\n`, 'expected a row of a socket, found "   0: 00000000:0016"'],
   [
     `${heading}   0: 00000000:0016 00000000:0000 0A 00000000:00000000\n`,
@@ -75,6 +74,16 @@ test('refuses the rows of the other family', () => {
   expect(thrownBy(() => parseProcNetTcp(storm, 'ipv6'))).toBe(
     'ParseError: expected a row of a listening ipv6 socket, found "   0: 00000000:1F90 00000000:0000 0A 00000000:00000009 00:0…"',
   );
+});
+
+test('a broken row costs its listener, and is neither the end of the listeners nor a reason to stop reading', () => {
+  const [, first = '', second = '', third = ''] = storm.split('\n');
+  const errors: string[] = [];
+  const rows = ['   9: 0100007F:0016', first.replace(' 0A ', ' ?? '), '', second.replace(/:[0-9A-F]{4} /, ':- ')];
+  const text = `${heading}${[...rows, first].join('\n')}\n`;
+  expect(parseProcNetTcp(text, 'ipv4', ({ message }) => errors.push(message)).map(({ port }) => port)).toEqual([8080]);
+  expect(errors).toHaveLength(3);
+  expect([hasAllListeners(text, false), hasAllListeners(`${text}${third}\n`, false)]).toEqual([false, true]);
 });
 
 test('before Linux 4.4 half-open connections stand between the listeners', () => {

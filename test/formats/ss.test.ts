@@ -172,3 +172,33 @@ test('before iproute2 4.17 the address * is that of an IPv4 socket', () => {
     ['ipv6', '::', 22],
   ]);
 });
+
+const listener = (port: number, limit: number, details = ''): string =>
+  `LISTEN     0      ${limit}       0.0.0.0:${port}      0.0.0.0:*      uid:0 ino:${port} sk:1${details}\n`;
+const skmem = '\t skmem:(r0,rb87380,t0,tb16384,f0,w0,o0,bl0,d4)\n';
+
+test('an iproute2 without -H prints a heading', () => {
+  const heading = 'State      Recv-Q Send-Q        Local Address:Port          Peer Address:Port              \n';
+  expect(parseSs(`${heading}${listener(22, 128)}${skmem}`)).toEqual(parseSs(`${listener(22, 128)}${skmem}`));
+  expect(parseSs(heading)).toEqual([]);
+});
+
+test('an ss that has to read /proc/net/tcp itself prints limits of 0, which are none', () => {
+  expect(parseSs(listener(22, 0) + listener(80, 0)).map(({ queueLimit }) => queueLimit)).toEqual([
+    undefined,
+    undefined,
+  ]);
+  expect(parseSs(listener(22, 0) + skmem)).toMatchObject([{ port: 22, queueLimit: 0, drops: 4 }]);
+  expect(parseSs(listener(22, 0) + listener(80, 5)).map(({ queueLimit }) => queueLimit)).toEqual([0, 5]);
+});
+
+test('a broken row costs its listener, and its details are nobody else\u2019s', () => {
+  const errors: string[] = [];
+  const text = `${skmem}${listener(22, 128)}LISTEN 0 - 0.0.0.0:80 0.0.0.0:*\n${skmem}\n${listener(443, 9)}`;
+  const listeners = parseSs(text, ({ message }) => errors.push(message));
+  expect(listeners.map(({ port, drops }) => [port, drops])).toEqual([
+    [22, undefined],
+    [443, undefined],
+  ]);
+  expect(errors).toHaveLength(2);
+});

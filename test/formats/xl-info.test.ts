@@ -83,12 +83,37 @@ test.each([
   ['no CPUs', without('nr_cpus'), 'expected a line "nr_cpus : ...", found none'],
   ['no memory', without('total_memory'), 'expected a line "total_memory : ...", found none'],
   ['no free memory', without('free_memory'), 'expected a line "free_memory : ...", found none'],
-  ['no version', without('xen_version'), 'expected a line "xen_version : ...", found none'],
+  ['no version', without('xen_version', 'xen_major'), 'expected a line "xen_version : ...", found none'],
   ['no scheduler', without('xen_scheduler'), 'expected a line "xen_scheduler : ...", found none'],
   ['an empty scheduler', withValue('xen_scheduler', ' '), 'expected a line "xen_scheduler : ...", found none'],
   ['a negative number', withValue('nr_cpus', ' -1'), 'expected a number for nr_cpus, found "-1"'],
-  ['another frequency', withValue('cpu_mhz', ' 2445'), 'expected a number for cpu_mhz, found "2445"'],
+  ['another frequency', withValue('cpu_mhz', ' 2445 MHz'), 'expected a number for cpu_mhz, found "2445 MHz"'],
   ['an empty number', withValue('free_cpus', ''), 'expected a line "free_cpus : ...", found none'],
 ])('refuses %s', (_what, text, message) => {
   expect(thrownBy(() => parseXlInfo(text))).toBe(`ParseError: ${message}`);
+});
+
+test('Xen 4.2 prints whole MHz, and its version in parts', () => {
+  const old = without('xen_version', 'outstanding_claims').replace(/^(cpu_mhz +:).*$/m, '$1 2445');
+  expect(parseXlInfo(old)).toEqual({ ...host, cpuMhz: 2445, scheduler: 'credit' });
+});
+
+test('what is missing or broken costs itself alone', () => {
+  const errors: string[] = [];
+  const text = without('total_memory', 'xen_scheduler').replace(/^(nr_cpus +:).*$/m, '$1 -');
+  expect(parseXlInfo(text, ({ message }) => errors.push(message))).toEqual({
+    ...host,
+    cpus: undefined,
+    memoryBytes: undefined,
+    scheduler: undefined,
+  });
+  expect(errors).toEqual([
+    'expected a number for nr_cpus, found "-"',
+    'expected a line "total_memory : ...", found none',
+    'expected a line "xen_scheduler : ...", found none',
+  ]);
+});
+
+test('free memory is unknown while more is claimed than is free: xl then prints a number near 2^64 pages', () => {
+  expect(parseXlInfo(withValue('free_memory', ' 72057594037927900')).freeMemoryBytes).toBeUndefined();
 });

@@ -123,8 +123,8 @@ test.each([
   ],
   [
     'a negative devid',
-    changed('"devid": 0', '"devid": -1'),
-    'expected a whole number as domains[2].config.nics[0].devid, found "-1"',
+    changed('"devid": 0', '"devid": -2'),
+    'expected a whole number as domains[2].config.nics[0].devid, found "-2"',
   ],
   [
     'an object for the MAC address',
@@ -153,5 +153,44 @@ test('before Xen 4.5 what is not set is null', () => {
       hasStubDomain: false,
       nics: [{ devid: 0, mac: undefined, bridge: 'xenbr0', backendDomid: 0, backendName: undefined }],
     },
+  ]);
+});
+
+test('numbers may be texts, and -1 is the number of a nic that has none', () => {
+  const nic = { devid: '1', backend_domid: '5', mac: 'a' };
+  const config = { c_info: {}, b_info: { max_memkb: '1024' }, nics: [nic, { ...nic, devid: -1 }] };
+  expect(parseXlListLong(JSON.stringify([{ domid: '4', config }]))).toMatchObject([
+    { domid: 4, maxMemoryBytes: 1024 ** 2, nics: [{ devid: 1, backendDomid: 5 }] },
+  ]);
+});
+
+test('a broken domain, nic or value costs itself alone', () => {
+  const errors: string[] = [];
+  const good = { c_info: { name: 'web', type: 'pv' }, b_info: { max_memkb: 1 }, nics: [{ devid: 0 }] };
+  const domains = [
+    { domid: null, config: good },
+    null,
+    { domid: 1, config: null },
+    { domid: 2, config: { ...good, b_info: null, nics: [{ devid: 'x' }, 7, { devid: 1 }] } },
+    { domid: 3, config: { ...good, c_info: { name: 5, type: {} }, nics: 'none' } },
+    { domid: 4, config: good },
+  ];
+  const found = parseXlListLong(JSON.stringify(domains), ({ message }) => errors.push(message));
+  expect(found).toMatchObject([
+    { domid: 2, name: 'web', maxMemoryBytes: undefined, hasStubDomain: false, nics: [{ devid: 1 }] },
+    { domid: 3, name: undefined, type: undefined, maxMemoryBytes: 1024, nics: [] },
+    { domid: 4, name: 'web', type: 'pv', nics: [{ devid: 0 }] },
+  ]);
+  expect(errors.map((message) => / as ([^,]+),/.exec(message)![1])).toEqual([
+    'domains[0].domid',
+    'domains[1]',
+    'domains[2].config',
+    'domains[3].config.b_info',
+    'domains[3].config.b_info',
+    'domains[3].config.nics[0].devid',
+    'domains[3].config.nics[1]',
+    'domains[4].config.c_info.name',
+    'domains[4].config.c_info.type',
+    'domains[4].config.nics',
   ]);
 });

@@ -134,3 +134,16 @@ test.each(['Cpupool Pool-0:', 'Cpupool Pool-0: '])('a pool without parameters, a
   const text = `${line}\nName                                ID Weight\nDomain-0                             0    256\n`;
   expect(parseXlSched(text)).toEqual([{ name: 'Pool-0', domains: [{ domid: 0, name: 'Domain-0', weight: 256 }] }]);
 });
+
+test('parameters that later releases may add are passed over', () => {
+  const later = credit.replace('ratelimit=1000us', 'ratelimit=1000us new-thing=7ns');
+  expect(parseXlSched(later)).toEqual(parseXlSched(credit));
+});
+
+test('a line that is no row is reported, and costs the row behind it: both may be one name', () => {
+  const errors: string[] = [];
+  const broken = credit.replace(/^domu1 .*$/m, 'domu1                                -    256    0');
+  const [pool] = parseXlSched(broken, ({ message }) => errors.push(message));
+  expect(pool!.domains.map(({ domid }) => domid)).toEqual([0, 3]);
+  expect(errors).toHaveLength(2);
+});

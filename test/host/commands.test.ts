@@ -105,10 +105,10 @@ test('each process is timed under its name, also one that fails; what never bega
   ]);
 });
 
-test('the first complaint comes with the output: some programs end with status 0 all the same', async () => {
-  const file = script('echo; echo "libxl: error: no" >&2; echo more >&2; echo out');
+test('complaints come with the output: some programs end with status 0 all the same', async () => {
+  const file = script('echo; echo "libxl: error: no" >&2; echo >&2; echo more >&2; echo out');
   const output = await commands.run({ name: 'tool', file, args: [], timeoutSeconds: 10, maxBytes: 100 });
-  expect(output).toEqual({ stdout: '\nout\n', complaint: 'libxl: error: no' });
+  expect(output).toEqual({ stdout: '\nout\n', complaint: 'libxl: error: no\nmore' });
 });
 
 test('programs are found on the PATH', () => {

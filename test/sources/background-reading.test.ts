@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { BackgroundReading, readCommand } from '../../src/sources/background-reading.ts';
+import { ParseError } from '../../src/formats/parse-error.ts';
 import type { CommandOutput } from '../../src/host/commands.ts';
 import { fakeClock, fakeHost } from '../../tools/lib/fake-host.ts';
 
 /** A reading every 10 s of a command that prints these outputs, one after the other. */
-const readingOf = (...outputs: CommandOutput[]) => {
+const readingOf = (...outputs: CommandOutput[]) => readingBy((text) => text, ...outputs);
+
+const readingBy = (parse: Parameters<typeof readCommand<string>>[2], ...outputs: CommandOutput[]) => {
   const clock = fakeClock();
   const { commands } = fakeHost('/nonexistent', { commands: { run: () => Promise.resolve(outputs.shift()!) } });
   const command = { name: 'xl', file: 'xl', args: ['list'], timeoutSeconds: 1, maxBytes: 100 };
@@ -12,7 +15,7 @@ const readingOf = (...outputs: CommandOutput[]) => {
     name: 'xl list',
     every: { seconds: 10 },
     clock,
-    read: (doubt) => readCommand(commands, command, (text) => text, doubt),
+    read: (doubt) => readCommand(commands, command, parse, doubt, [/^note: /]),
   });
   return { reading, clock };
 };
@@ -37,4 +40,28 @@ test('without a good one, a reading that may be incomplete is served', async () 
     await expect(reading.run()).rejects.toThrow('cannot get the rest');
     expect(reading.fresh).toBe(expected);
   }
+});
+
+test('a complaint that is not about the answer is none; one behind it is', async () => {
+  const { reading } = readingOf(
+    { stdout: 'all', complaint: 'note: an old option' },
+    { stdout: 'a part', complaint: 'note: an old option\ncannot get the rest' },
+  );
+  await reading.run();
+  await expect(reading.run()).rejects.toThrow('but a complaint: cannot get the rest');
+  expect(reading.fresh).toBe('all');
+});
+
+test('a row that the parser leaves out is a failure, with what the command said', async () => {
+  const { reading } = readingBy(
+    (text, skip) => {
+      skip(new ParseError('a row', '"?"'));
+      return text;
+    },
+    { stdout: 'a part', complaint: '' },
+    partial,
+  );
+  await expect(reading.run()).rejects.toThrow(/^xl list: expected a row, found "\?"$/);
+  expect(reading.fresh).toBe('a part');
+  await expect(reading.run()).rejects.toThrow(/^xl list: expected a row, found "\?" \(it said: cannot get the rest\)$/);
 });

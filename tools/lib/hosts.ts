@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { CommandError, type Commands } from '../../src/host/commands.ts';
+import { filledLines, firstLine } from '../../src/host/child.ts';
 import { copiedHost } from './copied-host.ts';
 import { TempTree } from './fake-host.ts';
 import { project } from './project.ts';
@@ -19,8 +20,6 @@ export const hosts = [
 export type HostName = (typeof hosts)[number];
 
 export const hostRoot = (name: HostName): string => join(project, 'test/fixtures/hosts', name);
-
-const firstLine = (text: string): string => /\S.*/.exec(text)?.[0].trimEnd() ?? '';
 
 /** Commands that say what was captured of them, as `bin/` would but without a process. Only programs of which something was captured are there. */
 const replayCommands = (root: string): Commands => {
@@ -42,9 +41,9 @@ const replayCommands = (root: string): Commands => {
         new CommandError([[file, ...args].join(' '), `exit status ${status}`, complaint].filter(Boolean).join(': '));
       const stdout = captured(command);
       if (stdout === undefined) throw fail('1', `replay: no capture of: ${command}`);
-      const complaint = firstLine(captured(`${command}.err`) ?? '');
+      const complaint = filledLines(captured(`${command}.err`) ?? '').join('\n');
       const status = captured(`${command}.exit`)?.trim();
-      if (status !== undefined) throw fail(status, complaint);
+      if (status !== undefined) throw fail(status, firstLine(complaint));
       return { stdout, complaint };
     },
     stream: ({ file, args }) =>

@@ -2,12 +2,13 @@ import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { SynRecvSocket } from '../../formats/inet-diag.ts';
 import type { IpFamily } from '../../formats/ip-address.ts';
 import type { Host } from '../../host/host.ts';
+import type { EnteredNamespace } from '../../host/netlink.ts';
 import type { Log } from '../../host/log.ts';
 import type { Labels } from '../../metrics/labels.ts';
 import type { Output } from '../../metrics/output.ts';
 import { defineCollector } from '../collector.ts';
 import { choiceOption, fileOnly, patternOption } from '../../config/option.ts';
-import { needs } from '../../sources/parsed.ts';
+import { needs, readItem, uncounted } from '../../sources/parsed.ts';
 import { samplerOptions } from '../../config/collector-options.ts';
 import type { NetworkNamespace } from '../../sources/namespaces/network-namespace.ts';
 import { fillSeries } from './accept-queues.ts';
@@ -38,7 +39,7 @@ const chooseSource = (wanted: 'auto' | ListenerSource['name'], host: Host, log: 
   if (wanted === 'netlink') return netlinkSource;
   if (wanted === 'proc') return procSource(host, 'collector.listeners.source is proc');
   try {
-    netlinkSource.read(host);
+    netlinkSource.read(host, uncounted);
     return netlinkSource;
   } catch (error) {
     const why = (error as Error).message;
@@ -181,14 +182,15 @@ export const listeners = defineCollector({
       limitations: () =>
         [source.limitations, namespaces.limitations(), tooMany].filter(Boolean).join('; ') || undefined,
       collect: function* ({ host, out }) {
-        own.queues.observe(wanted(source.read(host)), host.clock.monotonicSeconds());
+        own.queues.observe(wanted(source.read(host, out)), host.clock.monotonicSeconds());
         const found = current(out, own, (families) => source.readSynReceived?.(host, families));
         for (const [namespace, watched] of watchedOthers()) {
           yield;
-          namespace.read((entered) => {
+          const read = (entered: EnteredNamespace): void => {
             watched.queues.observe(wanted(readIn!(host, entered)), host.clock.monotonicSeconds());
             found.push(...current(out, watched, (families) => source.readSynReceived?.(host, families, entered)));
-          });
+          };
+          readItem(out, () => namespace.read(read));
         }
         out.gauge(metrics.source, out.labels(metrics.source.labels, source.name), 1);
         if (namespaces.areWanted) addNamespaces(out);
@@ -199,9 +201,10 @@ export const listeners = defineCollector({
         hertz: options['sampler-hertz'],
         cpuBudget: options['sampler-cpu-budget'],
         sample: () => {
-          own.sample(() => wanted(source.read(host)));
+          own.sample(() => wanted(source.read(host, uncounted)));
           for (const [namespace, watched] of watchedOthers()) {
-            watched.sample(() => namespace.read((entered) => wanted(readIn!(host, entered))));
+            const read = (entered: EnteredNamespace): ListenerSocket[] => wanted(readIn!(host, entered));
+            watched.sample(() => readItem(uncounted, () => namespace.read(read)));
           }
         },
       },

@@ -4,8 +4,8 @@ import { hasAllListeners, parseProcNetTcp } from '../../formats/proc-net-tcp.ts'
 import { parseSs, type SsListener } from '../../formats/ss.ts';
 import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
-import { BackgroundReading, readCommand } from '../../sources/background-reading.ts';
-import { naming } from '../../sources/parsed.ts';
+import { BackgroundReading, readCommand, type Doubt } from '../../sources/background-reading.ts';
+import { naming, readRowsOf, type Skips } from '../../sources/parsed.ts';
 import { addressKey } from './address-key.ts';
 import type { ListenerSource } from './source.ts';
 
@@ -13,24 +13,29 @@ const intervalSeconds = 5;
 const timeoutSeconds = 4;
 const maxBytes = 16 << 20;
 
-/** Whether half-open connections stand between the listeners: before Linux 4.4. */
+/** Whether half-open connections stand between the listeners: before Linux 4.4, and perhaps in a kernel that does not tell its release. */
 const isMixed = (procfs: FileTree): boolean => {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(procfs.textIfAny('sys/kernel/osrelease') ?? '') ?? [];
-  return Number(major) < 4 || (Number(major) === 4 && Number(minor) < 4);
+  return major === undefined || Number(major) < 4 || (Number(major) === 4 && Number(minor) < 4);
 };
 
 /** The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the machine. */
-const readTable = (procfs: FileTree, file: string, family: IpFamily, mixed: boolean): ListenerSocket[] => {
+const readTable = (
+  procfs: FileTree,
+  { file, family, mixed }: { file: string; family: IpFamily; mixed: boolean },
+  skips: Skips,
+): ListenerSocket[] => {
   const text = procfs.textUntil(file, (read) => hasAllListeners(read, mixed), mixed ? 64 << 10 : undefined);
-  return naming(procfs.path(file), () => parseProcNetTcp(text, family));
+  const path = procfs.path(file);
+  return naming(path, () => readRowsOf(path, skips, (skip) => parseProcNetTcp(text, family, skip)));
 };
 
 /** Both tables; a kernel without IPv6 has no tcp6. */
-const readTables = (procfs: FileTree): ListenerSocket[] => {
+const readTables = (procfs: FileTree, skips: Skips): ListenerSocket[] => {
   const mixed = isMixed(procfs);
   return [
-    ...readTable(procfs, 'net/tcp', 'ipv4', mixed),
-    ...(unlessMissing(() => readTable(procfs, 'net/tcp6', 'ipv6', mixed)) ?? []),
+    ...readTable(procfs, { file: 'net/tcp', family: 'ipv4', mixed }, skips),
+    ...(unlessMissing(() => readTable(procfs, { file: 'net/tcp6', family: 'ipv6', mixed }, skips)) ?? []),
   ];
 };
 
@@ -49,6 +54,18 @@ const indexOf = (rows: readonly SsListener[]) => {
     byInode.get(socket.id) ?? byAddress.get(addressKey(socket));
 };
 
+/** The rows of ss, which may be older than its option -H (no heading). */
+const readSs = async ({ commands }: Host, file: string, doubt: Doubt): Promise<SsListener[]> => {
+  const read = (args: readonly string[]) =>
+    readCommand(commands, { name: 'ss', file, args, timeoutSeconds, maxBytes }, parseSs, doubt);
+  try {
+    return await read(['-H', '-ltnem']);
+  } catch (error) {
+    if (!/invalid option/.test((error as Error).message)) throw error;
+    return read(['-ltnem']);
+  }
+};
+
 /**
  * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the background, where there is an ss.
  * `why` says why it is not netlink.
@@ -62,22 +79,19 @@ export const procSource = (host: Host, why: string): ListenerSource => {
           name: 'ss',
           every: { seconds: intervalSeconds },
           clock: host.clock,
-          read: async (doubt) => {
-            const command = { name: 'ss', file: ss, args: ['-H', '-ltnem'], timeoutSeconds, maxBytes };
-            return indexOf(await readCommand(host.commands, command, parseSs, doubt));
-          },
+          read: async (doubt) => indexOf(await readSs(host, ss, doubt)),
         });
 
   return {
     name: 'proc',
     limitations: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
-    read: ({ procfs }) => {
+    read: ({ procfs }, skips) => {
       const lookUp = rows?.fresh;
-      return readTables(procfs).map((socket) => {
+      return readTables(procfs, skips).map((socket) => {
         const row = lookUp?.(socket);
         return {
           ...socket,
-          ...(row && { queueLimit: row.queueLimit }),
+          ...(row?.queueLimit !== undefined && { queueLimit: row.queueLimit }),
           ...(row?.drops !== undefined && { drops: row.drops }),
         };
       });

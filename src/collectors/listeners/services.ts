@@ -1,5 +1,6 @@
-import { unlessMissing, type FileTree } from '../../host/file-tree.ts';
 import type { Clock } from '../../host/clock.ts';
+import type { FileTree } from '../../host/file-tree.ts';
+import { readItem, uncounted } from '../../sources/parsed.ts';
 
 const maxFolders = 10_000;
 // Users and containers may make folders below their own, which are on the second level: `user.slice/user-1000.slice`.
@@ -44,13 +45,14 @@ export class Services {
     const foldersOf = new Map<string, number>();
     const queue = [''];
     for (let path = queue.shift(); path !== undefined && names.size < maxFolders; path = queue.shift()) {
-      // A service may end while we walk.
-      for (const { name, inode } of unlessMissing(() => this.#sysfs.folders(`${root}/${path}`, maxFolders)) ?? []) {
+      // A service may end while we walk, or have a folder that may not be read. Its name is one of many, and only a label.
+      const folders = readItem(uncounted, () => this.#sysfs.folders(`${root}/${path}`, maxFolders)) ?? [];
+      for (const { name, inode } of folders) {
         const child = path === '' ? name : `${path}/${name}`;
         const branch = child.split('/', 2).join('/');
-        const folders = (foldersOf.get(branch) ?? 0) + 1;
-        if (folders > maxFoldersOfBranch || names.size >= maxFolders) break;
-        foldersOf.set(branch, folders);
+        const ofBranch = (foldersOf.get(branch) ?? 0) + 1;
+        if (ofBranch > maxFoldersOfBranch || names.size >= maxFolders) break;
+        foldersOf.set(branch, ofBranch);
         names.set(inode, serviceOf(child));
         queue.push(child);
       }

@@ -4,14 +4,15 @@ import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Host } from '../../host/host.ts';
 import type { EnteredNamespace } from '../../host/netlink.ts';
 import type { BackgroundTask } from '../../sources/background-task.ts';
+import type { Skips } from '../../sources/parsed.ts';
 
 /** Where the listening sockets are read from. */
 export interface ListenerSource {
   readonly name: 'netlink' | 'proc';
   /** What it cannot tell, in words. */
   readonly limitations?: string;
-  /** The listening sockets of this moment, of our network namespace. Throws what the host or the parsers throw. */
-  read(host: Host): ListenerSocket[];
+  /** The listening sockets of this moment, of our network namespace. Those that cannot be read are skipped. Throws what the host or the parsers throw. */
+  read(host: Host, skips: Skips): ListenerSocket[];
   /** The same of another network namespace, where the source can tell. */
   readIn?(host: Host, namespace: EnteredNamespace): ListenerSocket[];
   /** One row per connection in the handshake with a socket of these families, where the source has them; `namespace` as above. */

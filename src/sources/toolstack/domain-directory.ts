@@ -17,19 +17,23 @@ const byDomidLabel = (domid: number): string => `domid:${domid}`;
 // Labels of domains whose names cannot be used: here, and in the collector xcp-rrdd. A domain may be named like one.
 const isReserved = (name: string): boolean => /^(domid|uuid):/.test(name);
 
-/** Whether a domain can run: not one that is paused, or has ended and was not removed. */
-const canRun = ({ states }: XlDomain): boolean => !states.paused && !states.shutdown && !states.dying;
+/** How much of a guest a domain still is: 3 if it can run, 2 if it is paused or being built, 1 if it has ended, 0 if it is being removed. */
+const lifeOf = ({ states: { paused, shutdown, dying }, onlineVcpus }: XlDomain): number => {
+  if (dying) return 0;
+  if (shutdown) return 1;
+  return paused || onlineVcpus === 0 ? 2 : 3;
+};
 
 /**
- * The owner of each name or uuid, by domid. Of several domains with the same, such as a guest and what a failed migration has left of it, one that can
- * run owns it, and of several of these the oldest.
+ * The owner of each name or uuid, by domid. Of several domains with the same, such as a guest and what a migration has left of it, the one with the most
+ * life owns it, and of several of these the oldest.
  */
 const ownersOf = (domains: readonly XlDomain[], key: (domain: XlDomain) => string | undefined): Map<string, number> => {
   const owners = new Map<string, XlDomain>();
   for (const domain of domains) {
     const of = key(domain);
     const owner = of === undefined ? undefined : owners.get(of);
-    if (of !== undefined && (owner === undefined || (!canRun(owner) && canRun(domain)))) owners.set(of, domain);
+    if (of !== undefined && (owner === undefined || lifeOf(owner) < lifeOf(domain))) owners.set(of, domain);
   }
   return new Map([...owners].map(([of, { domid }]) => [of, domid]));
 };

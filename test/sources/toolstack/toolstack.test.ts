@@ -7,7 +7,7 @@ import { DomainDirectory, domainLabels, uuidOwners } from '../../../src/sources/
 import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../../src/formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
-import type { Command } from '../../../src/host/commands.ts';
+import type { Command, CommandOutput } from '../../../src/host/commands.ts';
 import { readText } from '../../../tools/lib/fixture.ts';
 import { fakeClock, fakeHost, TempTree } from '../../../tools/lib/fake-host.ts';
 import { hostOf, hostRoot } from '../../../tools/lib/hosts.ts';
@@ -38,9 +38,40 @@ describe('labels of domains', () => {
       [7, 'web'],
     ]);
     expect([...uuidOwners([left, running])]).toEqual([[left.uuid, 7]]);
-    // If neither can run, or both can, the older one does.
+    // If both have the same life, the older one does.
     const both = [left, { ...running, states: paused }];
     expect([[...domainLabels(both).values()], [...uuidOwners(both)]]).toEqual([['web', 'domid:7'], [[left.uuid, 1]]]);
+  });
+
+  test.each([
+    ['a guest that runs, to one of any other state', {}, { paused: true }],
+    ['one that runs, to what is shut down', {}, { shutdown: true }],
+    ['a paused guest, to what has ended', { paused: true }, { shutdown: true }],
+    ['a paused guest, to what is being removed', { paused: true }, { dying: true, paused: true }],
+    ['one that has ended, to what is being removed', { shutdown: true }, { shutdown: true, dying: true }],
+  ])('%s, whichever comes first', (_what, states, ofLeftover) => {
+    const quiet = { running: false, blocked: false, paused: false, shutdown: false, crashed: false, dying: false };
+    for (const [owner, other] of [
+      [1, 7],
+      [7, 1],
+    ] as const) {
+      const twins = [
+        { ...domain(owner, 'web'), states: { ...quiet, ...states } },
+        { ...domain(other, 'web'), states: { ...quiet, ...ofLeftover } },
+      ].sort((a, b) => a.domid - b.domid);
+      expect(domainLabels(twins).get(owner)).toBe('web');
+      expect(domainLabels(twins).get(other)).toBe(`domid:${other}`);
+      expect([...uuidOwners(twins)]).toEqual([[template.uuid, owner]]);
+    }
+  });
+
+  test('a guest that comes by migration (web--incoming) and its source have one uuid: the one that runs owns it', () => {
+    const incoming = { ...domain(9, 'web--incoming'), states: { ...template.states, paused: true } };
+    const twins = [domain(5, 'web'), incoming];
+    expect([...domainLabels(twins).values()]).toEqual(['web', 'web--incoming']);
+    expect(uuidOwners(twins).get(template.uuid)).toBe(5);
+    const away = { ...domain(5, 'web--migratedaway'), states: { ...template.states, shutdown: true } };
+    expect(uuidOwners([away, domain(9, 'web')]).get(template.uuid)).toBe(9);
   });
 
   test('one label never stands for two, and a domain without a name has none', () => {
@@ -306,18 +337,22 @@ test('schedulers: xl is asked only for those that a cpupool has', async () => {
   expect(commands).toEqual(['xl cpupool-list', 'xl sched-credit']);
 });
 
+/** An xl that prints what `print` makes of what was captured of it. */
+const changedXl = (print: (name: string, output: CommandOutput) => CommandOutput) => {
+  const host = hostOf('credit-storm');
+  const run = async (command: Command) => print(command.name, await host.commands.run(command));
+  const { xl } = toolstackOf({ ...host, commands: { ...host.commands, run } });
+  if (xl instanceof Unavailable) throw new Error(xl.reason);
+  return xl;
+};
+
 describe('a list that lacks a domain is a failure, and the last good one stays', () => {
   const start = async () => {
-    const host = hostOf('credit-storm');
     let lacking: { readonly name: string; readonly row: RegExp } | undefined;
-    const run = async (command: Command) => {
-      const { stdout, complaint } = await host.commands.run(command);
-      const isCut = lacking?.name === command.name;
-      return { stdout: isCut ? stdout.replace(lacking!.row, '') : stdout, complaint };
-    };
-    const toolstack = toolstackOf({ ...host, commands: { ...host.commands, run } });
-    const { xl } = toolstack;
-    if (xl instanceof Unavailable) throw new Error(xl.reason);
+    const xl = changedXl((name, { stdout, complaint }) => ({
+      stdout: lacking?.name === name ? stdout.replace(lacking.row, '') : stdout,
+      complaint,
+    }));
     await xl.domains.run();
     return { xl, cut: (name: string, row: RegExp) => (lacking = { name, row }) };
   };
@@ -341,5 +376,81 @@ describe('a list that lacks a domain is a failure, and the last good one stays',
     cut('xl list -l', /(?<=^\[)[^]*(?=\]$)/m);
     await expect(xl.configs.run()).rejects.toThrow(/xl list -l: expected all domains of xl list/);
     expect(xl.configs.fresh!.length).toBeGreaterThan(1);
+  });
+
+  test('xl list -v, of which a row is none: the others are served if there was no good list', async () => {
+    const xl = changedXl((name, { stdout, complaint }) => ({
+      stdout: name === 'xl list -v' ? stdout.replace(/^(pvh1 .*) -+ /m, '$1 ???? ') : stdout,
+      complaint,
+    }));
+    await expect(xl.domains.run()).rejects.toThrow(/xl list -v: expected rows .*, found "pvh1 /);
+    expect(xl.domains.fresh!.map(({ name }) => name)).toEqual(['Domain-0', 'domu1', 'domu2']);
+  });
+
+  test('not of a domain that has ended since: xl is asked for the list of this moment', async () => {
+    let hasEnded = false;
+    const xl = changedXl((_name, { stdout, complaint }) => ({
+      stdout: hasEnded ? stdout.replace(/^domu2 .*\n/gm, '') : stdout,
+      complaint,
+    }));
+    await xl.domains.run();
+    hasEnded = true;
+    await xl.cpupools.run();
+    expect(xl.cpupools.fresh![0]!.parameters!.domains.map(({ name }) => name)).not.toContain('domu2');
+  });
+});
+
+describe('cpupools that xl leaves out', () => {
+  const heading = 'Name               CPUs   Sched     Active   Domain count\n';
+  const credit = readText('hosts/credit-storm/commands/xl sched-credit');
+  const poolsOf = (list: string, sched: string) => {
+    const changed: Readonly<Record<string, string>> = {
+      'xl cpupool-list': `${heading}${list}`,
+      'xl sched-credit': sched,
+    };
+    return changedXl((name, { stdout, complaint }) => ({ stdout: changed[name] ?? stdout, complaint }));
+  };
+  const two =
+    'Pool-0               3    credit       y          4\npool1                1    credit       y          0\n';
+  const withNull =
+    'Pool-0               3    credit       y          4\npool1                1      null       y          1\n';
+
+  test('one of a scheduler that has a subcommand', async () => {
+    const xl = poolsOf(two, credit);
+    await expect(xl.cpupools.run()).rejects.toThrow('xl sched-credit: expected cpupool pool1, found nothing of it');
+  });
+
+  test('domains beside a cpupool whose scheduler has none, by their number', async () => {
+    await poolsOf(withNull, credit).cpupools.run();
+    const xl = poolsOf(withNull, credit.replace(/^domu2 .*\n/m, ''));
+    await expect(xl.cpupools.run()).rejects.toThrow('xl sched-*: expected 4 domains, found 3');
+  });
+});
+
+describe('complaints of xl with exit status 0', () => {
+  const complaining = (complaint: string) => changedXl((_name, { stdout }) => ({ stdout, complaint }));
+  const ofXlConf =
+    'the global config option vifscript is deprecated, please switch to vif.default.script\nFailed to read config file: /etc/xen/xl.conf: No such file or directory';
+  const ofConfigs =
+    'libxl: error: libxl_domain.c:1937:retrieve_domain_configuration_lock_acquired: Domain 11:Fail to get domain configuration';
+
+  test('of its own configuration do not make an answer partial', async () => {
+    const xl = complaining(ofXlConf);
+    await Promise.all([xl.domains, xl.configs, xl.cpupools, xl.info].map((reading) => reading.run()));
+  });
+
+  test.each([
+    ofConfigs,
+    `libxl: error: libxl.c:6743:libxl_retrieve_domain_configuration: fail to get domain configuration for domain 3`,
+  ])('of domains without a configuration, as of other toolstacks, are not about the rest: %s', async (complaint) => {
+    await complaining(`${ofXlConf}\n${complaint}`).configs.run();
+    await expect(complaining(complaint).cpupools.run()).rejects.toThrow('get domain configuration');
+  });
+
+  test('that are about the answer count, also behind others', async () => {
+    const complaint = `${ofXlConf}\nlibxl_domain_sched_params_get failed.`;
+    await expect(complaining(complaint).cpupools.run()).rejects.toThrow(
+      'exit status 0, but a complaint: libxl_domain_sched_params_get failed.',
+    );
   });
 });
