@@ -54,6 +54,19 @@ const at =
     return void response.set('Allow', methods.join(', ')).status(405).type('text/plain').send('Method not allowed\n');
   };
 
+/**
+ * Sends who asks for one of these paths with too many slashes, as a proxy does that adds a prefix, to the path itself, as Go's exporters do. Not answered
+ * at once: a rule of the proxy about the path would not hold.
+ */
+const withoutDoubleSlashes =
+  (paths: readonly string[]): RequestHandler =>
+  (request, response, next) => {
+    const path = request.path.replace(/\/{2,}/g, '/');
+    if (path === request.path || !paths.includes(path)) return next();
+    const query = request.originalUrl.split('?').slice(1).join('?');
+    response.redirect(301, query === '' ? path : `${path}?${query}`);
+  };
+
 const say =
   (text: string): RequestHandler =>
   (_request, response) => {
@@ -130,6 +143,7 @@ export const createApp = (options: WebOptions): Handlers => {
 
   const handlers = [
     options.access,
+    withoutDoubleSlashes([telemetryPath, '/', '/-/healthy', '/-/ready']),
     at(telemetryPath, inTurn(metrics)),
     at('/-/healthy', say('Healthy')),
     at('/-/ready', say('Ready')),

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants as cryptoConstants } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import {
   createServer as createHttpServer,
@@ -8,7 +9,7 @@ import {
   type RequestListener,
 } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { listenOnPath } from '../host/unix-socket.ts';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
@@ -27,6 +28,15 @@ const formatAddress = (address: AddressInfo | string): string => {
   if (typeof address === 'string') return `unix:${address}`;
   return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 };
+
+/** Go's exporters listen on the IPv4 address of a name that has both, such as `localhost`. */
+const portOf = async ({ host, port }: { host: string; port: number }): Promise<{ host?: string; port: number }> =>
+  host === '' || isIP(host.split('%', 1)[0]!) !== 0
+    ? { port, ...(host !== '' && { host }) }
+    : { port, host: (await lookup(host, { order: 'ipv4first' })).address };
+
+const notListening = (fd: number, cause: Error): Error =>
+  new Error(`file descriptor ${fd}: expected a listening stream socket, found none (${cause.message})`, { cause });
 
 /** What answers requests: the same, made for each protocol. */
 export interface Handlers {
@@ -109,10 +119,10 @@ export class FrontDoor {
     if ('path' in address) {
       await listenOnPath(server, address.path);
     } else {
-      server.listen(
-        'fd' in address ? address : { port: address.port, ...(address.host !== '' && { host: address.host }) },
-      );
-      await once(server, 'listening');
+      server.listen('fd' in address ? address : await portOf(address));
+      await once(server, 'listening').catch((error: Error) => {
+        throw 'fd' in address ? notListening(address.fd, error) : error;
+      });
     }
     // Of accept(), where the process or the machine has no file descriptor left.
     server.on('error', () => this.#metrics.refused('connections'));

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, writeFileSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, openSync, readFileSync, writeFileSync, rmSync, truncateSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,6 +25,18 @@ const onGuestCopy = (...args: string[]): Promise<Daemon> => {
   cpSync(guestRoot('pv-storm'), tree.root, { recursive: true });
   return startDaemon({ args: [...fileFlags(tree.root), ...args] });
 };
+
+test('a bad number costs its own series, and is counted', async () => {
+  await using daemon = await onGuestCopy('--collector.listeners.sampler-hertz=0');
+  writeFileSync(tree.path('proc/sys/net/core/somaxconn'), 'lots\n');
+  const page = await daemon.metrics();
+  const ofTcp = { collector: 'tcp' };
+  expect(page.samples('xen_sysctl_net_core_somaxconn')).toEqual([]);
+  expect(page.samples('xen_tcp_listen_drops_total')).toHaveLength(1);
+  expect(page.value('xen_exporter_collector_success', ofTcp)).toBe(1);
+  expect(page.value('xen_exporter_collector_skipped_items', ofTcp)).toBe(1);
+  expect((await daemon.get('/')).body).toMatch(/1 unreadable items?, the first .*somaxconn: expected .*lots/);
+});
 
 describe('broken input costs its own collector, is named, and heals', () => {
   const breakages: [string, string, string, (path: string) => void, RegExp][] = [
@@ -77,13 +89,6 @@ describe('broken input costs its own collector, is named, and heals', () => {
       'guest',
       (path) => (rmSync(path), execFileSync('mkdir', [path])),
       /sys\/hypervisor\/uuid: expected a regular file, found a directory/,
-    ],
-    [
-      'a bad number',
-      'proc/sys/net/core/somaxconn',
-      'tcp',
-      (path) => writeFileSync(path, 'lots\n'),
-      /proc\/sys\/net\/core\/somaxconn: expected .*"lots/,
     ],
     [
       'a bad row',
@@ -302,6 +307,25 @@ describe('sockets that systemd passes', () => {
     expect(daemon.port).toBe(port);
     server.close();
     expect(await daemon.get('/-/healthy')).toMatchObject({ status: 200 });
+  });
+
+  test.each([
+    ['a file', () => openSync(main, 'r')],
+    ['nothing', () => undefined],
+  ])('%s in place of a socket ends the start with its number', (_what, open) => {
+    const descriptor = open();
+    const [shell = 'sh', ...args] = wrapper;
+    const { status, stderr } = spawnSync(shell, [...args, process.execPath, main, '--web.systemd-socket'], {
+      env: { ...process.env, LISTEN_FDS: '1' },
+      stdio: ['ignore', 'ignore', 'pipe', ...(descriptor === undefined ? [] : [descriptor])],
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        '--web.systemd-socket: file descriptor 3: expected a listening stream socket, found none (',
+      ),
+    ]);
   });
 
   test.each([[{}], [{ LISTEN_FDS: '1', LISTEN_PID: '1' }]])(

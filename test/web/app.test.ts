@@ -40,6 +40,22 @@ const app = (parts: Parameters<typeof handlers>[0] = {}) => handlers(parts).http
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0';
 
+describe('paths with too many slashes, as a proxy makes them that adds a prefix', () => {
+  test.each([
+    ['//metrics?collect[]=cpu', '/metrics?collect[]=cpu'],
+    ['///', '/'],
+    ['/-//healthy', '/-/healthy'],
+  ])('%s leads to %s', async (path, location) => {
+    const response = await supertest(app()).get(path).expect(301);
+    expect(response.headers['location']).toBe(location);
+  });
+
+  test('but not to what is not there, nor to /-/reload', async () => {
+    const withReload = app({ reload: () => true });
+    for (const path of ['//etc/passwd', '//-/reload', '/metrics//']) await supertest(withReload).get(path).expect(404);
+  });
+});
+
 describe('/metrics', () => {
   test('is text unless OpenMetrics is asked for, with the exact content type', async () => {
     const text = await supertest(app()).get('/metrics').expect(200);
