@@ -74,6 +74,9 @@ const limits = {
   longestRestSeconds: 0.5,
 };
 
+/** The network that a client is in, of which one party may have all addresses: 24 bits of an IPv4 address, 48 of an IPv6 one. */
+const networkOf = (client: string): string => client.slice(0, Math.max(0, client.search(/[.:][^.:]*$/)));
+
 interface Job {
   readonly client: string;
   readonly password: Buffer;
@@ -165,14 +168,22 @@ export class Passwords {
     return promise.finally(() => this.#underWay.delete(key));
   }
 
-  /** Takes a place from the client that has most of them, if that is more than `client` would have; of two that have as many, from one that guesses. */
+  /**
+   * Takes a place from the network that has most of them, if that is more than the network of `client` would have, and in it from the client that has
+   * most; of two clients that have as many, from one that guesses.
+   */
   #makeRoomFor(client: string): boolean {
-    const rank = (name: string, places: number): number => 2 * places + Number(this.#guesses(name));
+    const places = new Map<string, number>();
+    for (const [name, { length }] of [...this.#queues, [client, [0]] as const]) {
+      places.set(networkOf(name), (places.get(networkOf(name)) ?? 0) + length);
+    }
+    const rank = (name: string, own: number): number =>
+      (places.get(networkOf(name))! << 8) + 2 * own + Number(this.#guesses(name));
     let most = rank(client, (this.#queues.get(client)?.length ?? 0) + 1);
     let longest: [name: string, queue: Job[]] | undefined;
     for (const entry of this.#queues) {
-      const places = rank(entry[0], entry[1].length);
-      if (places > most) [longest, most] = [entry, places];
+      const own = rank(entry[0], entry[1].length);
+      if (own > most) [longest, most] = [entry, own];
     }
     if (longest === undefined) return false;
     const [name, queue] = longest;

@@ -162,10 +162,25 @@ describe('clients that wait', () => {
   test('keep it if all others have as many', async () => {
     const { check, compared } = setUp({ waiting: 4 });
     // The one without an address comes by a Unix socket.
-    const answers = ['first', '', ...clients(3)].map((client) => check('alice', client, client));
+    const others = ['', '10.0.1.1', '10.0.2.1', 'fd00:1:2:3'];
+    const answers = ['first', ...others].map((client) => check('alice', client, client));
     expect(await check('alice', 'x', '10.0.0.2')).toBe('busy');
     using _pump = pump(compared);
     expect(await Promise.all(answers)).toEqual(Array(5).fill('wrong'));
+  });
+
+  test.each([
+    ['10.0.1.*', '10.0.0.2'],
+    ['2001:db8:1:*', '2001:db8:2:1'],
+  ])('of one network (%s) give up a place for a client of another one', async (network, client) => {
+    const { check, compared } = setUp({ waiting: 8 });
+    void check('alice', 'first');
+    const guesses = Array.from({ length: 8 }, (_, n) => check('alice', `guess ${n}`, network.replace('*', String(n))));
+    expect(await check('alice', 'too many', network.replace('*', '9'))).toBe('busy');
+    const good = check('alice', 'x', client);
+    expect(await guesses[0]).toBe('busy');
+    using _pump = pump(compared);
+    expect(await good).toBe('right');
   });
 
   test('give it up to one that does not guess, if they do', async () => {
