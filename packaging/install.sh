@@ -31,6 +31,12 @@ open_to_readers() {
   chmod -R u=rwX,go=rX "$@"
 }
 
+# Nobody but root may replace what is in it, also if an installer that obeyed its umask has made it.
+make_folder() {
+  mkdir -p "$1"
+  chmod go-w "$1"
+}
+
 has_systemd() {
   [ -z "$root" ] && [ -d /run/systemd/system ]
 }
@@ -57,7 +63,7 @@ copy_program() {
   if [ -e "$root$library" ]; then mv "$root$library" "$root$library.old"; fi
   mv "$new" "$root$library"
   rm -rf "$root$library.old"
-  mkdir -p "$root/usr/bin"
+  make_folder "$root/usr/bin"
   ln -sfn "../lib/xen-exporter/$start" "$root$program"
 }
 
@@ -67,7 +73,7 @@ label_program() {
 }
 
 copy_units() {
-  mkdir -p "$root$unit_folder"
+  make_folder "$root$unit_folder"
   for unit in $units $sockets; do
     cp "$here/systemd/$unit" "$root$unit_folder/"
     open_to_readers "$root$unit_folder/$unit"
@@ -75,7 +81,7 @@ copy_units() {
 }
 
 copy_defaults() {
-  mkdir -p "$root/etc/default"
+  make_folder "$root/etc/default"
   if [ ! -e "$root$defaults" ]; then
     cp "$here/default" "$root$defaults"
     open_to_readers "$root$defaults"
@@ -88,7 +94,7 @@ copy_defaults() {
 fit_old_systemd() {
   if [ "$(systemd_version)" -ge "$dynamic_user_since" ]; then return; fi
   for unit in $units; do
-    mkdir -p "$drop_ins/$unit.d"
+    make_folder "$drop_ins/$unit.d"
     cp "$here/systemd/systemd-219.conf" "$drop_ins/$unit.d/"
     open_to_readers "$drop_ins/$unit.d/systemd-219.conf"
   done
