@@ -6,4 +6,4 @@ const replacement = '\ufffd';
  * container chose may have any of them.
  */
 export const printable = (text: string): string =>
-  text.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, replacement);
+  text.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu, replacement);
