@@ -8,10 +8,10 @@ export type XlRow = Record<string, string>;
  * column that can. `pattern` (with the flag s) therefore begins with a greedy group `name` and counts the other columns from the right;
  * their widths have limits, which keeps the search linear.
  *
- * A newline in a name leaves a line that is no row before the row itself, or, where the name's beginning looks like a row or its end is
- * blank, a row without a name. Nobody can say where such a name ends; left out are hence a row directly behind a line that is none, and
- * a row without a name together with the line before it; all go to `skip`, but not blank lines at the end. Of rows alike in all of `identity` the first
- * counts: xl goes by domid, so that a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there.
+ * A newline in a name leaves a line that is no row before the row itself, or, if the name's beginning looks like a row, a row more. Left out is hence a
+ * row directly behind a line that is none; both go to `skip`, but not blank lines at the end. Of rows alike in all of `identity` the first counts: xl goes
+ * by domid, so that a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there, or a younger one. A domain
+ * may have an empty name: it costs no other domain its row.
  */
 export const xlRows = (
   lines: readonly string[],
@@ -27,7 +27,7 @@ export const xlRows = (
   const first = new Map<string, XlRow>();
   rows.forEach((row, index) => {
     const isBehindNone = index > 0 && rows[index - 1] === undefined;
-    if (row === undefined || isBehindNone || row['name'] === '' || rows[index + 1]?.['name'] === '') {
+    if (row === undefined || isBehindNone) {
       return skip(new ParseError('rows of names without a newline', quote(lines[index]!, 'an empty line')));
     }
     const key = identity.map((group) => row[group]).join(' ');
@@ -39,5 +39,5 @@ export const xlRows = (
 /** What glibc prints for the name of a domain that has none: one that is being built or torn down. */
 const noName = '(null)';
 
-/** The name in a row of a domain. */
+/** The name in a row of a domain; it may be empty. */
 export const domainName = (row: XlRow): string | undefined => (row['name'] === noName ? undefined : row['name']);

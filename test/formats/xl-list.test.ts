@@ -176,13 +176,13 @@ describe('pvh1 changed as xl would print it', () => {
   test('a name that goes on as a row does speaks for no other domain', () => {
     const rowOf0 = capture.split('\n')[1]!.replace('625.3', '999.9');
     expect(parseXlList(renamed(`${rowOf0}\nevil`))).toEqual([...others, { ...pvh1, name: 'evil' }]);
-    // A row without a name is no domain, nor is what stands before it.
-    expect(parseXlList(renamed(`${rowOf0}\n`))).toEqual(others);
+    expect(parseXlList(renamed(`${rowOf0}\n`))).toEqual([...others, { ...pvh1, name: '' }]);
     expect(parseXlList(renamed(`x\n${rowOf0}\nevil`))).toEqual([...others, { ...pvh1, name: 'evil' }]);
   });
 
-  test('without any character in its name it is left out, and the row before it', () => {
-    expect(parseXlList(renamed(''))).toEqual(others.slice(0, 2));
+  test('without any character in its name it is there, and so is the row before it', () => {
+    for (const name of ['', ' ', ' '.repeat(60)])
+      expect(parseXlList(renamed(name))).toEqual([...others, { ...pvh1, name: '' }]);
   });
 });
 

@@ -19,7 +19,16 @@ test('leaves out names with a newline', () => {
   ]);
   expect(rows('Domain-0  0', '', 'begins with one  1', 'c  2')).toEqual(rows('Domain-0  0', 'c  2'));
   expect(rows('Domain-0  0', 'ends in one', '           1', 'c  2')).toEqual(rows('Domain-0  0', 'c  2'));
-  expect(rows('Domain-0  0', 'looks like  3', '           1', 'c  2')).toEqual(rows('Domain-0  0', 'c  2'));
+});
+
+test('an empty name costs no other domain its row', () => {
+  expect(rows('Domain-0  0', 'victim  1', '        2', '   3', 'c  4')).toEqual([
+    { name: 'Domain-0', domid: '0' },
+    { name: 'victim', domid: '1' },
+    { name: '', domid: '2' },
+    { name: '', domid: '3' },
+    { name: 'c', domid: '4' },
+  ]);
 });
 
 test('reports every line that it leaves out, but not blank ones at the end', () => {
@@ -36,6 +45,7 @@ test('reports every line that it leaves out, but not blank ones at the end', () 
 
 test('a name cannot speak for another domain that comes before it', () => {
   expect(rows('Domain-0  0', 'evil  0', 'one  1')).toEqual(rows('Domain-0  0', 'one  1'));
+  expect(rows('Domain-0  0', 'evil  0', '      1')).toEqual(rows('Domain-0  0', '      1'));
 });
 
 test('(null) is no name', () => {

@@ -134,6 +134,12 @@ describe('pvh1 changed as xl would print it', () => {
   });
 });
 
+test('an empty name costs no other domain its vCPUs', () => {
+  const changed = capture.replaceAll('domu1   ', '        ');
+  const expected = parseXlVcpuList(capture).map((vcpu) => (vcpu.domid === 1 ? { ...vcpu, name: '' } : vcpu));
+  expect(parseXlVcpuList(changed)).toEqual(expected);
+});
+
 test('with a newline in the name of a domain all its vCPUs are left out', () => {
   const changed = capture.replaceAll('domu1   ', 'a\nb     ');
   expect(parseXlVcpuList(changed)).toEqual(parseXlVcpuList(capture).filter(({ domid }) => domid !== 1));

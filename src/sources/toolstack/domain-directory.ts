@@ -14,8 +14,15 @@ const stubSuffix = '-dm';
 const maxAsked = 1024;
 
 const byDomidLabel = (domid: number): string => `domid:${domid}`;
-// Labels of domains whose names cannot be used: here, and in the collector xcp-rrdd. A domain may be named like one.
-const isReserved = (name: string): boolean => /^(domid|uuid):/.test(name);
+// Each series of a domain has its label. xl prints longer names too: xenstore holds 4096 bytes.
+const longestLabel = 255;
+
+/** Whether a name can be a label. `domid:` and `uuid:` begin labels of domains whose names cannot, here and in the collector xcp-rrdd. */
+const isUsable = (name: string): boolean =>
+  lookOf(name) !== '' && name.length <= longestLabel && !/^(domid|uuid):/i.test(lookOf(name));
+
+/** The same for names that look alike: with letters and spaces of other widths, or accents of their own. */
+const lookOf = (name: string): string => name.normalize('NFKC').trim();
 
 /** How much of a guest a domain still is: 3 if it can run, 2 if it is paused or being built, 1 if it has ended, 0 if it is being removed. */
 const lifeOf = ({ states: { paused, shutdown, dying }, onlineVcpus }: XlDomain): number => {
@@ -42,17 +49,21 @@ const ownersOf = (domains: readonly XlDomain[], key: (domain: XlDomain) => strin
 export const uuidOwners = (domains: readonly XlDomain[]): Map<string, number> => ownersOf(domains, ({ uuid }) => uuid);
 
 /**
- * The label of each domain of a list, by domid. A domain without a name has none until it has one. One whose name looks like the label of a domid goes by
- * its own domid. So does one whose name belongs to another, which libxl does not allow but xenstore does: one label never stands for two.
+ * The label of each domain of a list, by domid. A domain without a name has none until it has one. One whose name is empty, too long, or looks like the
+ * label of a domid goes by its own domid. So does one whose name is that of another or looks like it, which libxl does not allow but xenstore does: one label never
+ * stands for two.
  */
 export const domainLabels = (domains: readonly XlDomain[]): Map<number, string> => {
   const labelOf = ({ name }: XlDomain): string | undefined => (name === undefined ? undefined : printable(name));
-  const owners = ownersOf(domains, labelOf);
+  const owners = ownersOf(domains, (domain) => {
+    const label = labelOf(domain);
+    return label === undefined ? undefined : lookOf(label);
+  });
   const labels = new Map<number, string>();
   for (const domain of domains) {
     const label = labelOf(domain);
     if (label === undefined) continue;
-    const isOwn = owners.get(label) === domain.domid && !isReserved(label);
+    const isOwn = owners.get(lookOf(label)) === domain.domid && isUsable(label);
     labels.set(domain.domid, isOwn ? label : byDomidLabel(domain.domid));
   }
   return labels;

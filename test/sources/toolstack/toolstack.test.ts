@@ -5,6 +5,7 @@ import { BackgroundReading } from '../../../src/sources/background-reading.ts';
 import type { BackgroundTask } from '../../../src/sources/background-task.ts';
 import { DomainDirectory, domainLabels, uuidOwners } from '../../../src/sources/toolstack/domain-directory.ts';
 import { Toolstack } from '../../../src/sources/toolstack/toolstack.ts';
+import { printable } from '../../../src/formats/printable.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../../src/formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../../src/formats/xl-list.ts';
 import type { Command, CommandOutput } from '../../../src/host/commands.ts';
@@ -27,6 +28,24 @@ describe('labels of domains', () => {
       domain(5, 'domid:5'),
     ];
     expect([...domainLabels(domains).values()]).toEqual(['domid:1', 'domid:2', 'web', 'domid:4', 'domid:5']);
+  });
+
+  test.each([
+    ['accents of their own', 'caf\u00e9', 'cafe\u0301'],
+    ['letters of another width', 'web', '\uff57\uff45\uff42'],
+    ['spaces of another width', 'web 1', 'web\u00a01'],
+    ['spaces around it', 'web', '\u2003web'],
+    ['invisible letters', 'web\u3164', 'web\u2800'],
+  ])('a name that only looks like another one is no label: %s', (_, older, younger) => {
+    const labels = [...domainLabels([domain(1, older), domain(2, younger)]).values()];
+    expect(labels).toEqual([printable(older), 'domid:2']);
+  });
+
+  test('nor is one that looks like the label of a number, an empty or a very long one', () => {
+    const names = ['Domid:3', '\uff44omid:3', ' domid:3', '', '\u3000', 'a'.repeat(256)];
+    const labels = domainLabels(names.map((name, i) => domain(i + 1, name)));
+    expect([...labels.values()]).toEqual(names.map((_, i) => `domid:${i + 1}`));
+    expect(domainLabels([domain(1, 'a'.repeat(255))]).get(1)).toHaveLength(255);
   });
 
   test('a domain that can run owns its name and uuid, not what a migration has left of it', () => {
