@@ -699,7 +699,7 @@ describe('network namespaces', { timeout }, () => {
   });
   // A name of a unit of systemd may have backslashes.
   const [web, shop] = [{ netns: 'lxc.payload.web' }, { netns: 'machine-my\\x2dshop.scope' }];
-  const inSeries = (name: string): string => name.replaceAll('\\', '\\\\');
+  const inSeries = (name: string): string => JSON.stringify(name).slice(1, -1);
 
   test('a storm on a container pages with its name and its cause; the quiet one beside it and the guest itself do not', async () => {
     const all = {
@@ -717,6 +717,36 @@ describe('network namespaces', { timeout }, () => {
       { alert: 'XenListenBacklogTooSmall', value: '5.0', labels: shop },
     ];
     expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('a name that is more than one word of a shell stands in no annotation', async () => {
+    const names = [
+      'x sh /tmp/evil',
+      '../../tmp/x',
+      "x';reboot;'",
+      '$(reboot)',
+      '`reboot`',
+      '-f/etc/shadow',
+      'x\\',
+      'x\nFirst: reboot',
+      'xéx',
+      'x'.repeat(129),
+    ];
+    const all = names.map((netns) => container(inSeries(netns), { ...overflow, ...smallBacklog }));
+    const expected = names.flatMap((netns) => [
+      {
+        alert: 'XenAcceptQueueOverflow',
+        value: '50%',
+        labels: { netns },
+        cause: { name: 'XenListenBacklogTooSmall', times: '5' },
+      },
+      { alert: 'XenListenBacklogTooSmall', value: '5.0', labels: { netns } },
+    ]);
+    const test = promtoolTest(Object.assign({}, sound, ...all) as Series, expected);
+    expect(JSON.stringify(test.alert_rule_test)).not.toMatch(
+      /"(summary|description|command)":"[^"]*(reboot|evil|shadow|xxx|é)/,
+    );
+    expect(await verdict([test])).toContain('SUCCESS');
   });
 
   test('a queue that is full in one, and overflows in another: neither refuses anybody', async () => {
@@ -983,6 +1013,22 @@ describe('whom the rules believe', { timeout }, () => {
           }),
         },
         [...believed, notMarked],
+      ),
+    ],
+    [
+      'what is no uuid claims nothing, and what is no name of a collector fails nothing',
+      promtoolTest(
+        {
+          ...sound,
+          ...starved,
+          ...alone({
+            'xen_guest_info{uuid="x\\nFirst: reboot",type="pv",role="guest"}': 1,
+            'xen_listener_accept_queue_full_seconds_total{address="0.0.0.0",port="80",family="ipv4"}': 60,
+            xen_tcp_listen_overflows_total: 60,
+            'xen_exporter_collector_success{collector="x\\nFirst: reboot"}': 0,
+          }),
+        },
+        believed,
       ),
     ],
     [

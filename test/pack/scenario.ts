@@ -156,15 +156,13 @@ const droppedPerAccept = '1%';
 
 const filled = (template: string, labels: Readonly<Record<string, string>>, value = ''): string =>
   template
-    .replace(/\{\{ with \$labels\.netns \}\}(.*?)\{\{ end \}\}/g, (_, inside: string) =>
-      labels['netns'] === undefined ? '' : inside.replaceAll('{{ . }}', labels['netns']),
-    )
     .replace(
-      /\{\{ if match "([^"]*)" \$labels\.(\w+) \}\}(.*?)(?:\{\{ else if \$labels\.\w+ \}\}(.*?)|\{\{ else \}\}(.*?))\{\{ end \}\}/g,
-      (_, pattern: string, label: string, literal: string, ifAny = '', otherwise = '') => {
-        const text = labels[label] ?? '';
-        return new RegExp(pattern).test(text) ? literal : text === '' ? otherwise : ifAny || otherwise;
-      },
+      /\{\{ if match `([^`]*)` \$labels\.(\w+) \}\}(.*?)\{\{ else \}\}(.*?)\{\{ end \}\}/g,
+      (_, pattern: string, label: string, literal: string, otherwise: string) =>
+        new RegExp(pattern).test(labels[label] ?? '') ? literal : otherwise,
+    )
+    .replace(/\{\{ if \$labels\.(\w+) \}\}(.*?)\{\{ end \}\}/g, (_, label: string, ifAny: string) =>
+      (labels[label] ?? '') === '' ? '' : ifAny,
     )
     .replace(/\{\{ range query .*? \}\}([^{]*)\{\{ .*? \}\}([^{]*)\{\{ end \}\}/, `$1${droppedPerAccept}$2`)
     .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')

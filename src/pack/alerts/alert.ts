@@ -79,22 +79,38 @@ export const percent = '{{ $value | humanizePercentage }}';
 /** The guest's name, in a template of Prometheus. */
 export const guest = '{{ $labels.domain }}';
 
-/** Which network namespace of the guest, where it is not the guest's own, in a template of Prometheus. */
-export const inNamespace = '{{ with $labels.netns }} ({{ . }}){{ end }}';
+/** A template of Prometheus: `text` if a label matches the pattern, or else `otherwise`. */
+const ifMatches = (label: string, pattern: RegExp, text: string, otherwise: string): string =>
+  `{{ if match \`${pattern.source}\` $labels.${label} }}${text}{{ else }}${otherwise}{{ end }}`;
 
-/**
- * The guest's name as an argument of xl, in a template of Prometheus. Guests' names come from pages and from tenants: a placeholder takes the place of a
- * name that a shell, or xl, would take for something else, such as an option or a domid.
- */
-export const guestArgument =
-  '{{ if match "^[0-9]*[A-Za-z_.][A-Za-z0-9_.-]*$" $labels.domain }}{{ $labels.domain }}{{ else }}<GUEST>{{ end }}';
+// Names from pages, which a guest or a user may have made up: only one that is a single word of a shell's stands in an annotation. xl takes a number for a
+// domid, and anything takes a name that begins with a dash for an option. systemd escapes characters of names as \x2d.
+const guestName = /^[0-9]*[A-Za-z_.][A-Za-z0-9_.-]{0,127}$/;
+const namespaceName = /^([A-Za-z0-9_.:@+]|\\x[0-9a-f]{2})([A-Za-z0-9_.:@+-]|\\x[0-9a-f]{2}){0,127}$/;
+const targetAddress = /^[A-Za-z0-9_.:[\]-]{1,255}$/;
+
+/** A template of Prometheus: nothing for the guest's own network namespace, `text` for one whose name is a single word, or else `otherwise`. */
+const inOther = (text: string, otherwise: string): string =>
+  `{{ if $labels.netns }}${ifMatches('netns', namespaceName, text, otherwise)}{{ end }}`;
+
+/** Which network namespace of the guest, where it is not the guest's own, in a template of Prometheus. */
+export const inNamespace = inOther(' ({{ $labels.netns }})', ' (another network namespace)');
+
+/** The guest's name as an argument of xl, in a template of Prometheus; a placeholder in place of a name that a shell or xl would take for something else. */
+export const guestArgument = ifMatches('domain', guestName, '{{ $labels.domain }}', '<GUEST>');
+
+/** The address of the exporter as a part of a URL in a command, in a template of Prometheus. Service discovery may take it from what a guest registers. */
+export const instanceArgument = ifMatches('instance', targetAddress, '{{ $labels.instance }}', '<INSTANCE>');
 
 /**
  * A command for the guest, in the network namespace that the alert is about: one that `ip netns` named, or that of a process whose cgroup has the
- * name. A placeholder takes the place of a name that single quotes do not hold.
+ * name. A placeholder takes the place of a name that is no single word.
  */
 export const guestCommand = (command: string): string =>
-  `guest# {{ if match "^[ -&(-~]+$" $labels.netns }}nsenter --net=$(ls -d /run/netns/'{{ $labels.netns }}' 2>/dev/null || grep -lF '{{ $labels.netns }}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p') {{ else if $labels.netns }}nsenter --net=<NAMESPACE> {{ end }}${command}`;
+  `guest# ${inOther(
+    `nsenter --net="$(ls -d /run/netns/'{{ $labels.netns }}' 2>/dev/null || grep -lF '{{ $labels.netns }}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p')" `,
+    'nsenter --net=<NAMESPACE> ',
+  )}${command}`;
 
 /**
  * That a guest has a cap. The credit scheduler parks the vCPUs of one that wakes and sleeps while its mean use is far below the cap, and nothing that

@@ -1,5 +1,5 @@
 import { promql } from '../promql.ts';
-import { guestArgument, type Alert } from './alert.ts';
+import { guestArgument, instanceArgument, type Alert } from './alert.ts';
 
 /** The exporters themselves: what is not seen cannot be said. */
 export const meta: readonly Alert[] = [
@@ -20,7 +20,7 @@ export const meta: readonly Alert[] = [
     summary: 'The exporter on {{ $labels.instance }} cannot be scraped',
     description:
       'Prometheus cannot scrape {{ $labels.instance }}. This machine is unmonitored. If it is a Dom0, so is the host side of its guests.',
-    command: 'curl -sS http://{{ $labels.instance }}/-/healthy',
+    command: `curl -sS http://${instanceArgument}/-/healthy`,
   },
   {
     name: 'XenExporterCollectorFailing',
@@ -36,13 +36,15 @@ export const meta: readonly Alert[] = [
         },
       },
     ],
-    measure: (p) => `max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success')} == 0))`,
+    // The name of the collector stands in the notification, and a guest controls its page.
+    measure: (p) =>
+      `max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success', 'collector=~"[a-z0-9-]{1,40}"')} == 0))`,
     needs: ['xen_exporter_collector_success'],
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
     description:
       'The collector {{ $labels.collector }} on {{ $labels.instance }} keeps failing. Its log gives the reason. Alerts that need it are blind.',
-    command: 'curl -sS http://{{ $labels.instance }}/metrics | grep -e collector_success -e collector_available',
+    command: `curl -sS http://${instanceArgument}/metrics | grep -e collector_success -e collector_available`,
   },
   {
     name: 'XenGuestExporterMissing',
@@ -99,7 +101,7 @@ export const meta: readonly Alert[] = [
     summary: '{{ $labels.instance }} serves metrics of a host, but Prometheus does not mark its target as one',
     description:
       '{{ $labels.instance }} serves metrics of domains or vifs, which the rules ignore. If it is a Dom0 or a driver domain, add the target label xen_role: host to it in the scrape configuration. If it is a guest, it claims to be a host.',
-    command: 'curl -sS http://{{ $labels.instance }}/metrics | grep -e ^xen_domain_info -e ^xen_vif_connected',
+    command: `curl -sS http://${instanceArgument}/metrics | grep -e ^xen_domain_info -e ^xen_vif_connected`,
   },
   {
     name: 'XenGuestUuidConflict',

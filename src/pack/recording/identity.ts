@@ -2,8 +2,8 @@ import { promql, type Promql } from '../promql.ts';
 import type { RecordingRule } from './recording-rule.ts';
 
 const daySeconds = 86_400;
-/** Uuids of guests: every Dom0 has the zero one. */
-const uuidsOfGuests = ['uuid!=""', 'uuid!~"00000000-0000-.*"'];
+/** Uuids of guests: every Dom0 has the zero one. They stand in links of notifications, and a guest controls its page. */
+const uuidsOfGuests = ['uuid=~"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', 'uuid!~"00000000-0000-.*"'];
 
 /**
  * A record of when something was there last, in seconds since 1970, for a day. `expr` has the labels and a value wherever it is there now.
