@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 import type { CurrentConfig } from './current-config.ts';
-import { admit, clientKey } from './connections.ts';
+import { admit, clientOf } from './connections.ts';
 import type { Credentials, Passwords } from './passwords.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -60,7 +60,7 @@ export const accessControl = (spec: {
     if (users.size === 0) return letIn();
 
     const credentials = basicCredentials(request.headers.authorization);
-    const verdict = credentials && (await passwords.check(users, credentials, clientKey(request.socket.remoteAddress)));
+    const verdict = credentials && (await passwords.check(users, credentials, clientOf(response)));
     if (verdict === 'right') return letIn();
     if (verdict === 'busy') {
       metrics.refused('password_queue');

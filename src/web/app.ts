@@ -143,8 +143,9 @@ export const createApp = (options: WebOptions): Handlers => {
 
   const handlers = [
     options.access,
+    inTurn((_request, _response, next) => next()),
     withoutDoubleSlashes([telemetryPath, '/', '/-/healthy', '/-/ready']),
-    at(telemetryPath, inTurn(metrics)),
+    at(telemetryPath, metrics),
     at('/-/healthy', say('Healthy')),
     at('/-/ready', say('Ready')),
     ...(reload ? [at('/-/reload', reloaded, ['POST', 'PUT'])] : []),

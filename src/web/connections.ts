@@ -92,6 +92,10 @@ export class Connection {
 
 /** By response: to be called when its request is let in. */
 const admissions = new WeakMap<object, () => void>();
+const clients = new WeakMap<object, Client>();
+
+/** Whose request a response is for: see `clientKey`. */
+export const clientOf = (response: object): string => clients.get(response)?.key ?? '';
 
 /** Notes that access control has let a request in: until it is answered, its connection is not cut off for another's sake. */
 export const admit = (response: object): void => admissions.get(response)?.();
@@ -142,6 +146,7 @@ export class Connections {
   begin(connection: Connection, response: Response): void {
     connection.requests += 1;
     connection.isNew = false;
+    clients.set(response, connection.client);
     this.#update(connection);
     let admitted = 0;
     admissions.set(response, () => {
@@ -257,7 +262,11 @@ export class Connections {
 }
 
 /** What a request shares with those that come on the same connection. */
-export const connectionKey = (request: IncomingMessage | Http2ServerRequest): { readonly destroyed: boolean } =>
+export const connectionKey = (request: IncomingMessage | Http2ServerRequest): object =>
   'stream' in request ? (request.stream.session ?? request.stream) : request.socket;
+
+/** Whether the client can take no answer any longer: it has closed the connection, or has reset the request's stream. */
+export const isGone = (request: IncomingMessage | Http2ServerRequest): boolean =>
+  'stream' in request ? request.stream.closed || request.stream.session === undefined : request.socket.destroyed;
 
 const after = (seconds: number, call: () => void): NodeJS.Timeout => setTimeout(call, seconds * 1e3).unref();

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectionKey } from './connections.ts';
+import { connectionKey, isGone } from './connections.ts';
 
 const longestRestMs = 500;
 
@@ -23,6 +23,6 @@ export const inTurn = (handler: RequestHandler): RequestHandler => {
     lastOn.set(connection, taken);
     if (previous) await delay(Math.min(await previous, longestRestMs));
     begin = performance.now();
-    if (!connection.destroyed) await handler(request, response, next);
+    if (!isGone(request)) await handler(request, response, next);
   };
 };

@@ -16,9 +16,10 @@ import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { admitsClient } from './client-certificates.ts';
 import { secureContextOptions } from './config/certificates.ts';
 import type { LoadedConfig } from './config/web-config-file.ts';
-import { Connections, mostRequests, type Connection, type ConnectionLimits } from './connections.ts';
+import { Connections, isGone, mostRequests, type Connection, type ConnectionLimits } from './connections.ts';
 import type { CurrentConfig } from './current-config.ts';
 import { PacedSocket } from './paced-socket.ts';
+import { Turns } from './turns.ts';
 
 /** Where to listen: a host (every address if empty) and a port, the path of a Unix socket, or the descriptor of a socket that is bound already. */
 export type ListenAddress =
@@ -55,6 +56,9 @@ export interface FrontDoorOptions {
 const mostHeaderBytes = 16 << 10;
 // Above this no new stream is taken on a connection of HTTP/2.
 const mostSessionMegabytes = 2;
+// Streams that a client may reset: at once, and then each second. Beyond them its connection ends, because each has cost a request, and none counts as
+// unanswered any longer.
+const mostResets = { streamResetBurst: 16, streamResetRate: 1 };
 
 /**
  * Listens, speaks TLS where the web config says so, and hands requests on. Sockets are accepted here and injected into servers that do not listen
@@ -64,6 +68,7 @@ export class FrontDoor {
   readonly #connections: Connections;
   readonly #config: CurrentConfig;
   readonly #metrics: WebMetrics;
+  readonly #turns = new Turns();
   readonly #http1;
   readonly #http2;
   readonly #listeners: Server[] = [];
@@ -92,13 +97,16 @@ export class FrontDoor {
     this.#http2 = createHttp2Server(
       {
         maxSessionMemory: mostSessionMegabytes,
+        ...mostResets,
         settings: { maxConcurrentStreams: mostRequests, maxHeaderListSize: mostHeaderBytes, enablePush: false },
       },
       (request, response) => {
         // Its client may have gone while the request was on its way here.
         if (request.stream.session === undefined) return;
-        this.#begin(request.stream.session, response);
-        handlers.http2(request, response);
+        const connection = this.#begin(request.stream.session, response);
+        this.#takeTurn(connection, () => {
+          if (!isGone(request)) handlers.http2(request, response);
+        });
       },
     );
     this.#http2.on('session', (session) => {
@@ -151,11 +159,23 @@ export class FrontDoor {
   }
 
   #speakHttp1(socket: Socket, connection: Connection): void {
-    const paced = new PacedSocket(socket, () => connection.takesMore);
+    const paced = this.#pace(socket, connection, () => connection.takesMore);
     connection.end = () => paced.destroySoon();
     connection.answered = () => paced.readSoon();
     this.#connectionOf.set(paced, connection);
     this.#http1.emit('connection', paced);
+  }
+
+  // Windows and settings of streams that are open come in between requests: HTTP/2 itself refuses those that are too many.
+  #speakHttp2(socket: Socket, connection: Connection): void {
+    this.#http2.emit(
+      'connection',
+      this.#pace(socket, connection, () => true),
+    );
+  }
+
+  #pace(socket: Socket, connection: Connection, mayRead: () => boolean): PacedSocket {
+    return new PacedSocket(socket, mayRead, (work) => this.#takeTurn(connection, work));
   }
 
   /** Counts every request, also those that Node answers itself: one without a host, or with an expectation that it cannot meet. */
@@ -169,8 +189,14 @@ export class FrontDoor {
     };
   }
 
-  #begin(key: object, response: Parameters<Connections['begin']>[1]): void {
-    this.#connections.begin(this.#connectionOf.get(key)!, response);
+  #begin(key: object, response: Parameters<Connections['begin']>[1]): Connection {
+    const connection = this.#connectionOf.get(key)!;
+    this.#connections.begin(connection, response);
+    return connection;
+  }
+
+  #takeTurn(connection: Connection, work: () => void): void {
+    this.#turns.take(connection.client.key, connection, work);
   }
 
   #useTls(config: LoadedConfig): void {
@@ -208,7 +234,7 @@ export class FrontDoor {
         this.#metrics.refused('client_certificate');
         socket.destroy();
       } else if (socket.alpnProtocol === 'h2') {
-        this.#http2.emit('connection', socket);
+        this.#speakHttp2(socket, connection);
       } else {
         this.#speakHttp1(socket, connection);
       }

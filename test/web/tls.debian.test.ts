@@ -1,6 +1,6 @@
 import { hashSync } from 'bcrypt';
 import { writeFileSync } from 'node:fs';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -170,6 +170,31 @@ describe('HTTP/2 and HTTP/1.1', () => {
     await new Promise<void>((resolve) => session.once('close', () => resolve()));
     expect(refusedFor(door.metrics, 'slow')).toBe(1);
     expect(door.metrics.connections).toBe(0);
+  });
+
+  test('a client of HTTP/2 that resets its requests costs few of them, and its connection ends', async () => {
+    let handled = 0;
+    const handlers: Handlers = {
+      http1: (_request, response) => void response.end(),
+      http2: () => void (handled += 1),
+    };
+    await using door = await startWith(basic, { handlers });
+    const session = connectHttp2(`https://localhost:${door.port}`, { servername: 'localhost', ...trust });
+    session.on('error', () => {});
+    await once(session, 'connect');
+    let asked = 0;
+    const ended = new Promise<void>((resolve) => session.once('close', () => resolve()));
+    for (let isOver = false; !isOver && asked < 2000; asked += 1) {
+      const stream = session.request({ ':path': '/metrics' });
+      stream.on('error', () => {});
+      stream.close(constants.NGHTTP2_CANCEL);
+      // As fast as it can: what comes while the connection is being ended counts, too.
+      if (asked % 100 === 99) await Promise.race([ended, new Promise((resolve) => session.ping(resolve))]);
+      isOver = session.closed || session.destroyed;
+    }
+    await ended;
+    expect(asked).toBeLessThan(400);
+    expect(handled).toBeLessThanOrEqual(50);
   });
 
   test('a connection of HTTP/2 without a request is closed, in time', async () => {
