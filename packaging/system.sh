@@ -5,9 +5,14 @@ account=xen-exporter
 unit_folder=/usr/lib/systemd/system
 config_folder=/etc/xen-exporter
 
-# The units that belong on this machine: Dom0 has two, everything else one.
+# Dom0, by either of two paths that its kernel alone has, or a driver domain, which its administrator marks. The units assert the same.
+is_host() {
+  [ -e /proc/xen/xsd_port ] || [ -e /dev/xen/xenbus_backend ] || [ -e "$config_folder/driver-domain" ]
+}
+
+# The units that belong on this machine: Dom0 and driver domains have two, everything else one.
 fitting_units() {
-  if grep -qs control_d /proc/xen/capabilities; then
+  if is_host; then
     printf '%s\n' xen-exporter-helper.service xen-exporter-dom0.service
   else
     printf '%s\n' xen-exporter.service

@@ -13,6 +13,7 @@ import { Installed } from '../harness/installed.ts';
 import type { Lab } from '../harness/lab.ts';
 import { failing, missing } from '../harness/pages.ts';
 import { tell } from '../harness/tell.ts';
+import { describeWrongUnits } from './wrong-units.ts';
 
 const MACHINES = ['dom0', 'domu1'] as const;
 const CYCLES = Number(process.env['XEN_LAB_CYCLES'] ?? 20);
@@ -138,6 +139,7 @@ export function describePackages(lab: () => Lab): void {
     });
 
     describeConfinement(() => machines);
+    describeWrongUnits(() => machines);
 
     test.for(MACHINES)(
       '%s: the units deliver every documented series that root reads here without them',

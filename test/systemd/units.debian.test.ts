@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { globalOptions } from '../../src/config/global-options.ts';
 import { toolSays } from '../../tools/lib/debian.ts';
+import { TempTree } from '../../tools/lib/fake-host.ts';
 import { project } from '../../tools/lib/project.ts';
 
 const folder = join(project, 'systemd');
@@ -37,8 +38,10 @@ test.each([
   expect(await exposureOf(unit)).toBeLessThanOrEqual(most);
 });
 
-test.each(units)('systemd-analyze verify: %s has no setting that systemd does not know', async (unit) => {
-  const { stdout, stderr } = await toolSays('systemd-analyze', ['verify', resolve(folder, `${unit}.service`)]);
+const files = readdirSync(folder).filter((name) => /\.(service|socket)$/.test(name));
+
+test.each(files)('systemd-analyze verify: %s has no setting that systemd does not know', async (file) => {
+  const { stdout, stderr } = await toolSays('systemd-analyze', ['verify', resolve(folder, file)]);
   const lines = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('xen-exporter'));
   // The program is not installed here.
   expect(lines.filter((line) => !/Command \/usr\/bin\/xen-exporter is not executable/.test(line))).toEqual([]);
@@ -95,5 +98,55 @@ describe('the units fit together, and the exporter', () => {
       expect(unit.get('SocketBindDeny')).toEqual(['any']);
       expect(unit.get('SocketBindAllow')).toEqual([`tcp:${port}`]);
     }
+  });
+});
+
+describe('each unit starts where it belongs, and leaves the other one alone elsewhere', () => {
+  const xenfs = 'proc/xen/xsd_port';
+  const device = 'dev/xen/xenbus_backend';
+  const mark = 'etc/xen-exporter/driver-domain';
+  const machines = [
+    ['a guest, or a machine without Xen', [], 'xen-exporter'],
+    ['a Dom0', [xenfs, device], 'xen-exporter-dom0'],
+    ['a Dom0 without xenfs', [device], 'xen-exporter-dom0'],
+    ['a Dom0 without devtmpfs', [xenfs], 'xen-exporter-dom0'],
+    ['a driver domain', [mark], 'xen-exporter-dom0'],
+  ] as const;
+
+  const isAssertion = ([key]: readonly [string, unknown]): boolean => key.startsWith('Assert');
+
+  /** Whether systemd would start a unit on a machine whose root is `root`, as far as its assertions say. */
+  const startsOn = async (root: string, file: string): Promise<boolean> => {
+    const assertions = [...settingsIn(file)].filter(isAssertion);
+    const all = assertions.flatMap(([key, values]) =>
+      values.map((value) => `${key}=${value.replace('/', `${root}/`)}`),
+    );
+    expect(all.length, file).toBeGreaterThan(0);
+    const { stdout, stderr } = await toolSays('systemd-analyze', ['condition', ...all]);
+    const [, verdict] = /^Asserts (succeeded|failed)\.$/m.exec(stdout + stderr) ?? [];
+    if (verdict === undefined) throw new Error(`systemd-analyze condition gives no verdict: ${stdout}${stderr}`);
+    return verdict === 'succeeded';
+  };
+
+  test.each(machines)('%s', async (_, paths, own) => {
+    using root = new TempTree().write(Object.fromEntries(paths.map((path) => [path, ''])));
+    const started: string[] = [];
+    for (const file of files) if (await startsOn(root.root, file)) started.push(file);
+    const helper = own === 'xen-exporter-dom0' ? ['xen-exporter-helper.service'] : [];
+    expect(started.sort()).toEqual([`${own}.service`, `${own}.socket`, ...helper].sort());
+  });
+
+  test('no unit stops another: the stop job of Conflicts= runs even if the assertions of its unit fail', () => {
+    for (const file of files) expect([...settingsIn(file).keys()], file).not.toContain('Conflicts');
+  });
+
+  test('the installer takes the same machines for hosts', () => {
+    const shell = readFileSync(join(project, 'packaging/system.sh'), 'utf8');
+    const [, configFolder] = /^config_folder=(.*)$/m.exec(shell)!;
+    const [, body] = /^is_host\(\) \{\n(.*?)\n\}/ms.exec(shell)!;
+    const tested = [...body!.matchAll(/-e "?([^\s"]+)"?/g)].map(([, path]) =>
+      path!.replace('$config_folder', configFolder!),
+    );
+    expect(tested).toEqual([xenfs, device, mark].map((path) => `/${path}`));
   });
 });
