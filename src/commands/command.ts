@@ -20,6 +20,9 @@ export interface Command extends CommandText {
 /** Prints on stdout. */
 export const print = (text: string): void => void process.stdout.write(text);
 
+/** Warns on stderr: the command does what it was asked for. */
+export const warn = (text: string): void => void process.stderr.write(`xen-exporter: warning: ${text}\n`);
+
 /** Runs the command that the arguments (without program and script) name, the first where they name none. Rejects with UsageError and with what the command throws. */
 const runCommand = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
   const named = commands.find(({ name }) => name === args[0]);

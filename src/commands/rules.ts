@@ -10,7 +10,7 @@ import { isThreshold, withThreshold, type AlertChanges } from '../pack/alerts/ch
 import { metricsRead } from '../pack/metrics-read.ts';
 import { defaultPackOptions, rulePack, thresholdKey } from '../pack/pack.ts';
 import { prometheusRule, ruleFile } from '../pack/render.ts';
-import { print, type Command } from './command.ts';
+import { print, warn, type Command } from './command.ts';
 import { readOptionsFile } from './options-file.ts';
 
 const renderers = { prometheus: ruleFile, operator: prometheusRule } as const;
@@ -130,6 +130,13 @@ export const renderRules = (given: CommandLine['given'] = {}): string => {
   return values.metrics ? `${metricsRead(groups).join('\n')}\n` : renderers[values.format](groups);
 };
 
+/** What is wrong with the rules as they were asked for, though they can be loaded; undefined if nothing is. */
+const warning = (given: CommandLine['given']): string | undefined => {
+  const { metrics, 'runbook-url': url } = resolveFlags(options, given);
+  if (metrics || folderUrl(url) !== folderUrl(defaultPackOptions.runbookUrl)) return undefined;
+  return `the runbook links of these alerts lead nowhere: --runbook-url is the placeholder ${url}. Publish the runbooks (packages have them in /usr/share/xen-exporter/runbooks) and pass their URL`;
+};
+
 /** `xen-exporter rules`. */
 export const rules: Command = {
   name: 'rules',
@@ -137,5 +144,9 @@ export const rules: Command = {
   description: 'Prints the recording and alerting rules.',
   readsConfigFile: false,
   settings: settingsOf(options),
-  run: ({ given }) => print(renderRules(given)),
+  run: ({ given }) => {
+    print(renderRules(given));
+    const text = warning(given);
+    if (text !== undefined) warn(text);
+  },
 };

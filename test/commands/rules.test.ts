@@ -1,10 +1,13 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { parser } from '@prometheus-io/lezer-promql';
 import { load } from 'js-yaml';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { renderRules, rules } from '../../src/commands/rules.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
+import { project } from '../../tools/lib/project.ts';
 import { exportedMetrics, metricsIn } from '../support/promql.ts';
 
 /** What `xen-exporter rules` prints for these arguments. */
@@ -132,4 +135,28 @@ test.each([
 ])('%s is refused', (arg, message) => {
   expect(() => rulesCommand([arg])).toThrow(UsageError);
   expect(() => rulesCommand([arg])).toThrow(message);
+});
+
+describe('the placeholder of the runbooks’ URL', () => {
+  const main = join(project, 'src/main.ts');
+  const rulesOf = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'rules', ...args], { encoding: 'utf8' });
+    expect(status).toBe(0);
+    return { stdout, stderr };
+  };
+
+  test('is warned about on stderr; stdout has the rules and nothing else', () => {
+    const { stdout, stderr } = rulesOf();
+    expect(stdout).toBe(rulesCommand([]));
+    expect(stderr).toMatch(
+      /^xen-exporter: warning: .*--runbook-url is the placeholder https:\/\/example\.org\/xen-exporter\/runbooks\/.*\n$/,
+    );
+    // Without the slash that is added to it, it is the same one.
+    expect(rulesOf('--runbook-url=https://example.org/xen-exporter/runbooks').stderr).toContain('placeholder');
+  });
+
+  test('is not, once there is a URL, and where no rule is printed', () => {
+    expect(rulesOf('--runbook-url=https://wiki.example.org/xen').stderr).toBe('');
+    expect(rulesOf('--metrics').stderr).toBe('');
+  });
 });
