@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs, upgrades and removes xen-exporter from its tarball: install.sh [--no-start] | --uninstall [--purge] | --help. Needs root.
 #
-# Installs to /usr/lib/xen-exporter, /usr/bin/xen-exporter, the systemd units that belong on this machine, and /etc/default/xen-exporter, which an
-# upgrade leaves as it is. --root=FOLDER installs into a folder instead, without user and systemd.
+# Installs to /usr/lib/xen-exporter, /usr/bin/xen-exporter, /usr/share/xen-exporter (rules, runbooks, dashboards), the systemd units that belong on this
+# machine, and /etc/default/xen-exporter, which an upgrade leaves as it is. --root=FOLDER installs into a folder instead, without user and systemd.
 set -eu
 # Folders and files made here are for root to write and for everybody to read, whatever the caller's umask.
 umask 022
@@ -13,9 +13,9 @@ here=$(dirname "$(readlink -f "$0")")
 
 program=/usr/bin/xen-exporter
 library=/usr/lib/xen-exporter
-defaults=/etc/default/xen-exporter
-# The first that makes a user for a unit.
-dynamic_user_since=235
+share=/usr/share/xen-exporter
+# The first that knows all groups of system calls in the units' filter.
+filter_groups_since=235
 
 fail() {
   echo "install.sh: $1" >&2
@@ -57,6 +57,7 @@ copy_program() {
     cp -R "$here/lib/." "$new/"
     start=xen-exporter.sh
   fi
+  cp "$here/check-units" "$new/"
   open_to_readers "$new"
   # A running daemon keeps its files; the next start has the new ones.
   rm -rf "$root$library.old"
@@ -65,6 +66,15 @@ copy_program() {
   rm -rf "$root$library.old"
   make_folder "$root/usr/bin"
   ln -sfn "../lib/xen-exporter/$start" "$root$program"
+}
+
+# What Prometheus, Alertmanager and Grafana load, and the runbooks.
+copy_share() {
+  rm -rf "$root$share"
+  make_folder "$root${share%/*}"
+  mkdir "$root$share"
+  cp -R "$here/share/." "$root$share/"
+  open_to_readers "$root$share"
 }
 
 # Else SELinux, where it is on, takes what lies in /usr/lib for libraries.
@@ -80,26 +90,22 @@ copy_units() {
   done
 }
 
+# An upgrade leaves the administrator's flags as they are, also if there are none.
 copy_defaults() {
   make_folder "$root/etc/default"
-  if [ ! -e "$root$defaults" ]; then
-    cp "$here/default" "$root$defaults"
-    open_to_readers "$root$defaults"
-  fi
+  if [ "$is_upgrade" = no ]; then create_defaults "$here/share/default"; fi
   # It holds flags of a process of root's. An administrator may have hidden it, but nobody else may write it.
-  chmod go-w "$root$defaults"
+  if [ -e "$root$defaults" ]; then chmod go-w "$root$defaults"; fi
 }
 
-# A systemd that knows no DynamicUser would run the guest's unit as root, and none of the units with its filter of system calls.
+# An old systemd would run none of the units with its filter of system calls.
 fit_old_systemd() {
-  if [ "$(systemd_version)" -ge "$dynamic_user_since" ]; then return; fi
+  if [ "$(systemd_version)" -ge "$filter_groups_since" ]; then return; fi
   for unit in $units; do
     make_folder "$drop_ins/$unit.d"
     cp "$here/systemd/systemd-219.conf" "$drop_ins/$unit.d/"
     open_to_readers "$drop_ins/$unit.d/systemd-219.conf"
   done
-  printf '[Service]\nUser=%s\n' "$account" >"$drop_ins/xen-exporter.service.d/user.conf"
-  open_to_readers "$drop_ins/xen-exporter.service.d/user.conf"
 }
 
 install_all() {
@@ -110,7 +116,9 @@ install_all() {
     fi
     create_account
   fi
+  if [ -e "$root$library" ]; then is_upgrade=yes; else is_upgrade=no; fi
   copy_program
+  copy_share
   copy_units
   copy_defaults
   if [ -z "$root" ]; then label_program; fi
@@ -129,7 +137,7 @@ uninstall_all() {
   if has_systemd; then
     for unit in $sockets $units; do systemctl disable --now "$unit" 2>/dev/null || true; done
   fi
-  rm -rf "$root$program" "$root$library"
+  rm -rf "$root$program" "$root$library" "$root$share"
   for unit in $units $sockets; do
     rm -f "$root$unit_folder/$unit"
     folder=$root$drop_ins/$unit.d

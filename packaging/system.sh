@@ -4,6 +4,9 @@
 account=xen-exporter
 unit_folder=/usr/lib/systemd/system
 config_folder=/etc/xen-exporter
+defaults=/etc/default/xen-exporter
+# Below it all is installed; empty for this machine itself.
+root=${DPKG_ROOT:-}
 
 # Dom0, by either of two paths that its kernel alone has, or a driver domain, which its administrator marks. The units assert the same.
 is_host() {
@@ -17,8 +20,17 @@ fitting_units() {
   else
     printf '%s\n' xen-exporter.service
   fi | while read -r unit; do
-    if [ -e "${root:-}$unit_folder/$unit" ]; then echo "$unit"; fi
+    if [ -e "$root$unit_folder/$unit" ]; then echo "$unit"; fi
   done
+}
+
+# Copies the flags for a first installation, unless the administrator has some, and says what they do that is unexpected.
+create_defaults() {
+  if [ -e "$root$defaults" ]; then return; fi
+  mkdir -p "$root${defaults%/*}"
+  cp "$1" "$root$defaults"
+  chmod 644 "$root$defaults"
+  echo "xen-exporter listens on 127.0.0.1 alone until you change LISTEN in $defaults."
 }
 
 create_account() {
@@ -39,5 +51,5 @@ delete_account() {
 
 # What the daemon has written. A user of systemd's own making has it in the folder private.
 delete_state() {
-  rm -rf /var/lib/xen-exporter /var/lib/private/xen-exporter
+  rm -rf "$root/var/lib/xen-exporter" "$root/var/lib/private/xen-exporter"
 }

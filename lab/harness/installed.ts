@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { until } from '../../tools/lib/until.ts';
 import type { Machine } from './machine.ts';
 
+/** Flags of the units. */
+export const DEFAULTS = '/etc/default/xen-exporter';
+
 export type UnitName = 'xen-exporter' | 'xen-exporter-dom0' | 'xen-exporter-helper';
 
 /** What became of what a unit was tried to do. */
@@ -44,6 +47,11 @@ export class Installed {
     const path = '/run/lab/xen-exporter.deb';
     await this.machine.send(deb, path);
     return this.run(`dpkg --install ${path} 2>&1 && rm ${path}`, DPKG_TIMEOUT_MS);
+  }
+
+  /** Lets other machines reach the exporter, as an administrator does. */
+  async open(): Promise<void> {
+    await this.run(`sed -i 's/^LISTEN=.*/LISTEN=""/' ${DEFAULTS} && systemctl restart ${this.web}`);
   }
 
   /** A property of a unit as systemd has it. */

@@ -9,10 +9,11 @@ import { TempTree } from '../../tools/lib/fake-host.ts';
 import { until } from '../../tools/lib/until.ts';
 import { describeConfinement } from './confinement.ts';
 import { metricsOf, startExporter, stopExporter } from '../harness/exporter.ts';
-import { Installed } from '../harness/installed.ts';
+import { DEFAULTS, Installed } from '../harness/installed.ts';
 import type { Lab } from '../harness/lab.ts';
 import { failing, missing } from '../harness/pages.ts';
 import { tell } from '../harness/tell.ts';
+import { describeFirstInstallation } from './first-installation.ts';
 import { describeWrongUnits } from './wrong-units.ts';
 
 const MACHINES = ['dom0', 'domu1'] as const;
@@ -20,7 +21,6 @@ const CYCLES = Number(process.env['XEN_LAB_CYCLES'] ?? 20);
 const UPGRADE = '99.0.0';
 // What is read every few minutes is tried again after half a minute.
 const WHOLE_TIMEOUT_MS = 300_000;
-const DEFAULTS = '/etc/default/xen-exporter';
 const CONFIG = '/etc/xen-exporter.yml';
 const LONG = { timeout: 1_800_000 };
 /** Lists of files are kept there, in memory. */
@@ -75,7 +75,9 @@ export function describePackages(lab: () => Lab): void {
 
     test.for(MACHINES)('%s: installs, and its units are enabled and active', LONG, async (name) => {
       const installed = machines[name];
-      tell(`${name}: ${(await installed.install(made.deb)).trim()}`);
+      const said = await installed.install(made.deb);
+      tell(`${name}: ${said.trim()}`);
+      expect(said).toContain(`xen-exporter listens on 127.0.0.1 alone until you change LISTEN in ${DEFAULTS}.\n`);
       for (const unit of installed.units) {
         // Type=notify: active is what has said READY=1.
         const state = ['Type', 'UnitFileState', 'ActiveState', 'SubState', 'NRestarts'];
@@ -85,6 +87,8 @@ export function describePackages(lab: () => Lab): void {
       const others = name === 'dom0' ? 'xen-exporter' : 'xen-exporter-dom0 xen-exporter-helper';
       expect(await installed.works(`systemctl is-active ${others} || systemctl is-enabled ${others}`)).toBe(false);
     });
+
+    describeFirstInstallation(() => machines);
 
     test('dom0: everything is read, what needs root by the helper', LONG, async () => {
       const page = await wholePage(machines.dom0);

@@ -17,6 +17,9 @@ const sha256Of = (file: string): string => createHash('sha256').update(readFileS
 /** Of packages that are installed. */
 const documents = 'usr/share/doc/xen-exporter';
 
+const listensOnLoopback =
+  'xen-exporter listens on 127.0.0.1 alone until you change LISTEN in /etc/default/xen-exporter.\n';
+
 /** Where the daemon says that it reads listening sockets from. */
 const listenerSource = async (options: DaemonOptions): Promise<string | undefined> => {
   await using daemon = await startDaemon(options);
@@ -98,8 +101,8 @@ describe('the tarball', () => {
       commandOutput(join(unpacked, 'install.sh'), [`--root=${root}`, ...args]);
     const unpacked = await unpackTarball(folder.path('unpacked'));
 
-    expect(await install()).toBe(`xen-exporter ${version}\n`);
-    expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'xen-exporter']);
+    expect(await install()).toBe(`${listensOnLoopback}xen-exporter ${version}\n`);
+    expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'check-units', 'xen-exporter']);
     const units = readdirSync(join(unpacked, 'systemd')).filter((name) => /\.(service|socket)$/.test(name));
     expect(readdirSync(join(root, 'usr/lib/systemd/system'))).toEqual(units);
     expect(
@@ -110,10 +113,10 @@ describe('the tarball', () => {
     const defaults = join(root, 'etc/default/xen-exporter');
     writeFileSync(defaults, 'ARGS="--collector.disable-defaults"\n');
     writeFileSync(join(root, 'usr/lib/xen-exporter/of-the-old-version'), '');
-    await install();
+    expect(await install()).toBe(`xen-exporter ${version}\n`);
     expect(readFileSync(defaults, 'utf8')).toBe('ARGS="--collector.disable-defaults"\n');
     expect(readdirSync(join(root, 'usr/lib'))).toEqual(['systemd', 'xen-exporter']);
-    expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'xen-exporter']);
+    expect(readdirSync(join(root, 'usr/lib/xen-exporter')).sort()).toEqual(['addons', 'check-units', 'xen-exporter']);
 
     await install('--uninstall');
     expect(filesOf(root)).toEqual(['etc/default/xen-exporter']);
@@ -128,7 +131,7 @@ describe('the tarball', () => {
     mkdirSync(folder.path('target'));
     const command = [`/${made.name}/install.sh`, '--root=/target'];
     const [program, ...args] = inRoot(folder.root, command);
-    expect(await commandOutput(program!, args)).toBe(`xen-exporter ${version}\n`);
+    expect(await commandOutput(program!, args)).toBe(`${listensOnLoopback}xen-exporter ${version}\n`);
     expect(readdirSync(folder.path('target/usr/lib/xen-exporter'))).toContain(basename(machine.loader));
     expect(await listenerSource({ command: inRoot(folder.root, ['/target/usr/bin/xen-exporter']) })).toBe('netlink');
   });
@@ -147,6 +150,42 @@ const filesOf = (root: string): string[] =>
   readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+
+describe('rules, runbooks, Alertmanager files and dashboards', () => {
+  const inPackages = async (folder: TempTree): Promise<string[]> => {
+    await commandOutput('dpkg-deb', ['--raw-extract', made.deb, folder.path('deb')]);
+    const unpacked = await unpackTarball(folder.path('tarball'));
+    await commandOutput(join(unpacked, 'install.sh'), [`--root=${folder.path('root')}`]);
+    return [folder.path('deb/usr/share/xen-exporter'), folder.path('root/usr/share/xen-exporter')];
+  };
+
+  test('are in the Debian package and in what the tarball installs, as they are here', async () => {
+    using folder = new TempTree();
+    for (const root of await inPackages(folder)) {
+      for (const part of ['runbooks', 'rules', 'alertmanager', 'grafana']) {
+        const files = filesOf(join(project, part)).sort();
+        expect(files.length).toBeGreaterThan(1);
+        expect(filesOf(join(root, part)).sort()).toEqual(files);
+        for (const file of files)
+          expect(readFileSync(join(root, part, file)).equals(readFileSync(join(project, part, file))), file).toBe(true);
+      }
+    }
+  });
+
+  test('have links that lead somewhere in the package, too', async () => {
+    using folder = new TempTree();
+    for (const root of await inPackages(folder)) {
+      const runbooks = join(root, 'runbooks');
+      const links = readdirSync(runbooks).flatMap((page) =>
+        [...readFileSync(join(runbooks, page), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
+          ([, target]) => target!,
+        ),
+      );
+      expect(links.length).toBeGreaterThan(50);
+      expect(links.filter((target) => !existsSync(join(runbooks, target)))).toEqual([]);
+    }
+  });
+});
 
 describe('the software bill of materials', () => {
   interface Bill {
@@ -194,17 +233,20 @@ describe('the software bill of materials', () => {
   });
 });
 
-test('the Debian package runs where it is unpacked, and asks dpkg to keep its configuration', async () => {
+test('the Debian package runs where it is unpacked, and has no file that an upgrade could put in the place of one in /etc', async () => {
   using folder = new TempTree();
   await commandOutput('dpkg-deb', ['--raw-extract', made.deb, folder.root]);
   const env = { STATE_DIRECTORY: folder.path('state') };
   expect(await listenerSource({ command: [folder.path('usr/bin/xen-exporter')], env })).toBe('netlink');
   expect(existsSync(folder.path('state'))).toBe(false);
-  expect(readFileSync(folder.path('DEBIAN/conffiles'), 'utf8')).toBe('/etc/default/xen-exporter\n');
-  expect(existsSync(folder.path('etc/default/xen-exporter'))).toBe(true);
+  expect(existsSync(folder.path('etc'))).toBe(false);
+  expect(existsSync(folder.path('DEBIAN/conffiles'))).toBe(false);
+  expect(readFileSync(folder.path('usr/share/xen-exporter/default'), 'utf8')).toMatch(
+    /^LISTEN=".*127\.0\.0\.1:28697"$/m,
+  );
   expect(await commandOutput('dpkg-deb', ['--field', made.deb, 'Version'])).toBe(`${version}\n`);
-  for (const script of ['postinst', 'prerm', 'postrm'])
-    await commandOutput('sh', ['-n', folder.path(`DEBIAN/${script}`)]);
+  for (const script of ['DEBIAN/postinst', 'DEBIAN/prerm', 'DEBIAN/postrm', 'usr/lib/xen-exporter/check-units'])
+    await commandOutput('sh', ['-n', folder.path(script)]);
 });
 
 test('the files of the image are all that it needs, without a place to write to', async () => {

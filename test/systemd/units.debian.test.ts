@@ -58,14 +58,14 @@ describe('the units fit together, and the exporter', () => {
     expect(globalOptions['helper.socket'].default).toBe(`/run/${helper.get('RuntimeDirectory')![0]}/helper.sock`);
     expect(helper.get('RuntimeDirectoryMode')).toEqual(['0750']);
     expect(helper.get('Group')).toEqual(web.get('Group'));
-    expect(web.get('ExecStart')).toEqual(['/usr/bin/xen-exporter --privileged-reads=helper $ARGS']);
+    expect(web.get('ExecStart')).toEqual(['/usr/bin/xen-exporter --privileged-reads=helper $LISTEN $ARGS']);
     expect(helper.get('ExecStart')).toEqual(['/usr/bin/xen-exporter helper $HELPER_ARGS']);
   });
 
   test('none has a capability; the helper alone is root, and it alone has no network', () => {
     for (const unit of [guest, web, helper]) expect(unit.get('CapabilityBoundingSet')).toEqual(['']);
     expect(guest.get('DynamicUser')).toEqual(['yes']);
-    expect([guest, web, helper].map((unit) => unit.get('User')?.[0])).toEqual([undefined, 'xen-exporter', 'root']);
+    expect([guest, web, helper].map((unit) => unit.get('User')?.[0])).toEqual(['xen-exporter', 'xen-exporter', 'root']);
     expect(helper.get('PrivateNetwork')).toEqual(['yes']);
     expect(helper.get('RestrictAddressFamilies')).toEqual(['AF_UNIX']);
   });
@@ -90,6 +90,16 @@ describe('the units fit together, and the exporter', () => {
       expect(unit.get('Restart')).toEqual(['always']);
       expect(unit.get('StartLimitIntervalSec')).toEqual(['0']);
     }
+  });
+
+  test('what an administrator gives to the group xen-exporter, each can read', () => {
+    for (const unit of [guest, web, helper]) expect(unit.get('Group')).toEqual(['xen-exporter']);
+    expect(readFileSync(join(project, 'packaging/system.sh'), 'utf8')).toMatch(/^account=xen-exporter$/m);
+  });
+
+  test('an older file of flags has no LISTEN: then it is empty', () => {
+    for (const unit of [guest, web]) expect(unit.get('Environment')).toContain('LISTEN=');
+    expect(guest.get('ExecStart')).toEqual(['/usr/bin/xen-exporter $LISTEN $ARGS']);
   });
 
   test('the only port is the default one', () => {

@@ -8,7 +8,7 @@ import { manualPage } from './manual.ts';
 import { installProgram, type Program } from './program.ts';
 import { machine, project } from '../lib/project.ts';
 import { sbomName, sbomText } from './sbom.ts';
-import { dropIns, ownFile, ownText, sourceDate, Tree, unitFiles } from './tree.ts';
+import { ownFile, ownScript, ownText, sharedFiles, sourceDate, Tree, unitFiles } from './tree.ts';
 
 const zip = (text: string | Uint8Array): Uint8Array => gzipSync(text, { level: 9 });
 
@@ -21,9 +21,6 @@ const changelog = (): string => `xen-exporter (${version}) stable; urgency=mediu
 
 const rfc2822 = (seconds: number): string => new Date(seconds * 1e3).toUTCString().replace('GMT', '+0000');
 
-const maintainerScript = (name: string): string =>
-  `#!/bin/sh\nset -e\n\n${ownText('system.sh')}\n${ownText(`debian/${name}`)}`;
-
 const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -33,7 +30,7 @@ const filesBelow = (folder: string): string[] =>
 const putFiles = (tree: Tree, program: Program): void => {
   installProgram(tree, program);
   for (const { name, path } of unitFiles()) tree.copy(path, `usr/lib/systemd/system/${name}`);
-  tree.copy(ownFile('default'), 'etc/default/xen-exporter');
+  tree.write('usr/lib/xen-exporter/check-units', ownScript('check-units.sh'), 0o755);
   tree.write('usr/share/man/man8/xen-exporter.8.gz', zip(manualPage()));
   const documents = 'usr/share/doc/xen-exporter';
   tree.copy(ownFile('debian/copyright'), `${documents}/copyright`);
@@ -41,7 +38,7 @@ const putFiles = (tree: Tree, program: Program): void => {
   tree.write(`${documents}/CHANGELOG.md.gz`, zip(readFileSync(join(project, 'CHANGELOG.md'))));
   tree.write(`${documents}/THIRD-PARTY-LICENSES.gz`, zip(program.licences));
   tree.write(`${documents}/${sbomName}`, sbomText(program.sbom));
-  for (const { name, path } of dropIns()) tree.copy(path, `${documents}/examples/${name}`);
+  for (const { name, path } of sharedFiles()) tree.copy(path, `usr/share/xen-exporter/${name}`);
   tree.copy(ownFile('debian/lintian-overrides'), 'usr/share/lintian/overrides/xen-exporter');
 };
 
@@ -58,8 +55,7 @@ const putControl = (tree: Tree): void => {
     .replace('@SIZE@', String(kibibytes));
   tree.write('DEBIAN/control', control);
   tree.write('DEBIAN/md5sums', sums.join(''));
-  tree.write('DEBIAN/conffiles', '/etc/default/xen-exporter\n');
-  for (const name of ['postinst', 'prerm', 'postrm']) tree.write(`DEBIAN/${name}`, maintainerScript(name), 0o755);
+  for (const name of ['postinst', 'prerm', 'postrm']) tree.write(`DEBIAN/${name}`, ownScript(`debian/${name}`), 0o755);
 };
 
 /** Writes the Debian package into `folder`, filled in `workFolder`, by dpkg-deb, and returns its path. */

@@ -59,5 +59,6 @@ ${flagsOf(command)}`,
 .I /etc/default/xen\\-exporter
 Flags of the exporter that systemd starts, in ARGS, and of its helper, in HELPER_ARGS.
 .SH SEE ALSO
-.I /usr/share/doc/xen\\-exporter
+.I /usr/share/xen\\-exporter
+(rules, runbooks, dashboards, docs)
 `;

@@ -3,7 +3,7 @@ import { version } from '../../src/config/version.ts';
 import { commandOutput } from '../lib/command.ts';
 import { ownLibraries } from './libraries.ts';
 import { machine, project } from '../lib/project.ts';
-import { dropIns, ownFile, sourceDate, Tree, unitFiles } from './tree.ts';
+import { dropIns, ownFile, ownScript, sharedFiles, sourceDate, Tree, unitFiles } from './tree.ts';
 import { putProgram, type Program } from './program.ts';
 import { sbomName, sbomText, withDebianPackages } from './sbom.ts';
 
@@ -21,8 +21,9 @@ export const writeTarball = async (program: Program, folder: string, workFolder:
   tree.link('lib/xen-exporter.sh', 'xen-exporter');
   tree.copy(ownFile('install.sh'), 'install.sh', 0o755);
   tree.copy(ownFile('system.sh'), 'system.sh');
-  tree.copy(ownFile('default'), 'default');
+  tree.write('check-units', ownScript('check-units.sh'), 0o755);
   for (const unit of [...unitFiles(), ...dropIns()]) tree.copy(unit.path, `systemd/${unit.name}`);
+  for (const { name: file, path } of sharedFiles()) tree.copy(path, `share/${file}`);
   for (const file of ['LICENSE', 'CHANGELOG.md', 'docs/install.md']) tree.copy(join(project, file), basename(file));
   tree.write('THIRD-PARTY-LICENSES', program.licences);
   tree.write('LIBRARY-LICENSES', libraries.licences);

@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { project } from '../lib/project.ts';
 
 /** A folder that is filled for a package: its files belong to everybody's reading and nobody's writing but the owner's. */
@@ -72,9 +72,29 @@ export const unitFiles = (): { name: string; path: string }[] => [
 /** What may be put beside units, likewise. */
 export const dropIns = (): { name: string; path: string }[] => systemdFiles('.conf');
 
+const sharedFolders = ['runbooks', 'rules', 'alertmanager', 'grafana'];
+
+/** What Prometheus, Alertmanager and Grafana load, the runbooks with the pages that they link to, drop-ins for units, and the flags of a first installation; paths below /usr/share/xen-exporter. */
+export const sharedFiles = (): { name: string; path: string }[] => {
+  const below = sharedFolders.flatMap((folder) =>
+    readdirSync(join(project, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(project, join(entry.parentPath, entry.name))),
+  );
+  const pages = readdirSync(join(project, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`);
+  const files = [...below, ...pages].sort().map((name) => ({ name, path: join(project, name) }));
+  const ofUnits = dropIns().map(({ name, path }) => ({ name: `systemd/${name}`, path }));
+  return [...files, ...ofUnits, { name: 'default', path: ownFile('default') }];
+};
+
 /** A file of packaging/. */
 export const ownFile = (name: string): string => join(project, 'packaging', name);
 export const ownText = (name: string): string => readFileSync(ownFile(name), 'utf8');
+
+/** A shell script of packaging/ with what all of them share. */
+export const ownScript = (name: string): string => `#!/bin/sh\nset -e\n\n${ownText('system.sh')}\n${ownText(name)}`;
 
 /**
  * Seconds since 1970 that every file of a package has, so that two builds have the same bytes: SOURCE_DATE_EPOCH, or the time of the last commit,
