@@ -35,18 +35,24 @@ export class NamedNamespace implements AsyncDisposable {
     return new NamedNamespace(name);
   }
 
-  get #wrapper(): string[] {
+  /** Runs the command behind it in this namespace. */
+  get wrapper(): string[] {
     return ['nsenter', `--net=/run/netns/${this.name}`];
   }
 
   /** A process that lives in it. */
   startServer(): Promise<TcpServer> {
-    return TcpServer.start(this.#wrapper);
+    return TcpServer.start(this.wrapper);
   }
 
   /** What ss prints in it. */
   ss(...args: readonly string[]): Promise<string> {
-    return tool(this.#wrapper, 'ss', args);
+    return this.run('ss', args);
+  }
+
+  /** What another tool of Debian prints in it. */
+  run(name: ToolName, args: readonly string[]): Promise<string> {
+    return tool(this.wrapper, name, args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

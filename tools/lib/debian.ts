@@ -60,6 +60,22 @@ const TOOLS = {
   'prometheus-node-exporter': { packages: ['prometheus-node-exporter'], path: 'usr/bin/prometheus-node-exporter' },
   ss: { packages: IPROUTE, path: 'bin/ss' },
   ip: { packages: IPROUTE, path: 'bin/ip' },
+  nft: {
+    packages: [
+      'nftables',
+      'libbsd0',
+      'libedit2',
+      'libgmp10',
+      'libjansson4',
+      'libmd0',
+      'libmnl0',
+      'libnftables1',
+      'libnftnl11',
+      'libtinfo6',
+      'libxtables12',
+    ],
+    path: 'usr/sbin/nft',
+  },
   openssl: { packages: ['openssl', 'libssl3'], path: 'usr/bin/openssl' },
   // As for ss; its own library is in a folder of its own.
   'systemd-analyze': {
@@ -110,7 +126,7 @@ const packagesOf = (name: ToolName): ToolPackages =>
   (prometheusVersion === 3 ? OF_PROMETHEUS_3[name] : undefined) ?? TOOLS[name];
 
 /** What every Debian may have already, and what is then used. */
-const COMMON: readonly ToolName[] = ['ss', 'ip', 'openssl', 'systemd-analyze'];
+const COMMON: readonly ToolName[] = ['ss', 'ip', 'nft', 'openssl', 'systemd-analyze'];
 
 const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
 
