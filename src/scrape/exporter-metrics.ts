@@ -75,9 +75,15 @@ export const metrics = {
     meaning:
       'When the web config file was last read without an error, in seconds since 1970. Absent without --web.config.file.',
   }),
+  webCertificateStart: gauge('xen_exporter_web_certificate_start_timestamp_seconds', {
+    meaning:
+      'When the lifetime of a certificate began, in seconds since 1970: server, which the exporter shows to its clients; client_ca, the one of client_ca_file that ends first. Absent without TLS, or without a client CA.',
+    labels: ['certificate'],
+  }),
   webCertificateExpiry: gauge('xen_exporter_web_certificate_expiry_timestamp_seconds', {
     meaning:
-      'When the certificate that the exporter shows to its clients ends, in seconds since 1970. Absent without TLS.',
+      'When the lifetime of a certificate ends, in seconds since 1970: server, which the exporter shows to its clients; client_ca, the one of client_ca_file that ends first. Absent without TLS, or without a client CA.',
+    labels: ['certificate'],
   }),
   samples: total('xen_exporter_sampler_samples_total', {
     meaning: 'Samples that the sampler took.',

@@ -31,8 +31,10 @@ export interface ConfigState {
   readonly succeeded: boolean;
   /** Seconds since 1970. */
   readonly lastSuccess: number;
-  /** When the server's certificate ends, in seconds since 1970; undefined without TLS. */
-  readonly certificateExpiry: number | undefined;
+  /** From when to when certificates are valid, in seconds since 1970; undefined for those that there are not. */
+  readonly certificates: Readonly<
+    Record<'server' | 'client_ca', { readonly from: number; readonly to: number } | undefined>
+  >;
 }
 
 /** What the exporter counts at its front door. */
@@ -43,6 +45,7 @@ export class WebMetrics {
   config: ConfigState | undefined;
   readonly #refused = new Map<Refusal, number>(refusals.map((reason) => [reason, 0]));
   readonly #labels = new LabelSets(metrics.webRefused.labels);
+  readonly #certificateLabels = new LabelSets(metrics.webCertificateExpiry.labels);
 
   refused(reason: Refusal): void {
     this.#refused.set(reason, this.#refused.get(reason)! + 1);
@@ -54,6 +57,10 @@ export class WebMetrics {
     if (this.config === undefined) return;
     out.add(metrics.webConfigSuccess, noLabels, Number(this.config.succeeded));
     out.add(metrics.webConfigLastSuccess, noLabels, this.config.lastSuccess);
-    out.add(metrics.webCertificateExpiry, noLabels, this.config.certificateExpiry);
+    for (const [certificate, validity] of Object.entries(this.config.certificates)) {
+      const labels = this.#certificateLabels.get(certificate);
+      out.add(metrics.webCertificateStart, labels, validity?.from);
+      out.add(metrics.webCertificateExpiry, labels, validity?.to);
+    }
   }
 }

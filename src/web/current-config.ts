@@ -72,7 +72,7 @@ export class CurrentConfig {
     this.#metrics.config = {
       succeeded: true,
       lastSuccess: this.#clock.wallSeconds(),
-      certificateExpiry: config.identity?.expiresAt,
+      certificates: { server: config.identity?.validity, client_ca: config.identity?.caValidity },
     };
     for (const listener of this.#listeners) listener(config);
   }

@@ -9,9 +9,21 @@ export interface Identity {
   readonly cert: string;
   readonly key: string;
   readonly ca: string | undefined;
-  /** When the certificate ends, in seconds since 1970. */
-  readonly expiresAt: number;
+  readonly validity: Validity;
+  /** Of the client CA's certificate that ends first. */
+  readonly caValidity: Validity | undefined;
 }
+
+/** From when to when a certificate is valid, in seconds since 1970. */
+export interface Validity {
+  readonly from: number;
+  readonly to: number;
+}
+
+const validityOf = ({ validFrom, validTo }: X509Certificate): Validity => ({
+  from: Date.parse(validFrom) / 1e3,
+  to: Date.parse(validTo) / 1e3,
+});
 
 /** Raised with the place in the web config file that is at fault. */
 export class CertificateError extends Error {
@@ -65,8 +77,10 @@ export const loadIdentity = (tls: TlsConfig, read: (source: PemSource) => string
   if (!leaf!.checkPrivateKey(privateKeyOf(tls.privateKey, key))) {
     throw new CertificateError(tls.privateKey.key, `expected the private key of the certificate in ${tls.cert.key}`);
   }
-  if (tls.clientCa) certificatesOf(tls.clientCa, ca!);
-  const identity = { cert, key, ca, expiresAt: Date.parse(leaf!.validTo) / 1e3 };
+  const [caValidity] = (tls.clientCa ? certificatesOf(tls.clientCa, ca!) : [])
+    .map(validityOf)
+    .sort((one, other) => one.to - other.to);
+  const identity = { cert, key, ca, validity: validityOf(leaf!), caValidity };
   try {
     createSecureContext(secureContextOptions(tls, identity));
   } catch (error) {

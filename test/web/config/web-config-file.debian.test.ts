@@ -20,6 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => tree[Symbol.dispose]());
 
+const ofOneDay = { from: expect.any(Number) as number, to: expect.any(Number) as number };
+
 const indent = (pem: string): string => pem.trim().replace(/^/gm, '    ');
 
 const write = (yaml: string): string => {
@@ -359,9 +361,22 @@ describe('what a file means', () => {
       headers: [['X-Frame-Options', 'deny']],
       users: new Map([['alice', hash]]),
       rateLimit: { intervalSeconds: 60.5, burst: 3 },
-      identity: { cert: server.cert, key: server.key, ca: ca.cert, expiresAt: expect.any(Number) as number },
+      identity: { cert: server.cert, key: server.key, ca: ca.cert, validity: ofOneDay, caValidity: ofOneDay },
     });
   });
+});
+
+test('how long certificates are valid: the server’s, and of the client CA the one that ends first', async () => {
+  const longer = await ca.issue('longer', [], ['-days', '3']);
+  for (const bundle of [`${ca.cert}${longer.cert}`, `${longer.cert}${ca.cert}`]) {
+    tree.write({ 'bundle.pem': bundle });
+    const path = write(
+      mutual.replace('ca.pem', 'bundle.pem').replaceAll('server', 'longer').replace('tls_longer', 'tls_server'),
+    );
+    const { validity, caValidity } = new WebConfigFile(path).load().identity!;
+    expect(validity.to - validity.from).toBe(3 * 86_400);
+    expect(caValidity!.to - caValidity!.from).toBe(86_400);
+  }
 });
 
 test('it has changed when one of its files has, and when one that was missing is there', () => {
