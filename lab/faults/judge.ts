@@ -211,7 +211,7 @@ export class Judge {
   /** Until no alert of the last trouble is left. */
   async #quiet(): Promise<void> {
     const left = async (): Promise<string[]> =>
-      (await this.#chain.prometheus.query('ALERTS{severity!="info"}')).map(({ metric }) => JSON.stringify(metric));
+      (await this.#chain.prometheus.query('ALERTS{severity!~"info|none"}')).map(({ metric }) => JSON.stringify(metric));
     await until('all alerts to end', async () => (await left()).length === 0, {
       timeoutMs: this.#clock.minutes(resolveTimeoutMinutes),
       intervalMs: 500,
@@ -247,7 +247,8 @@ export class Judge {
 
   #notifications(from: number, to = Infinity): Notification[] {
     return this.#chain.alertmanager.notifications.filter(
-      ({ status, receivedAt }) => status === 'firing' && receivedAt >= from && receivedAt <= to,
+      ({ receiver, status, receivedAt }) =>
+        receiver !== 'watchdog' && status === 'firing' && receivedAt >= from && receivedAt <= to,
     );
   }
 

@@ -24,7 +24,7 @@ const secondsOf = (duration: string): number =>
 /** Labels that the rules use themselves. */
 const ownLabels = new Set(
   (
-    'address alertname alertstate cause collector device domain family hop host instance job kind le level mode netns ' +
+    'address alertname alertstate cause certificate collector device domain family hop host instance job kind le level mode netns ' +
     'operation port probes queue ring role severity source state uuid vif'
   ).split(' '),
 );

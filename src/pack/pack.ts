@@ -71,7 +71,9 @@ export const measureOf = (options: PackOptions, alert: Alert, level: AlertLevel)
 
 /** The dashboard for an alert, asked to show what the alert is about. */
 const dashboardOf = ({ about }: Alert): string =>
-  `${dashboardUids[about]}?var-${dashboardVariables[about]}={{ $labels.${about === 'guest' ? 'uuid' : 'instance'} }}`;
+  about === 'rules'
+    ? `${dashboardUids.exporter}?var-${dashboardVariables.exporter}=$__all`
+    : `${dashboardUids[about]}?var-${dashboardVariables[about]}={{ $labels.${about === 'guest' ? 'uuid' : 'instance'} }}`;
 
 /** A hop that is far from its limit has no score: a healthy fleet has next to none. */
 export const leastScore = 0.5;
@@ -163,6 +165,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   };
 
   const identified = ({ about }: Alert, expr: string): string => {
+    if (about === 'rules') return expr;
     const labels = identityLabels(p);
     if (about === 'guest')
       return promql`

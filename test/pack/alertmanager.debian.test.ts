@@ -16,7 +16,9 @@ describe('routes', () => {
   test.each(alerts.map(({ name, kind, levels: [{ severity }], about }) => [name, kind, severity, about] as const))(
     '%s',
     async (name, kind, severity, about) => {
-      const receiver = { critical: 'xen-page', warning: 'xen-ticket', info: 'xen-info' }[severity];
+      const receiver = { critical: 'xen-page', warning: 'xen-ticket', info: 'xen-info', none: 'xen-watchdog' }[
+        severity
+      ];
       const labels = [`alertname=${name}`, `kind=${kind}`, `severity=${severity}`, 'host=dom0', 'domain=web'];
       if (about === 'guest') labels.push('uuid=6c9ee902-e8b7-484d-b5a1-502d89e835de');
       expect((await amtool('config', 'routes', 'test', `--config.file=${config}`, ...labels)).trim()).toBe(receiver);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { whenClientsAreHarmed } from '../../src/pack/alerts/alert.ts';
-import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
+import { alertNamed } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { toolSays } from '../../tools/lib/debian.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
+import { firingOfExporters, silentOfExporters } from './exporter-scenarios.ts';
 import { merged, testSideBySide, timeout, verdict } from './promtool.ts';
 import {
   isCounter,
@@ -13,6 +14,8 @@ import {
   ofListener,
   ofVif,
   promtoolTest,
+  type PromtoolTest,
+  aboutSomething,
   scrapeSeconds,
   sound,
   type Expected,
@@ -120,6 +123,34 @@ const downAfter = (instance: string, minute: number): Series =>
           : `${isCounter(name) ? `0+${value}` : value}x${minute} stale`,
       ]),
   );
+
+describe('the watchdog fires', { timeout }, () => {
+  const fires = (all: Series, times: number): PromtoolTest => {
+    const { interval, input_series } = promtoolTest(all, []);
+    const promql_expr_test = [1, 25, 60].map((minute) => ({
+      expr: 'count(ALERTS{alertname="XenWatchdog",alertstate="firing",severity="none"}) or vector(0)',
+      eval_time: `${minute}m`,
+      exp_samples: [{ labels: '{}', value: times }],
+    }));
+    return { interval, input_series, promql_expr_test };
+  };
+  const down = Object.fromEntries(
+    Object.keys(sound)
+      .filter((name) => name.startsWith('up{'))
+      .map((name) => [name, 0]),
+  );
+  const ofAnotherJob = Object.fromEntries(
+    Object.entries(sound).map(([name, value]) => [name.replace('job="xen"', 'job="node"'), value]),
+  );
+
+  test.each([
+    ['while all is well', sound, 1],
+    ['while no exporter can be scraped', down, 1],
+    ['no more once Prometheus has no target of the job', ofAnotherJob, 0],
+  ] as const)('%s', async (_, all, times) => {
+    expect(await verdict([fires(all, times)])).toContain('SUCCESS');
+  });
+});
 
 /** An alert with its severity. */
 const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): string =>
@@ -352,6 +383,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     ],
   ],
   ['a guest that had an exporter', ofGuestInfo('1x50 _x50'), [{ alert: 'XenGuestExporterMissing', value: '' }]],
+  ...firingOfExporters(sound),
 ];
 
 /** What those measure while clients are harmed that measure something else then. */
@@ -490,6 +522,7 @@ const silent: [what: string, change: Series][] = [
     }),
   ],
   ['a guest that never had an exporter', ofGuestInfo('_x100')],
+  ...silentOfExporters(sound),
 ];
 
 describe('each alert fires, with all its labels and annotations, and no other does', () => {
@@ -497,7 +530,9 @@ describe('each alert fires, with all its labels and annotations, and no other do
 
   test('none is left out, and no severity of any', () => {
     const fired = new Set(firing.flatMap(([, , expected]) => expected.map(nameOf)).concat(firingElsewhere));
-    const all = alerts.flatMap(({ name, levels }) => levels.map(({ severity }) => nameOf({ alert: name, severity })));
+    const all = aboutSomething.flatMap(({ name, levels }) =>
+      levels.map(({ severity }) => nameOf({ alert: name, severity })),
+    );
     expect(all.filter((name) => !fired.has(name))).toEqual([]);
   });
 });
@@ -523,7 +558,7 @@ describe('each alert that fires goes on to fire while scrapes are lost', { timeo
     // From when the slowest alert has fired.
     promql_expr_test: slots.slice(27 * perMinute).map((slot) => ({
       eval_time: `${slot * scrapeSeconds}s`,
-      expr: `count(ALERTS{alertstate="firing"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:28697"`}}) > bool 0`,
+      expr: `count(ALERTS{alertstate="firing",severity!="none"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:28697"`}}) > bool 0`,
       exp_samples: alertname === undefined ? [] : [{ labels: '{}', value: 1 }],
     })),
   });
@@ -562,7 +597,7 @@ describe('when clients are harmed too, the symptom names the cause, and no other
 });
 
 describe('an alert is blind without any one of the metrics that it needs', { timeout }, () => {
-  test.each(alerts)('$name', async ({ name, needs }) => {
+  test.each(aboutSomething)('$name', async ({ name, needs }) => {
     const [, change] = firing.find(([, , all]) => nameOf(all[0]!) === nameOf({ alert: name }))!;
     const without = needs.map((metric) => {
       const all = Object.entries({ ...sound, ...change });
@@ -942,7 +977,7 @@ describe('who is who', { timeout }, () => {
     const { interval, input_series } = promtoolTest(restarted, []);
     const holds = (expr: string) => ({ expr, eval_time: '94m', exp_samples: [{ labels: '{}', value: 1 }] });
     const promql_expr_test = [
-      holds('count(ALERTS{alertstate="firing"})'),
+      holds('count(ALERTS{alertstate="firing",severity!="none"})'),
       holds('count(ALERTS{alertstate="firing",alertname="XenAcceptQueueOverflow"})'),
       // What was counted between the last scrape and the restart is lost: a minute of five at most.
       holds('count(uuid_netns:xen_accept_queue_full:ratio_rate5m > 0.37 <= 0.5)'),

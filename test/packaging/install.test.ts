@@ -71,13 +71,9 @@ test.each(['000', '002', '022', '027', '077'])(
     // What an installer that obeyed its umask has left is repaired by an upgrade.
     await commandOutput('chmod', ['-R', 'a+rwX', join(root, 'usr/lib/systemd/system/xen-exporter.service')]);
     await commandOutput('chmod', ['a+rw', join(root, 'etc/default/xen-exporter')]);
-<<<<<<< HEAD
     for (const path of ['etc/default', 'usr/bin', 'usr/lib/systemd/system'])
       await commandOutput('chmod', ['a+rwx', join(root, path)]);
-    await install();
-=======
     expect(await install()).toBe('xen-exporter 1.2.3\n');
->>>>>>> 53685a0 (Packages: rules and runbooks in /usr/share/xen-exporter, loopback until opened, check-units, one owner and mode of files)
     expect(modesBelow(root)).toEqual(installed);
   },
 );

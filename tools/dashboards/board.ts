@@ -62,7 +62,7 @@ export const dashboard = ({ uid, title, description, variables, alertsMarked, se
         .enable(true)
         .hide(false)
         .iconColor('red')
-        .expr(`ALERTS{alertstate="firing",alertname=~"Xen.*",${alertsMarked}}`)
+        .expr(`ALERTS{alertstate="firing",alertname=~"Xen.*",severity!="none",${alertsMarked}}`)
         .step('60s')
         .titleFormat('{{alertname}}')
         .textFormat('{{domain}} {{instance}}')

@@ -5,7 +5,7 @@ import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alerts/cha
 import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { leastScore } from '../../src/pack/pack.ts';
 
-export const colours = { fine: 'green', info: 'blue', warning: 'orange', critical: 'red' } as const;
+export const colours = { fine: 'green', none: 'green', info: 'blue', warning: 'orange', critical: 'red' } as const;
 
 export const steps = (...above: readonly [value: number, colour: string][]): ThresholdsConfigBuilder => {
   const base: Threshold = { value: null, color: colours.fine };

@@ -8,6 +8,17 @@ export const withoutFault: ReadonlyMap<string, string> = new Map([
   ['XenHostNotMarked', 'it is about the configuration of Prometheus; promtool tests it, and the lab marks its host'],
   ['XenGuestUuidConflict', 'it takes a guest that lies; promtool tests it'],
   [
+    'XenHostWithoutDomains',
+    'the units refuse to start on the wrong machine, which the lab tests; promtool tests the alert',
+  ],
+  ['XenExporterHelperDown', 'it is about units of systemd, and the faults run on a lab without; promtool tests it'],
+  ['XenExporterCertificateExpiring', 'no certificate of the lab is as old; promtool tests it'],
+  ['XenExporterWebConfigRejected', 'the lab serves without a web config file; promtool tests it'],
+  ['XenExporterSeriesDropped', 'it takes thousands of guests or listeners; promtool tests it'],
+  ['XenExporterNamespacesUnread', 'it is about the privileges of the exporter; promtool tests it'],
+  ['XenExporterInventoryStale', 'it is about a schedule that the lab does not have; promtool tests it'],
+  ['XenWatchdog', 'it always fires, in every run'],
+  [
     'XenGrantOperationsHigh',
     'its threshold is an absolute rate: emulation makes some 500 slots a second where the alert asks for 500 000 operations',
   ],

@@ -11,7 +11,8 @@ export interface Threshold {
 export type AlertKind = 'symptom' | 'cause' | 'meta';
 
 export const severities = ['critical', 'warning', 'info'] as const;
-export type Severity = (typeof severities)[number];
+/** `none` is that of the watchdog, which people hear of only when it is missing. */
+export type Severity = (typeof severities)[number] | 'none';
 
 /** The way of a SYN, in its order, and the exporter that watches it. */
 export const hops = [
@@ -53,10 +54,10 @@ export interface Alert {
   kind: AlertKind;
   hop: Hop;
   /**
-   * The subject of the measure: a guest (label uuid), a host (labels job and instance, all of its guests suffer), or an exporter (labels job and
-   * instance, and others of its own).
+   * The subject of the measure: a guest (label uuid), a host (labels job and instance, all of its guests suffer), an exporter (labels job and
+   * instance, and others of its own), or the rules themselves (no labels).
    */
-  about: 'guest' | 'host' | 'exporter';
+  about: 'guest' | 'host' | 'exporter' | 'rules';
   /** The limits, each with a severity of its own. The first is the alert's main level: its threshold is the unit of cause scores. */
   levels: readonly [AlertLevel, ...AlertLevel[]];
   /** PromQL of the measured value wherever the alert makes sense. A level fires while the value is above its threshold. */

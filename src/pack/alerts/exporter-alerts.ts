@@ -1,5 +1,14 @@
 import { promql } from '../promql.ts';
+import { onHosts } from '../recording/identity.ts';
 import { guestArgument, instanceArgument, type Alert } from './alert.ts';
+
+/** Collectors that serve what is read of the toolstack by --toolstack.schedule. */
+const ofInventory = 'collector=~"domains|scheduler|host|grants|passthrough"';
+/** A certificate of ten years has a tenth of its life left for one. */
+const mostSecondsBeforeEnd = 30 * 86_400;
+// Labels that stand in notifications: a guest controls its page.
+const ofCertificates = 'certificate=~"server|client_ca"';
+const ofCollectors = 'collector=~"[a-z0-9-]{1,40}"';
 
 /** The exporters themselves: what is not seen cannot be said. */
 export const meta: readonly Alert[] = [
@@ -36,9 +45,8 @@ export const meta: readonly Alert[] = [
         },
       },
     ],
-    // The name of the collector stands in the notification, and a guest controls its page.
     measure: (p) =>
-      `max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success', 'collector=~"[a-z0-9-]{1,40}"')} == 0))`,
+      `max by (job, instance, collector) (1 - (${p.recent('xen_exporter_collector_success', ofCollectors)} == 0))`,
     needs: ['xen_exporter_collector_success'],
     for: '15m',
     summary: 'The collector {{ $labels.collector }} fails on {{ $labels.instance }}',
@@ -126,5 +134,182 @@ export const meta: readonly Alert[] = [
     description:
       '{{ $value }} exporters, one of them {{ $labels.instance }}, claim to be the guest with the uuid {{ $labels.uuid }}. The rules believe none of them, so symptoms of this guest do not fire. Find out which is the guest, and remove the target of the other.',
     command: 'dom0# xl list -v',
+  },
+  {
+    name: 'XenHostWithoutDomains',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0.5,
+          why: 'A target that is marked as a host and is no driver domain exports domains or not. A collector that fails is XenExporterCollectorFailing.',
+        },
+      },
+    ],
+    measure: ({ ofHosts: p }) => promql`
+      ${onHosts(`group by (job, instance) (${p.recent('xen_guest_info', 'role!="guest"')})`)}
+        unless on (instance) ${p.recent('xen_domain_info')}
+        unless on (instance) ${p.recent('xen_exporter_collector_success', 'collector="domains"')} == 0`,
+    needs: ['xen_guest_info'],
+    for: '10m',
+    summary: '{{ $labels.instance }} is a host, but exports no domains',
+    description:
+      'Prometheus marks {{ $labels.instance }} as a host. It is no driver domain, and its exporter exports no domain. No alert about this host and the host side of its guests can fire. The unit of guests may run there, the collector domains may be disabled, or the host may have booted without Xen.',
+    command: "dom0# systemctl list-units --all --no-pager 'xen-exporter*'",
+  },
+  {
+    name: 'XenExporterHelperDown',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [{ severity: 'warning', threshold: { value: 0.5, why: 'The helper answers or not.' } }],
+    measure: (p) => `max by (job, instance) (1 - ${p.recent('xen_exporter_helper_up')})`,
+    needs: ['xen_exporter_helper_up'],
+    for: '5m',
+    summary: 'The helper of the exporter on {{ $labels.instance }} does not answer',
+    description:
+      'xen-exporter-helper on {{ $labels.instance }} does not answer its exporter. Everything that only root can read is missing: domains, schedulers, grants and the rings of netback. Alerts that need it are blind.',
+    command: 'dom0# systemctl status --no-pager xen-exporter-helper',
+  },
+  {
+    name: 'XenExporterCertificateExpiring',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0.9,
+          why: 'Of the lifetime. Most tools renew a certificate after two thirds of it. A certificate with more than 30 days left is no trouble.',
+        },
+      },
+    ],
+    measure: (p) => {
+      const start = p.recent('xen_exporter_web_certificate_start_timestamp_seconds', ofCertificates);
+      const end = p.recent('xen_exporter_web_certificate_expiry_timestamp_seconds', ofCertificates);
+      return promql`
+        max by (job, instance, certificate) (
+          (time() - ${start})
+            / (${end} - ${start})
+            and ${end} - time() < ${mostSecondsBeforeEnd}
+        )`;
+    },
+    needs: [
+      'xen_exporter_web_certificate_start_timestamp_seconds',
+      'xen_exporter_web_certificate_expiry_timestamp_seconds',
+    ],
+    for: '15m',
+    summary: 'A certificate of the exporter on {{ $labels.instance }} is about to expire: {{ $labels.certificate }}',
+    description:
+      '{{ $value | humanizePercentage }} of the lifetime of a certificate on {{ $labels.instance }} is over, and it ends in less than 30 days: {{ $labels.certificate }}. Once it has ended, Prometheus cannot scrape this exporter.',
+    command: `openssl s_client -connect ${instanceArgument} </dev/null 2>/dev/null | openssl x509 -noout -dates || echo 'no TLS here'`,
+  },
+  {
+    name: 'XenExporterWebConfigRejected',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: { value: 0.5, why: 'The exporter uses the file as it is now, or it keeps an older one.' },
+      },
+    ],
+    measure: (p) => `max by (job, instance) (1 - ${p.recent('xen_exporter_web_config_last_reload_successful')})`,
+    needs: ['xen_exporter_web_config_last_reload_successful'],
+    for: '15m',
+    summary: 'The exporter on {{ $labels.instance }} does not use its web config file',
+    description:
+      'The exporter on {{ $labels.instance }} rejects its web config file, or a certificate that the file names, and keeps the last good one. Users and certificates that were changed since do not apply. Its next start will fail.',
+    command: "dom0# journalctl --no-pager --unit='xen-exporter*' | sed -n '/Web config file/p' | tail -n 5",
+  },
+  {
+    name: 'XenExporterSeriesDropped',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: { value: 0, why: 'Whatever is left out may be what an alert would be about.' },
+      },
+    ],
+    measure: (p) => `max by (job, instance, collector) (${p.rate('xen_exporter_series_dropped_total', ofCollectors)})`,
+    needs: ['xen_exporter_series_dropped_total'],
+    for: '15m',
+    summary: 'The collector {{ $labels.collector }} on {{ $labels.instance }} leaves out series',
+    description:
+      'The collector {{ $labels.collector }} on {{ $labels.instance }} has more series than its limit and leaves out the others. Alerts about guests, devices or listeners without series cannot fire.',
+    command: `curl -sS http://${instanceArgument}/metrics | grep -e series_dropped -e collector_series -e listeners_left_out`,
+  },
+  {
+    name: 'XenExporterNamespacesUnread',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: { value: 0, why: 'A container whose listeners are not read has no alerts about its accept queues.' },
+      },
+    ],
+    measure: (p) =>
+      `sum by (job, instance) (${p.recent('xen_exporter_network_namespaces', 'state=~"unread|refused"')})`,
+    needs: ['xen_exporter_network_namespaces'],
+    for: '15m',
+    summary: 'The exporter on {{ $labels.instance }} does not read all network namespaces',
+    description:
+      'The exporter on {{ $labels.instance }} is to read the listeners of all network namespaces and does not read {{ $value }} of them. Alerts about the accept queues of these containers cannot fire.',
+    command: `curl -sS http://${instanceArgument}/metrics | sed -n /network_namespace/p`,
+  },
+  {
+    name: 'XenExporterInventoryStale',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'exporter',
+    levels: [
+      {
+        severity: 'info',
+        threshold: { value: 1800, why: 'Seconds. By default the exporter reads the inventory every 5 minutes.' },
+      },
+    ],
+    // Both times are those of the exporter's own clock, which may differ from that of Prometheus.
+    measure: (p) => {
+      const lastSuccess = (...matchers: string[]) =>
+        p.recent('xen_exporter_collector_last_success_timestamp_seconds', ...matchers);
+      return promql`
+        max by (job, instance) (${lastSuccess()})
+          -
+        min by (job, instance) (
+          ${lastSuccess(ofInventory)}
+            unless on (job, instance, collector) ${p.recent('xen_exporter_collector_success', ofInventory)} == 0
+        )`;
+    },
+    needs: ['xen_exporter_collector_last_success_timestamp_seconds'],
+    for: '15m',
+    summary: 'What {{ $labels.instance }} exports of its inventory is old',
+    description:
+      'The oldest reading of the inventory that {{ $labels.instance }} exports is {{ $value | humanizeDuration }} old. Caps, weights, pools and limits of grants may have changed since, and alerts read the old ones.',
+    command: `curl -sS http://${instanceArgument}/metrics | grep last_success`,
+  },
+  {
+    name: 'XenWatchdog',
+    kind: 'meta',
+    hop: 'exporter',
+    about: 'rules',
+    levels: [
+      { severity: 'none', threshold: { value: 0, why: 'It fires while there is a target of the job, up or down.' } },
+    ],
+    measure: (p) => `count(${p.metric('up')})`,
+    needs: ['up'],
+    for: '0s',
+    summary: 'Prometheus evaluates the rules of xen-exporter, and its alerts arrive',
+    description:
+      'This alert always fires. A service outside expects it every few minutes and pages when it is missing: then Prometheus, its rules, Alertmanager or the way between them fails, or Prometheus has no target of the job.',
+    command: "dom0# curl -sS '<URL>/-/ready'",
   },
 ];
