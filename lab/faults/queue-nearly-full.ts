@@ -1,8 +1,11 @@
+import { join } from 'node:path';
+import { project } from '../../tools/lib/project.ts';
 import { SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
 /** Of which nine tenths are taken: each of the clients waits for its answer, so that there are never more. */
 const backlog = 44;
 const ampleBacklog = 4096;
+const RELISTEN = '/run/lab/relisten';
 
 const begin = async (scene: Scene, limit: number): Promise<void> => {
   await scene.serve({ backlog: limit, restMs: 30 });
@@ -15,10 +18,10 @@ export const queueNearlyFull: Fault = {
   expected: { alert: 'XenAcceptQueueNearlyFull', severity: 'warning', domain: VICTIM },
   inject: (scene) => begin(scene, backlog),
   nearMiss: (scene) => begin(scene, 128),
-  /** listen() anew on the server's own socket, without a restart. */
+  /** A longer queue without a restart, by the script that the runbook names. */
   async mitigate(scene) {
-    await scene.victim.run(
-      `ss -Hltnp 'sport = :${SERVER_PORT}' | python3 -c 'import ctypes,os,re,socket,sys;[socket.socket(fileno=ctypes.CDLL(None).syscall(438,os.pidfd_open(int(p)),int(f),0)).listen(${ampleBacklog}) for p,f in re.findall(r"pid=(\\d+),fd=(\\d+)",sys.stdin.read())]'`,
-    );
+    await scene.victim.send(join(project, 'packaging/relisten'), RELISTEN);
+    await scene.victim.run(`pid=$(ss -Hltnp 'sport = :${SERVER_PORT}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')
+      python3 -I ${RELISTEN} --pid="$pid" --port=${SERVER_PORT} --backlog=${ampleBacklog} --save="${RELISTEN}.$pid"`);
   },
 };

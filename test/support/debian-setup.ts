@@ -2,15 +2,6 @@ import { prepareTools } from '../../tools/lib/debian.ts';
 
 /** Fetches the real tools once, before any test and outside any test's time limit. */
 export default async function setup(): Promise<void> {
-  await prepareTools([
-    'prometheus',
-    'promtool',
-    'alertmanager',
-    'amtool',
-    'ss',
-    'ip',
-    'nft',
-    'openssl',
-    'systemd-analyze',
-  ]);
+  const common = ['ss', 'ip', 'nft', 'openssl', 'python3', 'systemd-analyze'] as const;
+  await prepareTools(['prometheus', 'promtool', 'alertmanager', 'amtool', ...common]);
 }

@@ -77,6 +77,10 @@ const TOOLS = {
     path: 'usr/sbin/nft',
   },
   openssl: { packages: ['openssl', 'libssl3'], path: 'usr/bin/openssl' },
+  python3: {
+    packages: ['python3.11-minimal', 'libpython3.11-minimal', 'libpython3.11-stdlib', 'libexpat1', 'libffi8', 'zlib1g'],
+    path: 'usr/bin/python3.11',
+  },
   // As for ss; its own library is in a folder of its own.
   'systemd-analyze': {
     packages: [
@@ -126,7 +130,7 @@ const packagesOf = (name: ToolName): ToolPackages =>
   (prometheusVersion === 3 ? OF_PROMETHEUS_3[name] : undefined) ?? TOOLS[name];
 
 /** What every Debian may have already, and what is then used. */
-const COMMON: readonly ToolName[] = ['ss', 'ip', 'nft', 'openssl', 'systemd-analyze'];
+const COMMON: readonly ToolName[] = ['ss', 'ip', 'nft', 'openssl', 'python3', 'systemd-analyze'];
 
 const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
 
