@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -79,7 +79,7 @@ describe.runIf(isRoot)('on a server that runs', () => {
 before: limit 8, 9 connections wait
 risk: clients that were refused will wait, the last of them 32 / (accepts a second) seconds
 now: limit 32, until the server calls listen() again or ends
-undo: ${script} --undo=${saved}
+undo: python3 ${script} --undo=${saved}
 `,
       stderr: '',
     });
@@ -277,6 +277,45 @@ exec(code)`;
 
   test('to undo without a file', async () => {
     expect(await relisten([`--undo=${saved}`])).toMatchObject({ status: 1, stderr: expect.stringContaining(saved) });
+  });
+});
+
+const runbooks = join(project, 'runbooks');
+
+/** The commands of runbooks that run the script, by page. */
+const commandsOfRunbooks = new Map(
+  readdirSync(runbooks)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => {
+      const page = readFileSync(join(runbooks, name), 'utf8');
+      return [
+        name,
+        [...page.matchAll(/^ *guest# (python3 \S*relisten .*)$/gm)].map(([, command]) => command!),
+      ] as const;
+    })
+    .filter(([, commands]) => commands.length > 0),
+);
+
+test('runbooks name it', () => {
+  expect([...commandsOfRunbooks.keys()]).toContain('XenAcceptQueueOverflow.md');
+});
+
+describe.runIf(isRoot)('the commands of runbooks change the limit and undo it:', () => {
+  test.each([...commandsOfRunbooks])('%s', async (_, commands) => {
+    await using server = await TcpServer.start();
+    const { port } = await server.listen({ backlog: 8 });
+    const { path, env } = await debianTool('python3');
+    const variables = { PORT: String(port), PID: String(server.pid), BACKLOG: '32' };
+    const limits: number[][] = [];
+    for (const command of commands) {
+      const typed = command
+        .replace('python3 /usr/share/xen-exporter/relisten', `'${path}' -I '${script}'`)
+        .replaceAll('/run/xen-runbook', folder.path('xen-runbook'))
+        .replaceAll('<BACKLOG>', '32');
+      await commandOutput('sh', ['-c', typed], { env: { ...env, ...variables } });
+      limits.push(await limitsAt(port));
+    }
+    expect(limits).toEqual([[32], [8]]);
   });
 });
 
