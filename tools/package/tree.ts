@@ -86,7 +86,12 @@ export const sharedFiles = (): { name: string; path: string }[] => {
     .map((name) => `docs/${name}`);
   const files = [...below, ...pages].sort().map((name) => ({ name, path: join(project, name) }));
   const ofUnits = dropIns().map(({ name, path }) => ({ name: `systemd/${name}`, path }));
-  return [...files, ...ofUnits, { name: 'default', path: ownFile('default') }];
+  return [
+    ...files,
+    ...ofUnits,
+    { name: 'relisten', path: ownFile('relisten') },
+    { name: 'default', path: ownFile('default') },
+  ];
 };
 
 /** A file of packaging/. */
