@@ -73,7 +73,8 @@ export const parseConfigFile = (name: string, source: string): ConfigFile => {
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const line = (error.mark?.line ?? 0) + 1;
-    throw new UsageError(`${name}:${line}: ${error.reason}`, { cause: error });
+    const reason = error.reason.startsWith('aliases exceeded') ? 'expected no alias, found one (*name)' : error.reason;
+    throw new UsageError(`${name}:${line}: ${reason}`, { cause: error });
   }
 };
 

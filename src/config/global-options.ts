@@ -29,7 +29,7 @@ export const globalOptions = {
     help: 'Address to listen on, HOST:PORT (all addresses where HOST is empty) or unix:PATH, a socket for its user and group. Repeatable.',
     default: [`:${defaultPort}`],
     metavar: 'ADDRESS',
-    expected: 'HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH',
+    expected: 'HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH',
     holds: (text) => parseListenAddress(text) !== undefined,
   }),
   'web.systemd-socket': switchOption({

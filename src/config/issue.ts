@@ -34,6 +34,25 @@ const keysAt = (schema: SchemaNode, path: KeyPath): string[] => {
   return Object.keys(node?.entries ?? {});
 };
 
+/** `{a: {b: ...}}` without the outer braces. */
+const flow = (keys: readonly string[]): string =>
+  keys.reduceRight((inner, key) => `{${key}: ${inner}}`, '...').slice(1, -1);
+
+/** How to write a key with dots, as a flag has them. */
+export const levelsHint = (keys: readonly string[]): string => `; each dot is a level in this file: ${flow(keys)}`;
+
+/** How to write a setting that has a value where its keys should be. */
+export const formHint = (keys: readonly string[]): string => `; write ${flow(keys)}`;
+
+/** The hint for an unknown key with dots whose parts are keys; nothing for any other. */
+export const dottedKeyHint = (schema: v.GenericSchema, issue: v.BaseIssue<unknown>): string => {
+  const path = issue.path?.map(({ key }) => String(key)) ?? [];
+  const parts = path.flatMap((key) => key.split('.'));
+  const isKnown =
+    parts.length > path.length && keysAt(schema as SchemaNode, parts.slice(0, -1)).includes(parts.at(-1)!);
+  return issue.expected === 'never' && isKnown ? levelsHint(parts) : '';
+};
+
 const describeUnknownKey = (schema: SchemaNode, path: KeyPath): string => {
   const meant = nearest(String(path.at(-1)), keysAt(schema, path.slice(0, -1)));
   return meant === undefined ? 'unknown key' : `unknown key, perhaps ${meant}`;

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { CommandLine } from './command-line.ts';
 import type { ConfigFile } from './config-file.ts';
 import { globalOptions, type GlobalValues } from './global-options.ts';
-import { describeIssue, shorten } from './issue.ts';
+import { describeIssue, formHint, levelsHint, shorten } from './issue.ts';
 import type { Options, OptionValues } from './option.ts';
 import { allSettings, settingsOf, type ConfigurableCollector, type Setting } from './settings.ts';
 import { UsageError, usageErrorOf } from './usage-error.ts';
@@ -57,10 +57,9 @@ const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
 const hintOf = (issue: v.BaseIssue<unknown>, settings: readonly Setting[]): string => {
   const name = issue.path?.map(({ key }) => String(key)).join('.');
   const setting = settings.find((each) => each.name === name);
-  const form = setting?.path.reduceRight((inner, key) => `{${key}: ${inner}}`, '...').slice(1, -1);
-  if (form === undefined) return '';
-  if (issue.expected === 'never') return `; each dot is a level in this file: ${form}`;
-  return issue.type === 'strict_object' ? `; write ${form}` : '';
+  if (setting === undefined) return '';
+  if (issue.expected === 'never') return levelsHint(setting.path);
+  return issue.type === 'strict_object' ? formHint(setting.path) : '';
 };
 
 const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<string, unknown> => {

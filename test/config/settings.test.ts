@@ -149,7 +149,7 @@ describe('a flag that cannot be used is named', () => {
     ['--web.max-requests=2.5', '--web.max-requests: expected a whole number from 1 to 10000, found "2.5"'],
     [
       '--web.listen-address=80',
-      '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found ["80"]',
+      '--web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH, found ["80"]',
     ],
     ...['metrics', '/-/healthy', '/-/metrics', '/a b'].map((path): [string, string] => [
       `--web.telemetry-path=${path}`,
@@ -193,21 +193,21 @@ describe('a config file that cannot be used is named with the line', () => {
     [
       'a number in place of a list',
       'web:\n  listen-address: 1\n',
-      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found 1',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH, found 1',
     ],
     [
       'an address that other programs know',
       'web:\n  listen-address: "*:1"\n',
-      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found "*:1"',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH, found "*:1"',
     ],
     ['a duplicate key', 'log:\n  level: info\nweb: {}\nlog:\n  level: warn\n', 'xen.yml:4: duplicated mapping key'],
     ['no YAML', 'web: {\n', 'xen.yml:2: deficient indentation'],
-    ['an alias', 'web: &a {}\nlog: *a\n', 'xen.yml:2: aliases exceeded maxAliases (0)'],
+    ['an alias', 'web: &a {}\nlog: *a\n', 'xen.yml:2: expected no alias, found one (*name)'],
     ['two documents', 'web: {}\n---\nlog: {}\n', 'xen.yml: expected one YAML document, found 2'],
     [
       'null',
       'web:\n  listen-address:\n',
-      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH, found null',
+      'xen.yml:2: web.listen-address: expected a list of at least one: HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH, found null',
     ],
     [
       'several errors',

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { ConfigFile } from '../../config/config-file.ts';
-import { describeAt, describeIssue, type KeyPath } from '../../config/issue.ts';
+import { describeAt, describeIssue, dottedKeyHint, type KeyPath } from '../../config/issue.ts';
 import { asBoolean } from '../../config/option.ts';
 import { usageErrorOf } from '../../config/usage-error.ts';
 import { parseDuration } from './duration.ts';
@@ -186,8 +186,13 @@ const isSecret = ([section, key]: KeyPath): boolean =>
 /** Throws UsageError with a line for each key that is unknown or cannot be honoured. */
 export const parseWebConfig = (file: ConfigFile): WebConfig => {
   const result = v.safeParse(fileSchema, withoutEmpty(file.content));
-  if (!result.success)
-    throw usageErrorOf(result.issues, (issue) => describeIssue(file, issue, { schema: fileSchema, isSecret }));
+  if (!result.success) {
+    const options = { schema: fileSchema, isSecret };
+    throw usageErrorOf(
+      result.issues,
+      (issue) => `${describeIssue(file, issue, options)}${dottedKeyHint(fileSchema, issue)}`,
+    );
+  }
   const {
     tls_server_config: tls,
     http_server_config: http,

@@ -125,6 +125,12 @@ describe('bad files, with file and line', () => {
       `${tls}  cert_fil: x\n`,
       'web.yml:4: tls_server_config.cert_fil: unknown key, perhaps cert_file',
     ],
+    [
+      'a key with dots',
+      'tls_server_config.cert_file: x\n',
+      'web.yml:1: tls_server_config.cert_file: unknown key; each dot is a level in this file: tls_server_config: {cert_file: ...}',
+    ],
+    ['an alias', 'http_server_config: &a {}\nrate_limit: *a\n', 'web.yml:2: expected no alias, found one (*name)'],
     ['a key twice', `${tls}  key_file: x\n`, 'web.yml:4: duplicated mapping key'],
     [
       'no certificate',
