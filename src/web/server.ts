@@ -25,7 +25,9 @@ import { Turns } from './turns.ts';
 export type ListenAddress =
   { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number };
 
-const formatAddress = (address: AddressInfo | string): string => {
+const formatAddress = (address: AddressInfo | string | null, given: ListenAddress): string => {
+  // Of a Unix socket that was passed Node does not know the path.
+  if (address === null) return `unix:fd=${'fd' in given ? given.fd : ''}`;
   if (typeof address === 'string') return `unix:${address}`;
   return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 };
@@ -135,7 +137,7 @@ export class FrontDoor {
     // Of accept(), where the process or the machine has no file descriptor left.
     server.on('error', () => this.#metrics.refused('connections'));
     this.#listeners.push(server);
-    return formatAddress(server.address()!);
+    return formatAddress(server.address(), address);
   }
 
   /** Stops listening, lets responses end for at most `graceSeconds`, closes every connection. */

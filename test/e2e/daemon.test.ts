@@ -1,7 +1,8 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, openSync, readFileSync, writeFileSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, openSync, readFileSync, renameSync, writeFileSync, rmSync, truncateSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -307,6 +308,34 @@ describe('sockets that systemd passes', () => {
     expect(daemon.port).toBe(port);
     server.close();
     expect(await daemon.get('/-/healthy')).toMatchObject({ status: 200 });
+  });
+
+  test('a Unix socket, whose path the exporter does not know', async () => {
+    const path = tree.path('exporter.sock');
+    await using server = createServer();
+    await once(server.listen(path), 'listening');
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const [shell = 'sh', ...args] = wrapper;
+    const child = spawn(shell, [...args, process.execPath, main, '--web.systemd-socket', '--log.format=json'], {
+      env: { ...process.env, LISTEN_FDS: '1' },
+      stdio: ['ignore', 'ignore', 'pipe', fd],
+    });
+    try {
+      const lines = createInterface(child.stderr!);
+      for await (const line of lines) if (line.includes('Listening on')) break;
+      // Closed, the server of this process takes no connection. It removes the path that it knows.
+      const moved = tree.path('moved.sock');
+      renameSync(path, moved);
+      server.close();
+      const status = await new Promise((resolve, reject) => {
+        request({ socketPath: moved, path: '/-/healthy' }, (response) => resolve(response.resume().statusCode))
+          .on('error', reject)
+          .end();
+      });
+      expect(status).toBe(200);
+    } finally {
+      child.kill();
+    }
   });
 
   test.each([
