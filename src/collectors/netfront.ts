@@ -3,7 +3,7 @@ import { Unavailable } from '../host/unavailable.ts';
 import { parseNetDev } from '../formats/proc-net-dev.ts';
 import { counter, gauge } from '../metrics/descriptor.ts';
 import { defineCollector } from './collector.ts';
-import { parsedRows, readItem } from '../sources/parsed.ts';
+import { missingRow, parsedRows, readItem } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 import { needsXen, netfrontDevices } from '../sources/xen.ts';
 
@@ -108,11 +108,13 @@ export const netfront = defineCollector({
       limitations: () => limitations,
       collect: ({ host: { procfs, sysfs, netlink }, out }) => {
         const counters = parsedRows(procfs, 'net/dev', parseNetDev, out);
+        const hasAllRows = out.skipped === undefined;
         const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         for (const { vif, device } of netfrontDevices(sysfs, out)) {
           const labels = out.labels(vifLabel, vif);
           const traffic = counters.get(device);
+          if (!traffic && hasAllRows) out.skip(missingRow(procfs, device));
           out.counter(metrics.receivePackets, labels, { device: vif, reads: traffic?.receivePackets });
           out.counter(metrics.receiveBytes, labels, { device: vif, reads: traffic?.receiveBytes });
           out.counter(metrics.receiveDropped, labels, { device: vif, reads: traffic?.receiveDropped });

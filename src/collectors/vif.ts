@@ -8,7 +8,7 @@ import type { Labels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { needsVifs, vifDevices, type VifDevice } from '../sources/backend-devices.ts';
 import { defineCollector } from './collector.ts';
-import { parsedRows, readItem } from '../sources/parsed.ts';
+import { missingRow, parsedRows, readItem } from '../sources/parsed.ts';
 import { rootQdiscOf, rootQdiscs } from '../sources/qdiscs.ts';
 
 const vifLabels = ['domain', 'vif'] as const;
@@ -132,6 +132,7 @@ export const vif = defineCollector({
       *collect({ host: { procfs, sysfs, netlink }, out }) {
         const item = <Reading>(read: () => Reading): Reading | undefined => readItem(out, read);
         const traffic = parsedRows(procfs, 'net/dev', parseNetDev, out);
+        const hasAllRows = out.skipped === undefined;
         const qdiscs = rootQdiscs(netlink, out);
         limitations = qdiscs instanceof Unavailable ? `qdiscs: ${qdiscs.reason}` : undefined;
         const configs = xl instanceof Unavailable ? undefined : xl.configs.last;
@@ -158,6 +159,7 @@ export const vif = defineCollector({
             out.gauge(metrics.queues, labels, queues);
           }
           if (own) addTraffic(out, labels, device, own);
+          else if (hasAllRows) out.skip(missingRow(procfs, netDevice));
           out.counter(metrics.qdiscDrops, labels, { source: device.name, device: device.name, reads: qdisc?.drops });
         }
       },

@@ -89,12 +89,11 @@ export const xenbus = defineCollector({
           if (!classes.includes(deviceClass)) continue;
           yield;
           const owner = toolstack.directory.ownerOf(domid);
-          const eventCount = owner && read(sysfs, folder, 'events', out);
-          if (owner === undefined || eventCount === undefined) continue;
+          if (owner === undefined) continue;
           const labels = out.labels(deviceLabels, owner.label, deviceClass, device);
           if (!owner.isStub) out.gauge(metrics.channels, labels, read(sysfs, folder, 'event_channels', out));
           const counters = { source: name, device: name };
-          out.counter(metrics.events, labels, { ...counters, reads: eventCount });
+          out.counter(metrics.events, labels, { ...counters, reads: read(sysfs, folder, 'events', out) });
           out.counter(metrics.spurious, labels, { ...counters, reads: read(sysfs, folder, 'spurious_events', out) });
           const delay = read(sysfs, folder, 'jiffies_eoi_delayed', out);
           out.counter(metrics.eoiDelay, labels, { ...counters, reads: delay, unitsPer: hz.value ?? 'unknown' });

@@ -98,7 +98,8 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
       visit({ label, cpus, counts, kind: '', action: '' });
       continue;
     }
-    const [, kind, action] = xenTail.exec(latin1(bytes, at, end)) ?? [];
-    if (kind !== undefined && action !== undefined) visit({ label, cpus, counts, kind, action: action.trimEnd() });
+    // The end of a line may be a carriage return in a copy.
+    const [, kind, action] = xenTail.exec(latin1(bytes, at, end).trimEnd()) ?? [];
+    if (kind !== undefined && action !== undefined) visit({ label, cpus, counts, kind, action });
   }
 };

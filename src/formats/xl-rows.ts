@@ -28,7 +28,7 @@ export const xlRows = (
   rows.forEach((row, index) => {
     const isBehindNone = index > 0 && rows[index - 1] === undefined;
     if (row === undefined || isBehindNone) {
-      return skip(new ParseError('rows of names without a newline', quote(lines[index]!, 'an empty line')));
+      return skip(new ParseError('a row, whose name has no newline', quote(lines[index]!, 'an empty line')));
     }
     const key = identity.map((group) => row[group]).join(' ');
     if (!first.has(key)) first.set(key, row);

@@ -92,6 +92,10 @@ export const readItem = <Reading>(skips: Skips, read: () => Reading): Reading | 
   }
 };
 
+/** Says that a network device which sysfs shows is missing in /proc/net/dev. */
+export const missingRow = (procfs: FileTree, device: string): Error =>
+  new Error(`${procfs.path('net/dev')}: expected a row of ${device}, found none`);
+
 /** True where the file or folder is there, else the reason. */
 export const needs = (files: FileTree, name: string): Availability =>
   files.exists(name) || new Unavailable(`${files.path(name)} does not exist`);

@@ -9,6 +9,7 @@ import { softnet } from '../../src/collectors/softnet.ts';
 import { tcp } from '../../src/collectors/tcp.ts';
 import { uplink } from '../../src/collectors/uplink.ts';
 import { vif } from '../../src/collectors/vif.ts';
+import { xenbus } from '../../src/collectors/xenbus.ts';
 import type { CollectorDefinition } from '../../src/collectors/collector.ts';
 import { FileError } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
@@ -105,6 +106,19 @@ test.each([
   },
 );
 
+test('a counter of a backend device', async () => {
+  const { tree: copy, host } = copyOfHost('credit-storm');
+  using _ = copy;
+  copy.write({ 'sys/bus/xen-backend/devices/vif-1-0/xenbus/events': '-\n' });
+  const { page, items } = await scrape(xenbus, host);
+  const ofDevice = (metric: string) => page.value(metric, { domain: 'domu1', class: 'vif', device: '0' });
+  expect([ofDevice('xen_backend_events_total'), ofDevice('xen_backend_event_channels'), items]).toEqual([
+    undefined,
+    expect.any(Number),
+    1,
+  ]);
+});
+
 test('an interrupt', async () => {
   tree.write({
     'sys/hypervisor/type': 'xen\n',
@@ -140,6 +154,15 @@ describe('a network device of a guest', () => {
     expect(await scrape(netfront, host)).toMatchObject({ items: 2 });
   });
 
+  test('without a row of it, its traffic is counted as missing', async () => {
+    const host = guestWith(row('eth0', '7'));
+    expect(await by('vif', 'xen_netfront_queues', scrape(netfront, host))).toHaveLength(2);
+    expect(await scrape(netfront, host)).toMatchObject({
+      items: 1,
+      first: `${tree.path('proc/net/dev')}: expected a row of eth1, found none`,
+    });
+  });
+
   test('whose name may not be read', async () => {
     const host = unreadable(guestWith(row('eth0', '7'), row('eth1', '8')), /vif-1\/net$/);
     expect(await by('vif', 'xen_netfront_receive_packets_total', scrape(netfront, host))).toEqual([['0', 7]]);
@@ -160,6 +183,18 @@ test('a vif by a broken row of /proc/net/dev: its traffic, not its state, and no
   expect(await by('domain', 'xen_vif_connected', scraped)).toHaveLength(3);
   expect(await by('domain', 'xen_vif_info', scraped)).toHaveLength(3);
   expect(await scraped).toMatchObject({ items: 1 });
+});
+
+test('vifs of which /proc/net/dev has no row: each is counted', async () => {
+  const { tree: copy, host } = copyOfHost('credit-storm');
+  using _ = copy;
+  copy.write({ 'proc/net/dev': readText('hosts/credit-storm/proc/net/dev').split('\n').slice(0, 2).join('\n') + '\n' });
+  const { page, items } = await scrape(vif, host);
+  expect([page.samples('xen_vif_info').length, page.samples('xen_vif_receive_packets_total'), items]).toEqual([
+    3,
+    [],
+    3,
+  ]);
 });
 
 test('a CPU of connection tracking', async () => {

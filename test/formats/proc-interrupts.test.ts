@@ -138,6 +138,11 @@ test('a broken row costs itself, also one that lacks a count', () => {
   ]);
 });
 
+test('a copy may have carriage returns', () => {
+  const text = ' CPU0\r\n 17:  5  xen-dyn -event  eth0-q0-rx\r\n';
+  expect(parseText(text)).toEqual([['17', [0], [5], 'event', 'eth0-q0-rx']]);
+});
+
 test.each(['', '      '])('a line of blanks is no row: "%s"', (line) => {
   const rows: string[] = [];
   const text = `           CPU0\n 48:          7   xen-dyn    -event     eth0-q0-tx\n${line}\nERR:          0\n`;

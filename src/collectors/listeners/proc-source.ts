@@ -27,6 +27,9 @@ const readTable = (
 ): ListenerSocket[] => {
   const text = procfs.textUntil(file, (read) => hasAllListeners(read, mixed), mixed ? 64 << 10 : undefined);
   const path = procfs.path(file);
+  // Reading has ended before the first row of another kind: all of the file is there, or should be.
+  const isWhole = text.endsWith('\n') || hasAllListeners(text, mixed);
+  if (!isWhole && text !== '') skips.skip(new Error(`${path}: expected a line end at the end of the file, found none`));
   return naming(path, () => readRowsOf(path, skips, (skip) => parseProcNetTcp(text, family, skip)));
 };
 

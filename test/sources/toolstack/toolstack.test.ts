@@ -402,7 +402,7 @@ describe('a list that lacks a domain is a failure, and the last good one stays',
       stdout: name === 'xl list -v' ? stdout.replace(/^(pvh1 .*) -+ /m, '$1 ???? ') : stdout,
       complaint,
     }));
-    await expect(xl.domains.run()).rejects.toThrow(/xl list -v: expected rows .*, found "pvh1 /);
+    await expect(xl.domains.run()).rejects.toThrow(/xl list -v: expected a row, .*, found "pvh1 /);
     expect(xl.domains.fresh!.map(({ name }) => name)).toEqual(['Domain-0', 'domu1', 'domu2']);
   });
 
