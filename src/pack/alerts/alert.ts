@@ -35,6 +35,17 @@ export type Hop = (typeof hops)[number];
 /** PromQL of a value. */
 export type Measure = (p: Promql) => string;
 
+/** The units of measured values. A percentage is measured as a ratio. */
+export type Unit = 'percent' | 'number' | 'seconds';
+
+/** How a notification words a measured value: `56 % of wanted CPU time is stolen`. The limit follows it. */
+export interface Reading {
+  /** Absent if the value is yes or no. */
+  unit?: Unit;
+  /** Part of a sentence with the value, which has its unit. */
+  text: (value: string) => string;
+}
+
 /** A limit of an alert: its rule fires with this severity. */
 export interface AlertLevel {
   severity: Severity;
@@ -45,6 +56,8 @@ export interface AlertLevel {
   measure?: Measure;
   /** Default: the description of the alert. */
   description?: string;
+  /** Of a cause's level with a measure of its own. */
+  reading?: Reading;
 }
 
 /** An alert of the pack. */
@@ -70,6 +83,8 @@ export interface Alert {
   summary: string;
   /** With the measured value. */
   description: string;
+  /** Of a cause. */
+  reading?: Reading;
   /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
   command: string;
 }
