@@ -30,3 +30,14 @@ test('a group has 20 rules at most, the default limit of Mimir', () => {
     for (const { name, rules } of rulePack({ ...defaultPackOptions, keptLabels }))
       expect(rules.length, name).toBeLessThanOrEqual(20);
 });
+
+test('every measured value of a cause has words for a notification', () => {
+  const causes = alerts.filter(({ kind }) => kind === 'cause');
+  const silent = causes.flatMap(({ name, reading, levels }) => [
+    ...(reading ? [] : [name]),
+    ...levels
+      .filter(({ measure, only, reading: own }) => measure && !own && !only?.startsWith('unless'))
+      .map(() => name),
+  ]);
+  expect(silent).toEqual([]);
+});

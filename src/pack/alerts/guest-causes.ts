@@ -34,6 +34,10 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: `The listen backlog of a server in ${guest}${inNamespace} is too small`,
     description: `An accept queue of ${guest}${inNamespace} is full now and then, although its server accepts: it would have to be {{ $value | printf "%.1f" }} times as long to hold the connections of one second.`,
+    reading: {
+      unit: 'number',
+      text: (value) => `the accept queue needs ${value} times its limit to hold the connections of one second`,
+    },
     command: guestCommand('ss -ltnp'),
   },
   {
@@ -55,6 +59,7 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: `A server in ${guest}${inNamespace} accepts nothing at all`,
     description: `An accept queue of ${guest}${inNamespace} has been ${percent} full for a minute at least, and no connection leaves it.`,
+    reading: { unit: 'percent', text: (value) => `the accept queue is ${value} full, and no connection leaves it` },
     command: guestCommand('ss -ltnp'),
   },
   {
@@ -78,6 +83,7 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: `The SYN queue of ${guest}${inNamespace} overflows`,
     description: `The SYN queue of ${guest}${inNamespace} overflows {{ $value | printf "%.1f" }} times a second while its accept queues are not full: a SYN flood, or clients that are far away.`,
+    reading: { unit: 'number', text: (value) => `the SYN queue overflows ${value} times a second` },
     command: guestCommand('ss -tn state syn-recv'),
   },
   {
@@ -102,6 +108,7 @@ export const causesInGuest: readonly Alert[] = [
     for: '5m',
     summary: 'The vCPUs of {{ $labels.domain }} wait for a physical CPU',
     description: `${percent} of the time in which {{ $labels.domain }} wants to run, other domains run instead.`,
+    reading: { unit: 'percent', text: (value) => `${value} of wanted CPU time is stolen` },
     command: 'dom0# xl vcpu-list',
   },
   {
@@ -124,6 +131,7 @@ export const causesInGuest: readonly Alert[] = [
     keepFiringFor: '5m',
     summary: 'One vCPU of {{ $labels.domain }} handles all network interrupts, and has no more time',
     description: `Interrupts take ${percent} of the time of one vCPU of {{ $labels.domain }}, and over nine tenths of the packets are handled by one.`,
+    reading: { unit: 'percent', text: (value) => `interrupts take ${value} of the one vCPU that handles all packets` },
     command: 'guest# grep -e CPU -e vif /proc/interrupts',
   },
   {
@@ -147,6 +155,7 @@ export const causesInGuest: readonly Alert[] = [
         },
         measure: () => greater('uuid:xen_backend_events:rate5m', 'uuid:xen_event_channel_sends:rate5m'),
         description: `Dom0 handles {{ $value | humanize }} events of ${guest} a second, or sends it so many.`,
+        reading: { unit: 'number', text: (value) => `Dom0 handles or sends ${value} events of the guest a second` },
       },
     ],
     measure: () => promql`
@@ -162,6 +171,7 @@ export const causesInGuest: readonly Alert[] = [
     keepFiringFor: '5m',
     summary: '{{ $labels.domain }} drowns in network interrupts',
     description: `The vCPUs of {{ $labels.domain }} spend ${percent} of their time in interrupts, and hardly any of those of the network brings more than one packet.`,
+    reading: { unit: 'percent', text: (value) => `interrupts take ${value} of vCPU time` },
     command: 'guest# grep -e CPU -e vif /proc/interrupts',
   },
 ];

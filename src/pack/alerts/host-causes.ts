@@ -28,6 +28,7 @@ export const causesOnHost: readonly Alert[] = [
           uuid:xen_wake_delay_seconds:mean_rate5m
             unless ${hasCap}`,
         description: `A vCPU of ${guest} that is woken waits {{ $value | humanizeDuration }} for a physical CPU: so long a packet waits before the guest sees it.`,
+        reading: { unit: 'seconds', text: (value) => `a vCPU that is woken waits ${value} for a physical CPU` },
       },
     ],
     measure: () => promql`
@@ -37,6 +38,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'Xen keeps vCPUs of {{ $labels.domain }} waiting for a physical CPU',
     description: `For ${percent} of the time vCPUs of {{ $labels.domain }} that could run did not: their credit is spent, or others on their CPUs have more.`,
+    reading: { unit: 'percent', text: (value) => `vCPUs are ready but wait ${value} of the time` },
     command: 'dom0# xl vcpu-list',
   },
   {
@@ -60,6 +62,10 @@ export const causesOnHost: readonly Alert[] = [
             and ${hasCap}`,
         only: whenClientsAreHarmed,
         description: `${guest} has a cap of its CPU time, its vCPUs wait for ${percent} of the time in which they could run, and its clients lose connections.`,
+        reading: {
+          unit: 'percent',
+          text: (value) => `vCPUs with a cap wait ${value} of the time in which they could run`,
+        },
       },
     ],
     // rate() falls short where the scrapes at both ends of its window were lost.
@@ -69,6 +75,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: '{{ $labels.domain }} is at the cap of its CPU time',
     description: `{{ $labels.domain }} uses ${percent} of the CPU time that its cap allows.`,
+    reading: { unit: 'percent', text: (value) => `the guest uses ${value} of its CPU cap` },
     command: 'dom0# xl sched-credit; xl sched-credit2',
   },
   {
@@ -89,6 +96,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'Dom0 of {{ $labels.host }} waits for physical CPUs, and all its guests with it',
     description: `${percent} of the time in which Dom0 of {{ $labels.host }} wants to run, guests run instead.`,
+    reading: { unit: 'percent', text: (value) => `${value} of the CPU time that Dom0 wants is stolen` },
     command: 'dom0# xl vcpu-list',
   },
   {
@@ -110,6 +118,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: 'A backend of {{ $labels.domain }} is slowed down for spurious events',
     description: `Dom0 left events of {{ $labels.domain }} unanswered for ${percent} of the time, because earlier ones were for nothing.`,
+    reading: { unit: 'percent', text: (value) => `Dom0 delays events of the guest ${value} of the time` },
     command: `dom0# grep . /sys/bus/xen-backend/devices/*-$(xl domid ${guestArgument})-*/xenbus/*events`,
   },
   {
@@ -135,6 +144,7 @@ export const causesOnHost: readonly Alert[] = [
           )
             + on (host) group_left () ${withHost('instance:xen_netback_cpu:ratio_rate5m')}`,
         description: `Netback uses ${percent} of all CPUs of Dom0, most of it for ${guest}.`,
+        reading: { unit: 'percent', text: (value) => `netback uses ${value} of all CPUs of Dom0` },
       },
     ],
     measure: (p) => promql`
@@ -144,6 +154,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'A netback thread of {{ $labels.domain }} is at its limit',
     description: `A netback thread of {{ $labels.domain }} uses ${percent} of the one CPU that it can use.`,
+    reading: { unit: 'percent', text: (value) => `a netback thread uses ${value} of one CPU` },
     command: 'dom0# top -b -H -w 150 -d 3 -n 2 | grep -e COMMAND -e vif',
   },
   {
@@ -169,6 +180,10 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: '{{ $labels.domain }} does not take its packets',
     description: `For ${percent} of the time {{ $labels.domain }} had no free receive buffer, or netback's queue for it was full.`,
+    reading: {
+      unit: 'percent',
+      text: (value) => `the guest has no free receive buffer, or a full queue, ${value} of the time`,
+    },
     command: `dom0# grep . /sys/kernel/debug/xen-netback/vif$(xl domid ${guestArgument}).*/io_ring_q*`,
   },
   {
@@ -193,6 +208,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'The rate limit of its vif holds {{ $labels.domain }} back',
     description: `The rate limit of a vif kept packets of {{ $labels.domain }} waiting for ${percent} of the time.`,
+    reading: { unit: 'percent', text: (value) => `the rate limit of a vif holds packets back ${value} of the time` },
     command: `dom0# xenstore-ls /local/domain/0/backend/vif/$(xl domid ${guestArgument}) | grep -e '^[0-9]' -e rate`,
   },
   {
@@ -215,6 +231,7 @@ export const causesOnHost: readonly Alert[] = [
     summary: '{{ $labels.domain }} costs its host very many grant operations',
     description:
       'Dom0 does {{ $value | humanize }} grant operations a second for {{ $labels.domain }}: about one for each slot that netback takes from its rings, or as many as the collector probes counts.',
+    reading: { unit: 'number', text: (value) => `Dom0 does ${value} grant operations a second for the guest` },
     command: `dom0# ip -s link show vif$(xl domid ${guestArgument}).0`,
   },
   {
@@ -240,6 +257,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'The grant table of {{ $labels.domain }} is nearly as large as it may be',
     description: `The grant table of {{ $labels.domain }} has ${percent} of the frames that it may have.`,
+    reading: { unit: 'percent', text: (value) => `the grant table uses ${value} of its frames` },
     command: `dom0# /usr/lib/xen-*/bin/xen-diag gnttab_query_size $(xl domid ${guestArgument})`,
   },
   {
@@ -271,6 +289,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '5m',
     summary: 'Packets are lost on their way to {{ $labels.domain }}',
     description: `${percent} of the packets for {{ $labels.domain }} were dropped by its vif or the qdisc before it.`,
+    reading: { unit: 'percent', text: (value) => `${value} of the packets for the guest are dropped at its vif` },
     command: `dom0# ip -s link show vif$(xl domid ${guestArgument}).0`,
   },
   {
@@ -293,6 +312,7 @@ export const causesOnHost: readonly Alert[] = [
     summary: 'A vif of {{ $labels.domain }} is cut off',
     description:
       'Backend and frontend of a vif of {{ $labels.domain }} are not connected: the driver in the guest is gone or has failed, or its ring has stalled for a minute.',
+    reading: { text: () => 'backend and frontend of a vif are not connected' },
     command: `dom0# xl network-list ${guestArgument}`,
   },
   {
@@ -315,6 +335,7 @@ export const causesOnHost: readonly Alert[] = [
     summary: '{{ $labels.host }} loses packets before they reach a guest',
     description:
       'The network cards, connection tracking or Open vSwitch of {{ $labels.host }} lose {{ $value | humanizePercentage }} of the packets for its guests.',
+    reading: { unit: 'percent', text: (value) => `the host loses ${value} of the packets for its guests` },
     command: 'dom0# ip -s -s link',
   },
 ];
