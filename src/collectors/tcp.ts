@@ -2,7 +2,7 @@ import { bounds } from '../metrics/bounds.ts';
 import { parseInteger } from '../formats/integer.ts';
 import { parseNetCounters } from '../formats/proc-net-counters.ts';
 import { FileError, type FileTree } from '../host/file-tree.ts';
-import { counter, gauge } from '../metrics/descriptor.ts';
+import { counter, gauge, type Descriptor } from '../metrics/descriptor.ts';
 import { noLabels } from '../metrics/labels.ts';
 import type { Output } from '../metrics/output.ts';
 import { defineCollector } from './collector.ts';
@@ -127,8 +127,12 @@ const established = gauge('xen_tcp_established_connections', {
   source: 'Tcp CurrEstab of /proc/net/snmp',
 });
 
-/** Each setting, with its file below /proc/sys. */
-const settings = [
+// TFO_SERVER_ENABLE and TFO_SERVER_COOKIE_NOT_REQD of the kernel (include/net/tcp.h).
+const fastOpenServer = 0x2;
+const fastOpenWithoutCookie = 0x200;
+
+/** Each setting, with its file below /proc/sys. `of`: the sample of what the file has; default: that itself. */
+const settings: readonly { file: string; metric: Descriptor<never>; of?: (value: number) => number }[] = [
   {
     file: 'sys/net/core/somaxconn',
     metric: gauge('xen_sysctl_net_core_somaxconn', {
@@ -154,9 +158,22 @@ const settings = [
   {
     file: 'sys/net/ipv4/tcp_fastopen',
     metric: gauge('xen_sysctl_net_ipv4_tcp_fastopen', {
-      meaning: 'TCP Fast Open, a bit mask: 1 client, 2 server, 0x400 every listener.',
+      meaning:
+        'TCP Fast Open, a bit mask: 1 client, 2 server, 4 client without a cookie, 0x200 server without cookies, 0x400 every listener.',
       source: '/proc/sys/net/ipv4/tcp_fastopen',
     }),
+  },
+  {
+    file: 'sys/net/ipv4/tcp_fastopen',
+    metric: gauge('xen_tcp_fastopen_without_cookies', {
+      meaning:
+        'Whether listeners with TCP Fast Open accept data in a SYN without a cookie: 1, else 0. The address of such a client may be forged.',
+      source: 'bits 2 and 0x200 of /proc/sys/net/ipv4/tcp_fastopen',
+      versions: 'Linux 3.7 and later',
+      notes:
+        'a listener (TCP_FASTOPEN_NO_COOKIE) and a route can do without cookies by themselves, which nothing shows',
+    }),
+    of: (value) => Number((value & fastOpenServer) !== 0 && (value & fastOpenWithoutCookie) !== 0),
   },
   {
     file: 'sys/net/ipv4/tcp_abort_on_overflow',
@@ -165,7 +182,7 @@ const settings = [
       source: '/proc/sys/net/ipv4/tcp_abort_on_overflow',
     }),
   },
-] as const;
+];
 
 /** The counters below a folder of /proc, `net` or `PID/net`. Broken ones are skipped. Throws FileError, ParseError. */
 const readCounters = (procfs: FileTree, folder: string, skips: Skips): Map<string, number> =>
@@ -205,10 +222,10 @@ export const tcp = defineCollector({
     return {
       availability: () => needs(procfs, 'net/netstat'),
       collect: function* ({ host: { procfs }, out }) {
-        for (const { file, metric } of settings) {
+        for (const { file, metric, of } of settings) {
           // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
           const value = readItem(out, () => parsedIfAny(procfs, file, parseInteger));
-          out.gauge(metric, noLabels, value);
+          out.gauge(metric, noLabels, of === undefined || value === undefined ? value : of(value));
         }
         const others = inTurns(namespaces.others, [({ tenant }) => tenant]);
         yield* out.addWhole(
