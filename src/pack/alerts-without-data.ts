@@ -12,5 +12,11 @@ export const alertsWithoutData = (metrics: ReadonlySet<string>): BlindAlert[] =>
   alerts
     // Whether an exporter is down it cannot tell itself.
     .filter(({ kind }) => kind !== 'meta')
-    .map(({ name, needs }) => ({ name, lacks: needs.filter((metric) => !metrics.has(metric)) }))
+    .map(({ name, needs }) => ({
+      name,
+      lacks: needs
+        .map((either) => either.split('|'))
+        .filter((either) => !either.some((metric) => metrics.has(metric)))
+        .map((either) => either.join(' or ')),
+    }))
     .filter(({ lacks }) => lacks.length > 0);

@@ -28,6 +28,8 @@ export const guestInputs = {
     const limit = p.recent('xen_listener_accept_queue_limit');
     const samples = p.rate('xen_listener_accept_queue_fill_ratio_count');
     const atMostThreeQuarters = p.rate('xen_listener_accept_queue_fill_ratio_bucket', 'le="0.75"');
+    const fastOpens = p.rate('xen_tcp_fastopen_passive_total');
+    const fastOpenOverflows = p.rate('xen_tcp_fastopen_listen_overflow_total');
     return [
       { record: 'uuid_netns:xen_accepts:rate5m', expr: summed('xen_tcp_passive_opens_total') },
       { record: 'uuid_netns:xen_listen_overflows:rate5m', expr: summed('xen_tcp_listen_overflows_total') },
@@ -78,6 +80,27 @@ export const guestInputs = {
         ),
       },
       {
+        // Of the clients that send data in their SYN. Where fewer than one in ten seconds meets a full queue there is no row.
+        record: 'uuid_netns:xen_fastopen_overflow:ratio_rate5m',
+        expr: of(
+          'max',
+          promql`
+            (${fastOpenOverflows} > 0.1)
+              / (${fastOpenOverflows} + ${fastOpens})`,
+        ),
+      },
+      {
+        // Of all connections that are accepted. The setting is that of the exporter's own network namespace.
+        record: 'uuid_netns:xen_fastopen_without_cookies:ratio_rate5m',
+        expr: of(
+          'max',
+          promql`
+            (${fastOpens} > 0)
+              / ${p.rate('xen_tcp_passive_opens_total')}
+              and on (job, instance, netns) ${p.recent('xen_tcp_fastopen_without_cookies')} == 1`,
+        ),
+      },
+      {
         // By Little's law: connections in the queue, on average, over accepts a second.
         record: 'uuid_netns:xen_accept_wait_seconds:mean5m',
         expr: promql`
@@ -99,6 +122,9 @@ export const guestInputs = {
   /** CPU time, in CPUs, and how many there are. */
   cpu: (p: Promql): RecordingRule[] => {
     const time = (modes: string): string => growthOfGuest(p, 'xen_cpu_seconds_total', modes);
+    /** The same with the label instance, so that it stands beside a value of the guest. */
+    const growthOf = (modes: string): string =>
+      withGuest(by('sum', perExporter, p.rate('xen_cpu_seconds_total', modes)));
     return [
       {
         record: 'uuid:xen_vcpus:count',
@@ -110,15 +136,32 @@ export const guestInputs = {
         expr: time('mode!~"idle|iowait|steal|irq|softirq"'),
       },
       {
-        // A kernel that counts CPU time by ticks misses interrupts that come while it is idle, for then it has no ticks: what Xen saw it run beyond
-        // its tasks is their time.
+        // A kernel that counts CPU time by ticks has none while it is idle, and books interrupts of that time as idleness: what Xen saw it run beyond
+        // its tasks is their time. Of a busy kernel that difference is lost ticks, so it counts only as far as the kernel was idle.
         record: 'uuid:xen_interrupt_cpu:rate5m',
         expr: promql`
           max by (uuid) (
-            ${withGuest(by('sum', perExporter, p.rate('xen_cpu_seconds_total', 'mode=~"irq|softirq"')))}
+            ${growthOf('mode=~"irq|softirq"')}
               or
-            uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m
+            min by (uuid) (
+              uuid:xen_domain_cpu:rate5m - uuid:xen_task_cpu:rate5m
+                or
+              ${growthOf('mode=~"irq|softirq|idle|iowait"')}
+                and on (uuid) uuid:xen_domain_cpu:rate5m
+            )
           )`,
+      },
+      {
+        // Share of the last minute in which it had something to run. Niced processes let a server go first. A page names its cause within a minute
+        // or two, in which the mean of five minutes changes little.
+        record: 'uuid:xen_recent_wanted_cpu:ratio_rate',
+        expr: promql`
+          1 - ${by(
+            'sum',
+            'uuid',
+            withGuest(by('sum', perExporter, p.recentRate(60, 'xen_cpu_seconds_total', 'mode=~"idle|iowait|nice"'))),
+          )}
+            / uuid:xen_vcpus:count`,
       },
     ];
   },
@@ -189,10 +232,21 @@ export const domainInputs = {
     const runnableShare = (name: string): string => promql`
       ${by('sum', perDomain, p.rate(name, 'state="runnable"'))}
         / (${by('sum', perDomain, p.rate(name))} > 0)`;
+    const vcpus = by('max', perDomain, p.recent('xen_domain_vcpus', 'state="online"'));
+    const xapiStates = 'xen_xapi_domain_runstate_seconds_total';
+    // A domain is in one state. In two of them at least one of its vCPUs waits and not all: one of two, one at least of more.
+    const xapiRunnableShare = promql`
+      (
+        ${by('sum', perDomain, p.rate(xapiStates, 'state="full_contention"'))}
+          +
+        ${by('sum', perDomain, p.rate(xapiStates, 'state=~"concurrency_hazard|partial_contention"'))}
+          / on (${perDomain}) ${vcpus}
+      )
+        / (${by('sum', perDomain, p.rate(xapiStates))} > 0)`;
     return [
       { record: 'uuid:xen_domain_cpu:rate5m', expr: growthOfDomain(p, 'xen_domain_cpu_seconds_total') },
       {
-        // What was measured, where it was, else what was seen in looks.
+        // What was measured, where it was, else what was seen in looks, else what xapi tells of the domain.
         record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
         expr: by(
           'max',
@@ -202,6 +256,8 @@ export const domainInputs = {
               ${runnableShare('xen_domain_runstate_seconds_total')}
                 or
               ${runnableShare('xen_domain_vcpu_observations_total')}
+                or
+              ${xapiRunnableShare}
             )`),
         ),
       },
@@ -225,8 +281,21 @@ export const domainInputs = {
         ];
       }),
       {
+        // Under rtds the budget of each vCPU is its cap, unless it may use what others leave.
         record: 'uuid:xen_domain_cap:cpus',
-        expr: by('max', 'uuid', withDomain(p.recent('xen_domain_scheduler_cap_cpus'))),
+        expr: by(
+          'max',
+          'uuid',
+          withDomain(promql`
+            (
+              ${p.recent('xen_domain_scheduler_cap_cpus')}
+                or
+              ${p.recent('xen_domain_scheduler_budget_seconds')}
+                / ${p.recent('xen_domain_scheduler_period_seconds')}
+                * on (${perDomain}) ${vcpus}
+                unless on (${perDomain}) ${p.recent('xen_domain_scheduler_extratime')} == 1
+            )`),
+        ),
       },
     ];
   },
@@ -387,6 +456,12 @@ export const hostInputs = {
         expr: promql`
           instance:xen_grant_calls:ratio_rate5m
             / (${by('sum', perExporter, p.rate('xen_cpu_seconds_total', 'mode!~"idle|iowait|steal"'))} > 0)`,
+      },
+      {
+        record: 'instance:xen_grant_calls_of_all_cpus:ratio_rate5m',
+        expr: promql`
+          instance:xen_grant_calls:ratio_rate5m
+            / ${by('count', perExporter, p.recent('xen_cpu_seconds_total', 'mode="idle"'))}`,
       },
       {
         // Toward it.

@@ -65,9 +65,9 @@ export class Promql {
   }
 
   /** Growth of a counter per second, over the short window if that holds two scrapes, or over the other one. */
-  recentRate(leastSeconds: number, name: string): string {
+  recentRate(leastSeconds: number, name: string, ...matchers: readonly string[]): string {
     const windows = new Set([this.shortWindow(leastSeconds), this.window(leastSeconds)]);
-    const rates = [...windows].map((each) => `rate(${this.metric(name)}[${each}])`);
+    const rates = [...windows].map((each) => `rate(${this.metric(name, ...matchers)}[${each}])`);
     return rates.length === 1 ? rates[0]! : `(${rates.join(' or ')})`;
   }
 

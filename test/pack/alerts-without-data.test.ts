@@ -21,6 +21,13 @@ test('kernel lockdown hides the rings: what is blind then', () => {
   ]);
 });
 
+test('one of two metrics is enough where either is', () => {
+  const [looks, xapi] = ['xen_domain_vcpu_observations_total', 'xen_xapi_domain_runstate_seconds_total'];
+  expect(without(looks)).toEqual([]);
+  expect(without(xapi)).toEqual([]);
+  expect(without(looks, xapi)).toEqual([{ name: 'XenCreditExhaustion', lacks: [`${looks} or ${xapi}`] }]);
+});
+
 test('an alert says what it lacks', () => {
   expect(without('xen_backend_eoi_delay_seconds_total')).toEqual([
     { name: 'XenSpuriousEvents', lacks: ['xen_backend_eoi_delay_seconds_total'] },

@@ -34,6 +34,9 @@ export const withoutFault: ReadonlyMap<string, string> = new Map([
     'XenGrantFramesNearLimit',
     'a guest that nears its limit must be booted with a lower one, and what ends that is a boot with a higher one',
   ],
+  ['XenGuestCpuSaturated', 'its fault own-cpu (`npm run lab:faults -- own-cpu`) is not recorded yet'],
+  ['XenFastOpenQueueOverflow', 'the load of the lab sends no data in its SYNs; promtool tests it'],
+  ['XenFastOpenWithoutCookies', 'the load of the lab sends no data in its SYNs; promtool tests it'],
   [
     'XenGuestExporterMissing',
     'it is of guests that Prometheus no longer asks; one that does not answer is `XenExporterDown`',

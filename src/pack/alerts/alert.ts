@@ -75,7 +75,7 @@ export interface Alert {
   levels: readonly [AlertLevel, ...AlertLevel[]];
   /** PromQL of the measured value wherever the alert makes sense. A level fires while the value is above its threshold. */
   measure: Measure;
-  /** Metrics without any one of which it is blind; a histogram by its own name. */
+  /** Metrics without any one of which it is blind; a histogram by its own name. `a|b`: one of the two is enough. */
   needs: readonly string[];
   for: string;
   keepFiringFor?: string;

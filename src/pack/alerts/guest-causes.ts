@@ -1,4 +1,14 @@
-import { greater, guest, guestCommand, hasCap, inNamespace, isTaken, percent, type Alert } from './alert.ts';
+import {
+  greater,
+  guest,
+  guestCommand,
+  hasCap,
+  inNamespace,
+  isTaken,
+  percent,
+  whenClientsAreHarmed,
+  type Alert,
+} from './alert.ts';
 import { promql } from '../promql.ts';
 
 /** CPU time in interrupts of a guest that has several vCPUs, one of which handles all packets. */
@@ -87,6 +97,64 @@ export const causesInGuest: readonly Alert[] = [
     command: guestCommand('ss -tn state syn-recv'),
   },
   {
+    name: 'XenFastOpenQueueOverflow',
+    kind: 'cause',
+    hop: 'SYN queue',
+    about: 'guest',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0.5,
+          why: 'Of the clients that send data in their SYN, one in ten seconds at least: each of them waits for a handshake that it was to be spared. While an accept queue is full, that is the cause.',
+        },
+      },
+    ],
+    measure: (p) => promql`
+      uuid_netns:xen_fastopen_overflow:ratio_rate5m
+        unless on (uuid, netns) uuid_netns:xen_accept_queue_full:ratio_rate5m > ${p.threshold('XenAcceptQueueOverflow')}`,
+    needs: ['xen_tcp_fastopen_listen_overflow_total', 'xen_tcp_fastopen_passive_total'],
+    for: '5m',
+    summary: `The Fast Open queue of ${guest}${inNamespace} overflows`,
+    description: `${percent} of the clients that send ${guest}${inNamespace} data in their SYN meet a full Fast Open queue, and wait for an ordinary handshake: a flood, or a queue that is too short.`,
+    reading: { unit: 'percent', text: (value) => `${value} of Fast Open clients meet a full queue` },
+    command: guestCommand('nstat -az TcpExtTCPFastOpenPassive TcpExtTCPFastOpenListenOverflow'),
+  },
+  {
+    name: 'XenFastOpenWithoutCookies',
+    kind: 'cause',
+    hop: 'accept queue',
+    about: 'guest',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0.95,
+          why: 'Of the connections that are accepted, while clients are harmed: nearly all that fills the accept queue may come from forged addresses.',
+        },
+        only: whenClientsAreHarmed,
+      },
+      {
+        severity: 'info',
+        threshold: {
+          value: 0.01,
+          why: 'Of the connections that are accepted: it is in use, which is right only in a network whose clients are trusted.',
+        },
+        description: `${guest} accepted ${percent} of its connections with data in the SYN and without a cookie. The addresses of such clients may be forged.`,
+      },
+    ],
+    measure: () => 'uuid_netns:xen_fastopen_without_cookies:ratio_rate5m',
+    needs: ['xen_tcp_fastopen_passive_total', 'xen_tcp_fastopen_without_cookies', 'xen_tcp_passive_opens_total'],
+    for: '5m',
+    summary: `${guest} accepts TCP Fast Open without cookies`,
+    description: `${guest} accepted ${percent} of its connections with data in the SYN and without a cookie, so their addresses may be forged, and its clients lose connections.`,
+    reading: {
+      unit: 'percent',
+      text: (value) => `${value} of accepted connections came with data in the SYN and no cookie`,
+    },
+    command: 'guest# sysctl net.ipv4.tcp_fastopen',
+  },
+  {
     name: 'XenVcpuStarved',
     kind: 'cause',
     hop: 'vCPU',
@@ -110,6 +178,35 @@ export const causesInGuest: readonly Alert[] = [
     description: `${percent} of the time in which {{ $labels.domain }} wants to run, other domains run instead.`,
     reading: { unit: 'percent', text: (value) => `${value} of wanted CPU time is stolen` },
     command: 'dom0# xl vcpu-list',
+  },
+  {
+    name: 'XenGuestCpuSaturated',
+    kind: 'cause',
+    hop: 'vCPU',
+    about: 'guest',
+    levels: [
+      {
+        severity: 'warning',
+        threshold: {
+          value: 0.9,
+          why: 'Of the last minute on all vCPUs, without niced processes, while clients are harmed: a busy guest that serves its clients is as planned. In the lab a guest under a load that it serves wants 0.4.',
+        },
+        only: whenClientsAreHarmed,
+      },
+    ],
+    // Not where CPU time is stolen or capped, nor where Xen saw the guest run shorter than its kernel believes, which then does not count what is stolen.
+    measure: (p) => promql`
+      uuid:xen_recent_wanted_cpu:ratio_rate
+        unless on (uuid) uuid:xen_domain_cpu:rate5m < 0.8 * uuid:xen_task_cpu:rate5m
+        unless on (uuid) uuid:xen_steal:ratio_rate5m > ${p.threshold('XenVcpuStarved')}
+        unless on (uuid) uuid:xen_vcpu_runnable:ratio_rate5m > ${p.threshold('XenCreditExhaustion')}
+        unless on (uuid) uuid:xen_domain_cap_used:ratio_rate5m > ${p.threshold('XenDomainCapReached')}`,
+    needs: ['xen_cpu_seconds_total'],
+    for: '5m',
+    summary: `${guest} uses all of its CPU time itself`,
+    description: `For ${percent} of the last minute the vCPUs of ${guest} had something to run, its CPU time is neither stolen nor capped, and its clients lose connections.`,
+    reading: { unit: 'percent', text: (value) => `the guest itself wants ${value} of its vCPU time` },
+    command: "guest# top -b -d 3 -n 2 -w 100 | grep -A 12 '^%Cpu' | tail -n 13",
   },
   {
     name: 'XenVifInterruptsOnOneVcpu',
