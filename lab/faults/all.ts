@@ -5,9 +5,11 @@ import { dom0Starved } from './dom0-starved.ts';
 import { exporterKilled } from './exporter-killed.ts';
 import type { Fault } from './fault.ts';
 import { guestPaused } from './guest-paused.ts';
+import { hostStarved } from './host-starved.ts';
 import { hungXenstored } from './hung-xenstored.ts';
 import { notDraining } from './not-draining.ts';
 import { oneVcpu } from './one-vcpu.ts';
+import { ownCpu } from './own-cpu.ts';
 import { packetStorm } from './packet-storm.ts';
 import { queueNearlyFull } from './queue-nearly-full.ts';
 import { rateLimit } from './rate-limit.ts';
@@ -23,6 +25,7 @@ export const faults: readonly Fault[] = [
   queueNearlyFull,
   stalledServer,
   cpuHogs,
+  ownCpu,
   capReached,
   rateLimit,
   vifShaped,
@@ -33,6 +36,7 @@ export const faults: readonly Fault[] = [
   notDraining,
   guestPaused,
   dom0Starved,
+  hostStarved,
   vifDisconnected,
   hungXenstored,
   exporterKilled,

@@ -20,7 +20,15 @@ interface Started {
 interface Server {
   backlog: number;
   restMs: number;
+  niceness?: number;
 }
+
+/**
+ * What a command begins with whose processes are to go behind others, or before them. A kernel with autogroups divides CPU time by session first, and a
+ * niceness counts within one session only: so both are set.
+ */
+const niced = (niceness: number): string =>
+  `echo ${niceness} >/proc/self/autogroup 2>/dev/null; renice -n ${niceness} -p $$;`;
 
 /** A lab in which faults are done, and the processes that they start there. */
 export class Scene {
@@ -46,10 +54,11 @@ export class Scene {
     return pid;
   }
 
-  /** A server in the victim that rests so long after each connection. Returns its pid. */
-  async serve({ backlog, restMs }: Server): Promise<string> {
-    const pid = await this.start(this.victim, `exec /lab/slow-server ${SERVER_PORT} ${backlog} ${restMs}`);
-    await this.victim.run(`until ss -Hltn | grep -q ":${SERVER_PORT} "; do sleep 0.1; done`);
+  /** A server that rests so long after each connection. Returns its pid. */
+  async serve({ backlog, restMs, niceness = 0 }: Server, guest: Machine = this.victim): Promise<string> {
+    const before = niceness === 0 ? '' : niced(niceness);
+    const pid = await this.start(guest, `${before} exec /lab/slow-server ${SERVER_PORT} ${backlog} ${restMs}`);
+    await guest.run(`until ss -Hltn | grep -q ":${SERVER_PORT} "; do sleep 0.1; done`);
     this.#server = pid;
     return pid;
   }
@@ -73,14 +82,15 @@ export class Scene {
     );
   }
 
-  /** Load from Dom0 upon a guest, as /lab/load knows it. Returns its pid. */
+  /** Load upon a guest, as /lab/load knows it. Returns its pid. */
   load(
     kind: 'connections' | 'syns' | 'packets' | 'apart',
     port: number,
     perSecond: number,
     guest: Machine = this.victim,
+    from: Machine = this.dom0,
   ): Promise<string> {
-    return this.start(this.dom0, `exec /lab/load ${kind} ${guest.ip} ${port} ${perSecond}`);
+    return this.start(from, `exec /lab/load ${kind} ${guest.ip} ${port} ${perSecond}`);
   }
 
   /** Makes every packet that comes to a guest as dear as a long list of a firewall would: filters, none of which matches. 4095 go into one list. */
@@ -101,6 +111,11 @@ export class Scene {
   /** A busy process for each vCPU of a guest. */
   async hog(guest: Machine, niceness = 19): Promise<void> {
     await this.start(guest, `for _ in $(seq $(nproc)); do nice -n ${niceness} busybox yes >/dev/null & done; wait`);
+  }
+
+  /** The same, all of one session, so that their niceness counts among the processes of others too. */
+  async hogTogether(guest: Machine, niceness: number): Promise<void> {
+    await this.start(guest, `${niced(niceness)} for _ in $(seq $(nproc)); do busybox yes >/dev/null & done; wait`);
   }
 
   /** Sets parameters of the domain in the lab's scheduler, such as `-c 20`. */
@@ -173,6 +188,8 @@ export interface Fault {
   expected: Expected;
   /** A query in the time of the rules that must have an answer before the fault is done, such as a history to compare with. */
   precondition?: string;
+  /** Begins what goes on before, in and after both of the following, on a scene of its own. */
+  steady?(scene: Scene): Promise<void>;
   /** Returns when it is as wrong as it gets. */
   inject(scene: Scene): Promise<void>;
   nearMiss(scene: Scene): Promise<void>;

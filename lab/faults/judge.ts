@@ -2,7 +2,7 @@ import type { Notification } from '../../tools/lib/alertmanager.ts';
 import { scaledQuery } from '../../tools/lib/time-scale.ts';
 import { until } from '../../tools/lib/until.ts';
 import type { Chain } from './chain.ts';
-import { causesOf, trueTickets, type Concern, type Fault, type HealthyLoad, type Scene } from './fault.ts';
+import { causesOf, Scene, trueTickets, type Concern, type Fault, type HealthyLoad } from './fault.ts';
 import type { RuleClock } from './rule-clock.ts';
 
 /** An alert that a person was told of. */
@@ -84,6 +84,16 @@ export class Judge {
 
   /** Does the near miss, then the fault, and waits for what is told. */
   async fault(fault: Fault): Promise<Verdict> {
+    const steady = new Scene(this.#scene.lab);
+    try {
+      await fault.steady?.(steady);
+      return await this.#judged(fault);
+    } finally {
+      await steady.clear();
+    }
+  }
+
+  async #judged(fault: Fault): Promise<Verdict> {
     const { name, title, expected, precondition } = fault;
     await this.#quiet();
     const begin = Date.now();

@@ -1,6 +1,6 @@
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import type { Chain } from './chain.ts';
-import { NEIGHBOUR, VICTIM, type Expected } from './fault.ts';
+import { NEIGHBOUR, VICTIM, type Expected, type Fault } from './fault.ts';
 import type { Verdict } from './judge.ts';
 import { EXPORTER_PORT } from '../harness/lab.ts';
 import { SCRAPE_INTERVAL_SECONDS, type Speed } from './rule-clock.ts';
@@ -42,11 +42,12 @@ const recordedName = ({ __name__: name, ...labels }: Readonly<Record<string, str
 export async function recordedFault(
   { prometheus, clock }: Chain,
   { times, ...verdict }: Verdict,
-  expected: Expected | undefined,
+  { expected, precondition }: Partial<Fault>,
 ): Promise<RecordedFault> {
+  const needsHistory = precondition !== undefined;
   const { begun, injected, told, undone, end } = times;
   // What is held against an hour ago needs that hour, and the windows before it.
-  const begin = expected?.alert === 'XenAcceptThroughputCollapse' ? injected - clock.minutes(80) / 1000 : times.begin;
+  const begin = needsHistory ? injected - clock.minutes(80) / 1000 : times.begin;
   const metrics = new Set(JSON.stringify(rulePack(defaultPackOptions)).match(/\bxen_\w+(?=\{)/g));
   const slotOf = (time: number): number => Math.floor((time - begin) / clock.scrapeIntervalSeconds);
   const stored = async (selector: string): Promise<ValuesBySeries> => {

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { Chain } from './chain.ts';
 import { faults } from './all.ts';
-import { NEIGHBOUR, Scene, VICTIM, type Expected } from './fault.ts';
+import { NEIGHBOUR, Scene, VICTIM, type Fault } from './fault.ts';
 import { healthyLoads } from './healthy-loads.ts';
 import { CACHE } from '../harness/image.ts';
 import { Judge, type Told, type Verdict } from './judge.ts';
@@ -81,19 +81,19 @@ try {
   const scene = new Scene(lab);
   await using chain = await Chain.start(lab, clock);
   const judge = new Judge(chain, scene, tell);
-  const keep = async (verdict: Verdict, expected?: Expected): Promise<void> => {
+  const keep = async (verdict: Verdict, fault: Partial<Fault>): Promise<void> => {
     verdicts.push(verdict);
     const row = rowOf(verdict);
     rows.push(row);
     tell(row.join(' | '));
-    const recorded = await recordedFault(chain, verdict, expected);
+    const recorded = await recordedFault(chain, verdict, fault);
     const file = join(values.out, `${lab.scheduler}-${verdict.name}.json.gz`);
     writeFileSync(file, gzipSync(JSON.stringify(recorded), { level: 9 }));
   };
   /** What cannot be done costs itself alone. */
-  const judged = async (name: string, verdict: () => Promise<Verdict>, expected?: Expected): Promise<void> => {
+  const judged = async (name: string, verdict: () => Promise<Verdict>, fault: Partial<Fault> = {}): Promise<void> => {
     try {
-      await keep(await verdict(), expected);
+      await keep(await verdict(), fault);
     } catch (error) {
       failures.push(`${name}: ${(error as Error).message}`);
       tell(failures.at(-1)!);
@@ -110,7 +110,7 @@ try {
       for (const load of healthyLoads.filter(isAsked)) await judged(load.name, () => judge.healthy(load));
       await steady.load('connections', 80, STEADY_RATE);
       for (const fault of faults.filter(isAsked)) {
-        await judged(fault.name, () => judge.fault(fault), fault.expected);
+        await judged(fault.name, () => judge.fault(fault), fault);
       }
       await steady.clear();
     }
