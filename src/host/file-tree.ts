@@ -15,9 +15,9 @@ export class FileError extends Error {
   }
 }
 
-/** True for an error that says: this file or folder does not exist (or went away while we looked). */
+/** True for an error that says: this file or folder does not exist, or went away while we looked (ESRCH: with its process). */
 export const isMissing = (error: unknown): boolean =>
-  error instanceof FileError && ['ENOENT', 'ENODEV', 'ENOTDIR'].includes(error.code);
+  error instanceof FileError && ['ENOENT', 'ENODEV', 'ENOTDIR', 'ESRCH'].includes(error.code);
 
 /** True for an error that says: there is such a file, but not for us (no privilege, or kernel lockdown). */
 export const isForbidden = (error: unknown): boolean =>

@@ -6,7 +6,7 @@ import { netback } from '../../src/collectors/netback/netback.ts';
 import { FileError } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
 import { readText } from '../../tools/lib/fixture.ts';
-import { collect, collectFamilies, createCollector, runBackground } from '../../tools/lib/collect.ts';
+import { collect, collectFamilies, createCollector, runBackground, skippedBy } from '../../tools/lib/collect.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 import { addStubDomain } from '../support/stub-domain.ts';
@@ -339,6 +339,31 @@ describe('what cannot be read costs its own series only', () => {
     const all = await countSeries(await start());
     for (const pid of ['99991', '99992']) breakFile(`proc/${pid}/stat`);
     expect(await countSeries(await start())).toBe(all);
+  });
+
+  test('processes that end while they are looked at are no reason to report any', async () => {
+    const refuse = (path: string): void => {
+      if (/\/9999\d\/stat$/.test(path)) throw new FileError(path, 'ESRCH', 'ESRCH: no such process');
+    };
+    tree.write({ 'proc/99991/stat': '' });
+    const on: Host = { ...host, procfs: host.procfs.with(refuse) };
+    const collector = await start({}, on);
+    await collect(collector, on);
+    expect(skippedBy(collector)).toBeUndefined();
+  });
+
+  test('threads that procfs hides altogether (hidepid=2): counted for each connected queue', async () => {
+    for (const { name } of host.procfs.folders('.')) if (/^\d+$/.test(name)) breakFile(`proc/${name}`);
+    tree.write({ 'sys/class/net/vif3.0/carrier': '0\n' });
+    const collector = await start();
+    const page = await collect(collector, host);
+    expect(page.samples('xen_netback_thread_cpu_seconds_total')).toEqual([]);
+    expect(page.samples('xen_netback_ring_slots').length).toBeGreaterThan(0);
+    const queues = ['vif1.0', 'vif2.0'].flatMap((name) => host.sysfs.list(`kernel/debug/xen-netback/${name}`));
+    expect(skippedBy(collector)).toMatchObject({
+      items: queues.filter((name) => name.startsWith('io_ring_q')).length,
+      first: { message: expect.stringContaining('found none (hidepid= of proc(5) hides processes)') as unknown },
+    });
   });
 
   test('a ring of one queue, and the times of one thread', async () => {

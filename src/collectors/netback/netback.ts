@@ -3,6 +3,7 @@ import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
 import { needsVifs } from '../../sources/backend-devices.ts';
 import { readItem, uncounted, type Skips } from '../../sources/parsed.ts';
+import type { Output } from '../../metrics/output.ts';
 import { defineCollector } from '../collector.ts';
 import { queuesOption, samplerOptions } from '../../config/collector-options.ts';
 import { metrics, pressureMetrics, vifLabels } from './metrics.ts';
@@ -19,6 +20,10 @@ const options = {
 
 // How long a list of vifs and their queues is gone by: to make it costs a tenth of what it costs to read them.
 const secondsBetweenLists = 5;
+
+/** Whether frontend and backend are connected: a queue has its threads only then. */
+const isConnected = (sysfs: FileTree, netDevice: string): boolean =>
+  readItem(uncounted, () => sysfs.textIfAny(`class/net/${netDevice}/carrier`)?.trim()) === '1';
 
 /** The queues of a vif that can be read. */
 const readQueues = (debugfs: FileTree, { queues }: VifQueues, skips: Skips): Map<string, IoRingFile> => {
@@ -59,6 +64,19 @@ export const netback = defineCollector({
       return vifs;
     };
 
+    /** Counts the connected queues without a thread. Some mounts of procfs show no processes of others, as if there were none. */
+    const skipHiddenThreads = ({ procfs, sysfs }: Host, listed: readonly VifQueues[], out: Output): void => {
+      const hidden = listed.flatMap(({ netDevice, queues }) => {
+        const names = queues
+          .map(({ queue }) => queueName(netDevice, queue))
+          .filter((name) => threads.of(name).size === 0);
+        return names.length > 0 && isConnected(sysfs, netDevice) ? names : [];
+      });
+      if (hidden.length === 0) return;
+      const why = `expected kernel threads of ${hidden[0]}, found none (hidepid= of proc(5) hides processes)`;
+      out.skip(new Error(`${procfs.root}: ${why}`), hidden.length);
+    };
+
     return {
       availability: () => needsVifs(host.sysfs),
       limitations: () => limitations,
@@ -72,6 +90,7 @@ export const netback = defineCollector({
         yield* threads.find(procfs, names);
         for (const error of listErrors) out.skip(error);
         if (threads.unreadable) out.skip(threads.unreadable.first, threads.unreadable.processes);
+        else skipHiddenThreads(host, listed, out);
         for (const vif of listed) {
           yield;
           const owner = toolstack.directory.ownerOf(vif.domid);
