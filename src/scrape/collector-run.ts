@@ -24,6 +24,9 @@ export interface CollectorStatus {
   readonly metrics: readonly string[];
 }
 
+// A client chooses how long its scrape may take, so it can make a collector fail and recover with every other request.
+const mostLinesPerMinute = 10;
+
 const oneLabel = new LabelSets(['collector']);
 const samplerLabel = new LabelSets(['sampler']);
 
@@ -41,7 +44,8 @@ export class CollectorRun {
   #inFlight: { readonly families: Promise<Family[]>; readonly deadline: number } | undefined;
   #availability: Availability = new Unavailable('not asked yet');
   #error: Error | undefined;
-  #loggedError: string | undefined;
+  #isLoggedAsFailed = false;
+  #lines = { count: 0, since: -Infinity };
   #lastSuccess: number | undefined;
   #seconds = 0;
   #series = 0;
@@ -220,11 +224,15 @@ export class CollectorRun {
 
   #logChange(failure: Error | undefined): void {
     const message = failure?.message;
-    if (message === this.#loggedError) return;
+    if ((message === undefined) === !this.#isLoggedAsFailed) return;
+    const now = this.#host.clock.monotonicSeconds();
+    if (now - this.#lines.since > 60) this.#lines = { count: 0, since: now };
+    if (this.#lines.count >= mostLinesPerMinute) return;
+    this.#lines.count += 1;
     const collector = this.definition.name;
     if (message === undefined) this.#log.info('Collector recovered', { collector });
-    else if (this.#loggedError === undefined) this.#log.error('Collector failed', { collector, err: message });
-    this.#loggedError = message;
+    else this.#log.error('Collector failed', { collector, err: message });
+    this.#isLoggedAsFailed = message !== undefined;
   }
 
   #addSampler(own: Families): void {

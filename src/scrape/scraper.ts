@@ -18,6 +18,9 @@ export interface ScrapeRequest {
   readonly timeoutSeconds: number;
 }
 
+// Pages of some collectors that are made at once: many that differ would hold up the page of all, and need much memory.
+const mostPartialAtOnce = 2;
+
 // Other requests and the samplers get their turn of the event loop at least this often.
 const longestTurnSeconds = 0.005;
 
@@ -35,9 +38,11 @@ export class Scraper {
   readonly #background: Background;
   readonly #own: readonly ExporterMetrics[];
   readonly #mostUnderWay: number;
-  /** The scrape under way of each page; of two, the one that may take longer. */
-  readonly #inFlight = new Map<string, { readonly page: Promise<Buffer>; readonly timeoutSeconds: number }>();
-  #underWay = 0;
+  /** The scrape under way of each page, with its deadline. */
+  readonly #inFlight = new Map<string, { readonly page: Promise<Buffer | undefined>; readonly deadline: number }>();
+  #partial = 0;
+  /** Scrapes of some collectors that wait for their turn. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(spec: {
     runs: readonly CollectorRun[];
@@ -71,28 +76,47 @@ export class Scraper {
   }
 
   /**
-   * One page of exposition. Those who ask for the same page while it is being made share it, unless they have more time for it. Undefined where too
-   * many other pages are being made; the page of all collectors always has a place.
+   * One page of exposition. Those who ask for the same page while it is being made share it; one who has more than twice the time for it waits, and then
+   * has it made anew. Undefined if too many other pages are being made, or it could not be made in time because of them; the page of all collectors
+   * always has a place.
    */
-  exposition(request: ScrapeRequest): Promise<Buffer> | undefined {
-    const key = [request.format, request.encoding, ...(request.names ?? ['*'])].join(' ');
+  exposition(request: ScrapeRequest): Promise<Buffer | undefined> | undefined {
+    return this.#page(request, this.#host.clock.monotonicSeconds() + request.timeoutSeconds);
+  }
+
+  #page(request: ScrapeRequest, deadline: number): Promise<Buffer | undefined> | undefined {
+    const key = [request.format, request.encoding, ...(request.names ? [...request.names].sort() : ['*'])].join(' ');
     const underWay = this.#inFlight.get(key);
-    const isFull = this.#underWay >= this.#mostUnderWay;
-    if (underWay && (isFull || underWay.timeoutSeconds >= request.timeoutSeconds)) return underWay.page;
-    if (isFull && request.names) return undefined;
-    this.#underWay += 1;
-    const page = this.#make(request).finally(() => {
-      this.#underWay -= 1;
-      if (this.#inFlight.get(key)?.page === page) this.#inFlight.delete(key);
-    });
-    this.#inFlight.set(key, { page, timeoutSeconds: request.timeoutSeconds });
+    if (underWay) {
+      if (this.#left(underWay.deadline) >= this.#left(deadline) / 2) return underWay.page;
+      return underWay.page.catch(() => {}).then(() => this.#page(request, deadline));
+    }
+    if (request.names && this.#inFlight.size >= this.#mostUnderWay) return undefined;
+    const made = request.names ? this.#makePartial(request, deadline) : this.#make(request, deadline);
+    const page = made.finally(() => this.#inFlight.delete(key));
+    this.#inFlight.set(key, { page, deadline });
     return page;
   }
 
-  async #make({ names, format, encoding, timeoutSeconds }: ScrapeRequest): Promise<Buffer> {
+  #left(deadline: number): number {
+    return deadline - this.#host.clock.monotonicSeconds();
+  }
+
+  async #makePartial(request: ScrapeRequest, deadline: number): Promise<Buffer | undefined> {
+    while (this.#partial >= mostPartialAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#partial += 1;
+    try {
+      // Collectors that have no time fail.
+      return this.#left(deadline) < request.timeoutSeconds / 2 ? undefined : await this.#make(request, deadline);
+    } finally {
+      this.#partial -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #make({ names, format, encoding }: ScrapeRequest, deadline: number): Promise<Buffer> {
     const { clock } = this.#host;
     let turn = clock.monotonicSeconds();
-    const deadline = turn + timeoutSeconds;
     const yieldToEventLoop = (): Promise<void> | undefined => {
       if (clock.monotonicSeconds() - turn < longestTurnSeconds) return undefined;
       return setImmediate().then(() => {

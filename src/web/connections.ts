@@ -18,12 +18,17 @@ export interface ConnectionLimits {
 /** Unanswered requests of one connection. Beyond them it is not read; HTTP/2 refuses further streams. */
 export const mostRequests = 8;
 
+// Of responses that clients have not read, in bytes. TLS keeps a copy of each for itself.
+const mostUnreadBytes = 32 << 20;
+
 type Response = ServerResponse | Http2ServerResponse;
 
 /** The connections of one address. */
 interface Client {
   readonly key: string;
   count: number;
+  /** Of its responses, in bytes. */
+  unread: number;
   /** Those that wait for the client, longest first. */
   readonly waiting: Set<Connection>;
 }
@@ -50,6 +55,8 @@ export class Connection {
   admitted = 0;
   /** Those whose responses are being taken. */
   sending = 0;
+  /** What is being taken, in bytes. */
+  unread = 0;
   /** Until its first request. */
   isNew = true;
   /** To be closed once it has no requests. */
@@ -110,6 +117,7 @@ export class Connections {
   readonly #all = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
   readonly #clients = new Map<string, Client>();
+  #unread = 0;
 
   constructor(limits: ConnectionLimits, metrics: WebMetrics) {
     this.#limits = limits;
@@ -121,7 +129,7 @@ export class Connections {
     // A peer that has gone again already.
     socket.on('error', () => {});
     const key = clientKey(socket.remoteAddress);
-    const client = this.#clients.get(key) ?? { key, count: 0, waiting: new Set() };
+    const client = this.#clients.get(key) ?? { key, count: 0, unread: 0, waiting: new Set() };
     // Who may open a Unix socket is the file system's affair.
     const isFull = key !== '' && client.count >= this.#limits.connectionsPerClient;
     if (
@@ -155,12 +163,16 @@ export class Connections {
       this.#update(connection);
     });
     let timer: NodeJS.Timeout | undefined;
+    let bytes = 0;
     const end = response.end.bind(response) as (...args: unknown[]) => Response;
     response.end = ((...args: unknown[]) => {
       if (timer === undefined && !response.closed) {
         timer = after(this.#limits.responseSeconds, () => this.#cut(connection, 'slow'));
         connection.sending += 1;
+        bytes = lengthOf(args[0]);
+        this.#countUnread(connection, bytes);
         this.#update(connection);
+        this.#boundUnread();
       }
       return end(...args);
     }) as typeof response.end;
@@ -171,6 +183,7 @@ export class Connections {
       if (timer !== undefined) {
         clearTimeout(timer);
         connection.sending -= 1;
+        if (this.#all.has(connection)) this.#countUnread(connection, -bytes);
       }
       this.#update(connection);
       connection.answered();
@@ -235,6 +248,27 @@ export class Connections {
     connection.timer = undefined;
   }
 
+  #countUnread(connection: Connection, bytes: number): void {
+    connection.unread += bytes;
+    connection.client.unread += bytes;
+    this.#unread += bytes;
+  }
+
+  /** Cuts connections off whose clients do not read: of the client with the most unread bytes, the one that has waited longest. One is never too many. */
+  #boundUnread(): void {
+    while (this.#unread > mostUnreadBytes) {
+      let chosen: Connection | undefined;
+      let isOnly = true;
+      for (const connection of this.#waiting) {
+        if (connection.unread === 0) continue;
+        isOnly = chosen === undefined;
+        if (chosen === undefined || connection.client.unread > chosen.client.unread) chosen = connection;
+      }
+      if (chosen === undefined || isOnly) return;
+      this.#cut(chosen, 'evicted');
+    }
+  }
+
   #evict(waiting: ReadonlySet<Connection>): boolean {
     let chosen: Connection | undefined;
     for (const connection of waiting) {
@@ -254,6 +288,7 @@ export class Connections {
   #forget(connection: Connection): void {
     if (!this.#all.delete(connection)) return;
     this.#work(connection);
+    this.#countUnread(connection, -connection.unread);
     this.#metrics.connections = this.#all.size;
     const { client } = connection;
     client.count -= 1;
@@ -268,5 +303,7 @@ export const connectionKey = (request: IncomingMessage | Http2ServerRequest): ob
 /** Whether the client can take no answer any longer: it has closed the connection, or has reset the request's stream. */
 export const isGone = (request: IncomingMessage | Http2ServerRequest): boolean =>
   'stream' in request ? request.stream.closed || request.stream.session === undefined : request.socket.destroyed;
+
+const lengthOf = (body: unknown): number => (typeof body === 'string' || body instanceof Uint8Array ? body.length : 0);
 
 const after = (seconds: number, call: () => void): NodeJS.Timeout => setTimeout(call, seconds * 1e3).unref();

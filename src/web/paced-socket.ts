@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 const pieceBytes = 512;
+// TLS keeps as much memory as the largest write took, until its connection ends.
+const writtenBytes = 64 << 10;
 // Of HTTP/1. No request has more behind its headers: those with a body are refused.
 const endOfRequest = '\r\n\r\n';
 
@@ -50,14 +52,14 @@ export class PacedSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#socket.write(chunk, done);
+    this.#writePieces([chunk], done);
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#socket.cork();
-    for (const [i, { chunk }] of chunks.entries())
-      this.#socket.write(chunk, i === chunks.length - 1 ? done : undefined);
-    this.#socket.uncork();
+    this.#writePieces(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
   }
 
   override _final(done: () => void): void {
@@ -67,6 +69,25 @@ export class PacedSocket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#socket.destroy();
     done(error);
+  }
+
+  #writePieces(chunks: readonly Buffer[], done: (error?: Error | null) => void): void {
+    const later: Buffer[] = [];
+    let room = writtenBytes;
+    const pieces = chunks.flatMap((chunk) => {
+      const piece = chunk.subarray(0, room);
+      room -= piece.length;
+      if (piece.length < chunk.length) later.push(chunk.subarray(piece.length));
+      return piece.length > 0 ? piece : [];
+    });
+    const written = (error?: Error | null): void => {
+      if (error || later.length === 0) done(error);
+      else this.#writePieces(later, done);
+    };
+    this.#socket.cork();
+    for (const [i, piece] of pieces.entries()) this.#socket.write(piece, i === pieces.length - 1 ? written : undefined);
+    this.#socket.uncork();
+    if (pieces.length === 0) done();
   }
 
   #readPiece(): void {

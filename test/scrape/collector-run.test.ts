@@ -4,7 +4,7 @@ import { Families } from '../../src/metrics/families.ts';
 import { Background } from '../../src/scrape/background.ts';
 import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 import { fakeCollector, fakeMetric, fakeRun } from '../support/fake-collector.ts';
-import { fakeHost } from '../../tools/lib/fake-host.ts';
+import { fakeClock, fakeHost } from '../../tools/lib/fake-host.ts';
 import { recordingLog } from '../../tools/lib/recording-log.ts';
 import type { CollectorRun } from '../../src/scrape/collector-run.ts';
 
@@ -26,6 +26,28 @@ test('a failure is logged once, and so is the recovery', async () => {
     await collectOnce(run);
   }
   expect(log.lines).toEqual(['error | Collector failed | flaky | first', 'info | Collector recovered | flaky']);
+});
+
+test('one that fails and recovers all the time does not fill the log, and its state is logged in the end', async () => {
+  const log = recordingLog();
+  const host = fakeHost('/nonexistent');
+  const fast = fakeClock();
+  let isBroken = true;
+  const definition = fakeCollector('flaky', {
+    collect: () => {
+      if (isBroken) throw new Error('broken');
+    },
+  });
+  const run = fakeRun(definition, { log, host: { ...host, clock: fast } });
+  for (let i = 0; i < 101; i += 1) {
+    await collectOnce(run);
+    isBroken = !isBroken;
+  }
+  expect(log.lines).toHaveLength(10);
+  fast.advance(61);
+  isBroken = true;
+  await collectOnce(run);
+  expect(log.lines.slice(10)).toEqual(['error | Collector failed | flaky | broken']);
 });
 
 test('a collector that fails half way gives nothing, not half', async () => {

@@ -8,6 +8,7 @@ import { metrics as exporterMetrics } from '../../src/scrape/exporter-metrics.ts
 import { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { parseExposition } from '../../tools/lib/exposition.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
+import { fakeClock, fakeHost } from '../../tools/lib/fake-host.ts';
 import { recordingLog } from '../../tools/lib/recording-log.ts';
 
 const definitions = [
@@ -169,6 +170,53 @@ describe('/metrics', () => {
     const pages = await Promise.all([ask(1), ask(10), ask(5)]);
     expect([pages[0] === pages[1], pages[1] === pages[2]]).toEqual([false, true]);
     expect(begun).toHaveLength(2);
+  });
+
+  test('however much time many ask for, one page of a kind is made at once', async () => {
+    const host = fakeHost('/nonexistent');
+    let [now, most] = [0, 0];
+    const slow = fakeCollector('slow', {
+      collect: function* () {
+        now += 1;
+        most = Math.max(most, now);
+        yield;
+        now -= 1;
+      },
+    });
+    const scraper = fakeScraper([slow], { host });
+    const ask = (n: number) =>
+      scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds: 1.5 ** n, names: new Set(['slow']) });
+    const pages = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(n)));
+    expect(pages.every((page) => page?.toString().includes('xen_exporter_collector_success{collector="slow"} 1'))).toBe(
+      true,
+    );
+    expect(most).toBe(1);
+  });
+
+  test('many pages of some collectors do not hold up that of all', async () => {
+    const names = Array.from({ length: 30 }, (_, n) => `c${n}`);
+    const scraper = fakeScraper(names.map((name) => fakeCollector(name)));
+    const order: string[] = [];
+    const ask = async (without?: string) => {
+      const only = without === undefined ? {} : { names: new Set(names.filter((name) => name !== without)) };
+      const page = await scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds: 10, ...only });
+      expect(page?.toString()).toContain(`xen_${without === 'c0' ? 'c1' : 'c0'} 1`);
+      order.push(without ?? 'all');
+    };
+    await Promise.all([...names.map(ask), ask()]);
+    expect(order.indexOf('all')).toBeLessThan(10);
+  });
+
+  test('one that could not be made in half of its time for others is refused', async () => {
+    const host = fakeHost('/nonexistent');
+    const clock = fakeClock();
+    const names = ['a', 'b', 'c', 'd'];
+    const slow = names.map((name) => fakeCollector(name, { collect: () => void clock.advance(0.3) }));
+    const scraper = fakeScraper([fakeCollector('first'), ...slow], { host: { ...host, clock } });
+    const ask = (name: string) =>
+      scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds: 1, names: new Set(['first', name]) });
+    const pages = await Promise.all(names.map(ask));
+    expect(pages.map((page) => page !== undefined)).toEqual([true, true, false, false]);
   });
 
   test('where too many are under way, other pages are refused; the same ones and that of all collectors are not', async () => {

@@ -295,6 +295,29 @@ describe('clients that take their time', () => {
     await until('its connection to be gone', () => door.metrics.connections === 0);
   });
 
+  test('responses that nobody reads take a limited amount of memory, and those of a client with few stay', async () => {
+    await using door = await startDoor({ handlers: large(8 << 20) });
+    using good = await RawClient.connect(door.port, { localAddress: '127.0.0.2', reads: false });
+    good.send(get);
+    const many: RawClient[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      many.push(await RawClient.connect(door.port, { reads: false }));
+      many[i]!.send(get);
+    }
+    await until('all but those that fit to be cut off', () => refusedOf(door.metrics)['evicted'] === 5);
+    expect(door.metrics.connections).toBe(4);
+    let bytes = 0;
+    good.socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    await until('the response', () => bytes > 8 << 20);
+    for (const client of many) client[Symbol.dispose]();
+  });
+
+  test('one response that takes more is served', async () => {
+    await using door = await startDoor({ handlers: large(40 << 20) });
+    expect((await ask(door.port)).body).toHaveLength(40 << 20);
+    expect(refusedOf(door.metrics)).toEqual({});
+  });
+
   test('one that reads slowly, but in time, gets it all', async () => {
     await using door = await startDoor({ handlers: large(8 << 20), limits: { responseSeconds: 10 } });
     const outgoing = request({ port: door.port, host: '127.0.0.1', agent: false });
