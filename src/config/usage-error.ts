@@ -1,6 +1,13 @@
+// A key of a file may be as long as the file.
+const mostCharacters = 8192;
+
 /** Flags or a config file that cannot be used; the message has a line for each thing that is wrong. Ends the start with exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message.length > mostCharacters ? `${message.slice(0, mostCharacters)}...` : message, options);
+  }
 }
 
 const mostLines = 10;

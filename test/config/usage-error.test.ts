@@ -48,3 +48,11 @@ describe('a web config with 20 000 broken users', () => {
     expect(lines).toEqual(['x.yml:1: basic_auth_users: expected a mapping of user names to bcrypt hashes']);
   });
 });
+
+test.each([
+  ['a key', `${'k'.repeat(1e6)}: 1\n`],
+  ['a key of many lines', `"${String.raw`k\n`.repeat(3e5)}": 1\n`],
+  ['a tag', `a: !<${'t'.repeat(1e6)}> b\n`],
+])('%s as long as the file does not make the message as long', (_, source) => {
+  expect(() => parseWebConfig(parseConfigFile('x.yml', source))).toThrow(/^x\.yml:1: [^]{0,8200}\.\.\.$/);
+});
