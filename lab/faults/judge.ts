@@ -257,8 +257,7 @@ export class Judge {
 
   #notifications(from: number, to = Infinity): Notification[] {
     return this.#chain.alertmanager.notifications.filter(
-      ({ receiver, status, receivedAt }) =>
-        receiver !== 'watchdog' && status === 'firing' && receivedAt >= from && receivedAt <= to,
+      ({ status, receivedAt }) => status === 'firing' && receivedAt >= from && receivedAt <= to,
     );
   }
 

@@ -96,6 +96,17 @@ test('a host that is down mutes the exporters of its guests, and a guest’s exp
   ]);
 });
 
+test('the watchdog goes to a receiver of its own, and mutes nobody', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  await alertmanager.post([
+    firing('XenWatchdog', {}),
+    firing('XenExporterHelperDown', { host: 'dom0', domain: 'Domain-0' }),
+  ]);
+  await until('both', () => alertmanager.watchdog.length > 0 && alertmanager.notifications.length > 0);
+  expect(alertmanager.watchdog[0]).toMatchObject({ status: 'firing', alerts: [{ labels: { severity: 'none' } }] });
+  expect(received(alertmanager)).toEqual(['ticket: XenExporterHelperDown of Domain-0 on dom0']);
+});
+
 test('a critical alert mutes what it is as a warning, of its own guest alone', async () => {
   await using alertmanager = await startAlertmanager(config);
   const web = guest('dom0', 'web');

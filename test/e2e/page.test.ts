@@ -40,6 +40,9 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
       timeoutMs: 30_000,
     },
   );
+  // All is well, which one alert says all the time.
+  const alive = await until('the watchdog', () => alertmanager.watchdog[0], { timeoutMs: 30_000 });
+  expect(alive.alerts.map(({ labels }) => labels['alertname'])).toEqual(['XenWatchdog']);
   expect(alertmanager.notifications).toEqual([]);
 
   replay.begin();

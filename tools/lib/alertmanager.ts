@@ -26,7 +26,10 @@ export interface Notification {
 export interface Alertmanager extends AsyncDisposable {
   /** Where it listens, HOST:PORT. */
   address: string;
+  /** All but those of the watchdog, which come all the time. */
   notifications: readonly Notification[];
+  /** Those of the receiver `watchdog`. */
+  watchdog: readonly Notification[];
   /** Tells it of alerts that fire, as Prometheus does. */
   post(
     alerts: readonly { labels: Record<string, string>; annotations?: Record<string, string>; generatorURL?: string }[],
@@ -43,9 +46,11 @@ export async function startAlertmanager(configFile: string, timeScale?: number):
   const { path, env } = await debianTool('alertmanager');
   const folder = await mkdtemp(join(tmpdir(), 'alertmanager-'));
   const notifications: Notification[] = [];
+  const watchdog: Notification[] = [];
   const webhook = createServer(async (request, response) => {
     const sent = JSON.parse(await text(request)) as Omit<Notification, 'receiver' | 'receivedAt'>;
-    notifications.push({ ...sent, receiver: request.url!.slice(1), receivedAt: Date.now() });
+    const receiver = request.url!.slice(1);
+    (receiver === 'watchdog' ? watchdog : notifications).push({ ...sent, receiver, receivedAt: Date.now() });
     response.end();
   }).listen(0, '127.0.0.1');
   await once(webhook, 'listening');
@@ -99,6 +104,7 @@ export async function startAlertmanager(configFile: string, timeScale?: number):
   return {
     address,
     notifications,
+    watchdog,
     async post(alerts) {
       const response = await fetch(`${url}/api/v2/alerts`, {
         method: 'POST',
