@@ -3,7 +3,15 @@ import { parseArgs } from 'node:util';
 import { installExporter, packExporter } from './exporter.ts';
 import { labImage } from './image.ts';
 import { GUEST_NAMES, Lab, USUAL_GUESTS, type GuestName } from './lab.ts';
-import { INIT_NAMES, SCHEDULER_NAMES, THREADS, type InitName, type SchedulerName, type Threads } from './qemu.ts';
+import {
+  INIT_NAMES,
+  SCHEDULER_NAMES,
+  THREADS,
+  USUAL_CPUS,
+  type InitName,
+  type SchedulerName,
+  type Threads,
+} from './qemu.ts';
 import { lacking } from './requirements.ts';
 import { tell } from './tell.ts';
 
@@ -11,7 +19,7 @@ const USAGE = `usage: npm run lab -- COMMAND
   check                      what this machine lacks for the lab (exit status 1 if anything)
   build [--hvm]              make the images, unless they are there; --hvm: with the device model that HVM guests need
   up [--scheduler=credit2|credit] [--guests=${USUAL_GUESTS.join()}] [--init=busybox|systemd] [--threads=multi|single]
-     [--hours=4] [--xen="ARGUMENTS"]
+     [--cpus=${USUAL_CPUS}] [--hours=4] [--xen="ARGUMENTS"]
                              boot it, install and start the exporter in Dom0 and in the guests
   dom0 [COMMAND...]          a shell in Dom0, or a command there
   guest NAME [COMMAND...]    a shell in a guest, or a command there
@@ -46,6 +54,7 @@ function upFlags(args: string[]) {
         guests: { type: 'string', default: USUAL_GUESTS.join() },
         threads: { type: 'string', default: 'multi' },
         init: { type: 'string', default: 'busybox' },
+        cpus: { type: 'string', default: String(USUAL_CPUS) },
         hours: { type: 'string', default: '4' },
         xen: { type: 'string', default: '' },
       },
@@ -76,12 +85,16 @@ async function up(args: string[]): Promise<void> {
   }
   const hours = Number(values.hours);
   if (!(hours > 0)) throw new UsageError(`--hours=${values.hours}: expected a number greater than 0`);
+  const cpus = Number(values.cpus);
+  if (!(Number.isInteger(cpus) && cpus > 0))
+    throw new UsageError(`--cpus=${values.cpus}: expected a whole number greater than 0`);
   const lab = await Lab.boot({
     scheduler: values.scheduler as SchedulerName,
     init: values.init as InitName,
     guests: guests as GuestName[],
     lifetimeSeconds: hours * 3600,
     threads: values.threads as Threads,
+    cpus,
     xenArguments: values.xen,
     progress: tell,
   });

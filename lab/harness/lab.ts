@@ -10,6 +10,7 @@ import {
   isQemuOf,
   startQemu,
   stopQemu,
+  USUAL_CPUS,
   type InitName,
   type Qemu,
   type SchedulerName,
@@ -49,6 +50,8 @@ export interface LabOptions {
   /** The lab ends after that by itself. */
   lifetimeSeconds: number;
   threads?: Threads;
+  /** How many physical CPUs it has. */
+  cpus?: number;
   xenArguments?: string;
   /** Told what goes on: booting takes minutes. */
   progress?: (message: string) => void;
@@ -63,6 +66,7 @@ interface Traces {
   scheduler: SchedulerName;
   init: InitName;
   threads: Threads;
+  cpus: number;
 }
 
 /** A Xen host under QEMU: Dom0 and its guests, booted from images that never change, with all state in memory. */
@@ -70,18 +74,20 @@ export class Lab implements AsyncDisposable {
   readonly scheduler: SchedulerName;
   readonly init: InitName;
   readonly threads: Threads;
+  readonly cpus: number;
   readonly dom0: Machine;
   readonly guests: ReadonlyMap<GuestName, Machine>;
   readonly #traces: Traces;
 
   private constructor(traces: Traces) {
-    const { qemu, folder, key, guests, scheduler, init, threads } = traces;
+    const { qemu, folder, key, guests, scheduler, init, threads, cpus } = traces;
     const machine = (name: string, ip: string, index: number) =>
       new Machine(name, ip, { sshPort: qemu.ports[2 * index]!, exporterPort: qemu.ports[2 * index + 1]!, key, folder });
     this.#traces = traces;
     this.scheduler = scheduler;
     this.init = init;
     this.threads = threads;
+    this.cpus = cpus;
     this.dom0 = machine('dom0', DOM0_ADDRESS, 0);
     this.guests = new Map(guests.map((name, index) => [name, machine(name, GUEST_ADDRESSES[name], index + 1)]));
   }
@@ -89,14 +95,15 @@ export class Lab implements AsyncDisposable {
   /** Builds the image if need be, boots Xen and Dom0, creates the guests, and returns when all of them answer. */
   static async boot(options: LabOptions): Promise<Lab> {
     const { scheduler, init = 'busybox', threads = 'multi', guests, lifetimeSeconds, progress = () => {} } = options;
-    const { xenArguments = '' } = options;
+    const { cpus = USUAL_CPUS, xenArguments = '' } = options;
     progress('image: from the cache, or built in about a minute');
     const image = await labImage({ withDeviceModel: guests.includes('hvm1') });
     const folder = await mkdtemp(join(tmpdir(), 'xen-lab-'));
     const addresses = [DOM0_ADDRESS, ...guests.map((name) => GUEST_ADDRESSES[name])];
     const endpoints = addresses.flatMap((ip) => [SSH_PORT, EXPORTER_PORT].map((port) => ({ ip, port })));
-    const qemu = await startQemu({ image, folder, scheduler, init, threads, endpoints, lifetimeSeconds, xenArguments });
-    const lab = new Lab({ qemu, folder, key: image.key, guests, scheduler, init, threads });
+    const kind = { scheduler, init, threads, cpus };
+    const qemu = await startQemu({ image, folder, ...kind, endpoints, lifetimeSeconds, xenArguments });
+    const lab = new Lab({ qemu, folder, key: image.key, guests, ...kind });
     try {
       const start = performance.now();
       const report = (what: string) => progress(`${what} after ${Math.round((performance.now() - start) / 1000)} s`);

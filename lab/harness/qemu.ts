@@ -38,6 +38,8 @@ export interface QemuOptions {
   scheduler: SchedulerName;
   init: InitName;
   threads: Threads;
+  /** How many physical CPUs Xen is to have. */
+  cpus: number;
   /** Each is forwarded from a port of this machine's loopback. */
   endpoints: readonly Endpoint[];
   /** It is ended after that, whoever still needs it. */
@@ -68,7 +70,9 @@ const PROCESSOR = [
 const MEMORY_MIB = 5120;
 const DOM0_MEMORY_MIB = 2048;
 const DOM0_VCPUS = 2;
-const PHYSICAL_CPUS = 4;
+
+/** Physical CPUs, where nobody asks for another number. */
+export const USUAL_CPUS = 4;
 
 /** Starts QEMU with Xen and Dom0, and returns as soon as it runs: whether they boot, the machines say. */
 export async function startQemu(options: QemuOptions): Promise<Qemu> {
@@ -115,13 +119,13 @@ export function isQemuOf(pid: number, folder: string): boolean {
 }
 
 function qemuArguments(options: QemuOptions): string[] {
-  const { image, folder, scheduler, init, threads, endpoints, xenArguments = '' } = options;
+  const { image, folder, scheduler, init, threads, cpus, endpoints, xenArguments = '' } = options;
   const forwards = endpoints.map(({ ip, port }) => `,hostfwd=tcp:127.0.0.1:0-${ip}:${port}`).join('');
   const memory = `dom0_mem=${DOM0_MEMORY_MIB}M,max:${DOM0_MEMORY_MIB}M dom0_max_vcpus=${DOM0_VCPUS}`;
   const dom0 = `console=hvc0 lab.role=dom0 lab.name=dom0 lab.ip=10.0.2.15 lab.disk=vda lab.init=${init} mitigations=off net.ifnames=0`;
   return [
     ...['-name', 'xen-lab', '-machine', 'q35', '-accel', `tcg,thread=${threads}`, '-cpu', PROCESSOR],
-    ...['-smp', String(PHYSICAL_CPUS), '-m', String(MEMORY_MIB), '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-smp', String(cpus), '-m', String(MEMORY_MIB), '-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-kernel', image.hypervisor],
     ...[
       '-append',

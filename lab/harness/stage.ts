@@ -3,7 +3,7 @@ import { startPrometheus, type Prometheus } from '../../tools/lib/prometheus.ts'
 import { until } from '../../tools/lib/until.ts';
 import { installExporter, metricsOf, packExporter } from './exporter.ts';
 import { Lab, roleOf, type GuestName } from './lab.ts';
-import type { InitName, SchedulerName, Threads } from './qemu.ts';
+import { SCHEDULER_NAMES, USUAL_CPUS, type InitName, type SchedulerName, type Threads } from './qemu.ts';
 import { Snapshot } from './snapshot.ts';
 import { tell } from './tell.ts';
 
@@ -99,7 +99,14 @@ interface Wanted {
   guests: readonly GuestName[];
   init?: InitName;
   threads?: Threads;
+  cpus?: number;
 }
+
+/** The schedulers of the labs that tests of every scheduler are to boot; of the lab that is up, its own. */
+export const testedSchedulers = (): readonly SchedulerName[] => {
+  const running = isOnRunningLab ? Lab.running() : undefined;
+  return running ? [running.scheduler] : SCHEDULER_NAMES;
+};
 
 /** Boots a lab before the tests of this file, or finds the one that is up, and ends it after them; in between the function that it returns gives it. */
 export function useLab(wanted: Wanted): () => Lab {
@@ -131,11 +138,11 @@ const progressOf =
   (message: string): void =>
     tell(`${scheduler}: ${message}`);
 
-function runningLab({ scheduler, init = 'busybox', threads = 'multi' }: Wanted): Lab | undefined {
+function runningLab({ scheduler, init = 'busybox', threads = 'multi', cpus = USUAL_CPUS }: Wanted): Lab | undefined {
   if (!isOnRunningLab) return undefined;
   const lab = Lab.running();
-  if (lab?.scheduler !== scheduler || lab.init !== init || lab.threads !== threads) {
-    const flags = `--scheduler=${scheduler} --init=${init} --threads=${threads}`;
+  if (lab?.scheduler !== scheduler || lab.init !== init || lab.threads !== threads || lab.cpus !== cpus) {
+    const flags = `--scheduler=${scheduler} --init=${init} --threads=${threads} --cpus=${cpus}`;
     throw new Error(`no lab of this kind runs: npm run lab:up -- ${flags}`);
   }
   return lab;

@@ -4,7 +4,6 @@ import { GUEST_NAMES, USUAL_GUESTS } from '../harness/lab.ts';
 import { describeToolstackEvents } from './toolstack-events.ts';
 import type { SchedulerName } from '../harness/qemu.ts';
 import { describeReadings, setSchedulerParameters } from './readings.ts';
-import { describeRunbooks } from './runbooks.ts';
 import { isFullForm, useStage } from '../harness/stage.ts';
 import { describeRunStates } from './run-states.ts';
 import { describeStorm } from './storm.ts';
@@ -19,7 +18,6 @@ export function describeHost(scheduler: SchedulerName): void {
     if (!isFullForm) return;
     describePrivileges(stage);
     describeRunStates(stage);
-    describeRunbooks(stage);
     describeToolstackEvents(stage);
   });
 }

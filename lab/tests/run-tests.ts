@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Lab } from '../harness/lab.ts';
-import { SCHEDULER_NAMES } from '../harness/qemu.ts';
+import { SCHEDULER_NAMES, USUAL_CPUS } from '../harness/qemu.ts';
 import { tell } from '../harness/tell.ts';
 import { project } from '../../tools/lib/project.ts';
 
@@ -18,14 +18,16 @@ if (isRunning && lab === undefined) {
 }
 // The short form boots one host; a lab that is up is one.
 const ofRunning = (running: Lab): string => {
+  if (running.cpus !== USUAL_CPUS) return 'runbooks';
   if (running.init === 'systemd') return 'systemd';
   return running.threads === 'single' ? 'probes' : running.scheduler;
 };
-const ofAll = isFull ? [...SCHEDULER_NAMES, 'probes', 'systemd'] : ['credit'];
+const ofAll = isFull ? [...SCHEDULER_NAMES, 'probes', 'systemd', 'runbooks'] : ['credit'];
 const hosts = lab ? [ofRunning(lab)] : ofAll;
 const files = hosts.map((host) => `lab/tests/${host}.xen.ts`);
 
-if (hosts.includes('systemd')) {
+// They install it.
+if (hosts.includes('systemd') || hosts.includes('runbooks')) {
   const { status } = spawnSync('node', [join(project, 'tools/package/make.ts'), 'deb'], {
     stdio: 'inherit',
   });

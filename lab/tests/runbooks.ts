@@ -1,54 +1,243 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { commandsOf } from '../../tools/docs/runbooks.ts';
-import type { Stage } from '../harness/stage.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { assignmentsOf, blocksOf, type Placeholder, type RunbookCommand } from '../../tools/docs/runbook-commands.ts';
+import { made } from '../../tools/lib/packages.ts';
 import { project } from '../../tools/lib/project.ts';
+import { until } from '../../tools/lib/until.ts';
+import { Installed } from '../harness/installed.ts';
+import { EXPORTER_PORT, type Lab } from '../harness/lab.ts';
+import type { Machine } from '../harness/machine.ts';
+import { tell } from '../harness/tell.ts';
+import { namingGuest, runsOf, scriptOf, withValues } from './runbook-script.ts';
 
 const folder = join(project, 'runbooks');
-const PAGE_TIMEOUT_MS = 600_000;
+const INSTALL_TIMEOUT_MS = 1_800_000;
+const PAGE_TIMEOUT_MS = 900_000;
+const COMMANDS_TIMEOUT_MS = 300_000;
 
-/** What a page's commands may change, as Dom0 and the guest show it. */
+/** Twice as many as the lab has for other tests: no page may know how many there are. */
+export const RUNBOOK_CPUS = 8;
+
+const GUEST = 'domu1';
+/** Words, a number and what a shell reads as its own. */
+const GUEST_NAME = 'web server 3 (old)';
+/** Accepts connections, and is what pages restart. */
+const SERVER = { unit: 'runbook-server.service', port: 8080 };
+
+/** Its vif is plugged in anew, and comes back with the settings of a new one. */
+const REPLUGS = 'XenVifDisconnected.md';
+
+type Machines = Record<RunbookCommand['machine'], Machine>;
+
+/** Values of the lab for the placeholders of pages; some must be asked for. Not here: what only commands have that the lab cannot run. */
+const VALUES: Readonly<Partial<Record<Placeholder, string | ((machines: Machines) => Promise<string>)>>> = {
+  BACKLOG: '1024',
+  BANDWIDTH: '90mbit',
+  BRIDGE: 'xenbr0',
+  CAP: '150',
+  CPUS: '2-3',
+  DOM0_CPUS: '0-1',
+  HOST: '10.0.2.15',
+  IFACE: 'eth0',
+  IRQ: async ({ guest }) => guest.run(`awk -F: '/-q[0-9]+-rx/ { print $1 + 0; exit }' /proc/interrupts`),
+  NETWORK: '192.0.2.0/24',
+  PID: async ({ guest }) => guest.run(`systemctl show --property=MainPID --value ${SERVER.unit}`),
+  PORT: String(SERVER.port),
+  QUEUES: '2',
+  RATE: '1250000,50000',
+  SYNS: '5000',
+  UNIT: SERVER.unit,
+  URL: `http://localhost:${EXPORTER_PORT}`,
+  VCPUS: '2',
+  WEIGHT: '512',
+};
+
+const valueOf =
+  (machines: Machines) =>
+  async (name: string): Promise<string | undefined> => {
+    const value = VALUES[name as Placeholder];
+    return typeof value === 'function' ? (await value(machines)).trim() : value;
+  };
+
+/** Units of the guest that pages stop, start and restart: Debian's packages of them are not in the image. */
+const units = `
+cat >/run/systemd/system/${SERVER.unit} <<'END'
+[Service]
+ExecStart=/lab/slow-server ${SERVER.port} 8 3
+Restart=always
+END
+cat >/run/systemd/system/irqbalance.service <<'END'
+[Service]
+ExecStart=/bin/sleep infinity
+END
+systemctl daemon-reload
+systemctl start ${SERVER.unit} irqbalance.service
+until ss -Hltn 'sport = :${SERVER.port}' | grep -q .; do sleep 0.2; done`;
+
+/** Settings that nobody has by default, so that an undo which sets defaults is found out. They are of Xen, of Dom0 and of its guests. */
+const unusualHost = (scheduler: Lab['scheduler']): string => `set -e
+xl sched-${scheduler} -s ${scheduler === 'credit' ? '-t 20' : ''} -r 900
+xl sched-${scheduler} -d Domain-0 -w 400
+xl sched-${scheduler} -d '${GUEST_NAME}' -w 300 -c 120
+xl vcpu-pin domu2 0 5 4-5
+xl vcpu-pin '${GUEST_NAME}' all all 1-7
+modprobe nf_conntrack
+sysctl -q net.core.netdev_budget=350 net.core.netdev_budget_usecs=9000
+sysctl -q net.netfilter.nf_conntrack_max=50000 net.netfilter.nf_conntrack_tcp_timeout_time_wait=100
+echo 3 >/sys/module/xen_netback/parameters/max_queues
+echo 8 >/sys/module/xen/parameters/event_eoi_delay
+xenhypfs write /params/gnttab_max_frames 80`;
+
+/** The same, of the guest's vif: they go with it. */
+const unusualVif = `set -e
+D=$(xl domid '${GUEST_NAME}')
+echo 2 >/sys/bus/xen-backend/devices/vif-$D-0/xenbus/spurious_threshold
+xenstore-write /local/domain/0/backend/vif/$D/0/rate 5000000,50000
+ip link set dev vif$D.0 txqueuelen 900
+tc qdisc replace dev vif$D.0 root pfifo limit 900
+ethtool -K vif$D.0 tx-tcp6-segmentation off
+for thread in $(pgrep "^vif$D[.]0-q"); do taskset -pc 0 $thread; done`;
+
+/** Those of a new vif again. */
+const usualVif = `set -e
+D=$(xl domid '${GUEST_NAME}')
+echo 1 >/sys/bus/xen-backend/devices/vif-$D-0/xenbus/spurious_threshold
+xenstore-rm /local/domain/0/backend/vif/$D/0/rate
+ip link set dev vif$D.0 txqueuelen 1000
+tc qdisc del dev vif$D.0 root
+ethtool -K vif$D.0 tx-tcp6-segmentation on
+for thread in $(pgrep "^vif$D[.]0-q"); do taskset -pc 0-$(($(nproc) - 1)) $thread; done`;
+
+/** The same, of the guest. */
+const unusualGuest = `set -e
+sysctl -q net.core.somaxconn=3000 net.core.netdev_budget=350 vm.min_free_kbytes=6000
+sysctl -q net.ipv4.tcp_synack_retries=4 net.ipv4.tcp_max_syn_backlog=600
+echo 3 >/sys/module/xen_netfront/parameters/max_queues`;
+
+/** The same, of the guest's network card. */
+const unusualCard = `set -e
+ethtool -K eth0 tx-tcp6-segmentation off
+for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 1 >$queue; done`;
+
+/** Those of a new network card again. */
+const usualCard = `set -e
+ethtool -K eth0 tx-tcp6-segmentation on
+for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 0 >$queue; done`;
+
+/** What commands may change, as the machines show it. What tells one vif from the next, and what moves by itself, is left out. */
 const settings = {
   dom0: [
     'xl sched-credit; xl sched-credit2',
-    'xl vcpu-list | awk \'{ $4 = $5 = $6 = ""; print }\'',
-    'xl cpupool-list',
-    'xl network-list domu1; xl network-list pvh1',
-    'grep . /sys/module/xen_netback/parameters/* /sys/module/xen/parameters/event_eoi_delay',
+    // From the right: the first column holds names.
+    `xl vcpu-list | awk '{ print $(NF - 7), $(NF - 6), ($(NF - 4) ~ /p/), $(NF - 2), $NF }'`,
+    'xl cpupool-list; xl cpupool-list -c',
+    'xenstore-list /local/domain | sort',
+    'for d in $(xenstore-list /local/domain | sort); do xl network-list $d; done',
+    `for d in $(xenstore-list /local/domain | sort); do xenstore-ls /local/domain/0/backend/vif/$d | grep -e '^[0-9]' -e rate; done`,
+    'grep . /sys/module/xen_netback/parameters/* /sys/module/xen/parameters/event_*',
     'grep . /sys/bus/xen-backend/devices/vif-*/xenbus/spurious_threshold',
-    // A vif that is plugged in anew has another number.
+    'xenhypfs cat /params/gnttab_max_frames',
     "ip -o link | sed 's/^[0-9]*: //; s/qdisc.*mode/mode/' | sort",
+    'ls /sys/class/net/xenbr0/brif',
+    "tc qdisc show | sed 's/ [0-9a-f]*: / /; s/ refcnt [0-9]*//' | sort",
+    'for vif in $(ls -d /sys/class/net/vif*); do tc filter show dev ${vif##*/} egress; done',
+    'for vif in $(ls -d /sys/class/net/vif*); do ethtool -k ${vif##*/}; done',
+    "for thread in $(pgrep '^vif'); do taskset -pc $thread; done | sed 's/^pid [0-9]*//' | sort",
     'sysctl net.core',
+    'sysctl net.netfilter | grep -v _count',
+    'ls -d /sys/module/br_netfilter /sys/module/xen_pciback',
+    'cat /sys/kernel/tracing/kprobe_events; ls /sys/kernel/tracing/instances',
+    'nproc',
+    "ps -o ni,comm -C xenstored,oxenstored | sed 's/^ *//'",
+    'for unit in xen-exporter-dom0 xen-exporter-helper; do cat /proc/$(systemctl show --property=MainPID --value $unit)/oom_score_adj; done',
+    'systemctl is-active xen-exporter xen-exporter-dom0 xen-exporter-helper',
+    'systemctl is-enabled xen-exporter xen-exporter-dom0 xen-exporter-helper',
   ],
   guest: [
-    'sysctl net.core net.ipv4.tcp_syncookies net.ipv4.tcp_fastopen net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_abort_on_overflow',
-    'grep . /sys/class/net/*/queues/*/rps_cpus /proc/irq/*/smp_affinity_list',
+    "sysctl --all --pattern '^net[.](core|ipv4[.]tcp_)'",
+    'sysctl vm.min_free_kbytes',
+    'grep . /sys/class/net/*/queues/*/rps_cpus /sys/class/net/*/threaded /proc/irq/*/smp_affinity_list',
+    'cat /sys/module/xen_netfront/parameters/*',
+    "tc qdisc show | sed 's/ [0-9a-f]*: / /; s/ refcnt [0-9]*//' | sort",
+    'ethtool -k eth0',
+    "ip -br address | sed 's/@.*//'; ip route",
+    "ss -Hltn | awk '{ print $3, $4 }' | sort",
+    `cat /proc/$(systemctl show --property=MainPID --value ${SERVER.unit})/limits`,
+    `systemctl is-active ${SERVER.unit} irqbalance xen-exporter`,
+    'systemctl is-enabled xen-exporter xen-exporter-dom0 xen-exporter-helper',
   ],
 };
 
+/** What a machine shows, line by line. */
+const lookAt = async (machine: Machine, commands: readonly string[]): Promise<string[]> => {
+  const script = commands.map((command) => `echo '== ${command.replaceAll("'", String.raw`'\''`)}'\n${command}`);
+  const shown = await machine.run(`{ ${script.join('\n')}\n} 2>&1; :`, { timeoutMs: COMMANDS_TIMEOUT_MS });
+  return shown.split('\n');
+};
+
 /** Every command of every runbook that can run here: each ends well, and all of a page leave the host as it was. */
-export function describeRunbooks(stage: () => Stage): void {
+export function describeRunbooks(lab: () => Lab): void {
   describe('runbooks', () => {
+    let machines: Machines;
+    const answers = (): Promise<boolean> =>
+      until(
+        `${GUEST} to answer`,
+        async () => (await machines.guest.succeeds('true')) && (await machines.dom0.succeeds('true')),
+        { timeoutMs: 120_000, intervalMs: 500 },
+      );
+
     beforeAll(async () => {
-      const { dom0, scheduler } = stage().lab;
-      // As the runbooks find a host: with Xen's defaults.
-      await dom0.run(`xl sched-${scheduler} -s ${scheduler === 'credit' ? '-t 30' : ''} -r 1000`);
-      await dom0.run(`xl sched-${scheduler} -d pvh1 -w 256 -c 0`);
-    });
+      machines = { dom0: lab().dom0, guest: lab().guest(GUEST) };
+      if (!existsSync(made.deb)) throw new Error(`there is no ${made.deb}: npm run package -- deb makes it`);
+      for (const machine of Object.values(machines)) {
+        const installed = new Installed(machine);
+        await installed.install(made.deb);
+        await until(`the exporter in ${machine.name}`, () => installed.isActive(), {
+          timeoutMs: 300_000,
+          intervalMs: 500,
+        });
+        tell(`${machine.name}: the package is installed, and its units are active`);
+      }
+      await machines.guest.run(units);
+      // xenconsoled names the log of a guest's console when it is created.
+      await machines.dom0.run(
+        `xl rename ${GUEST} '${GUEST_NAME}' && ln -sf guest-${GUEST}.log '/var/log/xen/console/guest-${GUEST_NAME}.log'`,
+      );
+    }, INSTALL_TIMEOUT_MS);
+
+    // On a lab that goes on, the next run begins as this one did.
+    afterAll(async () => {
+      await machines.dom0.run(`xl rename '${GUEST_NAME}' ${GUEST}`);
+      for (const machine of Object.values(machines))
+        await new Installed(machine).works('dpkg --purge xen-exporter; systemctl reset-failed');
+    }, INSTALL_TIMEOUT_MS);
+
+    beforeEach(async ({ task }) => {
+      await machines.dom0.run(unusualHost(lab().scheduler));
+      await machines.dom0.run(unusualVif);
+      await machines.guest.run(unusualGuest);
+      await machines.guest.run(unusualCard);
+      if (task.name !== REPLUGS) return;
+      await machines.dom0.run(usualVif);
+      await machines.guest.run(usualCard);
+    }, PAGE_TIMEOUT_MS);
 
     test.each(readdirSync(folder))('%s', { timeout: PAGE_TIMEOUT_MS }, async (name) => {
-      const { lab } = stage();
-      const machines = { dom0: lab.dom0, guest: lab.guest('domu1') };
+      const page = readFileSync(resolve(folder, name), 'utf8');
       const look = async (): Promise<string[]> => {
-        const all: string[] = [];
-        for (const machine of ['dom0', 'guest'] as const)
-          for (const command of settings[machine]) all.push(await machines[machine].run(command));
-        return all;
+        await answers();
+        return [...(await lookAt(machines.dom0, settings.dom0)), ...(await lookAt(machines.guest, settings.guest))];
       };
       const before = await look();
-      for (const { machine, command, only } of commandsOf(readFileSync(resolve(folder, name), 'utf8'))) {
-        if (only === '' || only === lab.scheduler) await machines[machine].run(command);
+      for (const { only, commands } of blocksOf(page)) {
+        if (!['', 'systemd', lab().scheduler].includes(only)) continue;
+        for (const { machine, commands: typed } of runsOf(commands)) {
+          // A reader has one shell all the time, the lab one for each block.
+          const all = [...assignmentsOf(page, machine), ...typed].map((command) => namingGuest(command, GUEST_NAME));
+          const script = scriptOf(await withValues(all, valueOf(machines)));
+          await machines[machine].run(script, { timeoutMs: COMMANDS_TIMEOUT_MS });
+        }
       }
       expect(await look()).toEqual(before);
     });

@@ -4,6 +4,9 @@ const end = '<!-- prettier-ignore-end -->';
 /** The lines that a page needs for a part: its markers, with nothing between them. */
 export const emptyPart = (marker: string): string => `${beginOf(marker)}\n\n${end}\n`;
 
+/** Whether a page has the markers of a part. */
+export const hasPart = (page: string, marker: string): boolean => page.includes(beginOf(marker));
+
 /** A part of a page that `npm run docs` writes. */
 export interface GeneratedPart {
   /** Path of the page, for errors. */

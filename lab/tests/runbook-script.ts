@@ -1,0 +1,35 @@
+import { placeholdersIn, substituted, type RunbookCommand } from '../../tools/docs/runbook-commands.ts';
+
+/** Commands that are typed on one machine without a change to another in between. */
+export interface Run {
+  machine: RunbookCommand['machine'];
+  commands: string[];
+}
+
+export const runsOf = (commands: readonly RunbookCommand[]): Run[] => {
+  const runs: Run[] = [];
+  for (const { machine, command } of commands) {
+    const last = runs.at(-1);
+    if (last?.machine === machine) last.commands.push(command);
+    else runs.push({ machine, commands: [command] });
+  }
+  return runs;
+};
+
+/** A command with another name for the guest than the one that pages have. */
+export const namingGuest = (command: string, name: string): string =>
+  command.replaceAll(/(^|[;&|] *)G='[^']*'/g, (_, before: string) => `${before}G='${name}'`);
+
+/** A script that types commands into one shell, one after the other, until one of them fails. */
+export const scriptOf = (commands: readonly string[]): string =>
+  commands.map((command) => `{\n${command}\n} || { echo "failed with status $?" >&2; exit 1; }`).join('\n');
+
+/** Commands with the values of their placeholders, each of which is asked for when the first command that has it is reached. */
+export const withValues = async (
+  commands: readonly string[],
+  valueOf: (name: string) => Promise<string | undefined>,
+): Promise<string[]> => {
+  const values: Record<string, string | undefined> = {};
+  for (const name of commands.flatMap(placeholdersIn)) values[name] ??= await valueOf(name);
+  return commands.map((command) => substituted(command, values));
+};
