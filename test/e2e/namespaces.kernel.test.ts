@@ -81,7 +81,10 @@ test('the command of a page, typed as it is, shows the listener', async () => {
   const { port } = await server.listen({ backlog: 3 });
   const typed = guestCommand('ss -Hltn')
     .replace(/^guest# /, '')
-    .replace(/\{\{ if match "[^"]*" \$labels\.netns \}\}(.*?)\{\{ else if .*?\{\{ end \}\}/, '$1')
+    .replace(
+      /\{\{ if \$labels\.netns \}\}\{\{ if match `[^`]*` \$labels\.netns \}\}(.*?)\{\{ else \}\}.*?\{\{ end \}\}\{\{ end \}\}/,
+      '$1',
+    )
     .replaceAll('{{ $labels.netns }}', namespace.name);
   const { path, env } = await debianTool('ss');
   const output = await commandOutput('sh', ['-c', typed], {
