@@ -55,6 +55,18 @@ export class Stage {
     return results[0]?.value;
   }
 
+  /** The labels of the series of an instant vector, once it has so many. A scrape that a slow machine lost takes its series away until the next. */
+  series(promql: string, count: number): Promise<readonly Readonly<Record<string, string>>[]> {
+    return until(
+      `${count} series of ${promql}`,
+      async () => {
+        const results = await this.prometheus.query(promql);
+        return results.length === count && results.map(({ metric }) => metric);
+      },
+      { timeoutMs: 120_000, intervalMs: 500 },
+    );
+  }
+
   /** Waits until Prometheus has scraped every machine for so long from now on. */
   async scrapedFor(seconds: number): Promise<void> {
     const begin = Date.now() / 1000;
@@ -79,7 +91,8 @@ export class Stage {
       // The next to end may have begun before the tools were read.
       return `xen_exporter_command_duration_seconds_count{machine="dom0",command="${command}"} >= ${runs + 2}`;
     });
-    const isScraped = `count(timestamp(up) > ${clock}) == ${this.lab.machines.length}`;
+    // A scrape that a slow machine lost leaves no series behind.
+    const isScraped = `count(timestamp(up == 1) > ${clock}) == ${this.lab.machines.length}`;
     await until(
       'scrapes and readings of xl that are newer than those of the tools',
       async () => {

@@ -129,12 +129,13 @@ export function describeReadings(stage: () => Stage): void {
   });
 
   test('uuid joins what each guest says of itself with what Dom0 says of it', async () => {
-    const joined = await stage().prometheus.query(
-      'xen_guest_info{role="guest"} * on (uuid) group_left (domain) xen_domain_info{machine="dom0"}',
-    );
     const names = [...stage().lab.guests.keys()].map((name) => [name, name]);
-    expect(joined.map(({ metric }) => [metric['machine'], metric['domain']]).sort()).toEqual(names.sort());
-    expect(await stage().number('xen_guest_info{role="dom0"}')).toBe(1);
+    const joined = await stage().series(
+      'xen_guest_info{role="guest"} * on (uuid) group_left (domain) xen_domain_info{machine="dom0"}',
+      names.length,
+    );
+    expect(joined.map(({ machine, domain }) => [machine, domain]).sort()).toEqual(names.sort());
+    await stage().series('xen_guest_info{role="dom0"} == 1', 1);
   });
 
   test('every collector that applies succeeds, everywhere', async () => {

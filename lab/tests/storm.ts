@@ -110,15 +110,18 @@ export function describeStorm(stage: () => Stage): void {
         });
 
       await dom0.run('/lab/storm start');
-      let storm: Answers;
-      let quiet: Answers;
+      let storm: Answers = {};
+      let quiet: Answers = {};
       try {
-        await until('the metrics to move', async () => unmoved(await ask(VICTIM)).length === 0, {
+        const isMoved = async () => {
+          [storm, quiet] = await Promise.all([ask(VICTIM), ask(QUIET)]);
+          return unmoved(storm).length === 0;
+        };
+        await until('the metrics to move', isMoved, {
           timeoutMs: 300_000,
           intervalMs: 2000,
           // What has not moved by then is asserted below.
         }).catch(() => {});
-        [storm, quiet] = await Promise.all([ask(VICTIM), ask(QUIET)]);
       } finally {
         await dom0.run('/lab/storm stop');
       }
