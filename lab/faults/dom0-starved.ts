@@ -1,7 +1,7 @@
 import { NEIGHBOUR, neighbourStarves, type Fault, type Scene } from './fault.ts';
 
-/** Credit boosts whoever wakes; credit2 keeps to weights, and beside 256 Dom0's exporter could not answer. Dom0 has 256. */
-const WEIGHTS = { credit: 1024, credit2: 128 } as const;
+/** Dom0 has 256. Credit boosts whoever wakes, and credit2 keeps to weights: beside 1024, or 256 with credit2, Dom0's exporter could not answer. */
+const WEIGHTS = { credit: 512, credit2: 128 } as const;
 
 const begin = async (scene: Scene, weight: number): Promise<void> => {
   await scene.pin(NEIGHBOUR, '0,1');

@@ -1,10 +1,18 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
-/** Packets, and processes that go before everything else on the vCPUs that were to take them. */
+/** Written by Dom0: whoever is too busy for the network still hears of xenstore. */
+const CALM = `/local/domain/$(xl domid ${VICTIM})/data/calm`;
+
+/** Packets, and processes that go before everything else on the vCPUs that were to take them, until Dom0 asks for calm: then they go after everything else. */
 const begin = async (scene: Scene, priority: string): Promise<void> => {
   await scene.dom0.run(
     // Who sends to a guest that answers no ARP must know its address.
     `ip neigh replace ${scene.victim.ip} dev xenbr0 lladdr $(xenstore-read /local/domain/$(xl domid ${VICTIM})/device/vif/0/mac) nud permanent`,
+  );
+  await scene.start(
+    scene.victim,
+    `exec chrt -f 60 sh -c "until xenstore-exists data/calm; do sleep 0.5; done
+      for pid in \\$(pgrep -x busybox); do chrt -o -p 0 \\$pid; renice -n 19 -p \\$pid; done"`,
   );
   await scene.load('packets', 9, 500);
   await scene.start(
@@ -25,14 +33,12 @@ export const notDraining: Fault = {
   },
   inject: (scene) => begin(scene, 'chrt -f 50'),
   nearMiss: (scene) => begin(scene, 'nice -n 19'),
-  /** They go on, and after everything else; what does that must go before them, and get there past the packets. */
   async mitigate(scene) {
-    await scene.victim.run(
-      "exec chrt -f 60 sh -c 'for pid in $(pgrep -x busybox); do chrt -o -p 0 $pid; renice -n 19 -p $pid; done'",
-      { timeoutMs: 300_000 },
-    );
+    await scene.dom0.run(`xenstore-write ${CALM} now`);
+    await scene.victim.run(':', { timeoutMs: 300_000 });
   },
   async undo(scene) {
+    await scene.dom0.run(`xenstore-rm ${CALM} 2>/dev/null || :`);
     await scene.dom0.run(`ip neigh del ${scene.victim.ip} dev xenbr0 2>/dev/null || :`);
   },
 };
