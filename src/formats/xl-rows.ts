@@ -10,8 +10,8 @@ export type XlRow = Record<string, string>;
  *
  * A newline in a name leaves a line that is no row before the row itself, or, if the name's beginning looks like a row, a row more. Left out is hence a
  * row directly behind a line that is none; both go to `skip`, but not blank lines at the end. Of rows alike in all of `identity` the first counts: xl goes
- * by domid, so that a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there, or a younger one. A domain
- * may have an empty name: it costs no other domain its row.
+ * by domid, so that a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there, or a younger one, unless
+ * `joinNames` knows its name. A domain may have an empty name: it costs no other domain its row.
  */
 export const xlRows = (
   lines: readonly string[],
@@ -35,6 +35,22 @@ export const xlRows = (
   });
   return [...first.values()];
 };
+
+/**
+ * Output of xl in which the name of each of these domains is in one line: a name may have line ends, and pass for rows of others. It is known by its domid,
+ * which follows it, because the rows of two others can look like a name with a line end.
+ */
+export const joinNames = (
+  output: string,
+  domains: readonly { readonly domid: number; readonly name: string | undefined }[],
+): string =>
+  domains.reduce((text, { domid, name }) => {
+    if (!name?.includes('\n')) return text;
+    const [head, ...others] = text.split(`\n${name}`);
+    const isOwn = new RegExp(`^ *${domid} `);
+    const joined = name.replaceAll('\n', '\ufffd');
+    return others.reduce((before, rest) => `${before}\n${isOwn.test(rest) ? joined : name}${rest}`, head!);
+  }, output);
 
 /** What glibc prints for the name of a domain that has none: one that is being built or torn down. */
 const noName = '(null)';

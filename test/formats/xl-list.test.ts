@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { joinNames } from '../../src/formats/xl-rows.ts';
 import { parseXlList, type XlDomain } from '../../src/formats/xl-list.ts';
 import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
@@ -178,6 +179,28 @@ describe('pvh1 changed as xl would print it', () => {
     expect(parseXlList(renamed(`${rowOf0}\nevil`))).toEqual([...others, { ...pvh1, name: 'evil' }]);
     expect(parseXlList(renamed(`${rowOf0}\n`))).toEqual([...others, { ...pvh1, name: '' }]);
     expect(parseXlList(renamed(`x\n${rowOf0}\nevil`))).toEqual([...others, { ...pvh1, name: 'evil' }]);
+  });
+
+  test('a name with line ends that is known speaks for no other domain', () => {
+    const rowOf9 = capture.split('\n')[1]!.replace(/(?<= )0(?= )/, '9');
+    for (const name of [`${rowOf9}\nevil`, `\n${rowOf9}\n`, 'two\nlines', 'ends\n']) {
+      const joined = joinNames(renamed(name), [
+        { domid: 0, name: 'Domain-0' },
+        { domid: pvh1.domid, name },
+      ]);
+      expect(parseXlList(joined)).toEqual([...others, { ...pvh1, name: name.replaceAll('\n', '\ufffd') }]);
+    }
+    expect(parseXlList(renamed(`${rowOf9}\nevil`)).map(({ domid }) => domid)).toContain(9);
+  });
+
+  test('a name with a line end that looks like rows of two others takes neither away', () => {
+    const [, first, second] = capture.split('\n');
+    const name = `${first}\n${second!.split(' ')[0]}`;
+    const domains = [{ domid: pvh1.domid, name }];
+    const joined = joinNames(renamed(name), domains);
+    expect(parseXlList(joined)).toEqual([...others, { ...pvh1, name: name.replace('\n', '\ufffd') }]);
+    // Where that domain is not listed.
+    expect(joinNames(capture, domains)).toBe(capture);
   });
 
   test('without any character in its name it is there, and so is the row before it', () => {

@@ -4,6 +4,7 @@ import { parseXlCpupoolList, type XlCpupool } from '../../formats/xl-cpupool-lis
 import { parseXlInfo, type XlInfo } from '../../formats/xl-info.ts';
 import { parseXlListLong, type XlDomainConfig } from '../../formats/xl-list-long.ts';
 import { parseXlList, type XlDomain } from '../../formats/xl-list.ts';
+import { joinNames } from '../../formats/xl-rows.ts';
 import { parseXlSched, type XlSchedPool } from '../../formats/xl-sched.ts';
 import type { Skip } from '../../formats/parse-error.ts';
 import type { Command } from '../../host/commands.ts';
@@ -170,7 +171,8 @@ export class Toolstack {
     const { commands, clock } = this.#host;
     const read: Xl['read'] = (args, parse, doubt, harmless = []) => {
       const command = this.command(`xl ${args.join(' ')}`, program, args);
-      return readCommand(commands, command, parse, doubt, [...ofXlConf, ...harmless]);
+      const parseJoined = (stdout: string, skip: Skip) => parse(joinNames(stdout, configs.last ?? []), skip);
+      return readCommand(commands, command, parseJoined, doubt, [...ofXlConf, ...harmless]);
     };
     const listed = (): readonly XlDomain[] => (domains.last ?? []).filter(isSettled);
     /** Those of these domains that xl lists now: others may have ended since. */
