@@ -40,3 +40,18 @@ export const formatIpv6 = (bytes: Uint8Array, at = 0): string => {
   }
   return text;
 };
+
+const bytesOf = (groups: string): number[] =>
+  groups.split(':').flatMap((group) => {
+    if (group.includes('.')) return group.split('.').map(Number);
+    const value = parseInt(group, 16);
+    return Number.isNaN(value) ? [] : [value >> 8, value & 0xff];
+  });
+
+/** The bytes of an address, in network order: the reverse of `formatIpv4` and `formatIpv6`. */
+export const ipBytes = (address: string): number[] => {
+  const [head = '', tail] = address.split('::');
+  if (tail === undefined) return bytesOf(head);
+  const [before, after] = [bytesOf(head), bytesOf(tail)];
+  return [...before, ...Array<number>(16 - before.length - after.length).fill(0), ...after];
+};

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { formatIpv4, formatIpv6 } from '../../src/formats/ip-address.ts';
+import { formatIpv4, formatIpv6, ipBytes } from '../../src/formats/ip-address.ts';
 
 const hex = (digits: string): Uint8Array => Buffer.from(digits.replaceAll(' ', ''), 'hex');
 
 test('writes IPv4 addresses, at any place in the bytes', () => {
   expect(formatIpv4(hex('0a000265'))).toBe('10.0.2.101');
+  expect(ipBytes('10.0.2.101')).toEqual([10, 0, 2, 101]);
   expect(formatIpv4(hex('ffff 00000000 ff'), 2)).toBe('0.0.0.0');
 });
 
@@ -26,4 +27,5 @@ test.each([
 ])('writes %s as %s', (bytes, text) => {
   expect(formatIpv6(hex(bytes))).toBe(text);
   expect(formatIpv6(hex(`abcd ${bytes} abcd`), 2)).toBe(text);
+  expect(Buffer.from(ipBytes(text))).toEqual(hex(bytes));
 });
