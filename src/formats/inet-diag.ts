@@ -1,3 +1,4 @@
+import { filterProgram, type ListenAddress } from './inet-diag-filter.ts';
 import { formatIpv4, formatIpv6, type IpFamily } from './ip-address.ts';
 import type { ListenerSocket } from './listener-socket.ts';
 import {
@@ -7,6 +8,7 @@ import {
   dumpRequest,
   getUint64,
   hasAttribute,
+  keepMessages,
   type NetlinkMessage,
   parseDump,
   viewOf,
@@ -20,6 +22,7 @@ const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
 const TCP_SYN_RECV = 3;
 const TCP_LISTEN = 10;
+const INET_DIAG_REQ_BYTECODE = 1;
 const INET_DIAG_SKMEMINFO = 7;
 const INET_DIAG_CGROUP_ID = 21;
 
@@ -37,19 +40,24 @@ const uidAt = 64;
 // SK_MEMINFO_DROPS is the ninth u32 (include/uapi/linux/sock_diag.h); kernels before 4.7 do not send it.
 const dropsAt = 8 * 4;
 
-const request = (family: IpFamily, state: number, extensions: number): Uint8Array => {
-  const bytes = dumpRequest(SOCK_DIAG_BY_FAMILY, requestBytes);
+const request = (family: IpFamily, state: number, extensions: number, program: readonly number[] = []): Uint8Array => {
+  const attributeBytes = program.length > 0 ? 4 + program.length : 0;
+  const bytes = dumpRequest(SOCK_DIAG_BY_FAMILY, requestBytes + attributeBytes);
   bytes[16] = family === 'ipv4' ? AF_INET : AF_INET6;
   bytes[17] = IPPROTO_TCP;
   bytes[18] = extensions;
   viewOf(bytes).setUint32(20, 1 << state, true);
-  bytes.fill(0xff, 64); // INET_DIAG_NOCOOKIE: not one socket, all of them
+  bytes.fill(0xff, 64, requestBytes); // INET_DIAG_NOCOOKIE: not one socket, all of them
+  if (attributeBytes === 0) return bytes;
+  viewOf(bytes).setUint16(requestBytes, attributeBytes, true);
+  viewOf(bytes).setUint16(requestBytes + 2, INET_DIAG_REQ_BYTECODE, true);
+  bytes.set(program, requestBytes + 4);
   return bytes;
 };
 
-/** A request for all listening TCP sockets of a family, with their drops: see parseInetDiag. */
-export const listenRequest = (family: IpFamily): Uint8Array =>
-  request(family, TCP_LISTEN, 1 << (INET_DIAG_SKMEMINFO - 1));
+/** A request for all listening TCP sockets of a family, or those of these listeners of that family (at least one), with their drops: see parseInetDiag. */
+export const listenRequest = (family: IpFamily, only?: readonly ListenAddress[]): Uint8Array =>
+  request(family, TCP_LISTEN, 1 << (INET_DIAG_SKMEMINFO - 1), only && filterProgram(only));
 
 /**
  * A request for all half-open TCP connections of a family, which are the SYN queues: see parseSynRecv. The kernel walks its whole table of
@@ -123,6 +131,24 @@ export const parseInetDiag = (bytes: Uint8Array): { sockets: ListenerSocket[]; i
     sockets.push(listener);
   }
   return { sockets, interrupted };
+};
+
+/**
+ * Moves the listeners that `isKept` holds for, by their users, addresses and ports, to the beginning of a piece of the kernel's answer to listenRequest, with
+ * all that is no listener. Returns how many bytes are left. `addressOf` is to be called within `isKept`.
+ */
+export const keepListeners = (
+  piece: Uint8Array,
+  isKept: (uid: number, port: number, addressOf: () => string) => boolean,
+): number => {
+  const view = viewOf(piece);
+  let row = 0;
+  const addressOf = (): string => localAddress(piece, view, row, familyOf(view, row));
+  return keepMessages(piece, ({ type, start, end }) => {
+    if (type !== SOCK_DIAG_BY_FAMILY || end - start < rowBytes) return true;
+    row = start;
+    return isKept(view.getUint32(start + uidAt, true), view.getUint16(start + portAt), addressOf);
+  });
 };
 
 /**

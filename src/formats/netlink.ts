@@ -94,6 +94,33 @@ export const parseDump = (bytes: Uint8Array): NetlinkDump => {
   throw new ParseError('a dump that ends with NLMSG_DONE', `${bytes.length} bytes without it`);
 };
 
+/**
+ * Moves the messages that `isKept` holds for to the beginning of a piece of a dump, which has whole messages, and returns how many bytes they take. What is no
+ * message is kept, for `parseDump` to refuse.
+ */
+export const keepMessages = (piece: Uint8Array, isKept: (message: NetlinkMessage) => boolean): number => {
+  const view = viewOf(piece);
+  const message = { type: 0, start: 0, end: 0 };
+  let kept = 0;
+  const keep = (from: number, to: number): void => {
+    if (kept < from) piece.copyWithin(kept, from, to);
+    kept += to - from;
+  };
+  let at = 0;
+  while (at + headerBytes <= piece.length) {
+    const length = view.getUint32(at, true);
+    if (length < headerBytes || length > piece.length - at) break;
+    message.type = view.getUint16(at + 4, true);
+    message.start = at + headerBytes;
+    message.end = at + length;
+    const next = Math.min(at + aligned(length), piece.length);
+    if (isKept(message)) keep(at, next);
+    at = next;
+  }
+  keep(at, piece.length);
+  return kept;
+};
+
 /** Length of the attribute at `at`, header included, padding not. Throws ParseError where it does not fit before `end`. */
 export const attributeLength = (view: DataView, at: number, end: number): number => {
   const length = view.getUint16(at, true);

@@ -39,13 +39,13 @@ export const withDeadline = (host: Host, deadline: number): Host => {
     debugfs: host.debugfs.with(beforeEach),
     rrdMetrics: host.rrdMetrics.with(beforeEach),
     netlink: {
-      exchange: (protocol, request) => {
+      exchange: (protocol, request, keep) => {
         check('netlink', protocol);
-        return host.netlink.exchange(protocol, request);
+        return host.netlink.exchange(protocol, request, keep);
       },
-      exchangeIn: (namespace, request) => {
+      exchangeIn: (namespace, request, keep) => {
         check('netlink', 'in another network namespace');
-        return host.netlink.exchangeIn(namespace, request);
+        return host.netlink.exchangeIn(namespace, request, keep);
       },
       enter: (file, inode) => host.netlink.enter(file, inode),
       close: () => host.netlink.close(),

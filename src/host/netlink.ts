@@ -15,15 +15,18 @@ export interface EnteredNamespace {
   close(): void;
 }
 
+/** Moves what is wanted of a piece of a dump, which has whole messages, to its beginning; returns how many bytes that are. */
+export type Keep = (piece: Uint8Array) => number;
+
 /** The kernel's netlink sockets, as far as we need them: ask for a dump, get the bytes of all its messages. */
 export interface Netlink {
   /**
    * Sends one dump request and returns everything that the kernel answers, messages one behind another, in a shared buffer: use the bytes
-   * before the next exchange. Throws NetlinkUnavailable.
+   * before the next exchange. With `keep`, what that keeps of each piece. Throws NetlinkUnavailable.
    */
-  exchange(protocol: NetlinkProtocol, request: Uint8Array): Uint8Array;
+  exchange(protocol: NetlinkProtocol, request: Uint8Array, keep?: Keep): Uint8Array;
   /** The same of sock_diag in another network namespace. Throws NetlinkUnavailable, which closes the namespace. */
-  exchangeIn(namespace: EnteredNamespace, request: Uint8Array): Uint8Array;
+  exchangeIn(namespace: EnteredNamespace, request: Uint8Array, keep?: Keep): Uint8Array;
   /**
    * Opens a socket of sock_diag in the network namespace that `file` shows (`/proc/PID/ns/net`), if that is the one with this inode number: the
    * process may have gone, and its PID be another's. Throws NamespaceRefused where we may not, NetlinkUnavailable for anything else.
@@ -72,7 +75,7 @@ export const openNetlink = async (): Promise<Netlink> => {
     libc.close(socket);
   };
 
-  const dump = (socket: number, request: Uint8Array): Uint8Array => {
+  const dump = (socket: number, request: Uint8Array, keep: Keep = ({ length }) => length): Uint8Array => {
     if (libc.send(socket, request, request.length, MSG_DONTWAIT) < 0) throw failed('send');
     // The kernel makes the first part of a dump within send and each next one within recv: when recv would wait, the dump is over.
     let length = 0;
@@ -81,7 +84,7 @@ export const openNetlink = async (): Promise<Netlink> => {
       const received = libc.recv(socket, reply.subarray(length), reply.length - length, MSG_DONTWAIT);
       if (received < 0 && libc.errno() === EAGAIN) return reply.subarray(0, length);
       if (received < 0) throw failed('recv');
-      length += received;
+      length += keep(reply.subarray(length, length + received));
       if (length > maxReplyBytes) throw new NetlinkUnavailable(`netlink recv: more than ${maxReplyBytes} bytes`);
     }
   };
@@ -97,16 +100,16 @@ export const openNetlink = async (): Promise<Netlink> => {
   };
 
   return {
-    exchange: (protocol, request) =>
+    exchange: (protocol, request, keep) =>
       closingOnFailure(
-        () => dump(socketOf(protocol), request),
+        () => dump(socketOf(protocol), request, keep),
         () => closeSocket(protocol),
       ),
-    exchangeIn: (namespace, request) => {
+    exchangeIn: (namespace, request, keep) => {
       const socket = inNamespaces.get(namespace);
       if (socket === undefined) throw new NetlinkUnavailable('netlink: this network namespace is closed');
       return closingOnFailure(
-        () => dump(socket, request),
+        () => dump(socket, request, keep),
         () => namespace.close(),
       );
     },

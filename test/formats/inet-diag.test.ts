@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
+  keepListeners,
   listenRequest,
   parseInetDiag,
   parseSynRecv,
@@ -176,4 +177,38 @@ test('refuses a listener among half-open connections', () => {
   expect(thrownBy(() => parseSynRecv(readBytes('dom0-netlink-storm/inet-diag-listen-v4.bin')))).toBe(
     'ParseError: expected a socket in state 3, found state 10',
   );
+});
+
+describe('keeps a part of the listeners', () => {
+  const whole = readBytes('guests/pv-netlink-storm/netlink/inet-diag-listen-v4.bin');
+  const kept = (bytes: Uint8Array, isKept: Parameters<typeof keepListeners>[1]): Buffer => {
+    const piece = Buffer.from(bytes);
+    return piece.subarray(0, keepListeners(piece, isKept));
+  };
+  const portsIn = (bytes: Uint8Array): number[] => parseInetDiag(bytes).sockets.map(({ port }) => port);
+
+  test('by user, port and address', () => {
+    const seen: unknown[] = [];
+    const bytes = kept(whole, (uid, port, addressOf) => {
+      seen.push([uid, port, addressOf()]);
+      return port === 22;
+    });
+    expect(seen).toEqual([
+      [0, 8080, '0.0.0.0'],
+      [0, 22, '0.0.0.0'],
+    ]);
+    expect(parseInetDiag(bytes).sockets).toEqual(parseInetDiag(whole).sockets.slice(1));
+    expect(kept(whole, () => true)).toEqual(whole);
+    expect(portsIn(kept(whole, () => false))).toEqual([]);
+  });
+
+  test('what is no whole message is left for the parser to refuse', () => {
+    for (const end of [1, 15, 17, 100, whole.length - 1]) {
+      const broken = whole.subarray(0, end);
+      const refusal = thrownBy(() => parseInetDiag(broken));
+      expect(refusal).toBeDefined();
+      expect(kept(broken, () => true)).toEqual(broken);
+      expect(thrownBy(() => parseInetDiag(kept(broken, () => false)))).toBeDefined();
+    }
+  });
 });

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import type { ListenAddress } from '../../src/formats/inet-diag-filter.ts';
 import { listenRequest, parseInetDiag } from '../../src/formats/inet-diag.ts';
 import { noNetlink, openNetlink, NetlinkUnavailable } from '../../src/host/netlink.ts';
 import { TcpServer } from '../../tools/lib/tcp-server.ts';
@@ -16,6 +19,40 @@ test('the kernel lists a listener that was just made', async () => {
     queueLimit: 7,
     drops: 0,
   });
+});
+
+test('the kernel picks listeners by address and port, of each family', async () => {
+  const all: ListenAddress[] = [];
+  const servers = [];
+  for (let i = 0; i < 60; i += 1) {
+    const [family, host] = (
+      [
+        ['ipv4', `127.0.0.${i + 1}`],
+        ['ipv6', '::1'],
+        ['ipv4', '0.0.0.0'],
+        ['ipv6', '::'],
+      ] as const
+    )[i % 4]!;
+    const server = createServer().listen({ host, port: 0, ipv6Only: true });
+    await once(server, 'listening');
+    servers.push(server);
+    all.push({ family, address: host, port: (server.address() as AddressInfo).port });
+  }
+  const netlink = await openNetlink();
+  const nameOf = ({ family, address, port }: ListenAddress): string => `${family} ${address} ${port}`;
+  for (const few of [all, all.slice(7, 31), all.slice(0, 1)]) {
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const wanted = few.filter((each) => each.family === family);
+      if (wanted.length === 0) continue;
+      const { sockets } = parseInetDiag(netlink.exchange('sockDiag', listenRequest(family, wanted)));
+      expect(sockets.map(nameOf).sort()).toEqual(wanted.map(nameOf).sort());
+    }
+  }
+  // The port of one with the address of another.
+  const other = { ...all[2]!, port: all[0]!.port };
+  expect(parseInetDiag(netlink.exchange('sockDiag', listenRequest('ipv4', [other]))).sockets).toEqual([]);
+  netlink.close();
+  for (const server of servers) server.close();
 });
 
 test('an error reply is bytes like any other; the next exchange is not disturbed by it', async () => {

@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
-import type { EnteredNamespace, Netlink } from '../../src/host/netlink.ts';
+import type { EnteredNamespace, Keep, Netlink } from '../../src/host/netlink.ts';
 import { fakeHost, replayNetlink, TempTree } from '../../tools/lib/fake-host.ts';
 import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import { attribute, dump, message, words } from '../formats/netlink-message.ts';
@@ -54,10 +54,15 @@ export class Machine implements Disposable {
       if (!isListenV4) return dump();
       return generated ? dump(...generated.map(inetDiagRow)) : captured;
     };
+    const kept = (bytes: Uint8Array, keep: Keep = ({ length }) => length): Uint8Array => {
+      const piece = Uint8Array.from(bytes);
+      return piece.subarray(0, keep(piece));
+    };
     return {
-      ...replayNetlink((_, request) => answer(request, 1)),
-      exchangeIn: (namespace, request) => {
-        if (!this.fail) return answer(request, inodes.get(namespace)!);
+      ...replayNetlink(() => dump()),
+      exchange: (_, request, keep) => kept(answer(request, 1), keep),
+      exchangeIn: (namespace, request, keep) => {
+        if (!this.fail) return kept(answer(request, inodes.get(namespace)!), keep);
         namespace.close();
         throw this.fail;
       },

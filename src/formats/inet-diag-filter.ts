@@ -1,0 +1,56 @@
+import { ipBytes, type IpFamily } from './ip-address.ts';
+
+/** A listener, by what names it. */
+export interface ListenAddress {
+  readonly family: IpFamily;
+  readonly address: string;
+  readonly port: number;
+}
+
+// include/uapi/linux/inet_diag.h; families of include/linux/socket.h
+const INET_DIAG_BC_JMP = 1;
+const INET_DIAG_BC_S_GE = 2;
+const INET_DIAG_BC_S_COND = 7;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/** struct inet_diag_bc_op: where it holds the next one is `yes` bytes on, where not `no` bytes. */
+const operation = (code: number, yes: number, no: number, operands: readonly number[] = []): number[] => [
+  code,
+  yes,
+  no & 0xff,
+  no >> 8,
+  ...operands,
+];
+
+/** struct inet_diag_hostcond: a whole address, and its port. */
+const hostCondition = ({ family, address, port }: ListenAddress): number[] => {
+  const bytes = ipBytes(address);
+  return [family === 'ipv4' ? AF_INET : AF_INET6, 8 * bytes.length, 0, 0, port & 0xff, port >> 8, 0, 0, ...bytes];
+};
+
+/**
+ * A program by which the kernel picks sockets of sock_diag (INET_DIAG_REQ_BYTECODE): those of these listeners, at least one. A tree over the ports, because
+ * the kernel runs it for each socket that there is. `after`: bytes of the program behind this part. A jump to its end picks the socket, one by four bytes
+ * more does not.
+ */
+export const filterProgram = (listeners: readonly ListenAddress[], after = 0): number[] => {
+  const ports = [...new Set(listeners.map(({ port }) => port))].sort((a, b) => a - b);
+  if (ports.length > 1) {
+    const middle = ports[ports.length >> 1]!;
+    const isLower = ({ port }: ListenAddress): boolean => port < middle;
+    const lower = filterProgram(listeners.filter(isLower), after);
+    const upper = filterProgram(
+      listeners.filter((each) => !isLower(each)),
+      after + lower.length,
+    );
+    return [...operation(INET_DIAG_BC_S_GE, 8, 8 + upper.length, operation(0, 0, middle)), ...upper, ...lower];
+  }
+  return listeners.reduceRight<number[]>((others, listener) => {
+    const pick = operation(INET_DIAG_BC_JMP, 4, 4 + others.length + after);
+    const condition = hostCondition(listener);
+    const size = 4 + condition.length;
+    const next = size + pick.length + (others.length > 0 ? 0 : after + 4);
+    return [...operation(INET_DIAG_BC_S_COND, size, next, condition), ...pick, ...others];
+  }, []);
+};
