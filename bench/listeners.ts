@@ -45,12 +45,13 @@ const measureWays = async () => {
   const run = promisify(execFile);
   const sampleFrom = (source: ListenerSource) => {
     const queues = new AcceptQueues();
-    return () => queues.sample(source.read(host, uncounted), host.clock.monotonicSeconds(), 1 / hertz);
+    return () => queues.sample(source.read(host, uncounted), host.clock.monotonicSeconds(), () => 1 / hertz);
   };
+  const netlink = netlinkSource();
   const ways = {
-    netlink: sampleFrom(netlinkSource),
+    netlink: sampleFrom(netlink),
     proc: sampleFrom(procSource(host, 'it is measured')),
-    synQueues: () => netlinkSource.readSynReceived!(host, ['ipv4', 'ipv6']),
+    synQueues: () => netlink.readSynReceived!(host, ['ipv4', 'ipv6']),
     ss: () => run(path, ['-H', '-ltnem'], { env }),
   };
   try {

@@ -51,7 +51,7 @@ test('drops go on over 2^32', () => {
 test('a source without limits and drops gives none', () => {
   const queues = new AcceptQueues();
   const { queueLimit: _limit, drops: _drops, ...bare } = socket({ queueLength: 3 });
-  queues.sample([bare], 0, 1);
+  queues.sample([bare], 0, () => 1);
   expect(only(queues)).toMatchObject({
     queueLength: 3,
     queueLimit: undefined,
@@ -67,7 +67,7 @@ test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and
   const queues = new AcceptQueues();
   const stuck = socket({ id: 1, queueLength: 10, drops: 7 });
   const idle = socket({ id: 2, queueLength: 0, drops: 1 });
-  queues.sample([stuck, idle], 0, 0.5);
+  queues.sample([stuck, idle], 0, () => 0.5);
   expect(only(queues)).toMatchObject({
     sockets: 2,
     queueLength: 10,
@@ -81,27 +81,27 @@ test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and
 
 test('the queue is full when it holds one more than its limit', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 0, 1);
+  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 0, () => 1);
   expect(only(queues).fullSeconds).toBe(2);
 });
 
 test('a limit of 0 is a queue of one', () => {
   const queues = new AcceptQueues();
-  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 0, 1);
-  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 0, 1);
+  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 0, () => 1);
+  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 0, () => 1);
   expect(only(queues)).toMatchObject({ maxFill: 1, fullSeconds: 1 });
 });
 
 test('a late sample stands for its real interval', () => {
   const queues = new AcceptQueues();
-  queues.sample([socket({ queueLength: 10 })], 0, 0.05);
-  queues.sample([socket({ queueLength: 10 })], 0, 2);
+  queues.sample([socket({ queueLength: 10 })], 0, () => 0.05);
+  queues.sample([socket({ queueLength: 10 })], 0, () => 2);
   expect(only(queues)).toMatchObject({ fullSeconds: 2.05, connectionSeconds: 20.5 });
 });
 
 test('the histogram has fills in the buckets of their upper bounds', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 0, 1);
+  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 0, () => 1);
   expect(only(queues).fill.read()).toEqual({
     buckets: [
       { le: '0.0', count: 1 },

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collector } from '../../src/collectors/collector.ts';
 import { listeners } from '../../src/collectors/listeners/listeners.ts';
+import { netlinkSource } from '../../src/collectors/listeners/netlink-source.ts';
+import { uncounted } from '../../src/sources/parsed.ts';
 import { tcp } from '../../src/collectors/tcp.ts';
 import { collect, collectFamilies, createCollector } from '../../tools/lib/collect.ts';
 import type { Exposition } from '../../tools/lib/exposition.ts';
@@ -101,6 +103,34 @@ describe('a user who listens on thousands of ports', () => {
     expect(queues.limitations!()).toBeUndefined();
   });
 
+  test('of hundreds of thousands of sockets only some are followed, those of others are', async () => {
+    const source = netlinkSource();
+    machine.listeners.set(1, [
+      ...many(20_000, { uid: 1000 }),
+      ...many(20_000, { uid: 1001, loopback: 1 }, 50_000),
+      victim,
+    ]);
+    const followed = () => source.read(machine.host, uncounted).map(({ uid }) => uid!);
+    // The first reading does not know yet how many there are.
+    expect(followed()).toHaveLength(2 * 8192 + 1);
+    const uids = followed();
+    expect([0, 1000, 1001].map((uid) => uids.filter((each) => each === uid).length)).toEqual([1, 4095, 4095]);
+    expect(source.leftOut!()).toBe(2 * (20_000 - 4095));
+    const queues = collector();
+    for (let scrape = 0; scrape < 2; scrape += 1) {
+      const page = await collect(queues, machine.host, limit);
+      expect(real(page)).toEqual([':80']);
+      expect(leftOut(page)).toEqual([['', 40_001 - total(page)]]);
+    }
+    machine.listeners.set(1, [victim]);
+    expect([followed(), source.leftOut!()]).toEqual([[0], 0]);
+  });
+
+  test('with include those that match are followed, however many others there are', async () => {
+    machine.listeners.set(1, [...many(20_000), { ...victim, id: 90_000, loopback: 1 }]);
+    expect(real(await collect(collector({ include: /^127\.0\.0\.1:80$/ }), machine.host, limit))).toEqual([':80']);
+  });
+
   test('with include only those that match are candidates', async () => {
     machine.listeners.set(1, [...many(3000, { drops: 9 }), { ...victim, id: 90_000, loopback: 1 }]);
     expect(real(await collect(collector(), machine.host, limit))).toEqual([]);
@@ -138,6 +168,18 @@ describe('containers', () => {
     expect(real(page)).toEqual([':22', ...others]);
     expect(total(page)).toBe(Math.floor((limit - 4) / seriesEach));
     expect(Object.fromEntries(leftOut(page))).toMatchObject({ '': 0, [`lxc.payload.${attacker}`]: 703 - total(page) });
+  });
+
+  test('many with many sockets each are followed in part', async () => {
+    machine.listeners.set(1, [{ port: 22, id: 1 }]);
+    for (let inode = 100; inode < 140; inode += 1) {
+      machine.start(String(inode), inode, { cgroup: `/lxc.payload.${inode}` });
+      machine.listeners.set(inode, [{ port: 80, id: 9, uid: 1 }, ...many(2000)]);
+    }
+    const page = await read();
+    expect(real(page)).toHaveLength(41);
+    const counts = leftOut(page).map(([, count]) => count);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(40 * 2001 + 1 - total(page));
   });
 
   test('all namespaces that a user makes have one share', async () => {

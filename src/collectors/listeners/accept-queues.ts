@@ -65,29 +65,39 @@ export class AcceptQueues {
     return resets;
   }
 
-  /** Takes a reading at `at` (monotonic seconds): the lengths and limits of this moment, and what the counters grew by since the last one. */
-  observe(readings: readonly ListenerSocket[], at: number): void {
-    for (const listener of this.#listeners.values()) {
+  /**
+   * Takes a reading at `at` (monotonic seconds): the lengths and limits of this moment, and what the counters grew by since the last one. `few`: the reading
+   * is of these listeners alone.
+   */
+  observe(readings: readonly ListenerSocket[], at: number, few?: readonly Listener[]): void {
+    for (const listener of few ?? this.#listeners.values()) {
       listener.sockets = 0;
       listener.queueLength = 0;
       listener.queueLimit = undefined;
       listener.maxFill = undefined;
     }
-    const sockets = new Map<number, SocketState>();
+    const sockets = few ? this.#sockets : new Map<number, SocketState>();
     for (const reading of readings) {
       const socket = this.#socketOf(reading);
       sockets.set(reading.id, socket);
       if (update(socket, reading, at).isReset) this.#resets += 1;
     }
+    if (few) return;
     for (const [id, socket] of this.#sockets) if (!sockets.has(id)) this.#missing.set(id, socket);
     this.#sockets = sockets;
     this.#evict();
   }
 
-  /** Takes a reading at `at` as a sample that stands for the last `seconds`: adds to the integrals and the histogram. */
-  sample(readings: readonly ListenerSocket[], at: number, seconds: number): void {
-    this.observe(readings, at);
-    for (const listener of this.#listeners.values()) {
+  /** Takes a reading at `at` as a sample that stands for the last `secondsOf` each listener: adds to the integrals and the histogram. `few`: see `observe`. */
+  sample(
+    readings: readonly ListenerSocket[],
+    at: number,
+    secondsOf: (listener: Listener) => number,
+    few?: readonly Listener[],
+  ): void {
+    this.observe(readings, at, few);
+    for (const listener of few ?? this.#listeners.values()) {
+      const seconds = secondsOf(listener);
       listener.connectionSeconds += listener.queueLength * seconds;
       if (listener.maxFill === undefined) continue;
       if (listener.maxFill >= 1) listener.fullSeconds += seconds;

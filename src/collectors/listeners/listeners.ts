@@ -1,5 +1,6 @@
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { SynRecvSocket } from '../../formats/inet-diag.ts';
+import type { ListenAddress } from '../../formats/inet-diag-filter.ts';
 import type { IpFamily } from '../../formats/ip-address.ts';
 import type { Host } from '../../host/host.ts';
 import type { EnteredNamespace } from '../../host/netlink.ts';
@@ -35,12 +36,18 @@ const options = {
   exclude: patternOption({ help: 'Listeners to leave out, matched as ADDRESS:PORT.' }),
 };
 
-const chooseSource = (wanted: 'auto' | ListenerSource['name'], host: Host, log: Log): ListenerSource => {
-  if (wanted === 'netlink') return netlinkSource;
+const chooseSource = (
+  wanted: 'auto' | ListenerSource['name'],
+  isWanted: ((listener: ListenAddress) => boolean) | undefined,
+  host: Host,
+  log: Log,
+): ListenerSource => {
+  const netlink = netlinkSource(isWanted);
+  if (wanted === 'netlink') return netlink;
   if (wanted === 'proc') return procSource(host, 'collector.listeners.source is proc');
   try {
-    netlinkSource.read(host, uncounted);
-    return netlinkSource;
+    netlink.read(host, uncounted);
+    return netlink;
   } catch (error) {
     const why = (error as Error).message;
     log.info('Reading listening sockets from /proc', { reason: why });
@@ -70,6 +77,7 @@ interface FoundListener {
 
 /** Says whose most of these are. */
 const mostOf = (leftOut: readonly FoundListener[]): string => {
+  if (leftOut.length === 0) return 'more sockets than can be followed';
   const nameOf = ({ watched: { netns }, listener: { uid } }: FoundListener): string =>
     `of user ${uid ?? '(unknown)'}${netns && ` in ${netns}`}`;
   const [[name, { length }]] = [...Map.groupBy(leftOut, nameOf)].sort(([, a], [, b]) => b.length - a.length) as [
@@ -87,7 +95,12 @@ export const listeners = defineCollector({
   options,
   metrics: Object.values(metrics),
   create: ({ options, host, log, namespaces }) => {
-    const source = chooseSource(options.source, host, log);
+    const isWanted = ({ address, port }: ListenAddress): boolean => {
+      const name = `${address}:${port}`;
+      return (options.include?.test(name) ?? true) && !options.exclude?.test(name);
+    };
+    const isChoosy = options.include !== undefined || options.exclude !== undefined;
+    const source = chooseSource(options.source, isChoosy ? isWanted : undefined, host, log);
     const { readIn } = source;
     const own = new WatchedQueues({ netns: '', tenant: '' }, host.clock);
     const inOthers = new WeakMap<NetworkNamespace, WatchedQueues>();
@@ -95,12 +108,7 @@ export const listeners = defineCollector({
     const isSampled = options['sampler-hertz'] > 0;
     let tooMany: string | undefined;
 
-    const isWanted = ({ address, port }: ListenerSocket): boolean => {
-      const name = `${address}:${port}`;
-      return (options.include?.test(name) ?? true) && !options.exclude?.test(name);
-    };
-    const wanted = (sockets: ListenerSocket[]): ListenerSocket[] =>
-      options.include || options.exclude ? sockets.filter(isWanted) : sockets;
+    const wanted = (sockets: ListenerSocket[]): ListenerSocket[] => (isChoosy ? sockets.filter(isWanted) : sockets);
 
     /** The other network namespaces, with what is known of their queues for as long as they live. */
     const watchedOthers = (): [NetworkNamespace, WatchedQueues][] =>
@@ -165,16 +173,23 @@ export const listeners = defineCollector({
     };
 
     /** Adds the listeners that there is room for: if it is too little for all, the most important ones of each namespace and user. */
-    const addListeners = function* (out: Output, found: readonly FoundListener[]): Generator<void> {
+    const addListeners = function* (
+      out: Output,
+      found: readonly FoundListener[],
+      notFollowed: ReadonlyMap<WatchedQueues, number>,
+    ): Generator<void> {
       const series = found.reduce((sum, each) => sum + seriesOf(each), 0);
       const keys = [({ watched }: FoundListener) => watched.tenant, ({ watched }: FoundListener) => watched];
       const inOrder = series <= out.room ? found : byImportance(found, ({ listener }) => listener, keys);
       const leftOut = yield* out.addWhole(inOrder, seriesOf, (each) => addListener(out, each));
-      const counts = new Map([...new Set(found.map(({ watched }) => watched))].map((watched) => [watched, 0]));
+      const counts = new Map([...notFollowed].filter(([, sockets]) => sockets > 0));
+      for (const { watched } of found) counts.set(watched, notFollowed.get(watched) ?? 0);
+      const beyond = [...counts.values()].reduce((sum, count) => sum + count, 0);
       for (const { watched } of leftOut) counts.set(watched, counts.get(watched)! + 1);
       for (const [{ netns }, count] of counts)
         out.gauge(metrics.leftOut, out.labels(metrics.leftOut.labels, netns), count);
-      tooMany = leftOut.length === 0 ? undefined : `${leftOut.length} of ${found.length} listeners: ${mostOf(leftOut)}`;
+      const missing = beyond + leftOut.length;
+      tooMany = missing === 0 ? undefined : `${missing} of ${beyond + found.length} listeners: ${mostOf(leftOut)}`;
     };
 
     return {
@@ -183,28 +198,39 @@ export const listeners = defineCollector({
         [source.limitations, namespaces.limitations(), tooMany].filter(Boolean).join('; ') || undefined,
       collect: function* ({ host, out }) {
         own.queues.observe(wanted(source.read(host, out)), host.clock.monotonicSeconds());
+        const notFollowed = new Map([[own, source.leftOut?.() ?? 0]]);
         const found = current(out, own, (families) => source.readSynReceived?.(host, families));
-        for (const [namespace, watched] of watchedOthers()) {
+        const others = watchedOthers();
+        for (const [namespace, watched] of others) {
           yield;
           const read = (entered: EnteredNamespace): void => {
-            watched.queues.observe(wanted(readIn!(host, entered)), host.clock.monotonicSeconds());
+            watched.queues.observe(wanted(readIn!(host, entered, others.length)), host.clock.monotonicSeconds());
+            notFollowed.set(watched, source.leftOut?.(entered) ?? 0);
             found.push(...current(out, watched, (families) => source.readSynReceived?.(host, families, entered)));
           };
           readItem(out, () => namespace.read(read));
         }
         out.gauge(metrics.source, out.labels(metrics.source.labels, source.name), 1);
         if (namespaces.areWanted) addNamespaces(out);
-        yield* addListeners(out, found);
+        yield* addListeners(out, found, notFollowed);
       },
       sampler: {
         name: 'listeners',
         hertz: options['sampler-hertz'],
         cpuBudget: options['sampler-cpu-budget'],
         sample: () => {
-          own.sample(() => wanted(source.read(host, uncounted)));
-          for (const [namespace, watched] of watchedOthers()) {
-            const read = (entered: EnteredNamespace): ListenerSocket[] => wanted(readIn!(host, entered));
-            watched.sample(() => readItem(uncounted, () => namespace.read(read)));
+          own.sample(
+            () => wanted(source.read(host, uncounted)),
+            source.readFew && ((few) => source.readFew!(host, few)),
+          );
+          const others = watchedOthers();
+          for (const [namespace, watched] of others) {
+            const readBy = (read: (entered: EnteredNamespace) => ListenerSocket[]) =>
+              readItem(uncounted, () => namespace.read(read));
+            watched.sample(
+              () => readBy((entered) => wanted(readIn!(host, entered, others.length))),
+              source.readFew && ((few) => readBy((entered) => source.readFew!(host, few, entered))),
+            );
           }
         },
       },
