@@ -56,6 +56,10 @@ export const cpuSecondsOf = (pid: number): number => {
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) / ticksPerSecond;
 };
 
+/** Time that a process's main thread could have run but waited for a processor, in seconds. */
+export const waitSecondsOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
+
 export interface Memory {
   /** All of its pages that are in memory. */
   rssMB: number;
