@@ -1,5 +1,6 @@
 import { hashSync } from 'bcrypt';
 import { spawnSync } from 'node:child_process';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -316,6 +317,37 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
       };
       await Promise.all(Array.from({ length: 100 }, (_, n) => pour(n)));
     });
+  }, 120_000);
+
+  test('requests without end on each of 50 connections of HTTP/2, all of them reset', async () => {
+    let sessions = 0;
+    await withstand('resets', async (daemon, goesOn) => {
+      if (daemon !== secured) return;
+      const reset = async (n: number) => {
+        while (goesOn()) {
+          sessions += 1;
+          const where = { host: '127.0.0.1', localAddress: attacker(n % 8), ca: ca.cert, servername: 'localhost' };
+          const session = connectHttp2(`https://localhost:${daemon.port}`, where);
+          const closed = new Promise<void>((resolve) => session.once('close', () => resolve()));
+          session.on('error', () => {});
+          while (goesOn() && !session.closed && !session.destroyed) {
+            for (let i = 0; i < 100 && !session.closed && !session.destroyed; i += 1) {
+              const stream = session.request({ ':path': '/metrics' });
+              stream.on('error', () => {});
+              stream.close(constants.NGHTTP2_CANCEL);
+            }
+            // The answer to a ping comes when the server has read all before it. Without a server there is an error at once.
+            const error = await Promise.race([closed, new Promise((resolve) => session.ping(resolve))]);
+            if (error) break;
+          }
+          session.destroy();
+          await closed;
+        }
+      };
+      await Promise.all(Array.from({ length: 50 }, (_, n) => reset(n)));
+    });
+    // Each has lost its connection more than once.
+    expect(sessions).toBeGreaterThan(100);
   }, 120_000);
 
   test('wrong passwords, headers and bodies that are too large, handshakes that fail', async () => {
