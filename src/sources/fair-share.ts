@@ -21,10 +21,4 @@ const uidsOfOneUser = 65_536;
  * The user behind a uid, as a number of its own. uids from 65536 on are subordinate ones (subuid(5)), of which one user has thousands for containers of his
  * own: all in a block of 65536 count as one user.
  */
-export const userNumberOf = (uid: number): number => (uid < uidsOfOneUser ? uid : -Math.floor(uid / uidsOfOneUser));
-
-/** The same as a text. */
-export const userOf = (uid: number): string => {
-  const user = userNumberOf(uid);
-  return user < 0 ? `block ${-user}` : String(user);
-};
+export const userOf = (uid: number): number => (uid < uidsOfOneUser ? uid : -Math.floor(uid / uidsOfOneUser));

@@ -33,5 +33,5 @@ test('every beginning is shared fairly: a group that has more waiting is at most
 test('subordinate uids are few users, however many there are', () => {
   const users = new Set(Array.from({ length: 65_536 }, (_, i) => userOf(100_000 + i)));
   expect(users.size).toBe(2);
-  expect([userOf(0), userOf(1000), userOf(65_535)]).toEqual(['0', '1000', '65535']);
+  expect([userOf(0), userOf(1000), userOf(65_535)]).toEqual([0, 1000, 65_535]);
 });

@@ -1,4 +1,4 @@
-import { userNumberOf } from '../../sources/fair-share.ts';
+import { userOf } from '../../sources/fair-share.ts';
 
 /** The greatest number of items of which each group has at most so many that `most` in all are not exceeded; `most` if all fit. */
 export const fairLimit = (counts: readonly number[], most: number): number => {
@@ -34,7 +34,7 @@ export class FairReading {
 
   /** Whether the next socket, of this user, is within the share. */
   takes(uid: number): boolean {
-    const user = userNumberOf(uid);
+    const user = userOf(uid);
     const count = (this.#counts.get(user) ?? 0) + 1;
     this.#counts.set(user, count);
     if (count <= this.#share) return true;

@@ -14,7 +14,7 @@ export const byImportance = <Item>(
   listenerOf: (item: Item) => Listener,
   keys: readonly ((item: Item) => unknown)[] = [],
 ): Item[] => {
-  const userOfItem = (item: Item): string | undefined => {
+  const userOfItem = (item: Item): number | undefined => {
     const { uid } = listenerOf(item);
     return uid === undefined ? undefined : userOf(uid);
   };
