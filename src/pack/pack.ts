@@ -8,12 +8,18 @@ import {
 } from './alerts/alert.ts';
 import { alertNamed, alerts } from './alerts/alerts.ts';
 import { isEnabled, isMain, levelOf, type AlertChanges } from './alerts/changes.ts';
-import { dashboardUids, dashboardVariables } from './dashboards.ts';
+import { causesOfHosts, pageAlerts } from './alerts/page-alerts.ts';
+import { symptoms } from './alerts/symptoms.ts';
+import { annotationsOf, type AnnotationOptions } from './annotations.ts';
 import { domainInputs, guestInputs, hostInputs } from './inputs.ts';
 import { ofRecords, Promql, promql } from './promql.ts';
 import { cpuRules, queueRules } from './recording/derived.ts';
 import { identityLabels, identityRules, ofHost, withTargetLabels } from './recording/identity.ts';
+import { harmedGuestsRule, pageCauseRules, recentHostRules, type MeasuredCause } from './recording/page-causes.ts';
 import type { RecordingRule } from './recording/recording-rule.ts';
+import { leastScore, scoreName } from './recording/score.ts';
+
+export { leastScore, scoreName } from './recording/score.ts';
 
 /** What a user may change of the pack. */
 export interface PackOptions {
@@ -69,34 +75,6 @@ const promqlOf = (options: PackOptions): Promql =>
 export const measureOf = (options: PackOptions, alert: Alert, level: AlertLevel): string =>
   (level.measure ?? alert.measure)(promqlOf(options));
 
-/** The dashboard for an alert, asked to show what the alert is about. */
-const dashboardOf = ({ about }: Alert): string =>
-  about === 'rules'
-    ? `${dashboardUids.exporter}?var-${dashboardVariables.exporter}=$__all`
-    : `${dashboardUids[about]}?var-${dashboardVariables[about]}={{ $labels.${about === 'guest' ? 'uuid' : 'instance'} }}`;
-
-/** A hop that is far from its limit has no score: a healthy fleet has next to none. */
-export const leastScore = 0.5;
-/**
- * The record of each guest's causes, those in a network namespace of its with the label netns: how many times its threshold each is. A level of an
- * alert that has a measure of its own has a row of its own, with the label level.
- */
-export const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
-
-/**
- * A template of Prometheus: one for the strongest cause of the guest with the label uuid, of which a cause in another network namespace than that
- * of the alert is none; or another where no hop is over its threshold.
- */
-const strongestCause = (one: string, none: string): string =>
-  `{{ range query (printf "topk(1, (${scoreName}{job=\\"\\",uuid=%q,netns=\\"\\"} or ${scoreName}{job=\\"\\",uuid=%q,netns=%q}) > 1)" $labels.uuid $labels.uuid $labels.netns) }}${one}{{ else }}${none}{{ end }}`;
-
-/** The first command for whichever of these causes is the strongest. */
-const commandOfCause = (causes: readonly Alert[]): string =>
-  causes
-    .map(({ name, command }, index) => `{{ ${index === 0 ? '' : 'else '}if eq .Labels.cause "${name}" }}${command}`)
-    .concat(causes.length === 0 ? [] : ['{{ end }}'])
-    .join('');
-
 /** The groups of causes, by hop: Prometheus evaluates groups beside each other. */
 const causeGroups: readonly { name: string; hops: readonly Hop[] }[] = [
   { name: 'xen-causes-queues', hops: ['accept queue', 'SYN queue'] },
@@ -143,9 +121,10 @@ export function rulePack(options: PackOptions): RuleGroup[] {
       alert.about === 'host' ? ofHost(score) : score,
     );
   };
-  const scores = causes.flatMap((alert) =>
-    alert.levels.filter((level) => isScored(alert, level)).map((level) => scoreOf(alert, level)),
+  const scored = causes.flatMap((alert) =>
+    alert.levels.filter((level) => isScored(alert, level)).map((level) => ({ alert, level })),
   );
+  const scores = scored.map(({ alert, level }) => scoreOf(alert, level));
 
   /** The measure of a level, where that is over its threshold. */
   const over = (alert: Alert, level: AlertLevel): string => {
@@ -164,12 +143,12 @@ export function rulePack(options: PackOptions): RuleGroup[] {
       ) > ${threshold}${only}`;
   };
 
-  const identified = ({ about }: Alert, expr: string): string => {
+  const identified = ({ about, measureLabels = [] }: Alert, expr: string): string => {
     if (about === 'rules') return expr;
     const labels = identityLabels(p);
     if (about === 'guest')
       return promql`
-        max by (uuid, netns) (
+        max by (${['uuid', 'netns', ...measureLabels].join(', ')}) (
           ${expr}
         )
           * on (uuid) group_left (${labels}) uuid:xen_guest_identity:info`;
@@ -189,26 +168,17 @@ export function rulePack(options: PackOptions): RuleGroup[] {
         * on (instance) group_left (${labels}) instance:xen_exporter_identity:info`;
   };
 
-  const annotations = (alert: Alert, level: AlertLevel): Record<string, string> => {
-    const description = level.description ?? alert.description;
-    const links = {
-      runbook_url: `${options.runbookUrl}${alert.name}.md`,
-      dashboard_url: `${options.grafanaUrl}d/${dashboardOf(alert)}`,
-    };
-    if (alert.kind !== 'symptom')
-      return { summary: alert.summary, description, hop: alert.hop, command: alert.command, ...links };
-    const cause = strongestCause(
-      ` Strongest cause: {{ .Labels.cause }}, {{ .Value | humanize }} times its threshold, ${options.runbookUrl}{{ .Labels.cause }}.md`,
-      ' No hop of the accept path is over its threshold.',
-    );
-    return {
-      summary: alert.summary,
-      description: description + cause,
-      cause: strongestCause('{{ .Labels.cause }}', ''),
-      hop: strongestCause('{{ .Labels.hop }}', alert.hop),
-      command: strongestCause(commandOfCause(causes), alert.command),
-      ...links,
-    };
+  const annotationOptions: AnnotationOptions = {
+    // Its text is a format of printf.
+    p: promqlOf({ ...options, job: options.job.replaceAll('%', '%%') }),
+    runbookUrl: options.runbookUrl,
+    grafanaUrl: options.grafanaUrl,
+    causes: scored.map(({ alert, level }) => ({
+      alert,
+      level,
+      threshold: thresholdOf(alert, level),
+      label: scoreLabels(alert, level)['level'] ?? '',
+    })),
   };
 
   const alertingRule = (alert: Alert, level: AlertLevel): AlertingRule => ({
@@ -217,24 +187,47 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     for: levelOf(options.alerts, alert, level).for,
     ...(alert.keepFiringFor === undefined ? {} : { keep_firing_for: alert.keepFiringFor }),
     labels: { severity: levelOf(options.alerts, alert, level).severity, kind: alert.kind },
-    annotations: annotations(alert, level),
+    annotations: annotationsOf(alert, level, annotationOptions),
   });
 
   const rulesOf = (alert: Alert): AlertingRule[] => alert.levels.map((level) => alertingRule(alert, level));
   const ofKind = (kind: AlertKind): AlertingRule[] => enabled.filter((alert) => alert.kind === kind).flatMap(rulesOf);
+  const enabledOf = (all: readonly Alert[]): Alert[] => all.filter((alert) => enabled.includes(alert));
+  /** Names of the alerts that page about a guest. */
+  const pages = enabledOf(symptoms)
+    .filter((alert) => levelOf(options.alerts, alert).severity === 'critical')
+    .map(({ name }) => name);
+  const hasPageCauses = pages.length > 0 && scores.length > 0;
+  const measuredCauses: MeasuredCause[] = causes.map((alert) => ({
+    name: alert.name,
+    hop: alert.hop,
+    about: alert.about,
+    measure: measureOf(options, alert, alert.levels[0]),
+    threshold: thresholdOf(alert, alert.levels[0]),
+  }));
   // Prometheus evaluates the rules of a group one after another at one time, and groups beside each other at times of their own. A rule that
   // subtracts or divides records stands in their group. A symptom names its cause when it begins to fire, so scores stand before symptoms.
+  // An alert about the pages of guests fires in the evaluation in which they fire, so that Alertmanager has it when it groups them.
   return [
     { name: 'xen-identity', rules: identityRules(p) },
     { name: 'xen-queues', rules: [...guestInputs.queues(p), ...queueRules, ...guestInputs.probes(p)] },
     { name: 'xen-cpu', rules: [...domainInputs.cpu(p), ...guestInputs.cpu(p), ...cpuRules] },
     { name: 'xen-network', rules: [...domainInputs.network(p), ...guestInputs.network(p)] },
-    { name: 'xen-hosts', rules: [...hostInputs.hosts(p), ...hostInputs.probes(p)] },
+    {
+      name: 'xen-hosts',
+      rules: [
+        ...hostInputs.hosts(p),
+        ...hostInputs.probes(p),
+        ...(hasPageCauses ? recentHostRules(p, measuredCauses) : []),
+      ],
+    },
     {
       name: 'xen-accept-path',
       rules: [
         ...(scores.length > 0 ? [{ record: scoreName, expr: scores.join('\n  or\n') }] : []),
-        ...ofKind('symptom'),
+        ...(hasPageCauses ? pageCauseRules(p, pages, measuredCauses) : []),
+        ...enabledOf(symptoms).flatMap(rulesOf),
+        ...(hasPageCauses ? [harmedGuestsRule(pages, causesOfHosts), ...enabledOf(pageAlerts).flatMap(rulesOf)] : []),
       ],
     },
     ...causeGroups.map(({ name, hops }) => ({

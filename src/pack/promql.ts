@@ -2,6 +2,15 @@ import dedent from 'dedent';
 
 const seconds = (count: number): string => (count % 60 === 0 ? `${count / 60}m` : `${count}s`);
 
+const secondsOf = (window: string): number => Number.parseInt(window, 10) * (window.endsWith('m') ? 60 : 1);
+
+/** A window in words: `minute`, `4 minutes`, `90 seconds`. */
+export const inWords = (window: string): string => {
+  const [count, unit] =
+    secondsOf(window) % 60 === 0 ? [secondsOf(window) / 60, 'minute'] : [secondsOf(window), 'second'];
+  return count === 1 ? unit : `${count} ${unit}s`;
+};
+
 /** PromQL over several lines, without the indentation of the source. An inserted expression of several lines is indented like the line that it begins on. */
 export const promql = dedent.withOptions({ alignValues: true, escapeSpecialCharacters: false });
 
@@ -23,16 +32,23 @@ export interface PromqlOptions {
 export class Promql {
   readonly #options: PromqlOptions;
   readonly #matchers: readonly string[];
+  readonly #isRecent: boolean;
 
-  /** `matchers`: those of every selector, beside that of the job. */
-  constructor(options: PromqlOptions, matchers: readonly string[] = []) {
+  /** `matchers`: those of every selector, beside that of the job. `isRecent`: rates look back over the recent window. */
+  constructor(options: PromqlOptions, matchers: readonly string[] = [], isRecent = false) {
     this.#options = options;
     this.#matchers = matchers;
+    this.#isRecent = isRecent;
   }
 
   /** PromQL over the metrics of those exporters that Prometheus marks as hosts: Dom0s and driver domains. */
   get ofHosts(): Promql {
-    return new Promql(this.#options, [this.#options.hostSelector]);
+    return new Promql(this.#options, [this.#options.hostSelector], this.#isRecent);
+  }
+
+  /** PromQL whose rates look back over the recent window. */
+  get recently(): Promql {
+    return new Promql(this.#options, this.#matchers, true);
   }
 
   /** Target labels that the labels of alerts keep. */
@@ -47,12 +63,17 @@ export class Promql {
 
   /** How far back rates look: long enough for a mean also where scrapes fail, short enough for a page. */
   get rateWindow(): string {
-    return this.#windowOf(300, 8);
+    return this.#isRecent ? this.recentWindow : this.#windowOf(300, 8);
   }
 
   /** A window of this length, or a longer one that still holds four scrapes. A window of Prometheus 3 leaves out the sample at its left end. */
   window(leastSeconds: number): string {
     return this.#windowOf(leastSeconds, 4);
+  }
+
+  /** How far back a notification looks for present harm. */
+  get recentWindow(): string {
+    return this.window(60);
   }
 
   /** A window of this length, or a longer one that still holds two scrapes. */
@@ -116,6 +137,12 @@ export const by = (aggregation: 'sum' | 'max' | 'min' | 'count', labels: string,
   ${aggregation} by (${labels}) (
     ${expr}
   )`;
+
+/**
+ * A selector of Prometheus's own series of alerts about guests and hosts, which have no label job. Every scraped series has one, so no page can add
+ * to them.
+ */
+export const alertSeries = (...matchers: readonly string[]): string => `ALERTS{${['job=""', ...matchers].join(',')}}`;
 
 const record = /\b((?:uuid|instance)\w*:[\w:]+)(\{)?/g;
 

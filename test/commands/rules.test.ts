@@ -7,6 +7,7 @@ import { renderRules, rules } from '../../src/commands/rules.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
+import { queriesIn } from '../../src/pack/template.ts';
 import { project } from '../../tools/lib/project.ts';
 import { exportedMetrics, metricsIn } from '../support/promql.ts';
 
@@ -18,6 +19,12 @@ const alert = (name: string, ...args: string[]): AlertingRule =>
   groupsOf(...args)
     .flatMap(({ rules }) => rules)
     .find((rule): rule is AlertingRule => 'alert' in rule && rule.alert === name)!;
+
+/** The queries in annotations. */
+const queriesOf = (...args: string[]): string[] =>
+  groupsOf(...args).flatMap(({ rules }) =>
+    rules.flatMap((rule) => ('alert' in rule ? Object.values(rule.annotations).flatMap(queriesIn) : [])),
+  );
 
 test('every selector takes the job that is given', () => {
   const text = rulesCommand(['--job=xen-.*|dom0']);
@@ -66,7 +73,7 @@ test('links go where the runbooks are', () => {
   for (const url of ['http://wiki/xen', 'http://wiki/xen/']) {
     const { annotations } = alert('XenAcceptQueueOverflow', `--runbook-url=${url}`);
     expect(annotations['runbook_url']).toBe('http://wiki/xen/XenAcceptQueueOverflow.md');
-    expect(annotations['description']).toContain('http://wiki/xen/{{ .Labels.cause }}.md');
+    expect(annotations['cause_runbook_url']).toContain('}}http://wiki/xen/{{ .Labels.cause }}.md{{');
   }
 });
 
@@ -80,7 +87,9 @@ test.each(['--job=xen', '--job=xen_a{2}|"b{"', '--format=operator'])('%s: --metr
   const lines = rulesCommand(['--metrics', arg]).split('\n');
   expect(lines.pop()).toBe('');
   const expressions = groupsOf().flatMap(({ rules }) => rules.map(({ expr }) => expr));
-  const read = new Set(expressions.flatMap(metricsIn).filter((name) => !name.includes(':')));
+  const read = new Set(
+    [...expressions, ...queriesOf()].flatMap(metricsIn).filter((name) => !name.includes(':') && name !== 'ALERTS'),
+  );
   expect(lines).toEqual([...read].sort());
   expect(lines.filter((name) => !exportedMetrics.includes(name))).toEqual([]);
 });
@@ -102,14 +111,11 @@ test('--keep-labels refuses each label that the rules use', () => {
   for (const label of used) expect(() => rulesCommand([`--keep-labels=${label}`]), label).toThrow(UsageError);
 });
 
-test('queries in annotations read recorded rows alone, so that --metrics need not name more', () => {
-  const annotations = groupsOf().flatMap(({ rules }) =>
-    rules.flatMap((rule) => ('alert' in rule ? Object.values(rule.annotations) : [])),
-  );
-  const queries = annotations.flatMap((text) => [...text.matchAll(/query \(printf "((?:[^"\\]|\\.)*)"/g)]);
-  const names = queries.flatMap(([, query]) => query!.match(/[\w:]+(?=\{)/g) ?? []);
-  expect(names.length).toBeGreaterThan(0);
-  expect(names.filter((name) => !name.includes(':'))).toEqual([]);
+test('queries in annotations read the metrics of the job, and --metrics names them', () => {
+  const queries = queriesOf('--job=a%q|100%|"b"');
+  const [listener] = queries.filter((query) => query.startsWith('xen_listener_info{'));
+  expect(listener).toContain(String.raw`{job=~"a%q|100%|\"b\"",instance=""`);
+  expect(rulesCommand(['--metrics']).split('\n')).toContain('xen_listener_info');
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { queriesIn } from '../../src/pack/template.ts';
 import { exportedMetrics, metricsIn } from '../support/promql.ts';
 
 test('names, severities and texts are as people expect them', () => {
@@ -18,9 +19,10 @@ test('every metric that a rule names is one that an exporter, Prometheus or a ru
     for (const rule of rules) {
       const names = metricsIn(rule.expr);
       expect(names.length).toBeGreaterThan(0);
+      const asked = 'alert' in rule ? Object.values(rule.annotations).flatMap(queriesIn).flatMap(metricsIn) : [];
       // A rule may look back upon itself.
       if ('record' in rule) known.add(rule.record);
-      expect(names.filter((name) => !known.has(name))).toEqual([]);
+      expect([...names, ...asked].filter((name) => !known.has(name))).toEqual([]);
     }
   }
 });

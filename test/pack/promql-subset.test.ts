@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
+import { queriesIn } from '../../src/pack/template.ts';
 import { project } from '../../tools/lib/project.ts';
 
 /** The kinds of docs/rules.md, each with the nodes of the grammar whose text is a name of that kind. */
@@ -47,11 +48,8 @@ test('rules use the PromQL that docs/rules.md lists, and nothing else', () => {
   for (const keptLabels of [[], ['site', 'team']])
     for (const { rules } of rulePack({ ...defaultPackOptions, keptLabels }))
       for (const { expr, ...rule } of rules) {
-        // Queries in templates: printf fills in %q, and a shell of text is around it.
-        const queries =
-          'annotations' in rule ? JSON.stringify(rule.annotations).matchAll(/query \(printf \\"(.*?[^\\])\\" /g) : [];
-        const texts = [...queries].map(([, text]) => text!.replaceAll('\\\\\\"', '"').replaceAll('%q', '"x"'));
-        for (const text of [expr, ...texts]) expect(unknownIn(text, used)).toEqual([]);
+        const queries = 'annotations' in rule ? Object.values(rule.annotations).flatMap(queriesIn) : [];
+        for (const text of [expr, ...queries]) expect(unknownIn(text, used)).toEqual([]);
       }
   const listed = (kind: string): string[] => {
     const [, names = ''] = new RegExp(`^\\| ${kind} +\\| (.*?) *\\|$`, 'm').exec(page) ?? [];

@@ -26,21 +26,23 @@ const recordedScrapes = (series: string, values: readonly (number | null)[], spe
 const firing = (selector: string): string => `ALERTS{alertstate="firing",${selector}}`;
 const alert = ({ alert: name, domain = '' }: Concern): string => firing(`alertname="${name}",domain="${domain}"`);
 const pages = firing('severity="critical"');
-/** Guests that an alert is about: the one that it names, or all of the host that it names. */
-const concerned = ({ alert: name, domain }: Concern): string =>
-  domain === undefined
-    ? `(uuid:xen_guest_identity:info and on (host) ALERTS{alertname="${name}"})`
-    : `ALERTS{alertname="${name}"}`;
+/** A guest that its host harms: its page is muted. */
+const harmedByHost = firing('alertname="XenGuestHarmedByHost"');
+/** Causes as a page names them. */
+const scores = '(uuid_cause:xen_accept_path_cause_score:ratio or uuid_cause:xen_page_recent_cause_score:ratio)';
+/** Guests that an alert is about: the one that it names, or those that it names as harmed by their host. */
+const concerned = ({ alert: name }: Concern): string =>
+  `ALERTS{alertname="${name === 'XenHostHarmsGuests' ? 'XenGuestHarmedByHost' : name}"}`;
 
 /** What is not to be told while the fault is there: pages of others, and tickets that are not true and that no page of their guest mutes (alertmanager/alertmanager.yml). */
 const untrue = (expected: Expected | undefined): string[] => {
   const { severity, domain = '' } = expected ?? {};
-  // A page about a host mutes those about its guests.
-  const others = `${firing(`severity="critical",domain!="${domain}"`)}${domain === '' && expected ? ` unless on (host) ${alert(expected)}` : ''}`;
   const muted = firing('severity="warning",kind=~"cause|symptom"');
   const tickets = `(${firing('severity="warning",kind!~"cause|symptom"')} or (${muted} unless on (host, domain) ${firing('severity="critical",kind="symptom"')}))`;
   return [
-    severity === 'critical' ? others : pages,
+    severity === 'critical'
+      ? `(${firing(`severity="critical",domain!="${domain}"`)} unless on (uuid, host) ${harmedByHost})`
+      : pages,
     (expected ? trueTickets(expected) : []).reduce((expr, concern) => `${expr} unless ${alert(concern)}`, tickets),
   ];
 };
@@ -77,7 +79,7 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
               // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
               isTrue(
                 toldBy + 1 + 4 * later,
-                `count_over_time((topk by (uuid) (1, uuid_cause:xen_accept_path_cause_score:ratio and on (uuid) ${concerned(expected)}) and {cause=~"${expected.causes.join('|')}"})[${(2 + 4 * later) * intervalSeconds}s:15s])`,
+                `count_over_time((topk by (uuid) (1, ${scores} and on (uuid) ${concerned(expected)}) and {cause=~"${expected.causes.join('|')}"})[${(2 + 4 * later) * intervalSeconds}s:15s])`,
               ),
             ]
           : []),

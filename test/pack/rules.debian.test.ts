@@ -7,7 +7,9 @@ import { TempTree } from '../../tools/lib/fake-host.ts';
 import { firingOfExporters, silentOfExporters } from './exporter-scenarios.ts';
 import { merged, testSideBySide, timeout, verdict } from './promtool.ts';
 import {
+  asGuest,
   isCounter,
+  labelsOfGuest,
   ofDom0,
   ofDomain,
   ofGuest,
@@ -209,6 +211,38 @@ describe('the watchdog fires', { timeout }, () => {
     expect(await verdict([fires(all, times)])).toContain('SUCCESS');
   });
 });
+/** Another guest on the host of the sound one, with this change. The one CPU of Dom0 has no time for the netback of several. */
+const another = (number: number, change: Series = {}): Series =>
+  asGuest(number, { ...sound, ...ofVif({ 'xen_netback_cpu_seconds_total{}': 0 }), ...change });
+/** By the minute: counters that grow as these do, from one minute until another. */
+const between = (from: number, to: number, all: Readonly<Record<string, number>>): Series =>
+  Object.fromEntries(
+    Object.entries(all).map(([name, growth]) => [
+      name,
+      `0+0x${from} ${growth}+${growth}x${to - from - 1} ${growth * (to - from)}+0x${99 - to}`,
+    ]),
+  );
+/** A Dom0 that starves from one minute until another. */
+const starvedBetween = (from: number, to: number): Series =>
+  Object.fromEntries(
+    Object.keys(starvedDom0).map((name) => {
+      const [sound, starved] = name.includes('steal') ? [2, 30] : [28, 0];
+      const [begun, over] = [sound * from, sound * from + starved * (to - from)];
+      return [name, `0+${sound}x${from} ${begun + starved}+${starved}x${to - from - 1} ${over}+${sound}x${99 - to}`];
+    }),
+  );
+/** By the minute: a cause that ends, and one that begins, while a queue overflows. */
+const changedCause: Series = {
+  ...overflow,
+  ...ofDomain({ 'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 0 }),
+  ...Object.fromEntries(
+    Object.entries({
+      'xen_domain_vcpu_observations_total{state="runnable"}': '0+12x82 984+0x17',
+      'xen_domain_vcpu_observations_total{state="blocked"}': '0+0x82 0+12x17',
+      'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': '0+0x82 0+6x17',
+    }).flatMap(([name, values]) => Object.keys(ofDomain({ [name]: 0 })).map((series) => [series, values])),
+  ),
+};
 
 /** An alert with its severity. */
 const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): string =>
@@ -216,9 +250,15 @@ const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): stri
 /** Those that need another world than the sound guest and its host, or harm; below. */
 const firingElsewhere = ['XenVifDropping critical', 'XenDomainCapReached warning', 'XenNetbackRateLimited warning'];
 
-/** Changes to the sound guest, and what they fire; of a cause also how many times over its threshold it is. */
-const firing: [what: string, change: Series, expected: Expected[], times?: string][] = [
-  ['an accept queue that overflows', overflow, [{ alert: 'XenAcceptQueueOverflow', value: '50%' }]],
+const dom0Waits = 'XenDom0Starved (50 % of the CPU time that Dom0 wants is stolen, limit 20 %)';
+const delays = 'XenSpuriousEvents (Dom0 delays events of the guest 10.0 % of the time, limit 5 %)';
+const smallBacklogs =
+  'XenListenBacklogTooSmall (the accept queue needs 5.0 times its limit to hold the connections of one second, limit 1)';
+const waits = 'XenCreditExhaustion (vCPUs are ready but wait 50 % of the time, limit 20 %)';
+
+/** Changes to the sound guest, and what they fire; of a cause also its value in the words of a notification. */
+const firing: [what: string, change: Series, expected: Expected[], reading?: string][] = [
+  ['an accept queue that overflows', overflow, [{ alert: 'XenAcceptQueueOverflow', value: '50 %' }]],
   [
     'an accept queue that is nearly full',
     ofListener({ 'xen_listener_accept_queue_fill_ratio_bucket{le="0.75"}': 600 }),
@@ -228,7 +268,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   [
     'accepts that collapse while a queue overflows: one trouble',
     { ...overflow, ...collapseWithLoss, ...ofGuest({ xen_tcp_listen_overflows_total: 6 }) },
-    [{ alert: 'XenAcceptQueueOverflow', value: '50%' }],
+    [{ alert: 'XenAcceptQueueOverflow', value: '50 %', attempts: { dropped: 6, accepted: 600 } }],
   ],
   [
     'a small backlog',
@@ -242,7 +282,7 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
       ...ofListener({ xen_listener_accept_queue_limit: 20, xen_listener_accept_queue_full_seconds_total: 30 }),
     },
     [
-      { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenListenBacklogTooSmall', times: '5' } },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %', causes: [smallBacklogs] },
       { alert: 'XenListenBacklogTooSmall', value: '5.0' },
     ],
   ],
@@ -255,19 +295,19 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
       xen_listener_accept_queue_dequeued_total: 0,
     }),
     [{ alert: 'XenAcceptLoopStalled', value: '100%' }],
-    '2',
+    'the accept queue is 100 % full, and no connection leaves it, limit 50 %',
   ],
   [
     'a SYN queue that overflows',
     ofGuest({ xen_tcp_syn_queue_full_cookies_total: 60 }),
     [{ alert: 'XenSynQueueOverflow', value: '1.0' }],
-    '10',
+    'the SYN queue overflows 1.0 times a second, limit 0.1',
   ],
   [
     'a Fast Open queue that overflows',
     fastOpen(400, 600),
     [{ alert: 'XenFastOpenQueueOverflow', value: '60%' }],
-    '1.2',
+    '60 % of Fast Open clients meet a full queue, limit 50 %',
   ],
   [
     'forged addresses that may fill the accept queue, while clients are harmed',
@@ -286,148 +326,163 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
     'vCPUs from which time is stolen',
     ofGuest({ 'xen_cpu_seconds_total{cpu="0",mode="steal"}': 30, 'xen_cpu_seconds_total{cpu="0",mode="idle"}': 5 }),
     [{ alert: 'XenVcpuStarved', value: '38.27%' }],
-    '1.276',
+    '38 % of wanted CPU time is stolen, limit 30 %',
   ],
   [
     'a guest that uses all of its CPU time itself, while clients are harmed',
     { ...busyGuest(), ...losing },
     [{ alert: 'XenGuestCpuSaturated', value: '96.67%' }],
-    '1.074',
+    'the guest itself wants 97 % of its vCPU time, limit 90 %',
   ],
   [
     'one vCPU that handles all packets',
     { ...oneVcpu, ...oneBusyVcpu },
     [{ alert: 'XenVifInterruptsOnOneVcpu', value: '91.67%' }],
-    '1.31',
+    'interrupts take 92 % of the one vCPU that handles all packets, limit 70 %',
   ],
   [
     'an interrupt for each packet, and time that goes there',
     { ...inInterrupts, ...interrupts(90_000) },
     [{ alert: 'XenEventChannelStorm', value: '41.67%' }],
-    '1.389',
+    'interrupts take 42 % of vCPU time, limit 30 %',
   ],
   [
     'very many interrupts, of several packets each',
     { ...inInterrupts, ...interrupts(3_000_000), ...ofGuest({ 'xen_netfront_receive_packets_total{vif="0"}': 9e6 }) },
     [{ alert: 'XenEventChannelStorm', value: '41.67%' }],
-    '1.389',
+    'interrupts take 42 % of vCPU time, limit 30 %',
   ],
   [
     'very many events from the guest',
     ofDomain({ 'xen_backend_events_total{class="vif",device="0"}': 7_200_000 }),
     [{ alert: 'XenEventChannelStorm', value: '120k', severity: 'info' }],
-    '1.2',
+    'Dom0 handles or sends 120k events of the guest a second, limit 100k',
   ],
-  ['vCPUs that wait for a CPU', contention, [{ alert: 'XenCreditExhaustion', value: '50%' }], '2.5'],
+  [
+    'vCPUs that wait for a CPU',
+    contention,
+    [{ alert: 'XenCreditExhaustion', value: '50%' }],
+    'vCPUs are ready but wait 50 % of the time, limit 20 %',
+  ],
   [
     'vCPUs of an HVM guest that wait for a CPU, by their run states',
     { ...unseen, ...runStates(3, 0.001) },
     [{ alert: 'XenCreditExhaustion', value: '50%' }],
-    '2.5',
+    'vCPUs are ready but wait 50 % of the time, limit 20 %',
   ],
   [
     'vCPUs that wait when they are woken',
     runStates(0.3, 0.02),
     [{ alert: 'XenCreditExhaustion', severity: 'info', value: '20ms' }],
-    '2',
+    'a vCPU that is woken waits 20ms for a physical CPU, limit 10ms',
   ],
   [
     'vCPUs that wait because of their cap, also when they are woken',
     { ...runStates(3, 0.02), ...atCap },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    '2.5',
+    'vCPUs with a cap wait 50 % of the time in which they could run, limit 20 %',
   ],
   [
     'vCPUs that wait because of their cap',
     { ...contention, ...atCap },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    '2.5',
+    'vCPUs with a cap wait 50 % of the time in which they could run, limit 20 %',
+  ],
+  [
+    'a Dom0 that waits for CPUs',
+    starvedDom0,
+    [{ alert: 'XenDom0Starved', value: '50%' }],
+    '50 % of the CPU time that Dom0 wants is stolen, limit 20 %',
   ],
   [
     'vCPUs that wait because of their budget under rtds',
     { ...contention, ...budget(93.6, 0) },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    '2.5',
+    'vCPUs with a cap wait 50 % of the time in which they could run, limit 20 %',
   ],
   [
     'vCPUs of an HVM guest that wait for a CPU, by what xapi tells',
     xapiStates(2, { full_contention: 12, partial_contention: 12, concurrency_hazard: 12, fullrun: 6, blocked: 6 }),
     [{ alert: 'XenCreditExhaustion', value: '40%' }],
-    '2',
+    'vCPUs are ready but wait 40 % of the time, limit 20 %',
   ],
-  ['a Dom0 that waits for CPUs', starvedDom0, [{ alert: 'XenDom0Starved', value: '50%' }], '2.5'],
   [
     'spurious events',
     ofDomain({ 'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 6 }),
     [{ alert: 'XenSpuriousEvents', value: '10%' }],
-    '2',
+    'Dom0 delays events of the guest 10.0 % of the time, limit 5 %',
   ],
-  ['a netback thread at its limit', busyThread(58), [{ alert: 'XenNetbackSaturated', value: '96.67%' }], '1.208'],
+  [
+    'a netback thread at its limit',
+    busyThread(58),
+    [{ alert: 'XenNetbackSaturated', value: '96.67%' }],
+    'a netback thread uses 97 % of one CPU, limit 80 %',
+  ],
   [
     'a netback thread that only seems busy, for time stolen from Dom0 counts as its own',
     { ...starvedDom0, ...busyThread(57) },
     [{ alert: 'XenDom0Starved', value: '50%' }],
-    '2.5',
+    '50 % of the CPU time that Dom0 wants is stolen, limit 20 %',
   ],
   [
     'a netback that takes much of Dom0',
     ofVif({ 'xen_netback_cpu_seconds_total{}': 24 }),
     [{ alert: 'XenNetbackSaturated', value: '40%', severity: 'info' }],
-    '1.333',
+    'netback uses 40 % of all CPUs of Dom0, limit 30 %',
   ],
   [
     'a guest whose queue in netback is full',
     ofVif({ 'xen_netback_guest_queue_full_seconds_total{queue=""}': 24 }),
     [{ alert: 'XenGuestNotDraining', value: '40%' }],
-    '2',
+    'the guest has no free receive buffer, or a full queue, 40 % of the time, limit 20 %',
   ],
   [
     'a guest without receive buffers',
     ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 30 }),
     [{ alert: 'XenGuestNotDraining', value: '50%' }],
-    '2.5',
+    'the guest has no free receive buffer, or a full queue, 50 % of the time, limit 20 %',
   ],
   [
     'a guest without receive buffers, for the one vCPU that handles all packets has no more time',
     { ...oneVcpu, ...oneBusyVcpu, ...ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 30 }) },
     [{ alert: 'XenVifInterruptsOnOneVcpu', value: '91.67%' }],
-    '1.31',
+    'interrupts take 92 % of the one vCPU that handles all packets, limit 70 %',
   ],
   [
     'a rate limit',
     ofVif({ 'xen_netback_rate_limited_seconds_total{queue=""}': 30 }),
     [{ alert: 'XenNetbackRateLimited', value: '50%' }],
-    '5',
+    'the rate limit of a vif holds packets back 50 % of the time, limit 10 %',
   ],
   [
     'very many slots',
     ofVif({ 'xen_netback_ring_consumed_slots_total{queue="",ring="rx"}': 36_000_000 }),
     [{ alert: 'XenGrantOperationsHigh', value: '601.5k' }],
-    '1.203',
+    'Dom0 does 601.5k grant operations a second for the guest, limit 500k',
   ],
   [
     'very many grant operations, as probes count them',
     probed({ 'xen_grant_operations_total{operation="copy"}': 3_600_000 }, 'grants', 5),
     [{ alert: 'XenGrantOperationsHigh', value: '720k' }],
-    '1.44',
+    'Dom0 does 720k grant operations a second for the guest, limit 500k',
   ],
   [
     'a Dom0 that spends much of its CPU time in grant calls',
     grantCalls(1),
     [{ alert: 'XenGrantOperationsHigh', value: '20%', severity: 'info' }],
-    '1.333',
+    'Dom0 spends 20 % of all its CPU time in grant calls, limit 15 %',
   ],
   [
     'very many events to the guest, as probes count them',
     probed({ 'xen_event_channel_sends_total{source="netback",vif="0",queue=""}': 900_000 }, 'events', 5),
     [{ alert: 'XenEventChannelStorm', value: '180k', severity: 'info' }],
-    '1.8',
+    'Dom0 handles or sends 180k events of the guest a second, limit 100k',
   ],
   [
     'a grant table that is nearly full',
     ofDomain({ xen_domain_grant_frames: 60 }),
     [{ alert: 'XenGrantFramesNearLimit', value: '93.75%' }],
-    '1.042',
+    'the grant table uses 94 % of its frames, limit 90 %',
   ],
   [
     'a full grant table',
@@ -436,22 +491,37 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
       { alert: 'XenGrantFramesNearLimit', value: '100%' },
       { alert: 'XenGrantFramesNearLimit', value: '100%', severity: 'warning' },
     ],
-    '1.111',
+    'the grant table uses 100 % of its frames, limit 90 %',
   ],
-  ['a vif that drops', refused(1800), [{ alert: 'XenVifDropping', value: '2%' }], '2'],
-  ['a qdisc that drops', ofVif({ xen_vif_qdisc_drops_total: 9000 }), [{ alert: 'XenVifDropping', value: '10%' }], '10'],
-  ['a vif that was cut off', connected('1x50 0x50'), [{ alert: 'XenVifDisconnected', value: '' }], '2'],
+  [
+    'a vif that drops',
+    refused(1800),
+    [{ alert: 'XenVifDropping', value: '2%' }],
+    '2.0 % of the packets for the guest are dropped at its vif, limit 1 %',
+  ],
+  [
+    'a qdisc that drops',
+    ofVif({ xen_vif_qdisc_drops_total: 9000 }),
+    [{ alert: 'XenVifDropping', value: '10%' }],
+    '10.0 % of the packets for the guest are dropped at its vif, limit 1 %',
+  ],
+  [
+    'a vif that was cut off',
+    connected('1x50 0x50'),
+    [{ alert: 'XenVifDisconnected', value: '' }],
+    'backend and frontend of a vif are not connected',
+  ],
   [
     'a network card that loses packets',
     ofDom0({ 'xen_uplink_receive_missed_total{device="eth0"}': 10_000 }),
     [{ alert: 'XenUplinkDropping', value: '10%' }],
-    '10',
+    'the host loses 10.0 % of the packets for its guests, limit 1 %',
   ],
   [
     'a full connection table',
     ofDom0({ xen_conntrack_drops_total: 90_000 }),
     [{ alert: 'XenUplinkDropping', value: '50%' }],
-    '50',
+    'the host loses 50.0 % of the packets for its guests, limit 1 %',
   ],
   [
     'an exporter that is down',
@@ -485,6 +555,56 @@ const firing: [what: string, change: Series, expected: Expected[], times?: strin
   ],
   ['a guest that had an exporter', ofGuestInfo('1x50 _x50'), [{ alert: 'XenGuestExporterMissing', value: '' }]],
   ...firingOfExporters(sound),
+  [
+    'a starved Dom0 that harms two guests',
+    { ...overflow, ...another(2, overflow), ...starvedDom0 },
+    [
+      { alert: 'XenHostHarmsGuests', value: '', guests: ['web', 'web2'], scope: [2, 2], causes: [dom0Waits] },
+      ...['XenGuestHarmedByHost', 'XenAcceptQueueOverflow'].flatMap((alert) =>
+        [{}, labelsOfGuest(2)].map((labels) => ({
+          alert,
+          value: '50 %',
+          labels,
+          scope: [2, 2] as const,
+          causes: [dom0Waits],
+        })),
+      ),
+      { alert: 'XenDom0Starved', value: '50%' },
+    ],
+  ],
+  [
+    'a CPU shortage that harms two guests of three',
+    { ...overflow, ...contention, ...another(2, { ...overflow, ...contention }), ...another(3) },
+    [
+      ...['XenGuestHarmedByHost', 'XenAcceptQueueOverflow'].flatMap((alert) =>
+        [{}, labelsOfGuest(2)].map((labels) => ({
+          alert,
+          value: '50 %',
+          labels,
+          scope: [2, 3] as const,
+          causes: [waits],
+        })),
+      ),
+      { alert: 'XenHostHarmsGuests', value: '', guests: ['web', 'web2'], scope: [2, 3], causes: [waits] },
+      { alert: 'XenCreditExhaustion', value: '50%' },
+      { alert: 'XenCreditExhaustion', value: '50%', labels: labelsOfGuest(2) },
+    ],
+  ],
+  [
+    'a page whose cause changes',
+    changedCause,
+    [
+      {
+        alert: 'XenCauseChanged',
+        value: '',
+        labels: { cause: 'XenSpuriousEvents' },
+        before: 'XenCreditExhaustion',
+        causes: [delays],
+      },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %', causes: [delays] },
+      { alert: 'XenSpuriousEvents', value: '10%' },
+    ],
+  ],
 ];
 
 /** What those measure while clients are harmed that measure something else then. */
@@ -665,30 +785,38 @@ describe('each alert fires, with all its labels and annotations, and no other do
 });
 
 /** A starved machine loses scrapes: every third, of each exporter. */
-describe('each alert that fires goes on to fire while scrapes are lost', { timeout }, () => {
-  const isLost = (slot: number): boolean => slot % 3 === 0;
-  const perMinute = 60 / scrapeSeconds;
-  const minutes = 32;
-  const slots = Array.from({ length: minutes * perMinute }, (_, slot) => slot);
-  /** A string has a value for each slot. */
-  const lossy = (all: Series) =>
-    Object.entries(all).map(([series, value]) => {
-      const isUp = series.startsWith('up{');
-      const values = typeof value === 'string' ? value.split(' ').map(Number) : undefined;
-      const scraped = (slot: number): number =>
-        values?.[slot] ?? Number(value) * (isCounter(series) ? slot / perMinute : 1);
-      return { series, values: slots.map((slot) => (isLost(slot) ? (isUp ? 0 : 'stale') : scraped(slot))).join(' ') };
-    });
-  const lossyTest = (all: Series, alertname?: string) => ({
-    interval: `${scrapeSeconds}s`,
-    input_series: lossy(all),
-    // From when the slowest alert has fired.
-    promql_expr_test: slots.slice(27 * perMinute).map((slot) => ({
-      eval_time: `${slot * scrapeSeconds}s`,
-      expr: `count(ALERTS{alertstate="firing",severity!="none"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:28697"`}}) > bool 0`,
-      exp_samples: alertname === undefined ? [] : [{ labels: '{}', value: 1 }],
-    })),
+const isLost = (slot: number): boolean => slot % 3 === 0;
+const perMinute = 60 / scrapeSeconds;
+const slotsUntil = (minute: number): number[] => Array.from({ length: minute * perMinute }, (_, slot) => slot);
+const slots = slotsUntil(32);
+/** A string has a value for each slot. */
+const lossy = (all: Series) =>
+  Object.entries(all).map(([series, value]) => {
+    const isUp = series.startsWith('up{');
+    const values = typeof value === 'string' ? value.split(' ').map(Number) : undefined;
+    const scraped = (slot: number): number =>
+      values?.[slot] ?? Number(value) * (isCounter(series) ? slot / perMinute : 1);
+    return { series, values: slots.map((slot) => (isLost(slot) ? (isUp ? 0 : 'stale') : scraped(slot))).join(' ') };
   });
+/** At each of these slots the expression has a result, or none. */
+const at = (slots: readonly number[], expr: string, hasResult: boolean) =>
+  slots.map((slot) => ({
+    eval_time: `${slot * scrapeSeconds}s`,
+    expr: `count(${expr}) > bool 0`,
+    exp_samples: hasResult ? [{ labels: '{}', value: 1 }] : [],
+  }));
+const lossyTest = (all: Series, alertname?: string) => ({
+  interval: `${scrapeSeconds}s`,
+  input_series: lossy(all),
+  // From when the slowest alert has fired.
+  promql_expr_test: at(
+    slots.slice(27 * perMinute),
+    `ALERTS{alertstate="firing",severity!="none"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:28697"`}}`,
+    alertname !== undefined,
+  ),
+});
+
+describe('each alert that fires goes on to fire while scrapes are lost', { timeout }, () => {
   const steady = firing.filter(([, change]) => Object.values(change).every((value) => typeof value === 'number'));
 
   const cutOff = connected(slots.map((slot) => (slot < 10 * perMinute ? 1 : 0)).join(' '));
@@ -708,10 +836,10 @@ describe('each alert that fires goes on to fire while scrapes are lost', { timeo
 });
 
 describe('when clients are harmed too, the symptom names the cause, and no other cause fires', () => {
-  const harming = firing.filter(([, , , times]) => times);
-  const scenarios = harming.map(([what, change, expected, times]) => {
+  const harming = firing.filter(([, , , reading]) => reading);
+  const scenarios = harming.map(([what, change, expected, reading]) => {
     const name = expected[0]!.alert;
-    const symptom = { alert: 'XenAcceptThroughputCollapse', value: '90%', cause: { name, times: times! } };
+    const symptom = { alert: 'XenAcceptThroughputCollapse', value: '90%', causes: [`${name} (${reading})`] };
     // What is as planned otherwise.
     const level = alertNamed(name)
       .levels.slice(1)
@@ -726,11 +854,9 @@ describe('when clients are harmed too, the symptom names the cause, and no other
 });
 
 describe('what takes the CPU time of a guest that uses all that it gets', () => {
-  const page = (name: string, times: string): Expected => ({
-    alert: 'XenAcceptThroughputCollapse',
-    value: '90%',
-    cause: { name, times },
-  });
+  const page = (cause: string): Expected => ({ alert: 'XenAcceptThroughputCollapse', value: '90%', causes: [cause] });
+  const overflows = (cause: string): Expected => ({ alert: 'XenAcceptQueueOverflow', value: '50 %', causes: [cause] });
+  const itself = 'XenGuestCpuSaturated (the guest itself wants 97 % of its vCPU time, limit 90 %)';
   const saturated: Expected = { alert: 'XenGuestCpuSaturated', value: '96.67%' };
   const waiting = ofDomain({
     'xen_domain_vcpu_observations_total{state="runnable"}': 6,
@@ -754,21 +880,21 @@ describe('what takes the CPU time of a guest that uses all that it gets', () => 
     [
       'a neighbour takes more than its limit: it is the cause, however busy the guest is',
       promtoolTest({ ...sound, ...collapseWithLoss, ...busyGuest({ user: 30, steal: 25 }, 70) }, [
-        page('XenVcpuStarved', '1.389'),
+        page('XenVcpuStarved (42 % of wanted CPU time is stolen, limit 30 %)'),
         { alert: 'XenVcpuStarved', value: '41.67%' },
       ]),
     ],
     [
       'a neighbour takes less than its limit: the guest is',
       promtoolTest({ ...sound, ...collapseWithLoss, ...busyGuest({ user: 39, steal: 14 }, 88) }, [
-        page('XenGuestCpuSaturated', '1.074'),
+        page(itself),
         saturated,
       ]),
     ],
     [
       'its host sees its vCPUs wait',
       promtoolTest({ ...sound, ...collapseWithLoss, ...busyGuest(), ...waiting }, [
-        page('XenCreditExhaustion', '1.667'),
+        page('XenCreditExhaustion (vCPUs are ready but wait 33 % of the time, limit 20 %)'),
         { alert: 'XenCreditExhaustion', value: '33.33%' },
       ]),
     ],
@@ -781,22 +907,19 @@ describe('what takes the CPU time of a guest that uses all that it gets', () => 
           ...busyGuest(),
           ...ofDomain({ xen_domain_scheduler_cap_cpus: 1.96 }),
         },
-        [page('XenDomainCapReached', '1.038'), { alert: 'XenDomainCapReached', value: '98.64%' }],
+        [
+          page('XenDomainCapReached (the guest uses 99 % of its CPU cap, limit 95 %)'),
+          { alert: 'XenDomainCapReached', value: '98.64%' },
+        ],
       ),
     ],
     [
       'a queue that overflows, and nothing else: the page names the guest itself',
-      promtoolTest({ ...sound, ...overflow, ...busyGuest() }, [
-        { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenGuestCpuSaturated', times: '1.074' } },
-        saturated,
-      ]),
+      promtoolTest({ ...sound, ...overflow, ...busyGuest() }, [overflows(itself), saturated]),
     ],
     [
       'its clients send data in their SYNs, which is harmless by cookies',
-      promtoolTest({ ...sound, ...overflow, ...busyGuest(), ...fastOpen(5940, 0) }, [
-        { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenGuestCpuSaturated', times: '1.074' } },
-        saturated,
-      ]),
+      promtoolTest({ ...sound, ...overflow, ...busyGuest(), ...fastOpen(5940, 0) }, [overflows(itself), saturated]),
     ],
     [
       'without the exporter of its host its own numbers are enough',
@@ -806,9 +929,7 @@ describe('what takes the CPU time of a guest that uses all that it gets', () => 
         ),
         [
           {
-            alert: 'XenAcceptQueueOverflow',
-            value: '50%',
-            cause: { name: 'XenGuestCpuSaturated', times: '1.074' },
+            ...overflows(itself),
             labels: { domain: 'web:28697', host: 'unknown' },
           },
           { ...saturated, labels: { domain: 'web:28697', host: 'unknown' } },
@@ -820,7 +941,7 @@ describe('what takes the CPU time of a guest that uses all that it gets', () => 
   test('a page names Fast Open without cookies where nothing else is over its limit', { timeout }, async () => {
     const name = 'XenFastOpenWithoutCookies';
     const scenario = promtoolTest({ ...sound, ...overflow, ...fastOpen(5940, 0, 1) }, [
-      { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name, times: '1.042' } },
+      overflows(`${name} (99 % of accepted connections came with data in the SYN and no cookie, limit 95 %)`),
       { alert: name, value: '99%' },
       { alert: name, value: '99%', severity: 'info' },
     ]);
@@ -842,6 +963,20 @@ describe('what takes the CPU time of a guest that uses all that it gets', () => 
       { expr: named, eval_time: `${began + 2}m`, exp_samples: [{ labels: '{}', value: 1 }] },
     ];
     expect(await verdict([{ interval, input_series, promql_expr_test }])).toContain('SUCCESS');
+  });
+
+  test('a trouble that is over has no other cause, though the guest is busier after it', { timeout }, async () => {
+    const ended = 80;
+    const stolen = { ...sound, ...overflow, ...busyGuest({ user: 30, steal: 25 }, 70) };
+    const { interval, input_series } = promtoolTest(changing(stolen, { ...sound, ...busyGuest() }, ended), []);
+    const strongest = 'uuid:xen_page_strongest_cause_score:ratio';
+    const promql_expr_test = [
+      ...at([(ended - 1) * perMinute], `${strongest}{cause="XenVcpuStarved"}`, true),
+      // The page still fires.
+      ...at([(ended + 6) * perMinute], `${strongest}{cause="XenGuestCpuSaturated"}`, true),
+      ...at(slotsUntil(95), 'ALERTS{alertname="XenCauseChanged"}', false),
+    ];
+    expect(await verdict([{ interval, input_series, promql_expr_test }], `${scrapeSeconds}s`)).toContain('SUCCESS');
   });
 });
 
@@ -963,6 +1098,316 @@ describe('what probes say', { timeout }, () => {
   });
 });
 
+describe('a fault of a host is one page', { timeout }, () => {
+  const numbers = Array.from({ length: 20 }, (_, index) => index + 1);
+  const host = Object.fromEntries(
+    Object.entries(sound).filter(([name]) => name.includes('instance="dom0:28697"') && !name.includes('domain="web"')),
+  );
+  /** A host with twenty guests, and the change of each. */
+  const hostOf = (change: (number: number) => Series): Series =>
+    numbers.reduce((all, number) => ({ ...all, ...another(number, change(number)) }), host);
+  const overflowsSmallBacklog = {
+    ...overflow,
+    ...ofListener({ xen_listener_accept_queue_limit: 20, xen_listener_accept_queue_full_seconds_total: 30 }),
+  };
+  const starvedTicket = { alert: 'XenDom0Starved', value: '50%' };
+  const hostPage = (numbers: readonly number[], count = 20): Expected => ({
+    alert: 'XenHostHarmsGuests',
+    value: '',
+    guests: numbers.map((number) => `web${number}`).sort(),
+    scope: [numbers.length, count],
+    causes: [dom0Waits],
+  });
+  const of = (alert: string, numbers: readonly number[], more: Partial<Expected> = {}): Expected[] =>
+    numbers.map((number) => ({
+      alert,
+      value: '50 %',
+      labels: labelsOfGuest(number),
+      scope: [numbers.length, 20],
+      causes: [dom0Waits],
+      ...more,
+    }));
+  const marks = 'ALERTS{alertname="XenGuestHarmedByHost",alertstate="firing"}';
+  const pages = 'ALERTS{severity="critical",alertstate="firing",uuid!=""}';
+  const notMuted = `${pages} unless on (uuid, host) ${marks}`;
+  const hostPages = 'ALERTS{alertname="XenHostHarmsGuests",alertstate="firing"}';
+
+  test('twenty guests of a starved Dom0', async () => {
+    const all = { ...hostOf(() => overflow), ...starvedDom0 };
+    const expected = [
+      hostPage(numbers),
+      ...of('XenGuestHarmedByHost', numbers),
+      ...of('XenAcceptQueueOverflow', numbers),
+      starvedTicket,
+    ];
+    expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('twenty guests of a starved Dom0 while scrapes are lost', async () => {
+    const scenario = lossyTest({ ...hostOf(() => overflow), ...starvedDom0 }, 'XenHostHarmsGuests');
+    const muted = at(slots.slice(3 * perMinute), notMuted, false);
+    expect(
+      await verdict([{ ...scenario, promql_expr_test: [...scenario.promql_expr_test, ...muted] }], `${scrapeSeconds}s`),
+    ).toContain('SUCCESS');
+  });
+
+  test('one guest alone of a starved Dom0 pages itself, on each of two hosts', async () => {
+    const all = { ...hostOf((number) => (number === 7 ? overflow : {})), ...starvedDom0 };
+    const alone = promtoolTest(all, [...of('XenAcceptQueueOverflow', [7]), starvedTicket]);
+    expect(await verdict([merged([alone, alone])])).toContain('SUCCESS');
+  });
+
+  test('guests of a starved Dom0 that suffer more from causes of their own', async () => {
+    const all = { ...hostOf(() => overflowsSmallBacklog), ...starvedBetween(50, 99) };
+    const expected = [
+      ...of('XenAcceptQueueOverflow', numbers, { causes: [smallBacklogs, dom0Waits] }),
+      ...of('XenListenBacklogTooSmall', numbers, { value: '5.0' }),
+      starvedTicket,
+    ];
+    expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('a guest with a cause of its own among harmed ones still pages', async () => {
+    const all = {
+      ...hostOf((number) => (number < 3 ? between(60, 99, overflow) : number === 3 ? overflowsSmallBacklog : {})),
+      ...starvedBetween(50, 99),
+    };
+    const expected = [
+      hostPage([1, 2]),
+      ...of('XenGuestHarmedByHost', [1, 2], { scope: [3, 20] }),
+      ...of('XenAcceptQueueOverflow', [1, 2], { scope: [3, 20] }),
+      ...of('XenAcceptQueueOverflow', [3], { scope: [3, 20], causes: [smallBacklogs, dom0Waits] }),
+      ...of('XenListenBacklogTooSmall', [3], { value: '5.0' }),
+      starvedTicket,
+    ];
+    expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('a guest that gets a cause of its own pages, and says that its cause has changed', async () => {
+    const limit = Object.keys(ofListener({ xen_listener_accept_queue_limit: 0 }))[0]!;
+    const full = ofListener({ xen_listener_accept_queue_full_seconds_total: 30 });
+    const all = {
+      ...hostOf((number) =>
+        number === 1 ? { ...overflow, ...full, [limit]: '4096x82 20x17' } : number === 2 ? overflow : {},
+      ),
+      ...starvedDom0,
+    };
+    const causes = [smallBacklogs, dom0Waits];
+    const expected = [
+      { ...hostPage([2]), scope: [1, 20] as const },
+      ...of('XenGuestHarmedByHost', [2], { scope: [2, 20] }),
+      ...of('XenAcceptQueueOverflow', [2], { scope: [2, 20] }),
+      ...of('XenAcceptQueueOverflow', [1], { scope: [2, 20], causes }),
+      {
+        alert: 'XenCauseChanged',
+        value: '',
+        labels: { ...labelsOfGuest(1), cause: 'XenListenBacklogTooSmall' },
+        before: 'XenDom0Starved',
+        scope: [2, 20] as const,
+        causes,
+      },
+      ...of('XenListenBacklogTooSmall', [1], { value: '5.0' }),
+      starvedTicket,
+    ];
+    expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('from its first evaluation until its last: no page of a harmed guest is not muted', async () => {
+    // The trouble of the guests begins at one time, and ends at several.
+    const begun = hostOf((number) => between(30, 60 + (number % 5), overflow));
+    const starved = starvedBetween(29, 60);
+    const all = slotsUntil(95);
+    const { interval, input_series } = promtoolTest({ ...begun, ...starved }, []);
+    const promql_expr_test = [
+      ...at(all, notMuted, false),
+      // It is there with the first page, and ends with the last.
+      ...at(
+        all,
+        `(${pages} unless on (host) ${hostPages}) or (${hostPages} unless on (host) (${pages} or ${pages} offset 2m))`,
+        false,
+      ),
+      ...at(
+        all.slice(35 * perMinute, 60 * perMinute),
+        `${hostPages} and on (host) (count by (host) (${pages}) == 20)`,
+        true,
+      ),
+      ...at(all.slice(-perMinute), 'ALERTS{alertstate="firing",severity!="none"}', false),
+    ];
+    expect(await verdict([{ interval, input_series, promql_expr_test }], `${scrapeSeconds}s`)).toContain('SUCCESS');
+  });
+
+  test('guests whose host is unknown have no host in common', async () => {
+    const starved = ofGuest({
+      'xen_cpu_seconds_total{cpu="0",mode="steal"}': 30,
+      'xen_cpu_seconds_total{cpu="0",mode="idle"}': 5,
+    });
+    const all = Object.fromEntries(
+      Object.entries({ ...another(1, { ...overflow, ...starved }), ...another(2, { ...overflow, ...starved }) }).filter(
+        ([name]) => !name.includes('"dom0:28697"'),
+      ),
+    );
+    const stolen = 'XenVcpuStarved (38 % of wanted CPU time is stolen, limit 30 %)';
+    const expected = [1, 2].flatMap((number) => {
+      const labels = { ...labelsOfGuest(number), domain: `${number}.web:28697`, host: 'unknown' };
+      return [
+        { alert: 'XenAcceptQueueOverflow', value: '50 %', labels, causes: [stolen] },
+        { alert: 'XenVcpuStarved', value: '38.27%', labels },
+      ];
+    });
+    expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
+  });
+
+  test('a harmed guest that migrates while its page fires', async () => {
+    const steal = ofGuest({
+      'xen_cpu_seconds_total{cpu="0",mode="steal"}': 30,
+      'xen_cpu_seconds_total{cpu="0",mode="idle"}': 5,
+    });
+    const stolen = 'XenVcpuStarved (38 % of wanted CPU time is stolen, limit 30 %)';
+    const info = Object.keys(sound).find((name) => name.startsWith('xen_domain_info{'))!;
+    const all = {
+      ...sound,
+      ...overflow,
+      ...steal,
+      ...another(2, { ...overflow, ...steal }),
+      'up{job="xen",instance="dom1:28697",xen_role="host"}': 1,
+      [info]: '1x52 stale _x47',
+      [info.replace('dom0:28697', 'dom1:28697')]: '_x49 1x51',
+    };
+    const [web, web2] = [{}, labelsOfGuest(2)];
+    const page = { alert: 'XenAcceptQueueOverflow', value: '50 %', causes: [stolen] };
+    const ticket = { alert: 'XenVcpuStarved', value: '38.27%' };
+    const mark = { ...page, alert: 'XenGuestHarmedByHost', scope: [2, 2] as const };
+    const before = promtoolTest(
+      all,
+      [
+        { ...hostPage([]), guests: ['web', 'web2'], scope: [2, 2], causes: [stolen] },
+        { ...page, labels: web, scope: [2, 2] },
+        { ...page, labels: web2, scope: [2, 2] },
+        { ...mark, labels: web },
+        { ...mark, labels: web2 },
+        { ...ticket, labels: web },
+        { ...ticket, labels: web2 },
+      ],
+      45,
+    );
+    const dom1 = { host: 'dom1:28697' };
+    const after = promtoolTest(
+      all,
+      [
+        { ...page, labels: dom1 },
+        { ...page, labels: web2 },
+        { ...ticket, labels: dom1 },
+        { ...ticket, labels: web2 },
+      ],
+      95,
+    );
+    const meanwhile = {
+      ...after,
+      alert_rule_test: [],
+      promql_expr_test: [
+        ...at(
+          slotsUntil(95).slice(40 * perMinute),
+          `count by (uuid) (${pages}) and on () (count(count by (uuid) (${pages})) == 2)`,
+          true,
+        ),
+        ...at(slotsUntil(95), 'ALERTS{alertname="XenCauseChanged"}', false),
+        // The page of the old host ends.
+        ...at(
+          slotsUntil(95).slice(60 * perMinute),
+          `${pages} and on (uuid, alertname) (count by (uuid, alertname) (${pages}) > 1)`,
+          false,
+        ),
+      ],
+    };
+    expect(await verdict([before, after, meanwhile])).toContain('SUCCESS');
+  });
+});
+
+describe('a page says once that its cause has changed', { timeout }, () => {
+  const page = { alert: 'XenAcceptQueueOverflow', value: '50 %' };
+  const disconnects = (values: string): Series => ({ ...overflow, ...connected(values) });
+
+  testSideBySide([
+    [
+      'a page that had no cause',
+      promtoolTest({ ...sound, ...disconnects('1x82 0x17') }, [
+        {
+          alert: 'XenCauseChanged',
+          value: '',
+          labels: { cause: 'XenVifDisconnected' },
+          before: 'none',
+          causes: ['XenVifDisconnected (backend and frontend of a vif are not connected)'],
+        },
+        { ...page, causes: ['XenVifDisconnected (backend and frontend of a vif are not connected)'] },
+        { alert: 'XenVifDisconnected', value: '' },
+      ]),
+    ],
+    [
+      'not of a cause that comes and goes',
+      promtoolTest(
+        {
+          ...sound,
+          ...ofDomain({ xen_domain_grant_frames: 60 }),
+          ...disconnects(`1x49 ${Array.from({ length: 51 }, (_, minute) => minute % 2).join(' ')}`),
+        },
+        [
+          {
+            ...page,
+            causes: [
+              'XenVifDisconnected (backend and frontend of a vif are not connected)',
+              'XenGrantFramesNearLimit (the grant table uses 94 % of its frames, limit 90 %)',
+            ],
+          },
+          { alert: 'XenGrantFramesNearLimit', value: '93.75%' },
+        ],
+        94,
+      ),
+    ],
+    [
+      'not of a cause that ends without another',
+      promtoolTest({ ...sound, ...disconnects('1x9 0x40 1x50'), ...between(20, 99, overflow) }, [page]),
+    ],
+    [
+      'not of a cause that is hardly stronger than the one that it names',
+      promtoolTest(
+        {
+          ...sound,
+          ...overflow,
+          ...contention,
+          ...Object.fromEntries(
+            Object.keys(ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 0 })).map((name) => [
+              name,
+              '0+0x49 0+36x50',
+            ]),
+          ),
+        },
+        [
+          {
+            ...page,
+            causes: [
+              'XenGuestNotDraining (the guest has no free receive buffer, or a full queue, 60 % of the time, limit 20 %)',
+              waits,
+            ],
+          },
+          { alert: 'XenGuestNotDraining', value: '60%' },
+          { alert: 'XenCreditExhaustion', value: '50%' },
+        ],
+      ),
+    ],
+    [
+      'and a page that ends takes it along',
+      promtoolTest(
+        {
+          ...sound,
+          ...changedCause,
+          ...between(0, 60, overflow),
+        },
+        [{ alert: 'XenSpuriousEvents', value: '10%' }],
+      ),
+    ],
+  ]);
+});
+
 describe('network namespaces', { timeout }, () => {
   const isOfNamespace = (name: string): boolean => /^xen_(listener|tcp)_/.test(name);
   const soundServer = Object.fromEntries(Object.entries(sound).filter(([name]) => isOfNamespace(name)));
@@ -996,9 +1441,9 @@ describe('network namespaces', { timeout }, () => {
     const expected = [
       {
         alert: 'XenAcceptQueueOverflow',
-        value: '50%',
+        value: '50 %',
         labels: shop,
-        cause: { name: 'XenListenBacklogTooSmall', times: '5' },
+        causes: [smallBacklogs],
       },
       { alert: 'XenListenBacklogTooSmall', value: '5.0', labels: shop },
     ];
@@ -1020,12 +1465,7 @@ describe('network namespaces', { timeout }, () => {
     ];
     const all = names.map((netns) => container(inSeries(netns), { ...overflow, ...smallBacklog }));
     const expected = names.flatMap((netns) => [
-      {
-        alert: 'XenAcceptQueueOverflow',
-        value: '50%',
-        labels: { netns },
-        cause: { name: 'XenListenBacklogTooSmall', times: '5' },
-      },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %', labels: { netns }, causes: [smallBacklogs] },
       { alert: 'XenListenBacklogTooSmall', value: '5.0', labels: { netns } },
     ]);
     const test = promtoolTest(Object.assign({}, sound, ...all) as Series, expected);
@@ -1046,13 +1486,13 @@ describe('network namespaces', { timeout }, () => {
 
   test('the cause in another container is none of this one, but a vCPU that waits is', async () => {
     const all = { ...sound, ...container(web.netns, overflow), ...container('shop', stalled) };
-    const page = { alert: 'XenAcceptQueueOverflow', value: '50%', labels: web };
+    const page = { alert: 'XenAcceptQueueOverflow', value: '50 %', labels: web };
     const ticket = { alert: 'XenAcceptLoopStalled', value: '100%', labels: { netns: 'shop' } };
-    const cause = { name: 'XenCreditExhaustion', times: '2.5' };
+    const causes = [waits];
     const tests = [
       promtoolTest(all, [page, ticket]),
       promtoolTest({ ...all, ...contention }, [
-        { ...page, cause },
+        { ...page, causes },
         ticket,
         { alert: 'XenCreditExhaustion', value: '50%' },
       ]),
@@ -1084,7 +1524,7 @@ describe('who is who', { timeout }, () => {
 
   test('a guest without the exporter of its host is known by its address', async () => {
     const expected = [
-      { alert: 'XenAcceptQueueOverflow', value: '50%', labels: { domain: 'web:28697', host: 'unknown' } },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %', labels: { domain: 'web:28697', host: 'unknown' } },
     ];
     const all = { ...scrapedFrom('web:28697'), ...overflow };
     expect(await verdict([promtoolTest(all, expected)])).toContain('SUCCESS');
@@ -1108,7 +1548,7 @@ describe('who is who', { timeout }, () => {
   test('a guest whose host has an exporter that goes down keeps its name', async () => {
     const all = { ...sound, ...downAfter('dom0:28697', 50), ...overflow };
     const expected = [
-      { alert: 'XenAcceptQueueOverflow', value: '50%' },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %' },
       {
         alert: 'XenExporterDown',
         value: '',
@@ -1141,8 +1581,8 @@ describe('who is who', { timeout }, () => {
     const expected = [
       {
         alert: 'XenAcceptQueueOverflow',
-        value: '50%',
-        cause: { name: 'XenCreditExhaustion', times: '2.5' },
+        value: '50 %',
+        causes: [waits],
       },
       { alert: 'XenCreditExhaustion', value: '50%' },
     ];
@@ -1152,7 +1592,7 @@ describe('who is who', { timeout }, () => {
   test('two Prometheus replicas, whose series differ in a label: they say the same', async () => {
     const all = { ...sound, ...overflow, ...contention, ...ofGuest({ up: 0 }) };
     const expected = [
-      { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenCreditExhaustion', times: '2.5' } },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %', causes: [waits] },
       { alert: 'XenCreditExhaustion', value: '50%' },
       { alert: 'XenExporterDown', value: '', labels: { instance: 'web:28697', domain: 'web', host: 'dom0:28697' } },
     ];
@@ -1212,7 +1652,7 @@ describe('who is who', { timeout }, () => {
     const at = (minute: number, host: string) =>
       promtoolTest(
         { ...sound, ...moved },
-        [{ alert: 'XenAcceptQueueOverflow', value: '50%', labels: { host } }],
+        [{ alert: 'XenAcceptQueueOverflow', value: '50 %', labels: { host } }],
         minute,
       );
     expect(await verdict([at(45, 'dom0:28697'), at(95, 'dom1:28697')])).toContain('SUCCESS');
@@ -1261,11 +1701,11 @@ describe('whom the rules believe', { timeout }, () => {
   });
   const starved = { ...overflow, ...contention };
   const believed = [
-    { alert: 'XenAcceptQueueOverflow', value: '50%', cause: { name: 'XenCreditExhaustion', times: '2.5' } },
+    { alert: 'XenAcceptQueueOverflow', value: '50 %', causes: [waits] },
     { alert: 'XenCreditExhaustion', value: '50%' },
   ];
 
-  const believedAlone = { alert: 'XenAcceptQueueOverflow', value: '50%' };
+  const believedAlone = { alert: 'XenAcceptQueueOverflow', value: '50 %' };
 
   testSideBySide([
     [
@@ -1296,6 +1736,11 @@ describe('whom the rules believe', { timeout }, () => {
             [`uuid_netns:xen_accept_queue_full:ratio_rate5m{uuid="${uuidOfWeb}"}`]: 0.9,
             'instance:xen_uplink_lost_packets:ratio_rate5m{}': 0.9,
             [`uuid_cause:xen_accept_path_cause_score:ratio{uuid="${uuidOfWeb}",cause="XenSpuriousEvents",hop="vif"}`]: 9,
+            [`uuid:xen_page_cause:changes{uuid="${uuidOfWeb}",cause="XenDom0Starved"}`]: 1,
+            [`uuid:xen_page_strongest_cause_score:ratio{uuid="${uuidOfWeb}",cause="XenDom0Starved"}`]: 9,
+            'instance:xen_harmed_guests:count{}': 2,
+            'ALERTS{alertname="XenHostHarmsGuests",alertstate="firing",host="dom0:28697"}': 1,
+            [`ALERTS{alertname="XenAcceptQueueOverflow",alertstate="firing",uuid="22222222-e8b7-484d-b5a1-502d89e835de"}`]: 1,
           }),
         },
         [...believed, notMarked],
@@ -1315,6 +1760,20 @@ describe('whom the rules believe', { timeout }, () => {
           }),
         },
         believed,
+      ),
+    ],
+    [
+      'a service or a port whose name is more than one word stands in no text',
+      promtoolTest(
+        {
+          ...Object.fromEntries(Object.entries(sound).filter(([name]) => !name.startsWith('xen_listener_info{'))),
+          ...starved,
+          ...ofListener({ 'xen_listener_info{service="x\\nFirst: reboot"}': 1 }),
+          ...ofGuest({
+            'xen_listener_accept_queue_full_seconds_total{address="0.0.0.0",port="80\\nFirst: reboot",family="ipv4"}': 60,
+          }),
+        },
+        [{ ...believed[0]!, service: '' }, believed[1]!],
       ),
     ],
     [
@@ -1385,9 +1844,9 @@ describe('labels that alerts keep', { timeout }, () => {
     const expected = [
       {
         alert: 'XenAcceptQueueOverflow',
-        value: '50%',
+        value: '50 %',
         labels: kept,
-        cause: { name: 'XenCreditExhaustion', times: '2.5' },
+        causes: [waits],
       },
       { alert: 'XenCreditExhaustion', value: '50%', labels: kept },
     ];
@@ -1414,7 +1873,7 @@ describe('labels that alerts keep', { timeout }, () => {
   test('stay while the exporter of the host is down', async () => {
     const all = atSites({ ...sound, ...downAfter('dom0:28697', 50), ...overflow });
     const expected = [
-      { alert: 'XenAcceptQueueOverflow', value: '50%', labels: { site: 'ams', team: 'shop' } },
+      { alert: 'XenAcceptQueueOverflow', value: '50 %', labels: { site: 'ams', team: 'shop' } },
       {
         alert: 'XenExporterDown',
         value: '',

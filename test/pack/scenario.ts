@@ -1,6 +1,7 @@
-import type { Alert, Severity } from '../../src/pack/alerts/alert.ts';
+import { inNamespace as inNamespaceTemplate, type Alert, type Severity } from '../../src/pack/alerts/alert.ts';
 import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
 import { defaultPackOptions } from '../../src/pack/pack.ts';
+import { inWords, Promql } from '../../src/pack/promql.ts';
 import { atInterval, scrapeIntervalOr, scrapesOf } from './scrape-interval.ts';
 
 const uuid = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
@@ -61,6 +62,7 @@ export const sound: Series = {
     'xen_exporter_collector_available{collector="listeners"}': 1,
   }),
   ...ofListener({
+    'xen_listener_info{service="nginx.service"}': 1,
     xen_listener_sockets: 1,
     xen_listener_accept_queue_limit: 4096,
     xen_listener_accept_queue_max_fill_ratio: 0.1,
@@ -119,8 +121,18 @@ export interface Expected {
   /** Where it is not the alert's own. */
   severity?: Severity;
   labels?: Record<string, string>;
-  /** Of a symptom: its strongest cause, and how many times over its threshold that is. */
-  cause?: { name: string; times: string };
+  /** Of a symptom: its strongest causes in their order, such as `XenVcpuStarved (38 % of wanted CPU time is stolen, limit 30 %)`. */
+  causes?: readonly string[];
+  /** Of an overflow: the service of the listener; empty if the text has none. */
+  service?: string;
+  /** Of an overflow: connection attempts a minute. */
+  attempts?: { dropped: number; accepted: number };
+  /** Of an alert about a guest: guests of its host that suffer, and all of them. */
+  scope?: readonly [some: number, all: number];
+  /** Of an alert about a host: the names of the guests that it harms. */
+  guests?: readonly string[];
+  /** Of a changed cause: what it was before. */
+  before?: string;
 }
 
 /** Scenarios are written by the minute, and scraped as often as SCRAPE_INTERVAL says. */
@@ -152,9 +164,9 @@ const labelsOf = ({ about, kind, levels: [{ severity }] }: Alert, expected: Expe
   return Object.fromEntries(Object.entries<string>(labels).filter(([, value]) => value !== ''));
 };
 
-/** Of the overflow that scenarios have: one attempt dropped for a hundred that are accepted. */
-const droppedPerAccept = '1%';
+const machine = /^(dom0|guest)# /;
 
+/** A template of Prometheus that has no queries, filled in. */
 const filled = (template: string, labels: Readonly<Record<string, string>>, value = ''): string =>
   template
     .replace(
@@ -165,11 +177,105 @@ const filled = (template: string, labels: Readonly<Record<string, string>>, valu
     .replace(/\{\{ if \$labels\.(\w+) \}\}(.*?)\{\{ end \}\}/g, (_, label: string, ifAny: string) =>
       (labels[label] ?? '') === '' ? '' : ifAny,
     )
-    .replace(/\{\{ range query .*? \}\}([^{]*)\{\{ .*? \}\}([^{]*)\{\{ end \}\}/, `$1${droppedPerAccept}$2`)
     .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
     .replace(/\{\{ \$value[^}]*\}\}/g, value);
 
-const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, string>): Record<string, string> => {
+/** PromQL of rules at a scrape interval, for its windows. */
+const promqlAt = (scrapeIntervalSeconds: number): Promql =>
+  new Promql({ ...defaultPackOptions, scrapeIntervalSeconds, thresholdOf: () => NaN });
+
+type Labels = Readonly<Record<string, string>>;
+
+const inNamespace = (labels: Labels): string => filled(inNamespaceTemplate, labels);
+const nameOf = ({ host = '' }: Labels): string => host.replace(/:\d+$/, '');
+
+/** What a symptom says of the harm: a title, and its first sentences. */
+type Harm = (expected: Expected, labels: Labels, p: Promql) => [title: string, description: string];
+
+const harm: Readonly<Record<string, Harm>> = {
+  XenAcceptQueueOverflow: (
+    { value, service = 'nginx.service', attempts = { dropped: 60, accepted: 6000 } },
+    labels,
+    p,
+  ) => {
+    const minutes = Number.parseInt(p.recentWindow, 10);
+    return [
+      'refuses connections',
+      `The accept queue of port 80${service && ` (${service})`} of ${labels['domain']}${inNamespace(labels)} was full for ${value} of the last ${inWords(p.recentWindow)}. Connection attempts dropped: ${attempts.dropped * minutes}, accepted: ${attempts.accepted * minutes}.`,
+    ];
+  },
+  XenAcceptQueueNearlyFull: ({ value }, labels, p) => [
+    'will soon refuse connections',
+    `An accept queue of ${labels['domain']}${inNamespace(labels)} was over three quarters full in ${value} of all samples of the last ${inWords(p.rateWindow)}.`,
+  ],
+  XenAcceptThroughputCollapse: ({ value }, labels, p) => [
+    'loses connections',
+    `In the last ${inWords(p.window(120))} ${labels['domain']} accepted ${value} fewer connections than an hour ago, while connections or packets are lost. Demand has not fallen; fewer connections get through.`,
+  ],
+  XenHostHarmsGuests: ({ guests = [], scope = [0, 0] }) => [
+    `harms ${scope[0]} of its ${scope[1]} guests`,
+    `Guests that refuse or lose connections: ${guests.join(', ')}. This alert mutes the pages about them.`,
+  ],
+  XenGuestHarmedByHost: (_, labels) => [
+    'is harmed by its host',
+    `XenHostHarmsGuests notifies of ${labels['domain']} and of the other guests that its host harms.`,
+  ],
+  XenCauseChanged: ({ before = '' }, labels) => [
+    'now suffers from another cause',
+    `The strongest cause of the trouble of ${labels['domain']} has changed. Before, it was ${before}.`,
+  ],
+};
+
+const subject = (alert: Alert, labels: Labels): string => {
+  if (alert.about === 'host') return nameOf(labels);
+  // A title has the first 24 characters of the name.
+  const netns = inNamespace(labels).replace(labels['netns'] ?? '', (name) => name.slice(0, 24));
+  return `${labels['domain']}${netns}${labels['host'] === 'unknown' ? '' : ` on ${nameOf(labels)}`}`;
+};
+
+/** Where a command is typed. */
+const runOn = (command: string, labels: Labels): string => {
+  switch (machine.exec(command)?.[1]) {
+    case 'dom0':
+      return (labels['host'] ?? 'unknown') === 'unknown' ? 'the host' : `host ${nameOf(labels)}`;
+    case 'guest':
+      return `guest ${labels['domain']}`;
+    default:
+      return 'the host of Prometheus';
+  }
+};
+
+const ofSymptom = (alert: Alert, expected: Expected, labels: Labels, p: Promql): Record<string, string> => {
+  const { causes = [], scope = [alert.levels[0].severity === 'critical' ? 1 : 0, 1] } = expected;
+  const [title, description] = harm[alert.name]!(expected, labels, p);
+  const [name] = causes.map((text) => text.replace(/ \(.*/, ''));
+  const cause = name === undefined ? undefined : alertNamed(name);
+  return {
+    summary: `${subject(alert, labels)} ${title}: ${name ?? 'no cause found'}`,
+    description: [
+      description,
+      ...(causes.length === 0 ? ['No hop of the accept path is over its threshold.'] : []),
+      ...causes.slice(0, 2).map((text, rank) => `${rank === 0 ? 'Cause' : 'Next'}: ${text}.`),
+      ...(alert.about === 'guest' && labels['host'] !== 'unknown'
+        ? [`Guests of this host that refuse or lose connections: ${scope[0]} of ${scope[1]}.`]
+        : []),
+    ].join(' '),
+    cause: name ?? '',
+    hop: (cause ?? alert).hop,
+    cause_runbook_url: name === undefined ? '' : `${defaultPackOptions.runbookUrl}${name}.md`,
+    command: filled((cause ?? alert).command.replace(machine, ''), labels),
+    run_on: runOn((cause ?? alert).command, labels),
+  };
+};
+
+/** The annotations of an alert of the pack as Prometheus fills them in. */
+export const annotationsOf = (
+  alert: Alert,
+  expected: Expected,
+  labels: Labels,
+  scrapeIntervalSeconds = scrapeSeconds,
+): Record<string, string> => {
+  const p = promqlAt(scrapeIntervalSeconds);
   const { runbookUrl, grafanaUrl } = defaultPackOptions;
   const level = alert.levels.find(({ severity }) => severity === expected.severity);
   const dashboard = {
@@ -178,18 +284,17 @@ const annotationsOf = (alert: Alert, expected: Expected, labels: Record<string, 
     exporter: `xen-exporter?var-instance=${labels['instance']}`,
     rules: 'xen-exporter?var-instance=$__all',
   };
-  const cause = expected.cause && alertNamed(expected.cause.name);
-  const ofCause = cause
-    ? ` Strongest cause: ${cause.name}, ${expected.cause!.times} times its threshold, ${runbookUrl}${cause.name}.md`
-    : ' No hop of the accept path is over its threshold.';
+  const description = level?.description ?? alert.description;
   return {
-    summary: filled(alert.summary, labels),
-    description:
-      filled(level?.description ?? alert.description, labels, expected.value) +
-      (alert.kind === 'symptom' ? ofCause : ''),
-    ...(alert.kind === 'symptom' && { cause: cause?.name ?? '' }),
-    hop: (cause ?? alert).hop,
-    command: filled((cause ?? alert).command, labels),
+    ...(alert.kind === 'symptom'
+      ? ofSymptom(alert, expected, labels, p)
+      : {
+          summary: filled(alert.summary, labels),
+          description: filled(typeof description === 'string' ? description : description(p), labels, expected.value),
+          hop: alert.hop,
+          command: filled(alert.command.replace(machine, ''), labels),
+          run_on: runOn(alert.command, labels),
+        }),
     runbook_url: `${runbookUrl}${alert.name}.md`,
     dashboard_url: `${grafanaUrl}d/${dashboard[alert.about]}`,
   };
@@ -232,11 +337,34 @@ export const promtoolTest = (all: Series, expected: readonly Expected[], minute 
   })),
 });
 
-/** The same on a host of its own with this number, and about a guest of its own. */
+/** The uuid of a guest with this number. */
+export const uuidOf = (number: number): string => `${String(number).padStart(8, '0')}${uuid.slice(8)}`;
+
+/** What a guest and its host serve of it, as if the guest were another one of the same host with this number. */
+export const asGuest = (number: number, all: Series): Series =>
+  Object.fromEntries(
+    Object.entries(all)
+      .filter(([name]) => name.includes(`instance="${guest}"`) || name.includes(`domain="${domain}"`))
+      .map(([name, value]) => [
+        name
+          .replaceAll(guest, `${number}.${guest}`)
+          .replaceAll(`domain="${domain}"`, `domain="${domain}${number}"`)
+          .replaceAll(uuid, uuidOf(number)),
+        value,
+      ]),
+  );
+
+/** Labels of an alert about such a guest. */
+export const labelsOfGuest = (number: number) => ({ uuid: uuidOf(number), domain: `${domain}${number}` });
+
+/** The same on a host of its own with this number, and about guests of its own. */
 export const onHost = (scenario: PromtoolTest, number: number): PromtoolTest =>
   JSON.parse(
     JSON.stringify(scenario)
       .replaceAll(dom0, `dom0-${number}:28697`)
       .replaceAll(guest, `web-${number}:28697`)
-      .replaceAll(uuid, `${uuid.slice(0, -4)}${String(number).padStart(4, '0')}`),
+      // Texts name the host without its port.
+      .replaceAll(/(?<=\b(?:on|host) |")dom0(?=[ "])/g, `dom0-${number}`)
+      // Of any guest.
+      .replaceAll(uuid.slice(8), `${uuid.slice(8, -4)}${String(number).padStart(4, '0')}`),
   ) as PromtoolTest;

@@ -18,6 +18,7 @@ export const metricsIn = (expr: string): string[] => {
 /** Names of all series that an exporter, and Prometheus of it, have. */
 export const exportedMetrics: readonly string[] = [
   'up',
+  'ALERTS',
   ...[...registry.flatMap(({ metrics }) => metrics), ...exporterMetrics].flatMap(({ name, type }) =>
     type === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
   ),

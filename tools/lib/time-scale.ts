@@ -24,7 +24,10 @@ const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[]
       if (!('alert' in rule)) return { ...rule, expr };
       const waits: Partial<AlertingRule> = { for: scaled(rule.for, factor) };
       if (rule.keep_firing_for !== undefined) waits.keep_firing_for = scaled(rule.keep_firing_for, factor);
-      return { ...rule, ...waits, expr };
+      const annotations = Object.fromEntries(
+        Object.entries(rule.annotations).map(([name, text]) => [name, scaledQuery(text, factor)]),
+      );
+      return { ...rule, ...waits, expr, annotations };
     }),
   }));
 

@@ -82,9 +82,11 @@ export interface Alert {
   /** One line; templates of Prometheus may be used. */
   summary: string;
   /** With the measured value. */
-  description: string;
+  description: string | ((p: Promql) => string);
   /** Of a cause. */
   reading?: Reading;
+  /** Labels of the measure that the alert has beside those that identify a guest or a host. */
+  measureLabels?: readonly string[];
   /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
   command: string;
 }
@@ -111,6 +113,12 @@ const inOther = (text: string, otherwise: string): string =>
 
 /** Which network namespace of the guest, where it is not the guest's own, in a template of Prometheus. */
 export const inNamespace = inOther(' ({{ $labels.netns }})', ' (another network namespace)');
+
+/** The guest and its host for a title, in a template of Prometheus: long names are cut, and the host has no port. */
+export const guestOnHost = `{{ printf "%.48s" $labels.domain }}${inOther(
+  ' ({{ printf "%.24s" $labels.netns }})',
+  ' (another network namespace)',
+)}{{ if ne $labels.host "unknown" }} on {{ $labels.host | stripPort }}{{ end }}`;
 
 /** The guest's name as an argument of xl, in a template of Prometheus; a placeholder in place of a name that a shell or xl would take for something else. */
 export const guestArgument = ifMatches('domain', guestName, '{{ $labels.domain }}', '<GUEST>');

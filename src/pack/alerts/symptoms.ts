@@ -1,6 +1,7 @@
-import { guest, guestCommand, inNamespace, percent, type Alert } from './alert.ts';
+import { guest, guestCommand, guestOnHost, inNamespace, percent, type Alert } from './alert.ts';
 import { ofHost } from '../recording/identity.ts';
-import { promql, type Promql } from '../promql.ts';
+import { inWords, promql, type Promql } from '../promql.ts';
+import { each, query, value } from '../template.ts';
 
 const overflow = (): string => promql`
   uuid_netns:xen_accept_queue_full:ratio_rate5m
@@ -20,6 +21,42 @@ const collapse = (p: Promql): string => promql`
     unless on (uuid) (
       ${overflow()}
     ) > ${p.threshold('XenAcceptQueueOverflow')}`;
+
+const listener = ['instance=%q', 'netns=%q'];
+const listenerLabels = ['address', 'port', 'family'];
+// A guest controls its page.
+const knownPort = 'port=~"[0-9]{1,5}"';
+const knownService = String.raw`service=~"[A-Za-z0-9_.:@\\\\-]{1,128}"`;
+
+/**
+ * The harm of the recent past, from the counters of the guest's exporter. The rate of the alert looks further back, so it is low when a trouble
+ * begins. If the last scrapes have failed there is that rate alone.
+ */
+const recentOverflow = (p: Promql): string => {
+  const window = p.recentWindow;
+  const namespace = ['$instance', '$labels.netns'];
+  const fullest = query(
+    `topk(1, clamp_max(100 * rate(${p.metric('xen_listener_accept_queue_full_seconds_total', ...listener, knownPort)}[${window}]), 100) > 0)`,
+    ...namespace,
+  );
+  const service = each(
+    query(
+      p.metric('xen_listener_info', ...listener, ...listenerLabels.map((label) => `${label}=%q`), knownService),
+      ...namespace,
+      ...listenerLabels.map((label) => `.Labels.${label}`),
+    ),
+    ' ({{ .Labels.service }})',
+  );
+  const increase = (name: string): string =>
+    each(query(`sum(increase(${p.metric(name, ...listener)}[${window}]))`, ...namespace), value('%.0f'), 'unknown');
+  const found = `The accept queue of port {{ .Labels.port }}${service} of ${guest}${inNamespace} was full for ${value('%.0f %%')} of the last ${inWords(window)}. Connection attempts dropped: ${increase('xen_tcp_listen_overflows_total')}, accepted: ${increase('xen_tcp_passive_opens_total')}.`;
+  const unknown = `An accept queue of ${guest}${inNamespace} was full for ${percent} of the last ${inWords(p.rateWindow)}, and connection attempts were dropped.`;
+  return each(
+    query('instance:xen_guest_uuid:info{uuid=%q}', '$labels.uuid'),
+    `{{ $instance := .Labels.instance }}${each(fullest, found, unknown)}`,
+    unknown,
+  );
+};
 
 /** What clients feel. */
 export const symptoms: readonly Alert[] = [
@@ -41,8 +78,8 @@ export const symptoms: readonly Alert[] = [
     needs: ['xen_listener_accept_queue_full_seconds_total', 'xen_tcp_listen_overflows_total'],
     for: '30s',
     keepFiringFor: '5m',
-    summary: `${guest}${inNamespace} refuses connections: an accept queue overflows`,
-    description: `An accept queue of ${guest}${inNamespace} was full for ${percent} of the last 5 minutes, and attempts to connect were dropped{{ range query (printf "uuid_netns:xen_listen_overflows:rate5m{job=\\"\\",uuid=%q,netns=%q} / (uuid_netns:xen_accepts:rate5m{job=\\"\\",uuid=%q,netns=%q} > 0)" $labels.uuid $labels.netns $labels.uuid $labels.netns) }}: {{ .Value | humanizePercentage }} of the number that was accepted{{ end }}.`,
+    summary: `${guestOnHost} refuses connections`,
+    description: recentOverflow,
     command: guestCommand('ss -ltn'),
   },
   {
@@ -64,8 +101,9 @@ export const symptoms: readonly Alert[] = [
         unless on (uuid, netns) uuid_netns:xen_listen_overflows:rate5m > 0`,
     needs: ['xen_listener_accept_queue_fill_ratio'],
     for: '10m',
-    summary: '{{ $labels.domain }} will soon refuse connections: an accept queue is nearly full',
-    description: `An accept queue of ${guest}${inNamespace} was over three quarters full in ${percent} of all samples of the last 5 minutes.`,
+    summary: `${guestOnHost} will soon refuse connections`,
+    description: (p) =>
+      `An accept queue of ${guest}${inNamespace} was over three quarters full in ${percent} of all samples of the last ${inWords(p.rateWindow)}.`,
     command: guestCommand('ss -ltn'),
   },
   {
@@ -87,8 +125,9 @@ export const symptoms: readonly Alert[] = [
     needs: ['xen_tcp_passive_opens_total'],
     for: '30s',
     keepFiringFor: '5m',
-    summary: '{{ $labels.domain }} accepts far fewer connections than an hour ago, and loses some',
-    description: `{{ $labels.domain }} accepts ${percent} fewer connections than an hour ago, while connections or packets are lost: nobody asks for less, less gets through.`,
+    summary: `${guestOnHost} loses connections`,
+    description: (p) =>
+      `In the last ${inWords(p.window(120))} ${guest} accepted ${percent} fewer connections than an hour ago, while connections or packets are lost. Demand has not fallen; fewer connections get through.`,
     command: guestCommand('ss -ltn'),
   },
 ];

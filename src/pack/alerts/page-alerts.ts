@@ -1,0 +1,106 @@
+import { alertSeries, promql } from '../promql.ts';
+import { harmedGuests, pageCause } from '../recording/page-causes.ts';
+import { each, query, value } from '../template.ts';
+import { guest, guestOnHost, type Alert } from './alert.ts';
+import { causesOnHost } from './host-causes.ts';
+
+/** Causes that belong to the host if several of its guests suffer from them: those about the host, and waits for a physical CPU. */
+export const causesOfHosts: readonly string[] = [
+  ...causesOnHost.filter(({ about }) => about === 'host').map(({ name }) => name),
+  'XenVcpuStarved',
+  'XenCreditExhaustion',
+];
+
+const ofHost = `${pageCause}{cause=~"${causesOfHosts.join('|')}"}`;
+const harmed = `uuid:xen_guest_identity:info{host=%q} and on (uuid) ${ofHost}`;
+const count = (guests: string): string => each(query(`count(${guests})`, '$labels.host'), value('%.0f'), '0');
+/** As many as a notification names. */
+const mostNames = 30;
+const names = each(
+  `$index, $guest := ${query(harmed, '$labels.host')} | sortByLabel "domain"`,
+  `{{ if lt $index ${mostNames} }}{{ if $index }}, {{ end }}{{ .Labels.domain }}{{ else if eq $index ${mostNames} }} and more{{ end }}`,
+);
+/** What the cause was before it changed. */
+const before = each(
+  query(`topk(1, last_over_time(${pageCause}{uuid=%q,cause!=%q}[15m]))`, '$labels.uuid', '$labels.cause'),
+  ' Before, it was {{ or .Labels.cause "none" }}.',
+);
+
+/** The alerts that make one trouble one page. Prometheus evaluates them after the symptoms of guests. */
+export const pageAlerts: readonly Alert[] = [
+  {
+    name: 'XenHostHarmsGuests',
+    kind: 'symptom',
+    hop: 'accept queue',
+    about: 'host',
+    levels: [
+      {
+        severity: 'critical',
+        threshold: {
+          value: 1,
+          why: 'Guests that refuse or lose connections by a cause that belongs to their host. A guest alone has a page of its own.',
+        },
+      },
+    ],
+    // It stays until the last page about its guests ends, because the others may end minutes before.
+    measure: () => promql`
+      max_over_time(${harmedGuests}[15m])
+        and on (instance) ${harmedGuests}`,
+    needs: ['xen_domain_info', 'xen_tcp_listen_overflows_total'],
+    for: '0s',
+    summary: `{{ $labels.host | stripPort }} harms ${count(harmed)} of its ${count('uuid:xen_guest_identity:info{host=%q}')} guests`,
+    description: `Guests that refuse or lose connections: ${names}. This alert mutes the pages about them.`,
+    command: 'dom0# xl vcpu-list',
+  },
+  {
+    name: 'XenGuestHarmedByHost',
+    kind: 'symptom',
+    hop: 'accept queue',
+    about: 'guest',
+    levels: [
+      {
+        severity: 'info',
+        threshold: {
+          value: 0,
+          why: 'A guest is one of those that XenHostHarmsGuests names, or not. Alertmanager mutes the pages about it.',
+        },
+      },
+    ],
+    measure: () => promql`
+      ${ofHost} + 1
+        and on (uuid) (
+          uuid:xen_guest_identity:info
+            and on (host) ${alertSeries('alertname="XenHostHarmsGuests"', 'alertstate="firing"')}
+        )`,
+    needs: ['xen_domain_info', 'xen_tcp_listen_overflows_total'],
+    for: '0s',
+    summary: `${guestOnHost} is harmed by its host`,
+    description: `XenHostHarmsGuests notifies of ${guest} and of the other guests that its host harms.`,
+    command: 'dom0# xl vcpu-list',
+  },
+  {
+    name: 'XenCauseChanged',
+    kind: 'symptom',
+    hop: 'accept queue',
+    about: 'guest',
+    levels: [
+      {
+        severity: 'critical',
+        threshold: {
+          value: 0,
+          why: 'Another cause was the strongest for 2 minutes while a page fired, and at least 1.5 times as strong as the one that the page names.',
+        },
+      },
+    ],
+    // It ends in the evaluation in which the page does, so that one notification has the end of both.
+    measure: () => promql`
+      ${pageCause}
+        and on (uuid) ${alertSeries('alertname!="XenCauseChanged"', 'kind="symptom"', 'severity="critical"', 'alertstate="firing"')}`,
+    measureLabels: ['cause'],
+    needs: ['xen_tcp_listen_overflows_total'],
+    for: '0s',
+    summary: `${guestOnHost} now suffers from another cause`,
+    description: `The strongest cause of the trouble of ${guest} has changed.${before}`,
+    command: 'dom0# xl vcpu-list',
+  },
+];

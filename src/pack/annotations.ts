@@ -1,0 +1,212 @@
+import type { Alert, AlertLevel, Reading } from './alerts/alert.ts';
+import { causesOfHosts } from './alerts/page-alerts.ts';
+import { dashboardUids, dashboardVariables } from './dashboards.ts';
+import type { Promql } from './promql.ts';
+import { pageCause, recentScore } from './recording/page-causes.ts';
+import { scoreName } from './recording/score.ts';
+import { each, firstOf, query, value } from './template.ts';
+
+/** A value of a cause that has a score, as the rules of a user have it. */
+export interface ScoredLevel {
+  alert: Alert;
+  level: AlertLevel;
+  threshold: number;
+  /** The label `level` of its score. */
+  label: string;
+}
+
+/** What annotations depend on. */
+export interface AnnotationOptions {
+  /** PromQL of the pack, for text that is a format of printf. */
+  p: Promql;
+  runbookUrl: string;
+  grafanaUrl: string;
+  causes: readonly ScoredLevel[];
+}
+
+/** The dashboard for an alert, asked to show what the alert is about. */
+const dashboardOf = ({ about }: Alert): string =>
+  about === 'rules'
+    ? `${dashboardUids.exporter}?var-${dashboardVariables.exporter}=$__all`
+    : `${dashboardUids[about]}?var-${dashboardVariables[about]}={{ $labels.${about === 'guest' ? 'uuid' : 'instance'} }}`;
+
+const prompt = /^(dom0|guest)# /;
+const bare = (command: string): string => command.replace(prompt, '');
+const machineOf = ({ command }: Alert): string | undefined => prompt.exec(command)?.[1];
+
+const hostToRunOn =
+  '{{ if match "^(unknown)?$" $labels.host }}the host{{ else }}host {{ $labels.host | stripPort }}{{ end }}';
+/** Where to type the command of an alert. */
+const runOn = (alert: Alert): string => {
+  const machine = machineOf(alert);
+  if (machine === 'dom0') return hostToRunOn;
+  return machine === 'guest' ? 'guest {{ $labels.domain }}' : 'the host of Prometheus';
+};
+
+const prefixes = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+] as const;
+const humanized = (number: number): string => {
+  const [size, prefix] = prefixes.find(([least]) => number >= least) ?? [1, ''];
+  return `${Number((number / size).toPrecision(4))}${prefix}`;
+};
+
+/** How values of a unit are written: a factor, the value in a template, and the limit. Small limits get a decimal. */
+const written = (
+  unit: NonNullable<Reading['unit']>,
+  limit: number,
+): { factor: number; text: string; limit: string } => {
+  switch (unit) {
+    case 'percent':
+      return {
+        factor: 100,
+        text: value(limit < 0.1 ? '%.1f %%' : '%.0f %%'),
+        limit: `${Number((100 * limit).toPrecision(4))} %`,
+      };
+    case 'seconds':
+      return {
+        factor: 1,
+        text: '{{ .Value | humanizeDuration }}',
+        limit: limit < 1 ? `${Number((1000 * limit).toPrecision(4))}ms` : `${limit}s`,
+      };
+    case 'number':
+      return { factor: 1, text: limit < 1000 ? value('%.1f') : '{{ .Value | humanize }}', limit: humanized(limit) };
+  }
+};
+
+/** The value of a cause in words, with its limit. The dot is its score. */
+const readingOf = ({ alert, level, threshold }: ScoredLevel): string => {
+  const reading = level.reading ?? alert.reading;
+  if (!reading) return '{{ .Value | humanize }} times its limit';
+  if (!reading.unit) return reading.text('');
+  const { factor, text, limit } = written(reading.unit, threshold);
+  const measured = each(query(`%f * ${Number((factor * threshold).toPrecision(12))}`, '.Value'), text);
+  return `${reading.text(measured)}, limit ${limit}`;
+};
+
+/** A cause and its value in words. The dot is its score. */
+const named = (causes: readonly ScoredLevel[]): string =>
+  `{{ .Labels.cause }}${firstOf(
+    causes.map((cause) => ({
+      condition: `and (eq .Labels.cause "${cause.alert.name}") (eq .Labels.level "${cause.label}")`,
+      body: ` (${readingOf(cause)})`,
+    })),
+  )}`;
+
+/** The causes of what an alert is about. */
+interface Causes {
+  /** All that it can have. */
+  all: readonly ScoredLevel[];
+  /** A query of the strongest, of no result if none is over its threshold. */
+  strongest: string;
+  /** A query of the two strongest, in their order. */
+  top: string;
+  /** A cause with its value. The dot is a result of one of the queries. */
+  named: string;
+}
+
+const causesOfGuest = (all: readonly ScoredLevel[]): Causes => {
+  const scores = `(${scoreName}{uuid=%q,netns=""} or ${scoreName}{uuid=%q,netns=%q} or ${recentScore}{uuid=%q}) > 1`;
+  const labels = ['$labels.uuid', '$labels.uuid', '$labels.netns', '$labels.uuid'];
+  return {
+    all,
+    strongest: query(`topk(1, ${scores})`, ...labels),
+    top: query(`sort_desc(topk(2, topk by (cause) (1, ${scores})))`, ...labels),
+    named: named(all),
+  };
+};
+
+/** Those that belong to the host, by the number of guests whose page names them. */
+const causesOfHost = (causes: readonly ScoredLevel[]): Causes => {
+  const all = causes.filter(({ alert }) => causesOfHosts.includes(alert.name));
+  const ofHost = 'on (uuid) uuid:xen_guest_identity:info{host=%q}';
+  const counts = `count by (cause) (${pageCause}{cause=~"${causesOfHosts.join('|')}"} and ${ofHost})`;
+  return {
+    all,
+    strongest: query(`topk(1, ${counts})`, '$labels.host'),
+    top: query(`sort_desc(topk(2, ${counts}))`, '$labels.host'),
+    named: each(
+      query(
+        `topk(1, (${scoreName}{cause=%q} or ${recentScore}{cause=%q}) and ${ofHost})`,
+        '.Labels.cause',
+        '.Labels.cause',
+        '$labels.host',
+      ),
+      named(all),
+      '{{ .Labels.cause }}',
+    ),
+  };
+};
+
+/** The alerts of causes, each once. */
+const alertsOf = ({ all }: Causes): Alert[] => [...new Set(all.map(({ alert }) => alert))];
+
+/** What a text is for whichever cause is the strongest. */
+const byCause = (causes: Causes, textOf: (alert: Alert) => string): string =>
+  firstOf(
+    [...Map.groupBy(alertsOf(causes), textOf)].map(([body, alerts]) => ({
+      condition: `eq .Labels.cause ${alerts.map(({ name }) => `"${name}"`).join(' ')}`,
+      body,
+    })),
+  );
+
+/** How many guests of the host suffer. `least`: those that are there when the records have none. */
+const scope = (least: number): string => {
+  const guests = 'uuid:xen_guest_identity:info{host=%q}';
+  const all = each(query(`count(${guests})`, '$labels.host'), value('%.0f'));
+  const some = each(query(`count(${guests} and on (uuid) ${pageCause})`, '$labels.host'), value('%.0f'), String(least));
+  return `{{ if ne $labels.host "unknown" }} Guests of this host that refuse or lose connections: ${some} of ${all}.{{ end }}`;
+};
+
+const ofSymptom = (
+  alert: Alert,
+  level: AlertLevel,
+  description: string,
+  options: AnnotationOptions,
+): Record<string, string> => {
+  const causes = alert.about === 'host' ? causesOfHost(options.causes) : causesOfGuest(options.causes);
+  const top = each(
+    `$rank, $cause := ${causes.top}`,
+    ` {{ if $rank }}Next{{ else }}Cause{{ end }}: ${causes.named}.`,
+    ' No hop of the accept path is over its threshold.',
+  );
+  const strongest = (one: string, none: string): string => each(causes.strongest, one, none);
+  /** The cause that the alert has as a label; empty if it has none. */
+  const own = alert.measureLabels?.includes('cause') ? '{{ $labels.cause }}' : '';
+  return {
+    summary: `${alert.summary}: ${strongest('{{ .Labels.cause }}', own || 'no cause found')}`,
+    description: `${description}${top}${alert.about === 'guest' ? scope(level.severity === 'critical' ? 1 : 0) : ''}`,
+    cause: strongest('{{ .Labels.cause }}', own),
+    hop: strongest(
+      byCause(causes, ({ hop }) => hop),
+      alert.hop,
+    ),
+    command: strongest(
+      byCause(causes, ({ command }) => bare(command)),
+      bare(alert.command),
+    ),
+    run_on: strongest(byCause(causes, runOn), runOn(alert)),
+    cause_runbook_url: strongest(`${options.runbookUrl}{{ .Labels.cause }}.md`, ''),
+  };
+};
+
+/** The annotations of a level of an alert. */
+export const annotationsOf = (alert: Alert, level: AlertLevel, options: AnnotationOptions): Record<string, string> => {
+  const own = level.description ?? alert.description;
+  const description = typeof own === 'string' ? own : own(options.p);
+  return {
+    ...(alert.kind === 'symptom'
+      ? ofSymptom(alert, level, description, options)
+      : {
+          summary: alert.summary,
+          description,
+          hop: alert.hop,
+          command: bare(alert.command),
+          run_on: runOn(alert),
+        }),
+    runbook_url: `${options.runbookUrl}${alert.name}.md`,
+    dashboard_url: `${options.grafanaUrl}d/${dashboardOf(alert)}`,
+  };
+};
