@@ -107,6 +107,29 @@ test('the watchdog goes to a receiver of its own, and mutes nobody', async () =>
   expect(received(alertmanager)).toEqual(['ticket: XenExporterHelperDown of Domain-0 on dom0']);
 });
 
+test('a helper that does not answer mutes the collectors that fail beside it, and no other exporter', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const dom0 = { host: 'dom0', domain: 'Domain-0', instance: 'dom0:28697' };
+  await alertmanager.post([
+    firing('XenExporterHelperDown', dom0),
+    firing('XenExporterCollectorFailing', { ...dom0, collector: 'domains' }),
+    firing('XenExporterCollectorFailing', { host: 'dom0', domain: 'web', instance: 'web:28697', collector: 'tcp' }),
+    // Without an instance: neither may mute the other.
+    firing('XenExporterHelperDown', { host: 'dom1' }),
+    firing('XenExporterCollectorFailing', { host: 'dom2', collector: 'domains' }),
+  ]);
+  const expected = [
+    'ticket: XenExporterCollectorFailing of undefined on dom2',
+    'ticket: XenExporterCollectorFailing of web on dom0',
+    'ticket: XenExporterHelperDown of Domain-0 on dom0',
+    'ticket: XenExporterHelperDown of undefined on dom1',
+  ];
+  await until('all notifications', () => alertmanager.notifications.length >= expected.length);
+  expect(received(alertmanager)).toEqual(expected);
+  const muted = (await alertmanager.suppressed()).map(({ alertname, instance }) => `${alertname} ${instance}`);
+  expect(muted).toEqual(['XenExporterCollectorFailing dom0:28697']);
+});
+
 test('a critical alert mutes what it is as a warning, of its own guest alone', async () => {
   await using alertmanager = await startAlertmanager(config);
   const web = guest('dom0', 'web');
@@ -124,10 +147,76 @@ test('a critical alert mutes what it is as a warning, of its own guest alone', a
   ]);
 });
 
+test('a host that harms its guests makes one notification; a guest with a cause of its own still pages', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const host = { host: 'dom0', instance: 'dom0' };
+  const harmed = Array.from({ length: 20 }, (_, index) => guest('dom0', `web${index}`));
+  await alertmanager.post([
+    // The order in which the rules fire.
+    ...[...harmed, guest('dom0', 'mail')].map((each) => firing('XenAcceptQueueOverflow', each)),
+    firing('XenHostHarmsGuests', host),
+    ...harmed.map((each) => firing('XenGuestHarmedByHost', each)),
+    ...harmed.map((each) => firing('XenVcpuStarved', each)),
+    ...harmed.map((each) => firing('XenCauseChanged', { ...each, cause: 'XenDom0Starved' })),
+    firing('XenDom0Starved', host),
+    firing('XenVcpuStarved', guest('dom0', 'idle')),
+    // What this host has to do with neither, and what another host has.
+    firing('XenVifDisconnected', guest('dom0', 'idle')),
+    firing('XenVcpuStarved', guest('dom1', 'db')),
+    firing('XenDom0Starved', { host: 'dom1', instance: 'dom1' }),
+    // Without identity: neither may mute the other.
+    firing('XenGuestHarmedByHost', { uuid: 'of no host' }),
+    firing('XenAcceptQueueOverflow', { uuid: 'of no host' }),
+  ]);
+  const expected = [
+    'info: XenGuestHarmedByHost of undefined on undefined',
+    'page: XenAcceptQueueOverflow of mail on dom0',
+    'page: XenAcceptQueueOverflow of undefined on undefined',
+    'page: XenHostHarmsGuests of undefined on dom0',
+    'ticket: XenDom0Starved of undefined on dom1',
+    'ticket: XenVcpuStarved of db on dom1',
+    'ticket: XenVifDisconnected of idle on dom0',
+  ];
+  await until('all notifications', () => alertmanager.notifications.length >= expected.length);
+  expect(received(alertmanager)).toEqual(expected);
+});
+
+test('a changed cause updates the page of its guest, each time', async () => {
+  await using alertmanager = await startAlertmanager(config);
+  const web = guest('dom0', 'web');
+  const page = firing('XenAcceptQueueOverflow', web);
+  const changed = (cause: string) => firing('XenCauseChanged', { ...web, cause });
+  const named = (): string[] =>
+    alertmanager.notifications.map(({ alerts: all }) =>
+      all
+        .map(({ status, labels }) => [status, labels['alertname'], labels['cause']].filter(Boolean).join(' '))
+        .join(', '),
+    );
+  await alertmanager.post([page]);
+  await until('the page', () => named().length === 1);
+  // Another annotation alone is no news.
+  await alertmanager.post([{ ...page, annotations: { cause: 'XenVcpuStarved' } }]);
+  await alertmanager.post([page, changed('XenVcpuStarved')]);
+  await until('the update', () => named().length === 2);
+  const ended = { ...changed('XenVcpuStarved'), endsAt: new Date().toISOString() };
+  await alertmanager.post([page, ended, changed('XenListenBacklogTooSmall')]);
+  await until('the next update', () => named().length === 3);
+  expect(named()).toEqual([
+    'firing XenAcceptQueueOverflow',
+    'firing XenAcceptQueueOverflow, firing XenCauseChanged XenVcpuStarved',
+    'firing XenAcceptQueueOverflow, firing XenCauseChanged XenListenBacklogTooSmall, resolved XenCauseChanged XenVcpuStarved',
+  ]);
+  const groups = new Set(alertmanager.notifications.map(({ groupLabels }) => JSON.stringify(groupLabels)));
+  expect([...groups]).toEqual([JSON.stringify({ uuid: web.uuid })]);
+});
+
 test('every guest with a symptom makes one notification, from two Prometheus replicas too', async () => {
   await using alertmanager = await startAlertmanager(config);
   const guests = ['dom0', 'dom1'].flatMap((host) => ['web', 'mail', 'db'].map((domain) => guest(host, domain)));
-  const ofGuest = alerts.filter(({ kind, about }) => kind !== 'meta' && about === 'guest');
+  // But for the mark of a guest that its host harms, which mutes its pages.
+  const ofGuest = alerts.filter(
+    ({ name, kind, about }) => kind !== 'meta' && about === 'guest' && name !== 'XenGuestHarmedByHost',
+  );
   const all = guests.flatMap((guest) => ofGuest.map(({ name }) => firing(name, guest)));
   await alertmanager.post(all);
   await alertmanager.post(all.map((alert) => ({ ...alert, generatorURL: 'http://the-other-replica/' })));

@@ -54,13 +54,21 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
   const cause = overflow.annotations['cause']!;
   expect(['XenVcpuStarved', 'XenCreditExhaustion']).toContain(cause);
   expect(overflow.annotations).toMatchObject({
+    // Hosts have no port in a text.
+    summary: `domu1 on 127.0.0.1 refuses connections: ${cause}`,
     hop: 'vCPU',
-    command: 'dom0# xl vcpu-list',
+    command: 'xl vcpu-list',
+    run_on: 'host 127.0.0.1',
     runbook_url: `${defaultPackOptions.runbookUrl}XenAcceptQueueOverflow.md`,
+    cause_runbook_url: `${defaultPackOptions.runbookUrl}${cause}.md`,
   });
+  const words = {
+    XenVcpuStarved: String.raw`\d+ % of wanted CPU time is stolen, limit 30 %`,
+    XenCreditExhaustion: String.raw`vCPUs are ready but wait \d+ % of the time, limit 20 %`,
+  };
   expect(overflow.annotations['description']).toMatch(
     new RegExp(
-      String.raw`^An accept queue of domu1 was full for [\d.]+% of the last 5 minutes, .* Strongest cause: ${cause}, [\d.]+ times its threshold, .*/${cause}\.md$`,
+      String.raw`^The accept queue of port \d+ of domu1 was full for [1-9]\d* % of the last 2 minutes\. Connection attempts dropped: [1-9]\d*, accepted: \d+\. Cause: ${cause} \(${words[cause as keyof typeof words]}\)\.( Next: \w+ \([^)]*\)\.)? Guests of this host that refuse or lose connections: 1 of \d+\.$`,
     ),
   );
   // Long enough for the causes to fire: they are the same trouble.

@@ -23,35 +23,59 @@ export interface Notification {
   alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
 }
 
+/** What Alertmanager sends to the API of a service, such as Slack. */
+export interface ServiceRequest {
+  /** The path of the URL. */
+  path: string;
+  body: unknown;
+}
+
+/** An alert as Prometheus sends it. */
+export interface PostedAlert {
+  labels: Record<string, string>;
+  annotations?: Record<string, string>;
+  generatorURL?: string;
+  /** As ISO 8601 has it; by default now. */
+  startsAt?: string;
+  /** Default: it fires. */
+  endsAt?: string;
+}
+
 export interface Alertmanager extends AsyncDisposable {
   /** Where it listens, HOST:PORT. */
   address: string;
-  /** All but those of the watchdog, which come all the time. */
+  /** What came by the webhooks of the config file, but for the watchdog, which comes all the time. */
   notifications: readonly Notification[];
   /** Those of the receiver `watchdog`. */
   watchdog: readonly Notification[];
+  /** What came otherwise. */
+  requests: readonly ServiceRequest[];
   /** Tells it of alerts that fire, as Prometheus does. */
-  post(
-    alerts: readonly { labels: Record<string, string>; annotations?: Record<string, string>; generatorURL?: string }[],
-  ): Promise<void>;
+  post(alerts: readonly PostedAlert[]): Promise<void>;
   /** Labels of the alerts that it knows and mutes. */
   suppressed(): Promise<Record<string, string>[]>;
 }
 
+const isNotification = (sent: object): sent is Omit<Notification, 'receiver' | 'receivedAt'> => 'groupLabels' in sent;
+
 /**
- * Starts a real Alertmanager on loopback with a config file whose webhooks lead here. It waits a second where the file waits longer, or so many
- * times as long as the file says.
+ * Starts a real Alertmanager on loopback with a config file. Its webhooks, and other addresses of the form http://127.0.0.1:PORT, lead here. It waits
+ * a second where the file waits longer, or so many times as long as the file says.
  */
 export async function startAlertmanager(configFile: string, timeScale?: number): Promise<Alertmanager> {
   const { path, env } = await debianTool('alertmanager');
   const folder = await mkdtemp(join(tmpdir(), 'alertmanager-'));
   const notifications: Notification[] = [];
   const watchdog: Notification[] = [];
+  const requests: ServiceRequest[] = [];
   const webhook = createServer(async (request, response) => {
-    const sent = JSON.parse(await text(request)) as Omit<Notification, 'receiver' | 'receivedAt'>;
-    const receiver = request.url!.slice(1);
-    (receiver === 'watchdog' ? watchdog : notifications).push({ ...sent, receiver, receivedAt: Date.now() });
-    response.end();
+    const sent = JSON.parse(await text(request)) as object;
+    const path = request.url!.slice(1);
+    const all = path === 'watchdog' ? watchdog : notifications;
+    if (isNotification(sent)) all.push({ ...sent, receiver: path, receivedAt: Date.now() });
+    else requests.push({ path, body: sent });
+    // As Slack's webhooks do.
+    response.end('ok');
   }).listen(0, '127.0.0.1');
   await once(webhook, 'listening');
   const { port } = webhook.address() as AddressInfo;
@@ -105,6 +129,7 @@ export async function startAlertmanager(configFile: string, timeScale?: number):
     address,
     notifications,
     watchdog,
+    requests,
     async post(alerts) {
       const response = await fetch(`${url}/api/v2/alerts`, {
         method: 'POST',
