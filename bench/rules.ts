@@ -143,13 +143,22 @@ let seed = 1;
 /** Not random: the same fleet every time. */
 const next = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
 
+const cpuSecondsName = 'xen_cpu_seconds_total';
+const cpuLabel = (labels: string): string => /\bcpu="[^"]*"/.exec(labels)![0];
+
 const seriesOf = (target: string, lines: readonly Line[], rename: (labels: string) => string): Series[] => {
-  // All counters of a machine grow as fast, or its ratios would be anybody's.
+  // All counters of a machine grow as fast, or its ratios would be anybody's; but a CPU has a second of time each second.
   const growth = next() / 600;
-  return lines.map(({ name, labels, value, isCounter }) => ({
-    prefix: `${name}{${[target, rename(labels)].filter(Boolean).join(',')}} `,
-    value,
-    perSecond: isCounter ? value * growth : 0,
+  const ofCpu = Map.groupBy(
+    lines.filter(({ name }) => name === cpuSecondsName),
+    ({ labels }) => cpuLabel(labels),
+  );
+  const growthOf = ({ name, labels }: Line): number =>
+    name === cpuSecondsName ? 1 / ofCpu.get(cpuLabel(labels))!.reduce((sum, { value }) => sum + value, 0) : growth;
+  return lines.map((line) => ({
+    prefix: `${line.name}{${[target, rename(line.labels)].filter(Boolean).join(',')}} `,
+    value: line.value,
+    perSecond: line.isCounter ? line.value * growthOf(line) : 0,
   }));
 };
 
