@@ -248,7 +248,7 @@ export const causesInGuest: readonly Alert[] = [
         severity: 'info',
         threshold: {
           value: 100_000,
-          why: 'Events from the guest to Dom0, a second, or from Dom0 to the guest where the collector probes is on. A claim of the public write-up: 800 000 a second with eight guests on 64 cores. Not reached on an emulated host.',
+          why: 'Events from the guest to Dom0, a second, or from Dom0 to the guest where the collector probes is on. A claim of the public write-up: 800 000 a second with eight guests on 64 cores. Not reached on an emulated host; the limit above is relative, and holds on any host.',
         },
         measure: () => greater('uuid:xen_backend_events:rate5m', 'uuid:xen_event_channel_sends:rate5m'),
         description: `Dom0 handles {{ $value | humanize }} events of ${guest} a second, or sends it so many.`,
