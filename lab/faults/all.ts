@@ -5,6 +5,7 @@ import { dom0Starved } from './dom0-starved.ts';
 import { exporterKilled } from './exporter-killed.ts';
 import type { Fault } from './fault.ts';
 import { guestPaused } from './guest-paused.ts';
+import { hostStarved } from './host-starved.ts';
 import { hungXenstored } from './hung-xenstored.ts';
 import { notDraining } from './not-draining.ts';
 import { oneVcpu } from './one-vcpu.ts';
@@ -35,6 +36,7 @@ export const faults: readonly Fault[] = [
   notDraining,
   guestPaused,
   dom0Starved,
+  hostStarved,
   vifDisconnected,
   hungXenstored,
   exporterKilled,

@@ -37,7 +37,10 @@ export const withoutFault: ReadonlyMap<string, string> = new Map([
   ['XenGuestCpuSaturated', 'its fault own-cpu (`npm run lab:faults -- own-cpu`) is not recorded yet'],
   ['XenFastOpenQueueOverflow', 'the load of the lab sends no data in its SYNs; promtool tests it'],
   ['XenFastOpenWithoutCookies', 'the load of the lab sends no data in its SYNs; promtool tests it'],
-  ['XenHostHarmsGuests', 'its fault, a host that harms both guests, has not been recorded yet; promtool tests it'],
+  [
+    'XenHostHarmsGuests',
+    'its fault host-starved (`npm run lab:faults -- host-starved`) is not recorded yet; promtool tests it',
+  ],
   ['XenGuestHarmedByHost', 'it fires with `XenHostHarmsGuests`'],
   ['XenCauseChanged', 'each fault of the lab has one cause; promtool tests it'],
   [

@@ -1,0 +1,63 @@
+import type { Machine } from '../harness/machine.ts';
+import { NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
+
+const server = { backlog: 1024, restMs: 0 };
+/** Connections a second that each of the two guests asks of the other. */
+const PER_SECOND = 15;
+/** Percent of a CPU that Dom0 gets, less and less until it is little enough. Its exporter must still answer: use a slow clock (`--speed=5`). */
+const CAPS = [35, 25, 18, 12] as const;
+const AMPLE_CAP = 180;
+/** Share of its accepts that a guest may keep. A page asks for less than half. */
+const KEPT = 0.35;
+
+const capDom0 = (scene: Scene, percent: number): Promise<void> => scene.schedule('Domain-0', `-c ${percent}`);
+
+/** Connections a second that a guest accepts, over six seconds. */
+const accepts = async (guest: Machine): Promise<number> => {
+  const looks = await guest.run(`look() { cut -d' ' -f1 /proc/uptime; awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp; }
+    look; sleep 6; look`);
+  const [from = NaN, before = NaN, to = NaN, after = NaN] = looks.trim().split('\n').map(Number);
+  return (after - before) / (to - from);
+};
+
+export const hostStarved: Fault = {
+  name: 'host-starved',
+  title: 'vCPUs of Dom0 that wait, while two guests serve each other',
+  /** A page about each guest would name the same cause. While Dom0 waits, so do scrapes. */
+  expected: {
+    alert: 'XenHostHarmsGuests',
+    severity: 'critical',
+    domain: undefined,
+    causes: ['XenDom0Starved'],
+    besides: [
+      ...[VICTIM, NEIGHBOUR].map((domain) => ({ alert: 'XenGuestHarmedByHost', domain })),
+      ...['Domain-0', VICTIM, NEIGHBOUR].map((domain) => ({ alert: 'XenExporterDown', domain })),
+    ],
+  },
+  /** Accepts of an hour ago, in both guests. */
+  precondition: 'count(uuid:xen_accepts_an_hour_ago:min10m > 5) > 1',
+  /** The clients are in the guests: in Dom0 they would starve with it, and ask for less. */
+  async steady(scene) {
+    const pairs = [
+      [scene.victim, scene.neighbour],
+      [scene.neighbour, scene.victim],
+    ] as const;
+    for (const [guest, client] of pairs) {
+      await scene.serve(server, guest);
+      await scene.load('connections', SERVER_PORT, PER_SECOND, guest, client);
+    }
+  },
+  async inject(scene) {
+    const guests = [scene.victim, scene.neighbour];
+    const usual = await Promise.all(guests.map(accepts));
+    for (const cap of CAPS) {
+      await capDom0(scene, cap);
+      const now = await Promise.all(guests.map(accepts));
+      if (now.every((rate, index) => rate < KEPT * usual[index]!)) return;
+    }
+    throw new Error(`two guests accept connections beside a Dom0 with a cap of ${CAPS.at(-1)}`);
+  },
+  nearMiss: (scene) => capDom0(scene, AMPLE_CAP),
+  mitigate: (scene) => capDom0(scene, 0),
+  undo: (scene) => capDom0(scene, 0),
+};
