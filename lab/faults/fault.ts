@@ -94,9 +94,11 @@ export class Scene {
   }
 
   /** Makes every packet that comes to a guest as dear as a long list of a firewall would: filters, none of which matches. 4095 go into one list. */
-  async filter(guest: Machine, filters: number): Promise<void> {
+  async filter(guest: Machine, filters: number, keys = 1): Promise<void> {
+    // The first ones match whatever comes.
+    const others = 'match u32 0 0 at 0 '.repeat(keys - 1);
     await guest.run(`tc qdisc add dev eth0 ingress
-      for n in $(seq ${filters}); do echo "filter add dev eth0 parent ffff: protocol ip prio $((1 + n / 4000)) u32 match ip src 192.0.2.$((n % 256)) match ip dport $((1000 + n)) 0xffff action pass"; done | tc -batch -`);
+      for n in $(seq ${filters}); do echo "filter add dev eth0 parent ffff: protocol ip prio $((1 + n / 4000)) u32 ${others}match ip src 192.0.2.$((n % 256)) match ip dport $((1000 + n)) 0xffff action pass"; done | tc -batch -`);
   }
 
   async unfilter(guest: Machine): Promise<void> {

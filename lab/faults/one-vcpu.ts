@@ -8,7 +8,7 @@ const SENDERS = 40;
 /** All interrupts on vCPU 0, and packets that are dear there: few are enough, which Dom0 has the time to send. */
 const begin = async (scene: Scene): Promise<void> => {
   await scene.victim.run(`for irq in ${interrupts}; do echo 1 >/proc/irq/$irq/smp_affinity; done`);
-  await scene.filter(scene.victim, 30_000);
+  await scene.filter(scene.victim, 8000, 12);
 };
 
 /** Share of four seconds, a minute of the rules, in which vCPU 0 was idle. */

@@ -1,7 +1,7 @@
 import { NEIGHBOUR, type Fault, type Scene } from './fault.ts';
 
 /** Few and dear, so that each is done with before the next comes, although Xen holds both domains up for some 30 ms now and then. Upon a guest with one vCPU, and so one queue: what comes to two is not even. */
-const begin = (scene: Scene): Promise<void> => scene.filter(scene.neighbour, 40_000);
+const begin = (scene: Scene): Promise<void> => scene.filter(scene.neighbour, 10_000, 16);
 const load = (scene: Scene, perSecond: number): Promise<string> => scene.load('apart', 9, perSecond, scene.neighbour);
 /** Of its time, that the vCPU is to spend in interrupts: more than the threshold, and not so much that packets wait for each other. */
 const SHARE = 0.45;
