@@ -1,13 +1,33 @@
 import { NEIGHBOUR, neighbourStarves, type Fault, type Scene } from './fault.ts';
 
-/** Dom0 has 256. Credit boosts whoever wakes, and credit2 keeps to weights: beside 1024, or 256 with credit2, Dom0's exporter could not answer. */
-const WEIGHTS = { credit: 512, credit2: 128 } as const;
+/** Of the CPU time that Dom0 wants, that is to be stolen: more than the threshold, and so little that its exporter still answers. */
+const STOLEN = 0.35;
+/** More and more for the neighbour. Credit boosts whoever wakes, and credit2 keeps to weights; Dom0 has 256. */
+const STEPS = [
+  { cpus: '0,1', weight: 512 },
+  { cpus: '0,1', weight: 2048 },
+  { cpus: '0', weight: 64 },
+  { cpus: '0', weight: 128 },
+  { cpus: '0', weight: 256 },
+  { cpus: '0', weight: 512 },
+  { cpus: '0', weight: 1024 },
+] as const;
 
-const begin = async (scene: Scene, weight: number): Promise<void> => {
-  await scene.pin(NEIGHBOUR, '0,1');
-  await scene.pin('Domain-0', '0,1');
+const share = async (scene: Scene, cpus: string, weight: number): Promise<void> => {
+  await scene.pin(NEIGHBOUR, cpus);
+  await scene.pin('Domain-0', cpus);
   await scene.schedule(NEIGHBOUR, `-w ${weight}`);
-  await scene.hog(scene.neighbour);
+};
+
+/** Share of the CPU time that Dom0 wanted over six seconds that was stolen. */
+const stolen = async (scene: Scene): Promise<number> => {
+  const looks = await scene.dom0.run(`look() { awk '/^cpu / { print $9, $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat; }
+    look; sleep 6; look`);
+  const [from, to] = looks
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').map(Number));
+  return (to![0]! - from![0]!) / (to![1]! - from![1]!);
 };
 
 export const dom0Starved: Fault = {
@@ -20,11 +40,17 @@ export const dom0Starved: Fault = {
     besides: neighbourStarves,
   },
   async inject(scene) {
-    await begin(scene, WEIGHTS[scene.lab.scheduler]);
-    await scene.pin('Domain-0', '0');
-    await scene.pin(NEIGHBOUR, '0');
+    await scene.hog(scene.neighbour);
+    for (const { cpus, weight } of STEPS) {
+      await share(scene, cpus, weight);
+      if ((await stolen(scene)) >= STOLEN) return;
+    }
+    throw new Error(`Dom0 gets what it wants beside ${NEIGHBOUR}`);
   },
-  nearMiss: (scene) => begin(scene, 64),
+  async nearMiss(scene) {
+    await share(scene, '0,1', 64);
+    await scene.hog(scene.neighbour);
+  },
   /** Physical CPUs of its own: on one alone its vCPUs would wait for each other. */
   async mitigate(scene) {
     await scene.pin(NEIGHBOUR, '2-3');
