@@ -6,7 +6,7 @@ import { SummaryReporter } from './tools/lib/summary-reporter.ts';
 //   *.debian.test.ts  debian: tools of Debian (promtool, openssl, ss), which a setup downloads once, and root where a test asks for it.
 //   *.matrix.test.ts  matrix: the many cases of which a *.debian.test.ts runs a representative part.
 //   e2e/              e2e: what `npm run build` made, and the tools.
-//   *.kernel.test.ts  kernel: the same, for tests that time accept queues of this machine's kernel: one file at a time.
+//   *.kernel.test.ts  kernel: the same, for tests that time accept queues of this machine's kernel, or need all of its time: one file at a time.
 //   package/          package: what `npm run package` made.
 const debian = 'test/**/*.debian.test.ts';
 const matrix = 'test/**/*.matrix.test.ts';
