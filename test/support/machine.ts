@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
-import type { EnteredNamespace, Keep, Netlink } from '../../src/host/netlink.ts';
-import { fakeHost, replayNetlink, TempTree } from '../../tools/lib/fake-host.ts';
+import type { EnteredNamespace, Netlink } from '../../src/host/netlink.ts';
+import { fakeHost, kept, replayNetlink, TempTree } from '../../tools/lib/fake-host.ts';
 import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import { attribute, dump, message, words } from '../formats/netlink-message.ts';
 
@@ -54,13 +54,8 @@ export class Machine implements Disposable {
       if (!isListenV4) return dump();
       return generated ? dump(...generated.map(inetDiagRow)) : captured;
     };
-    const kept = (bytes: Uint8Array, keep: Keep = ({ length }) => length): Uint8Array => {
-      const piece = Uint8Array.from(bytes);
-      return piece.subarray(0, keep(piece));
-    };
     return {
-      ...replayNetlink(() => dump()),
-      exchange: (_, request, keep) => kept(answer(request, 1), keep),
+      ...replayNetlink((_, request) => answer(request, 1)),
       exchangeIn: (namespace, request, keep) => {
         if (!this.fail) return kept(answer(request, inodes.get(namespace)!), keep);
         namespace.close();

@@ -5,7 +5,7 @@ import type { Clock } from '../../src/host/clock.ts';
 import type { Commands } from '../../src/host/commands.ts';
 import { FileTree } from '../../src/host/file-tree.ts';
 import type { Host } from '../../src/host/host.ts';
-import { noNetlink, type Netlink } from '../../src/host/netlink.ts';
+import { noNetlink, type Keep, type Netlink } from '../../src/host/netlink.ts';
 import { localTracefs, type Tracefs } from '../../src/host/tracefs.ts';
 
 /** A clock that stands still until a test sets it on. */
@@ -73,8 +73,14 @@ export const fakeHost = (
   clock: parts.clock ?? fakeClock(),
 });
 
+/** What is left of an answer, if all of it is one piece. */
+export const kept = (answer: Uint8Array, keep: Keep = ({ length }) => length): Uint8Array => {
+  const piece = Uint8Array.from(answer);
+  return piece.subarray(0, keep(piece));
+};
+
 /** A netlink that answers each request with the bytes that `answer` picks for it. */
 export const replayNetlink = (answer: (protocol: string, request: Uint8Array) => Uint8Array): Netlink => ({
   ...noNetlink('this is a copy of files'),
-  exchange: answer,
+  exchange: (protocol, request, keep) => kept(answer(protocol, request), keep),
 });

@@ -44,14 +44,14 @@ const chooseSource = (
 ): ListenerSource => {
   const netlink = netlinkSource(isWanted);
   if (wanted === 'netlink') return netlink;
-  if (wanted === 'proc') return procSource(host, 'collector.listeners.source is proc');
+  if (wanted === 'proc') return procSource(host, 'collector.listeners.source is proc', isWanted);
   try {
     netlink.read(host, uncounted);
     return netlink;
   } catch (error) {
     const why = (error as Error).message;
     log.info('Reading listening sockets from /proc', { reason: why });
-    return procSource(host, why);
+    return procSource(host, why, isWanted);
   }
 };
 
@@ -107,8 +107,6 @@ export const listeners = defineCollector({
     const services = new Services(host.sysfs, host.clock);
     const isSampled = options['sampler-hertz'] > 0;
     let tooMany: string | undefined;
-
-    const wanted = (sockets: ListenerSocket[]): ListenerSocket[] => (isChoosy ? sockets.filter(isWanted) : sockets);
 
     /** The other network namespaces, with what is known of their queues for as long as they live. */
     const watchedOthers = (): [NetworkNamespace, WatchedQueues][] =>
@@ -197,14 +195,14 @@ export const listeners = defineCollector({
       limitations: () =>
         [source.limitations, namespaces.limitations(), tooMany].filter(Boolean).join('; ') || undefined,
       collect: function* ({ host, out }) {
-        own.queues.observe(wanted(source.read(host, out)), host.clock.monotonicSeconds());
+        own.queues.observe(source.read(host, out), host.clock.monotonicSeconds());
         const notFollowed = new Map([[own, source.leftOut?.() ?? 0]]);
         const found = current(out, own, (families) => source.readSynReceived?.(host, families));
         const others = watchedOthers();
         for (const [namespace, watched] of others) {
           yield;
           const read = (entered: EnteredNamespace): void => {
-            watched.queues.observe(wanted(readIn!(host, entered, others.length)), host.clock.monotonicSeconds());
+            watched.queues.observe(readIn!(host, entered, others.length), host.clock.monotonicSeconds());
             notFollowed.set(watched, source.leftOut?.(entered) ?? 0);
             found.push(...current(out, watched, (families) => source.readSynReceived?.(host, families, entered)));
           };
@@ -219,16 +217,13 @@ export const listeners = defineCollector({
         hertz: options['sampler-hertz'],
         cpuBudget: options['sampler-cpu-budget'],
         sample: () => {
-          own.sample(
-            () => wanted(source.read(host, uncounted)),
-            source.readFew && ((few) => source.readFew!(host, few)),
-          );
+          own.sample(() => source.read(host, uncounted), source.readFew && ((few) => source.readFew!(host, few)));
           const others = watchedOthers();
           for (const [namespace, watched] of others) {
             const readBy = (read: (entered: EnteredNamespace) => ListenerSocket[]) =>
               readItem(uncounted, () => namespace.read(read));
             watched.sample(
-              () => readBy((entered) => wanted(readIn!(host, entered, others.length))),
+              () => readBy((entered) => readIn!(host, entered, others.length)),
               source.readFew && ((few) => readBy((entered) => source.readFew!(host, few, entered))),
             );
           }

@@ -1,3 +1,4 @@
+import type { ListenAddress } from '../../formats/inet-diag-filter.ts';
 import type { IpFamily } from '../../formats/ip-address.ts';
 import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import { hasAllListeners, parseProcNetTcp } from '../../formats/proc-net-tcp.ts';
@@ -71,9 +72,13 @@ const readSs = async ({ commands }: Host, file: string, doubt: Doubt): Promise<S
 
 /**
  * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the background, where there is an ss.
- * `why` says why it is not netlink.
+ * `why` says why it is not netlink. `isWanted`: which listeners to read; all if absent.
  */
-export const procSource = (host: Host, why: string): ListenerSource => {
+export const procSource = (
+  host: Host,
+  why: string,
+  isWanted: (listener: ListenAddress) => boolean = () => true,
+): ListenerSource => {
   const ss = host.commands.find('ss');
   const rows =
     ss === undefined
@@ -90,14 +95,16 @@ export const procSource = (host: Host, why: string): ListenerSource => {
     limitations: `SYN queues and services${ss === undefined ? ', limits and drops (there is no ss)' : ''}: read from /proc, because ${why}`,
     read: ({ procfs }, skips) => {
       const lookUp = rows?.fresh;
-      return readTables(procfs, skips).map((socket) => {
-        const row = lookUp?.(socket);
-        return {
-          ...socket,
-          ...(row?.queueLimit !== undefined && { queueLimit: row.queueLimit }),
-          ...(row?.drops !== undefined && { drops: row.drops }),
-        };
-      });
+      return readTables(procfs, skips)
+        .filter(isWanted)
+        .map((socket) => {
+          const row = lookUp?.(socket);
+          return {
+            ...socket,
+            ...(row?.queueLimit !== undefined && { queueLimit: row.queueLimit }),
+            ...(row?.drops !== undefined && { drops: row.drops }),
+          };
+        });
     },
     ...(rows && { background: rows }),
   };

@@ -7,7 +7,7 @@ import type { EnteredNamespace } from '../../host/netlink.ts';
 import type { BackgroundTask } from '../../sources/background-task.ts';
 import type { Skips } from '../../sources/parsed.ts';
 
-/** Where the listening sockets are read from. */
+/** Where the listening sockets are read from: those that the source was made to read, or all. */
 export interface ListenerSource {
   readonly name: 'netlink' | 'proc';
   /** What it cannot tell, in words. */
