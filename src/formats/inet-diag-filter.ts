@@ -1,4 +1,4 @@
-import { ipBytes, type IpFamily } from './ip-address.ts';
+import { addressFamilies, ipBytes, type IpFamily } from './ip-address.ts';
 
 /** A listener, by what names it. */
 export interface ListenAddress {
@@ -7,12 +7,10 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-// include/uapi/linux/inet_diag.h; families of include/linux/socket.h
+// include/uapi/linux/inet_diag.h
 const INET_DIAG_BC_JMP = 1;
 const INET_DIAG_BC_S_GE = 2;
 const INET_DIAG_BC_S_COND = 7;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** struct inet_diag_bc_op: where it holds the next one is `yes` bytes on, where not `no` bytes. */
 const operation = (code: number, yes: number, no: number, operands: readonly number[] = []): number[] => [
@@ -26,7 +24,7 @@ const operation = (code: number, yes: number, no: number, operands: readonly num
 /** struct inet_diag_hostcond: a whole address, and its port. */
 const hostCondition = ({ family, address, port }: ListenAddress): number[] => {
   const bytes = ipBytes(address);
-  return [family === 'ipv4' ? AF_INET : AF_INET6, 8 * bytes.length, 0, 0, port & 0xff, port >> 8, 0, 0, ...bytes];
+  return [addressFamilies[family], 8 * bytes.length, 0, 0, port & 0xff, port >> 8, 0, 0, ...bytes];
 };
 
 /**

@@ -1,5 +1,5 @@
 import { filterProgram, type ListenAddress } from './inet-diag-filter.ts';
-import { formatIpv4, formatIpv6, type IpFamily } from './ip-address.ts';
+import { addressFamilies, formatIpv4, formatIpv6, type IpFamily } from './ip-address.ts';
 import type { ListenerSocket } from './listener-socket.ts';
 import {
   aligned,
@@ -17,8 +17,6 @@ import { ParseError } from './parse-error.ts';
 
 // include/uapi/linux/sock_diag.h, inet_diag.h; include/net/tcp_states.h
 const SOCK_DIAG_BY_FAMILY = 20;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
 const TCP_SYN_RECV = 3;
 const TCP_LISTEN = 10;
@@ -43,7 +41,7 @@ const dropsAt = 8 * 4;
 const request = (family: IpFamily, state: number, extensions: number, program: readonly number[] = []): Uint8Array => {
   const attributeBytes = program.length > 0 ? 4 + program.length : 0;
   const bytes = dumpRequest(SOCK_DIAG_BY_FAMILY, requestBytes + attributeBytes);
-  bytes[16] = family === 'ipv4' ? AF_INET : AF_INET6;
+  bytes[16] = addressFamilies[family];
   bytes[17] = IPPROTO_TCP;
   bytes[18] = extensions;
   viewOf(bytes).setUint32(20, 1 << state, true);
@@ -74,8 +72,8 @@ const checkRow = (view: DataView, { type, start, end }: NetlinkMessage, state: n
 
 const familyOf = (view: DataView, start: number): IpFamily => {
   const family = view.getUint8(start);
-  if (family === AF_INET) return 'ipv4';
-  if (family === AF_INET6) return 'ipv6';
+  if (family === addressFamilies.ipv4) return 'ipv4';
+  if (family === addressFamilies.ipv6) return 'ipv6';
   throw new ParseError('a socket of AF_INET or AF_INET6', `family ${family}`);
 };
 
