@@ -19,8 +19,6 @@ import { harmedGuestsRule, pageCauseRules, recentHostRules, type MeasuredCause }
 import type { RecordingRule } from './recording/recording-rule.ts';
 import { leastScore, scoreName } from './recording/score.ts';
 
-export { leastScore, scoreName } from './recording/score.ts';
-
 /** What a user may change of the pack. */
 export interface PackOptions {
   /** A regular expression for the label job of all exporters. */

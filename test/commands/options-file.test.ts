@@ -6,7 +6,8 @@ import { renderRules } from '../../src/commands/rules.ts';
 import { parseConfigFile } from '../../src/config/config-file.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import { alerts } from '../../src/pack/alerts/alerts.ts';
-import { scoreName, type AlertingRule, type RuleGroup } from '../../src/pack/pack.ts';
+import type { AlertingRule, RuleGroup } from '../../src/pack/pack.ts';
+import { scoreName } from '../../src/pack/recording/score.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { metricsIn } from '../support/promql.ts';
 

@@ -1,4 +1,4 @@
-import { leastScore, scoreName } from '../../src/pack/pack.ts';
+import { leastScore, scoreName } from '../../src/pack/recording/score.ts';
 import { table, type PlacedPanel } from './panels.ts';
 import { toGuest, toRunbook } from './links.ts';
 import { named, select } from './promql.ts';

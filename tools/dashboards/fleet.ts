@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
-import { scoreName } from '../../src/pack/pack.ts';
+import { scoreName } from '../../src/pack/recording/score.ts';
 import { alertTable, firing } from './alert-tables.ts';
 import { dashboard, type Board } from './board.ts';
 import { toGuest, toHost } from './links.ts';

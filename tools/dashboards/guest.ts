@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
-import { scoreName } from '../../src/pack/pack.ts';
+import { scoreName } from '../../src/pack/recording/score.ts';
 import { alertTable, causeTable } from './alert-tables.ts';
 import { dashboard, type Board, type Section } from './board.ts';
 import { graph, heatmap, lanes, stat, table, type PlacedPanel } from './panels.ts';

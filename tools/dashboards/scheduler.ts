@@ -1,7 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardUids } from '../../src/pack/dashboards.ts';
 import { dashboard, type Board, type Section } from './board.ts';
-import { scoreName } from '../../src/pack/pack.ts';
+import { scoreName } from '../../src/pack/recording/score.ts';
 import { advice } from './advice.ts';
 import { toGuest, toHost, toRunbook } from './links.ts';
 import { graph, stat, table } from './panels.ts';

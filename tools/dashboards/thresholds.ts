@@ -3,7 +3,7 @@ import { ThresholdsConfigBuilder, ThresholdsMode, type Threshold } from '@grafan
 import { hops, type Hop, type Severity } from '../../src/pack/alerts/alert.ts';
 import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alerts/changes.ts';
 import { alertNamed, alerts } from '../../src/pack/alerts/alerts.ts';
-import { leastScore } from '../../src/pack/pack.ts';
+import { leastScore } from '../../src/pack/recording/score.ts';
 
 export const colours = { fine: 'green', none: 'green', info: 'blue', warning: 'orange', critical: 'red' } as const;
 

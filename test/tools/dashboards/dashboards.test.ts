@@ -4,7 +4,8 @@ import { parser } from '@prometheus-io/lezer-promql';
 import { dashboards, dashboardsFor, filesOf } from '../../../tools/dashboards/dashboards.ts';
 import { alerts } from '../../../src/pack/alerts/alerts.ts';
 import { dashboardUids, dashboardVariables } from '../../../src/pack/dashboards.ts';
-import { defaultPackOptions, leastScore, rulePack, scoreName } from '../../../src/pack/pack.ts';
+import { defaultPackOptions, rulePack } from '../../../src/pack/pack.ts';
+import { leastScore, scoreName } from '../../../src/pack/recording/score.ts';
 import {
   annotationQueries,
   collapsedPanelsOf,
