@@ -1,6 +1,6 @@
-import { NEIGHBOUR, neighbourStarves, type Fault, type Scene } from './fault.ts';
+import { growth, NEIGHBOUR, neighbourStarves, type Fault, type Scene } from './fault.ts';
 
-/** Of the CPU time that Dom0 wants, that is to be stolen: more than the threshold, and so little that its exporter still answers. */
+/** Share of the CPU time that Dom0 wants that the fault takes: more than the threshold, and so little that the exporter still answers. */
 const STOLEN = 0.35;
 /** More and more for the neighbour. Credit boosts whoever wakes, and credit2 keeps to weights; Dom0 has 256. */
 const STEPS = [
@@ -20,14 +20,10 @@ const share = async (scene: Scene, cpus: string, weight: number): Promise<void> 
 };
 
 /** Share of the CPU time that Dom0 wanted over six seconds that was stolen. */
-const stolen = async (scene: Scene): Promise<number> => {
-  const looks = await scene.dom0.run(`look() { awk '/^cpu / { print $9, $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat; }
-    look; sleep 6; look`);
-  const [from, to] = looks
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' ').map(Number));
-  return (to![0]! - from![0]!) / (to![1]! - from![1]!);
+const stolenShare = async (scene: Scene): Promise<number> => {
+  const look = `awk '/^cpu / { print $9, $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat`;
+  const [stolen = NaN, wanted = NaN] = await growth(scene.dom0, look, 6);
+  return stolen / wanted;
 };
 
 export const dom0Starved: Fault = {
@@ -43,7 +39,7 @@ export const dom0Starved: Fault = {
     await scene.hog(scene.neighbour);
     for (const { cpus, weight } of STEPS) {
       await share(scene, cpus, weight);
-      if ((await stolen(scene)) >= STOLEN) return;
+      if ((await stolenShare(scene)) >= STOLEN) return;
     }
     throw new Error(`Dom0 gets what it wants beside ${NEIGHBOUR}`);
   },

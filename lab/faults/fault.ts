@@ -151,6 +151,17 @@ const kill = async ({ machine, pid }: Started): Promise<void> => {
   await machine.run(`kill -KILL -- -${pid} 2>/dev/null; while kill -0 -- -${pid} 2>/dev/null; do sleep 0.1; done`);
 };
 
+/** How much each number that a script prints grows in so many seconds. The script prints as many each time. */
+export const growth = async (machine: Machine, script: string, seconds: number): Promise<number[]> => {
+  const looks = await machine.run(`look() {
+    ${script}
+    }
+    look; sleep ${seconds}; look`);
+  const numbers = looks.trim().split(/\s+/).map(Number);
+  const count = numbers.length / 2;
+  return numbers.slice(count).map((number, index) => number - numbers[index]!);
+};
+
 /** An alert about a domain. */
 export interface Concern {
   alert: string;

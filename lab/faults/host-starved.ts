@@ -1,5 +1,5 @@
 import type { Machine } from '../harness/machine.ts';
-import { NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
+import { growth, NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
 const server = { backlog: 1024, restMs: 0 };
 /** Connections a second that each of the two guests asks of the other. */
@@ -14,10 +14,9 @@ const capDom0 = (scene: Scene, percent: number): Promise<void> => scene.schedule
 
 /** Connections a second that a guest accepts, over six seconds. */
 const accepts = async (guest: Machine): Promise<number> => {
-  const looks = await guest.run(`look() { cut -d' ' -f1 /proc/uptime; awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp; }
-    look; sleep 6; look`);
-  const [from = NaN, before = NaN, to = NaN, after = NaN] = looks.trim().split('\n').map(Number);
-  return (after - before) / (to - from);
+  const look = `cut -d' ' -f1 /proc/uptime; awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp`;
+  const [seconds = NaN, accepted = NaN] = await growth(guest, look, 6);
+  return accepted / seconds;
 };
 
 export const hostStarved: Fault = {

@@ -1,4 +1,4 @@
-import { VICTIM, type Fault, type Scene } from './fault.ts';
+import { growth, VICTIM, type Fault, type Scene } from './fault.ts';
 
 const interrupts = "$(awk -F: '/vif0-q.-rx/ { print $1 + 0 }' /proc/interrupts)";
 /** Share of its time that the vCPU may keep: with none left nothing reaches the exporter, and nobody could tell. */
@@ -13,11 +13,9 @@ const begin = async (scene: Scene): Promise<void> => {
 
 /** Share of four seconds, a minute of the rules, in which vCPU 0 was idle. */
 const idle = async (scene: Scene): Promise<number> => {
-  const looks = await scene.victim
-    .run(`look() { cut -d' ' -f1 /proc/uptime; awk '/^cpu0 / { print $5 / 100 }' /proc/stat; }
-    look; sleep 4; look`);
-  const [from = NaN, idleFrom = NaN, to = NaN, idleTo = NaN] = looks.trim().split('\n').map(Number);
-  return (idleTo - idleFrom) / (to - from);
+  const look = `cut -d' ' -f1 /proc/uptime; awk '/^cpu0 / { print $5 / 100 }' /proc/stat`;
+  const [seconds = NaN, idleSeconds = NaN] = await growth(scene.victim, look, 4);
+  return idleSeconds / seconds;
 };
 
 export const oneVcpu: Fault = {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assignmentsOf, blocksOf, type Placeholder, type RunbookCommand } from '../../tools/docs/runbook-commands.ts';
 import { made } from '../../tools/lib/packages.ts';
@@ -25,13 +25,14 @@ const GUEST_NAME = 'web server 3 (old)';
 /** Accepts connections, and is what pages restart. */
 const SERVER = { unit: 'runbook-server.service', port: 8080 };
 
-/** Its vif is plugged in anew, and comes back with the settings of a new one: the last. */
+/** This page plugs the vif in anew, and a new vif has no unusual settings. So it comes last. */
 const REPLUGS = 'XenVifDisconnected.md';
 
 /** Pages with commands. */
 const pages = readdirSync(folder)
-  .filter((name) => blocksOf(readFileSync(join(folder, name), 'utf8')).length > 0)
-  .sort((a, b) => Number(a === REPLUGS) - Number(b === REPLUGS) || a.localeCompare(b));
+  .map((name) => [name, readFileSync(join(folder, name), 'utf8')] as const)
+  .filter(([, page]) => blocksOf(page).length > 0)
+  .sort(([a], [b]) => Number(a === REPLUGS) - Number(b === REPLUGS) || a.localeCompare(b));
 
 type Machines = Record<RunbookCommand['machine'], Machine>;
 
@@ -227,11 +228,10 @@ export function describeRunbooks(lab: () => Lab): void {
       ]);
       return [...dom0, ...guest];
     };
-    /** What the last page left; unknown after one that failed. A look takes longer than most pages. */
+    /** The settings after the last page, or undefined if that page failed. A look takes longer than the commands of most pages. */
     let left: string[] | undefined;
 
-    test.each(pages)('%s', { timeout: PAGE_TIMEOUT_MS }, async (name) => {
-      const page = readFileSync(resolve(folder, name), 'utf8');
+    test.each(pages)('%s', { timeout: PAGE_TIMEOUT_MS }, async (name, page) => {
       if (name === REPLUGS) {
         await machines.dom0.run(usualVif);
         await machines.guest.run(usualCard);
