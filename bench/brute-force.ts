@@ -222,7 +222,7 @@ interface Phase {
   /** In milliseconds, without the time that exporter and client waited for a processor: an attacker elsewhere, and other work, take none from them. */
   readonly times: readonly number[];
   readonly cpuShare: number;
-  /** Of its main thread: what the attacker and others take from it on this machine. */
+  /** Share of the time in which the main thread waited for a processor, which the attacker and others had. */
   readonly waitShare: number;
   /** First scrapes of clients whose passwords are not remembered. */
   readonly firstMs: readonly number[];

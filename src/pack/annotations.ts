@@ -15,7 +15,7 @@ export interface ScoredLevel {
   label: string;
 }
 
-/** What annotations depend on. */
+/** Options of the annotations. */
 export interface AnnotationOptions {
   /** PromQL of the pack, for text that is a format of printf. */
   p: Promql;

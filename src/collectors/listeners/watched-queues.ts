@@ -30,7 +30,7 @@ export class WatchedQueues {
   #allSampledAt: number | undefined;
   /** The most important listeners, if a sample of all is dear. */
   #few: readonly Listener[] = [];
-  /** What samples of these may cost until all are sampled again, in seconds of CPU time. */
+  /** CPU time in seconds that is left for samples of these, before all listeners are sampled again. */
   #left = 0;
 
   constructor({ netns, tenant }: { netns: string; tenant: string }, clock: Clock) {

@@ -20,7 +20,7 @@ const names = each(
   `$index, $guest := ${query(harmed, '$labels.host')} | sortByLabel "domain"`,
   `{{ if lt $index ${mostNames} }}{{ if $index }}, {{ end }}{{ .Labels.domain }}{{ else if eq $index ${mostNames} }} and more{{ end }}`,
 );
-/** What the cause was before it changed. */
+/** A sentence that names the cause before the change. */
 const before = each(
   query(`topk(1, last_over_time(${pageCause}{uuid=%q,cause!=%q}[15m]))`, '$labels.uuid', '$labels.cause'),
   ' Before, it was {{ or .Labels.cause "none" }}.',
