@@ -56,7 +56,9 @@ const wholePage = (daemon: Daemon, timeoutMs = 30_000): Promise<Exposition> =>
         'domain_scheduler_weight',
         'netback_interrupts_total',
       ];
-      const isNamed = page.samples('xen_domain_info').some(({ labels }) => labels['pool'] !== '');
+      const isNamed =
+        page.samples('xen_domain_info').some(({ labels }) => labels['pool'] !== '') &&
+        page.samples('xen_vif_info').every(({ labels }) => labels['mac'] !== '');
       return isNamed && all.every((name) => page.samples(`xen_${name}`).length > 0) && page;
     },
     { timeoutMs },
