@@ -16,6 +16,9 @@ const packages = 'test/package/**/*.test.ts';
 
 const globalSetup = './test/support/debian-setup.ts';
 
+// How often a test of real processes is tried again when it fails. None unless CI asks for it, whose machine may be busy; the summary names each test that needed it.
+const retry = Number(process.env['RETRIES'] ?? 0);
+
 export default defineConfig({
   test: {
     reporters: ['default', new SummaryReporter()],
@@ -37,7 +40,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'debian', include: [debian], globalSetup, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { name: 'debian', include: [debian], globalSetup, retry, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,
@@ -51,13 +54,14 @@ export default defineConfig({
           include: [e2e],
           exclude: [kernel],
           globalSetup,
+          retry,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },
       {
         extends: true,
-        test: { name: 'kernel', include: [kernel], globalSetup, maxWorkers: 1, sequence: { groupOrder: 3 } },
+        test: { name: 'kernel', include: [kernel], globalSetup, retry, maxWorkers: 1, sequence: { groupOrder: 3 } },
       },
       {
         extends: true,

@@ -12,6 +12,8 @@ export default defineConfig({
     // Each file boots a Xen host of its own.
     fileParallelism: false,
     maxWorkers: 1,
+    // As in the vitest.config.ts of the other tests.
+    retry: Number(process.env['RETRIES'] ?? 0),
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

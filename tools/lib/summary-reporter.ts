@@ -5,14 +5,19 @@ import type { Reporter, TestModule } from 'vitest/node';
 const LONGEST_REASON = 500;
 
 // `FAILED file > test: reason`, in one line.
-const failure = (module: TestModule, name: string, errors: readonly SerializedError[]): string => {
+const lineOf = (
+  what: 'FAILED' | 'RETRIED',
+  module: TestModule,
+  name: string,
+  errors: readonly SerializedError[] = [],
+): string => {
   const reason = errors.map(({ message }) => message).join(' | ');
-  const line = `FAILED ${module.relativeModuleId}${name && ` > ${name}`}: ${stripVTControlCharacters(reason)}`;
+  const line = `${what} ${module.relativeModuleId}${name && ` > ${name}`}: ${stripVTControlCharacters(reason)}`;
   return line.replace(/\s+/g, ' ').slice(0, LONGEST_REASON);
 };
 
 /**
- * Prints one line per failed test, then `N passed, N failed` as the last line of the run. Vitest prints a failed setup
+ * Prints one line per failed test, one per test that passed only when tried again (RETRIES in the environment), then `N passed, N failed` as the last line of the run. Vitest prints a failed setup
  * only after its reporters are done, so these lines wait for the process to exit.
  */
 export class SummaryReporter implements Reporter {
@@ -21,13 +26,14 @@ export class SummaryReporter implements Reporter {
   #skipped = 0;
   #ended = false;
   #failures: string[] = [];
+  #retried: string[] = [];
 
   onInit(): void {
     process.once('exit', (code) => {
       // The run never ended, or it failed in a place that counts no test: a setup, a teardown, no test file found.
       if (this.#failed === 0 && (!this.#ended || code !== 0)) this.#failed = 1;
       const skipped = this.#skipped > 0 ? `, ${this.#skipped} skipped` : '';
-      for (const line of this.#failures) process.stdout.write(`${line}\n`);
+      for (const line of [...this.#retried, ...this.#failures]) process.stdout.write(`${line}\n`);
       process.stdout.write(`${this.#passed} passed, ${this.#failed} failed${skipped}\n`);
     });
   }
@@ -36,6 +42,7 @@ export class SummaryReporter implements Reporter {
     this.#ended = true;
     this.#passed = this.#skipped = 0;
     this.#failed = unhandledErrors.length;
+    this.#retried = [];
     this.#failures = unhandledErrors.map(
       ({ message }) => `FAILED outside of a test: ${message.slice(0, LONGEST_REASON)}`,
     );
@@ -43,17 +50,19 @@ export class SummaryReporter implements Reporter {
       let failedTests = 0;
       for (const test of module.children.allTests()) {
         const { state, errors } = test.result();
-        if (state === 'passed') this.#passed += 1;
-        else if (state === 'skipped') this.#skipped += 1;
+        if (state === 'passed') {
+          this.#passed += 1;
+          if (test.diagnostic()?.flaky) this.#retried.push(lineOf('RETRIED', module, test.fullName, errors));
+        } else if (state === 'skipped') this.#skipped += 1;
         else {
           failedTests += 1;
-          this.#failures.push(failure(module, test.fullName, errors ?? []));
+          this.#failures.push(lineOf('FAILED', module, test.fullName, errors));
         }
       }
       // A file that does not load has no tests; a hook that throws may leave them all skipped.
       if (failedTests === 0 && !module.ok()) {
         failedTests = 1;
-        this.#failures.push(failure(module, '', module.errors()));
+        this.#failures.push(lineOf('FAILED', module, '', module.errors()));
       }
       this.#failed += failedTests;
     }
