@@ -126,8 +126,9 @@ const unusualCard = `set -e
 ethtool -K eth0 tx-tcp6-segmentation off
 for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 1 >$queue; done`;
 
-/** Those of a new network card again. */
+/** Those of a new network card again, which gets as many queues as this one has. */
 const usualCard = `set -e
+ls -d /sys/class/net/eth0/queues/rx-* | wc -l >/sys/module/xen_netfront/parameters/max_queues
 ethtool -K eth0 tx-tcp6-segmentation on
 for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 0 >$queue; done`;
 
@@ -139,7 +140,7 @@ const settings = {
     `xl vcpu-list | awk '{ print $(NF - 7), $(NF - 6), ($(NF - 4) ~ /p/), $(NF - 2), $NF }'`,
     'xl cpupool-list -c',
     'xenstore-list /local/domain | sort',
-    `xenstore-ls /local/domain/0/backend/vif | grep -E '^ *([0-9]+|mac|bridge|rate|online|state) '`,
+    `xenstore-ls -f /local/domain/0/backend/vif | grep -E '/(mac|bridge|rate|online|state) ' | sort`,
     'grep . /sys/module/xen_netback/parameters/* /sys/module/xen/parameters/event_*',
     'grep . /sys/bus/xen-backend/devices/vif-*/xenbus/spurious_threshold',
     'xenhypfs cat /params/gnttab_max_frames',
@@ -147,7 +148,8 @@ const settings = {
     'ls /sys/class/net/xenbr0/brif',
     "tc qdisc show | sed 's/ [0-9a-f]*: / /; s/ refcnt [0-9]*//' | sort",
     `vif=vif$(xl domid '${GUEST_NAME}').0; tc filter show dev $vif egress; ethtool -k $vif`,
-    "awk '/^Name:/ { name = $2 } /^Cpus_allowed_list:/ && name ~ /^vif/ { print name, $2 }' /proc/[0-9]*/status 2>/dev/null | sort",
+    // mawk ends at the first file that is gone, cat does not.
+    "cat /proc/[0-9]*/status 2>/dev/null | awk '/^Name:/ { name = $2 } /^Cpus_allowed_list:/ && name ~ /^vif/ { print name, $2 }' | sort",
     'sysctl net.core',
     'sysctl net.netfilter | grep -v _count',
     'ls -d /sys/module/br_netfilter /sys/module/xen_pciback',
