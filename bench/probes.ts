@@ -31,7 +31,7 @@ const ALWAYS: StartOptions = {
 };
 
 const running = Lab.running();
-// Else its probes panic Dom0: docs/probes.md.
+// Else its probes panic Dom0: docs/internals/probes.md.
 if (running?.threads !== 'single')
   throw new Error('no lab runs whose processors run in turn: npm run lab:up -- --threads=single --guests=domu1,domu2');
 const lab = running;

@@ -29,7 +29,7 @@ const BEFORE = '/run/lab/files.before';
 const OF_THE_SYSTEM =
   /^\/(var\/(lib\/(dpkg|xen)|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|etc\/\.pwd\.lock)/;
 
-/** The metrics of docs/metrics.md that a page has. */
+/** The metrics of docs/reference/metrics.md that a page has. */
 const documentedOn = (page: Exposition): string[] =>
   registry.flatMap(({ metrics }) => metrics.map(({ name }) => name)).filter((name) => page.families.has(name));
 

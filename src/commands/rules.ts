@@ -71,7 +71,7 @@ const options = {
     metavar: 'URL',
   }),
   'options.file': pathOption({
-    help: 'YAML file that disables alerts and sets their thresholds, durations and severities. --set beats the file. See docs/rules.md.',
+    help: 'YAML file that disables alerts and sets their thresholds, durations and severities. --set beats the file. See docs/alerts/README.md.',
     default: undefined,
     mayBeRelative: true,
   }),

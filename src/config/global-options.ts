@@ -97,7 +97,7 @@ export const globalOptions = {
     }),
   ),
   'web.config.file': pathOption({
-    help: "exporter-toolkit's web config file: TLS, client certificates, users, response headers, rate limit; see docs/security.md.",
+    help: "exporter-toolkit's web config file: TLS, client certificates, users, response headers, rate limit; see docs/operate/security.md.",
     default: undefined,
     mayBeRelative: true,
   }),
@@ -117,7 +117,7 @@ export const globalOptions = {
     default: false,
   }),
   'collector.max-series': numberOption({
-    help: 'Series of each collector at most; those beyond are left out and counted. By default each collector has a limit of its own, see docs/metrics.md; the config file can set one for a collector.',
+    help: 'Series of each collector at most; those beyond are left out and counted. By default each collector has a limit of its own, see docs/reference/metrics.md; the config file can set one for a collector.',
     default: undefined,
     metavar: 'NUMBER',
     min: 1,
@@ -130,7 +130,7 @@ export const globalOptions = {
     choices: ['vif', 'each'],
   }),
   'collector.listeners.namespaces': choiceOption({
-    help: 'Network namespaces whose listeners and TCP counters are read: that of the exporter, or all in which there is a process, as containers have their own. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/namespaces.md.',
+    help: 'Network namespaces whose listeners and TCP counters are read: that of the exporter, or all in which there is a process, as containers have their own. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/internals/namespaces.md.',
     default: 'self',
     choices: ['self', 'all'],
   }),

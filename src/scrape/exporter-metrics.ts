@@ -64,7 +64,7 @@ export const metrics = {
     meaning: 'Connections of clients that are open.',
   }),
   webRefused: total('xen_exporter_web_refused_total', {
-    meaning: 'Connections and requests that were turned away, by reason; docs/security.md has the reasons.',
+    meaning: 'Connections and requests that were turned away, by reason; docs/operate/security.md has the reasons.',
     labels: ['reason'],
   }),
   webConfigSuccess: gauge('xen_exporter_web_config_last_reload_successful', {

@@ -96,10 +96,10 @@ test('a file without alerts changes nothing', () => {
   for (const yaml of ['', 'alerts: {}\n']) expect(rulesWith(yaml)).toEqual(groups.flatMap(({ rules }) => rules));
 });
 
-test('the example in docs/rules.md can be read', () => {
-  const page = readFileSync(new URL('../../docs/rules.md', import.meta.url), 'utf8');
+test('the example in docs/alerts/README.md can be read', () => {
+  const page = readFileSync(new URL('../../docs/alerts/README.md', import.meta.url), 'utf8');
   const [, example = ''] = /```yaml\n(alerts:\n[^]*?)```/.exec(page) ?? [];
-  expect(Object.keys(parseOptionsFile(parseConfigFile('rules.md', example))).length).toBeGreaterThan(2);
+  expect(Object.keys(parseOptionsFile(parseConfigFile('alerts/README.md', example))).length).toBeGreaterThan(2);
 });
 
 test.each([

@@ -6,7 +6,7 @@ import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { queriesIn } from '../../src/pack/template.ts';
 import { project } from '../../tools/lib/project.ts';
 
-/** The kinds of docs/rules.md, each with the nodes of the grammar whose text is a name of that kind. */
+/** The kinds of docs/reference/recording-rules.md, each with the nodes of the grammar whose text is a name of that kind. */
 const kinds: Readonly<Record<string, readonly string[]>> = {
   Functions: ['FunctionIdentifier'],
   Aggregations: ['AggregateOp'],
@@ -42,8 +42,8 @@ const unknownIn = (expr: string, used: ReadonlyMap<string, Set<string>>): string
 
 const isUsed = (): Map<string, Set<string>> => new Map(Object.keys(kinds).map((kind) => [kind, new Set<string>()]));
 
-test('rules use the PromQL that docs/rules.md lists, and nothing else', () => {
-  const page = readFileSync(join(project, 'docs/rules.md'), 'utf8');
+test('rules use the PromQL that docs/reference/recording-rules.md lists, and nothing else', () => {
+  const page = readFileSync(join(project, 'docs/reference/recording-rules.md'), 'utf8');
   const used = isUsed();
   for (const keptLabels of [[], ['site', 'team']])
     for (const { rules } of rulePack({ ...defaultPackOptions, keptLabels }))

@@ -1,7 +1,7 @@
 // Needs what `npm run package -- tarball deb image` has made.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { hashSync } from 'bcrypt';
 import { describe, expect, test } from 'vitest';
 import { makeProgram } from '../../tools/package/program.ts';
@@ -10,6 +10,7 @@ import { version } from '../../src/config/version.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
 import { startDaemon, type DaemonOptions } from '../../tools/lib/daemon.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
+import { linksOf } from '../../tools/docs/links.ts';
 import { inRoot, made, makeSystemWithoutLibraries, unpackTarball } from '../../tools/lib/packages.ts';
 
 const sha256Of = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
@@ -175,14 +176,15 @@ describe('rules, runbooks, Alertmanager files and dashboards', () => {
   test('have links that lead somewhere in the package, too', async () => {
     using folder = new TempTree();
     for (const root of await inPackages(folder)) {
-      const runbooks = join(root, 'runbooks');
-      const links = readdirSync(runbooks).flatMap((page) =>
-        [...readFileSync(join(runbooks, page), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
-          ([, target]) => target!,
-        ),
+      const pages = filesOf(root).filter((file) => /^(runbooks|docs)\/.*\.md$/.test(file));
+      expect(pages.filter((page) => page.startsWith('docs/')).length).toBeGreaterThan(20);
+      const links = pages.flatMap((page) =>
+        linksOf(readFileSync(join(root, page), 'utf8')).map((link) => join(dirname(page), link.replace(/#.*/, ''))),
       );
-      expect(links.length).toBeGreaterThan(50);
-      expect(links.filter((target) => !existsSync(join(runbooks, target)))).toEqual([]);
+      // Pictures and the pages beside docs/ are in the repository alone.
+      const among = links.filter((target) => /^(runbooks|docs)\/.*\.md$/.test(target));
+      expect(among.length).toBeGreaterThan(200);
+      expect(among.filter((target) => !existsSync(join(root, target)))).toEqual([]);
     }
   });
 });

@@ -176,32 +176,46 @@ export const seenInRuns = (alert: string): string[] =>
       return `- \`${name}\`, ${what}. ${end}`;
     });
 
+/** Runbooks as pages in docs/internals link to them. */
+const runbookLink = (alert: string): string => `[${alert}](../../runbooks/${alert}.md)`;
+
+const scorePicture = (name: string): string => `![Scores of all causes](diagnosis/${name}.svg)`;
+
 const section = (name: string, fault: RecordedFault): string => {
   const { verdict, expected } = fault;
-  const causes = scoresWhenTold(fault).map(
-    ({ cause, score }) => `[${cause}](../runbooks/${cause}.md) ${score.toPrecision(3)}`,
-  );
-  return `### ${name}: ${verdict.title}
+  const causes = scoresWhenTold(fault).map(({ cause, score }) => `${runbookLink(cause)} ${score.toPrecision(3)}`);
+  return `## ${name}: ${verdict.title}
 
 Expected: ${expected!.alert}${expected!.causes ? `, by ${expected!.causes.join(' or ')}` : ''}. Told: ${seconds(verdict.toldAfterSeconds)} after the fault. Causes then, times their thresholds: ${causes.join(', ') || 'none'}.
 
-![Scores of all causes](diagnosis/${name}.svg)
+${scorePicture(name)}
 
 | Row | before | in the fault |
 | --- | -----: | -----------: |
 ${moved(fault).join('\n')}`;
 };
 
-/** docs/diagnosis.md with the results of the last runs. Throws if the page lacks a marker. */
+/** Faults whose pictures docs/internals/diagnosis.md shows: each that pages, on one of the two schedulers. */
+const shown = (all: readonly (readonly [name: string, fault: RecordedFault])[]): string[] =>
+  all
+    .filter(([name, { expected, verdict }]) => expected && verdict.pages > 0 && name.startsWith('credit-'))
+    .map(([name, { verdict }]) => `### ${name}: ${verdict.title}\n\n${scorePicture(name)}`);
+
+/** docs/internals/diagnosis.md with the results of the last runs. Throws if the page lacks a marker. */
 export const withResults = (page: string): string => {
   const all = [...recordings];
   const table = `| Fault or load | Clock | Right | Told | after | Pages | Over after | False pages |
 | ------------- | ----: | ----- | ---- | ----: | ----: | ---------: | ----------: |
 ${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;
-  const sections = all.filter(([, { expected }]) => expected).map(([name, fault]) => section(name, fault));
   const unseen = `### No fault raises
 
-${[...withoutFault].map(([alert, why]) => `- [${alert}](../runbooks/${alert}.md): ${why}.`).join('\n')}`;
-  const part = { path: 'docs/diagnosis.md', marker: 'Results' };
-  return withPart(page, part, [table, ...sections, unseen].join('\n\n'));
+${[...withoutFault].map(([alert, why]) => `- ${runbookLink(alert)}: ${why}.`).join('\n')}`;
+  const part = { path: 'docs/internals/diagnosis.md', marker: 'Results' };
+  return withPart(page, part, [table, ...shown(all), unseen].join('\n\n'));
+};
+
+/** docs/internals/diagnosis-faults.md with a section for each fault. Throws if the page lacks a marker. */
+export const withFaults = (page: string): string => {
+  const sections = [...recordings].filter(([, { expected }]) => expected).map(([name, fault]) => section(name, fault));
+  return withPart(page, { path: 'docs/internals/diagnosis-faults.md', marker: 'Faults' }, sections.join('\n\n'));
 };

@@ -8,7 +8,7 @@ import { readOptionsFile } from '../../src/commands/options-file.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import type { AlertChanges } from '../../src/pack/alerts/changes.ts';
 import { alerts } from '../../src/pack/alerts/alerts.ts';
-import { picture, withResults } from './diagnosis.ts';
+import { picture, withFaults, withResults } from './diagnosis.ts';
 import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
 import { runbookProblem, withFacts } from './runbooks.ts';
 
@@ -47,9 +47,9 @@ if (problems.length > 0) {
 
 // Everything is made before anything is written: an error leaves all files as they were.
 const files: Readonly<Record<string, string>> = {
-  'docs/metrics.md': metricsReference(),
-  'README.md': withFlagTable(read('README.md')),
-  'docs/security.md': withTlsNames(read('docs/security.md')),
+  'docs/reference/metrics.md': metricsReference(),
+  'docs/reference/flags.md': withFlagTable(read('docs/reference/flags.md')),
+  'docs/operate/security.md': withTlsNames(read('docs/operate/security.md')),
   ...inFolder(
     'rules',
     Object.entries(ruleFiles).map(([name, args]) => [name, renderRules({ ...given, ...args })]),
@@ -59,12 +59,13 @@ const files: Readonly<Record<string, string>> = {
     'runbooks',
     [...runbooks].map(([alert, page]) => [`${alert.name}.md`, withFacts(page!, alert, changes)]),
   ),
-  'docs/diagnosis.md': withResults(read('docs/diagnosis.md')),
+  'docs/internals/diagnosis.md': withResults(read('docs/internals/diagnosis.md')),
+  'docs/internals/diagnosis-faults.md': withFaults(read('docs/internals/diagnosis-faults.md')),
   ...inFolder(
-    'docs/diagnosis',
+    'docs/internals/diagnosis',
     [...recordings].map(([name, fault]) => [`${name}.svg`, picture(fault.verdict.title, fault)]),
   ),
 };
 
-mkdirSync(file('docs/diagnosis'), { recursive: true });
+mkdirSync(file('docs/internals/diagnosis'), { recursive: true });
 for (const [name, text] of Object.entries(files)) writeFileSync(file(name), text);

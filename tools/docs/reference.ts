@@ -47,7 +47,7 @@ ${enabledByDefault ? 'On' : 'Off'} by default; at most ${maxSeries} series.
 ${metricTable(metrics)}
 `;
 
-/** docs/metrics.md: every metric of every collector, in the words of its own HELP. */
+/** docs/reference/metrics.md: every metric of every collector, in the words of its own HELP. */
 export const metricsReference = (): string => `# Metrics
 
 Made from the collectors' own HELP by \`npm run docs\`; do not edit.
@@ -67,7 +67,7 @@ device, in the unit of the source. The growth may be that of five seconds more t
 ${boundsTable()}
 `;
 
-/** The README's table of flags. */
+/** The table of flags. */
 const flagTable = (): string =>
   table(
     ['Flag', 'Default', 'Meaning'],
@@ -94,10 +94,10 @@ const fileSettingTable = (): string => {
   );
 };
 
-/** The README with its tables of flags and of settings without one. Throws if it lacks a marker. */
-export const withFlagTable = (readme: string): string => {
-  const path = 'README.md';
-  const withFlags = withPart(readme, { path, marker: 'Flags' }, flagTable());
+/** docs/reference/flags.md with its tables of flags and of settings without one. Throws if it lacks a marker. */
+export const withFlagTable = (page: string): string => {
+  const path = 'docs/reference/flags.md';
+  const withFlags = withPart(page, { path, marker: 'Flags' }, flagTable());
   return withPart(withFlags, { path, marker: 'Settings' }, fileSettingTable());
 };
 
@@ -107,11 +107,11 @@ const nameTable = (what: string, names: Readonly<Record<string, string>>): strin
     Object.entries(names).map(([ours, theirs]) => [`\`${ours}\``, `\`${theirs}\``]),
   );
 
-/** docs/security.md with its tables of names. Throws if it lacks a marker. */
+/** docs/operate/security.md with its tables of names. Throws if it lacks a marker. */
 export const withTlsNames = (page: string): string =>
   withPart(
     page,
-    { path: 'docs/security.md', marker: 'TLS names' },
+    { path: 'docs/operate/security.md', marker: 'TLS names' },
     [nameTable('Cipher suite', cipherSuites), nameTable('Curve', curves), nameTable('Version', tlsVersions)].join(
       '\n\n',
     ),

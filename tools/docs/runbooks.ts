@@ -39,7 +39,7 @@ const labFacts = ({ name }: Alert): string => {
   const seen = seenInRuns(name);
   const why = withoutFault.get(name);
   return [
-    ...(seen.length > 0 ? [`On real Xen ([docs/diagnosis.md](../docs/diagnosis.md)):`, seen.join('\n')] : []),
+    ...(seen.length > 0 ? [`On real Xen ([diagnosis](../docs/internals/diagnosis.md)):`, seen.join('\n')] : []),
     ...(why === undefined ? [] : [`Not done on real Xen: ${why}.`]),
   ].join('\n\n');
 };

@@ -24,7 +24,8 @@ export const writeTarball = async (program: Program, folder: string, workFolder:
   tree.write('check-units', ownScript('check-units.sh'), 0o755);
   for (const unit of [...unitFiles(), ...dropIns()]) tree.copy(unit.path, `systemd/${unit.name}`);
   for (const { name: file, path } of sharedFiles()) tree.copy(path, `share/${file}`);
-  for (const file of ['LICENSE', 'CHANGELOG.md', 'docs/install.md']) tree.copy(join(project, file), basename(file));
+  for (const file of ['LICENSE', 'CHANGELOG.md']) tree.copy(join(project, file), file);
+  tree.copy(join(project, 'docs/install/README.md'), 'install.md');
   tree.write('THIRD-PARTY-LICENSES', program.licences);
   tree.write('LIBRARY-LICENSES', libraries.licences);
   tree.write(sbomName, sbomText(withDebianPackages(program.sbom, libraries.packages)));

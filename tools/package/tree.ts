@@ -81,7 +81,7 @@ export const sharedFiles = (): { name: string; path: string }[] => {
       .filter((entry) => entry.isFile())
       .map((entry) => relative(project, join(entry.parentPath, entry.name))),
   );
-  const pages = readdirSync(join(project, 'docs'))
+  const pages = (readdirSync(join(project, 'docs'), { recursive: true }) as string[])
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`);
   const files = [...below, ...pages].sort().map((name) => ({ name, path: join(project, name) }));

@@ -82,7 +82,7 @@ export const metrics = {
   }),
   leftOut: gauge('xen_exporter_listeners_left_out', {
     meaning:
-      'Listeners of the network namespace that have no series, because all together have more than the limit (--collector.max-series), and sockets that are not followed, because there are too many. The least important ones are left out, with a fair share for each namespace and user (docs/security.md).',
+      'Listeners of the network namespace that have no series, because all together have more than the limit (--collector.max-series), and sockets that are not followed, because there are too many. The least important ones are left out, with a fair share for each namespace and user (docs/operate/security.md).',
     labels: ['netns'],
     source: 'sock_diag or /proc/net/tcp',
   }),

@@ -224,7 +224,7 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 500_000,
-          why: 'A claim of the public write-up, for one guest at 10 Gb/s; slots are nine tenths of the operations in the lab (docs/lab.md). The collector probes counts the operations themselves, as far as they have the name of a guest (docs/probes.md).',
+          why: 'A claim of the public write-up, for one guest at 10 Gb/s; slots are nine tenths of the operations in the lab (docs/internals/lab.md). The collector probes counts the operations themselves, as far as they have the name of a guest (docs/internals/probes.md).',
         },
       },
       {

@@ -9,7 +9,7 @@ import { TempTree } from '../../../tools/lib/fake-host.ts';
 import { project } from '../../../tools/lib/project.ts';
 import { ip, NamedNamespace, noNamespaces } from '../../support/real-namespaces.ts';
 
-const page = readFileSync(join(project, 'docs/install.md'), 'utf8');
+const page = readFileSync(join(project, 'docs/install/prometheus.md'), 'utf8');
 const [, rules] = /^```nft\n(.*?)^```$/ms.exec(page) ?? [];
 const port = Number(/\d+$/.exec(globalOptions['web.listen-address'].default[0]!)![0]);
 /** The addresses of Prometheus in the rules. */
@@ -37,7 +37,7 @@ const addAddresses = async ({ name }: NamedNamespace, device: string, addresses:
 const inside = async ({ wrapper: [first, ...rest] }: NamedNamespace, ...command: readonly string[]): Promise<string> =>
   (await commandOutput(first!, [...rest, ...command])).trim();
 
-describe('the firewall of docs/install.md', () => {
+describe('the firewall of docs/install/prometheus.md', () => {
   test.skipIf(noNamespaces() !== undefined)('lets Prometheus in, by IPv4 and IPv6, and nobody else', async () => {
     await using host = await NamedNamespace.add();
     await using outside = await NamedNamespace.add();

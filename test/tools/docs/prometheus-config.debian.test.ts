@@ -4,7 +4,7 @@ import { TempTree } from '../../../tools/lib/fake-host.ts';
 import { toolSays } from '../../../tools/lib/debian.ts';
 
 /** Every block of a page that is a configuration of Prometheus's. */
-const configurations = ['install', 'fleet', 'rules'].flatMap((page) => {
+const configurations = ['install/prometheus', 'operate/fleet', 'alerts/README', 'alerts/trust'].flatMap((page) => {
   const text = readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8');
   const blocks = [...text.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, block]) => block!);
   return blocks
@@ -14,13 +14,13 @@ const configurations = ['install', 'fleet', 'rules'].flatMap((page) => {
 
 test('each page has some', () => {
   expect(configurations.map(({ page }) => page)).toEqual([
-    'install',
-    'fleet',
-    'fleet',
-    'fleet',
-    'fleet',
-    'rules',
-    'rules',
+    'install/prometheus',
+    'operate/fleet',
+    'operate/fleet',
+    'operate/fleet',
+    'operate/fleet',
+    'alerts/README',
+    'alerts/trust',
   ]);
 });
 

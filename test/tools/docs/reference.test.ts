@@ -8,27 +8,27 @@ import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from '../../
 
 const read = (name: string): string => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
 
-test('docs/metrics.md is what npm run docs writes', () => {
-  expect(read('docs/metrics.md')).toBe(metricsReference());
+test('docs/reference/metrics.md is what npm run docs writes', () => {
+  expect(read('docs/reference/metrics.md')).toBe(metricsReference());
 });
 
-test("the README's flags are what npm run docs writes", () => {
-  const readme = read('README.md');
-  expect(readme).toBe(withFlagTable(readme));
+test('docs/reference/flags.md is what npm run docs writes', () => {
+  const page = read('docs/reference/flags.md');
+  expect(page).toBe(withFlagTable(page));
 });
 
-test('the names of TLS in docs/security.md are what npm run docs writes', () => {
-  const page = read('docs/security.md');
+test('the names of TLS in docs/operate/security.md are what npm run docs writes', () => {
+  const page = read('docs/operate/security.md');
   expect(page).toBe(withTlsNames(page));
 });
 
-test('docs/security.md names every reason for which something is turned away', () => {
-  const page = read('docs/security.md');
+test('docs/operate/security.md names every reason for which something is turned away', () => {
+  const page = read('docs/operate/security.md');
   expect(refusals.filter((reason) => !page.includes(`\`${reason}\``))).toEqual([]);
 });
 
-test('the web config file in docs/security.md is one that can be read', () => {
-  const [, yaml = ''] = /^## The web config file[^]*?```yaml\n([^]*?)```/m.exec(read('docs/security.md')) ?? [];
+test('the web config file in docs/operate/security.md is one that can be read', () => {
+  const [, yaml = ''] = /^## The web config file[^]*?```yaml\n([^]*?)```/m.exec(read('docs/operate/security.md')) ?? [];
   const config = parseWebConfig(parseConfigFile('security.md', yaml));
   expect([config.tls?.clientAuth, config.users.size, config.rateLimit?.burst]).toEqual([
     'RequireAndVerifyClientCert',

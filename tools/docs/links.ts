@@ -1,0 +1,25 @@
+/** A page without its code, in which nothing is a link or a heading. */
+const withoutCode = (page: string): string =>
+  page
+    .replaceAll(/^ *(`{3,})[^]*?^ *\1`*$/gm, '')
+    .replaceAll(/(`+)[^`\n][^\n]*?\1/g, (code) => code.replaceAll(/[[\]()]/g, ''));
+
+/** Links and pictures of a page to other places in the repository, as they are written. */
+export const linksOf = (page: string): string[] =>
+  [...withoutCode(page).matchAll(/\]\(([^()\s]+)\)/g)]
+    .map(([, target]) => target!)
+    .filter((target) => !/^[a-z]+:/.test(target));
+
+/** The anchors of a page's headings, as GitHub makes them. */
+export const anchorsOf = (page: string): string[] => {
+  const seen = new Map<string, number>();
+  return [...page.replaceAll(/^ *(`{3,})[^]*?^ *\1`*$/gm, '').matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
+    const anchor = title!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-');
+    const count = seen.get(anchor) ?? 0;
+    seen.set(anchor, count + 1);
+    return count === 0 ? anchor : `${anchor}-${count}`;
+  });
+};
