@@ -4,4 +4,6 @@ import { prepareTools } from '../../tools/lib/debian.ts';
 export default async function setup(): Promise<void> {
   const common = ['ss', 'ip', 'nft', 'openssl', 'python3', 'systemd-analyze'] as const;
   await prepareTools(['prometheus', 'promtool', 'alertmanager', 'amtool', ...common]);
+  // src/promql is compared with Prometheus 3, whichever version other tests run.
+  await prepareTools(['promtool'], 3);
 }

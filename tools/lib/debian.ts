@@ -115,8 +115,10 @@ const TOOLS = {
 
 export type ToolName = keyof typeof TOOLS;
 
+type PrometheusVersion = 2 | 3;
+
 /** The major version of Prometheus that tests run: 2 as in Debian 12, or 3 if the environment variable PROMETHEUS_VERSION asks for it. */
-export const prometheusVersion = process.env['PROMETHEUS_VERSION'] === '3' ? 3 : 2;
+export const prometheusVersion: PrometheusVersion = process.env['PROMETHEUS_VERSION'] === '3' ? 3 : 2;
 
 /** The tools of Prometheus 3. They are Go programs, which need so little of the system that those of a later release run here too. */
 const OF_PROMETHEUS_3: Partial<Record<ToolName, ToolPackages>> = {
@@ -126,8 +128,8 @@ const OF_PROMETHEUS_3: Partial<Record<ToolName, ToolPackages>> = {
   amtool: { packages: ['prometheus-alertmanager'], path: 'usr/bin/amtool', release: 'forky' },
 };
 
-const packagesOf = (name: ToolName): ToolPackages =>
-  (prometheusVersion === 3 ? OF_PROMETHEUS_3[name] : undefined) ?? TOOLS[name];
+const packagesOf = (name: ToolName, version: PrometheusVersion): ToolPackages =>
+  (version === 3 ? OF_PROMETHEUS_3[name] : undefined) ?? TOOLS[name];
 
 /** What every Debian may have already, and what is then used. */
 const COMMON: readonly ToolName[] = ['ss', 'ip', 'nft', 'openssl', 'python3', 'systemd-analyze'];
@@ -135,9 +137,9 @@ const COMMON: readonly ToolName[] = ['ss', 'ip', 'nft', 'openssl', 'python3', 's
 const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
 
 /** A tool ready to run: a common one from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
-export async function debianTool(name: ToolName): Promise<Tool> {
+export async function debianTool(name: ToolName, version = prometheusVersion): Promise<Tool> {
   const onPath = onPathOf(name);
-  return onPath === undefined ? unpackedTool(name) : { path: onPath, env: process.env };
+  return onPath === undefined ? unpackedTool(name, version) : { path: onPath, env: process.env };
 }
 
 /** What a tool prints on either stream, whatever its exit status. */
@@ -154,15 +156,15 @@ export async function toolSays(
 }
 
 /** Unpacks all of these tools, with one download for each release. */
-export async function prepareTools(names: readonly ToolName[]): Promise<void> {
-  const tools = names.filter((name) => onPathOf(name) === undefined).map(packagesOf);
+export async function prepareTools(names: readonly ToolName[], version = prometheusVersion): Promise<void> {
+  const tools = names.filter((name) => onPathOf(name) === undefined).map((name) => packagesOf(name, version));
   for (const [release, each] of Map.groupBy(tools, ({ release }) => release))
     await debianRoot([...new Set(each.flatMap(({ packages }) => packages))], { release });
 }
 
 /** The tool as its Debian package has it, whatever is installed; its libraries come from the unpacked packages too. */
-export async function unpackedTool(name: ToolName): Promise<Tool> {
-  const { packages, path, release, libraries: own = [] } = packagesOf(name);
+export async function unpackedTool(name: ToolName, version = prometheusVersion): Promise<Tool> {
+  const { packages, path, release, libraries: own = [] } = packagesOf(name, version);
   const root = await debianRoot(packages, { release });
   const folders = await libraryFolders(root);
   const libraries = [...folders, ...folders.flatMap((folder) => own.map((each) => join(folder, each)))];
