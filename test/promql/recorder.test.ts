@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import { Labels } from '../../src/promql/labels.ts';
+import { parsePromql } from '../../src/promql/parse.ts';
+import { Recorder } from '../../src/promql/recorder.ts';
+import { Feed, Store } from '../../src/promql/store.ts';
+import { windowsOf } from '../../src/promql/tree.ts';
+import { samplesOf } from './world.ts';
+
+const parsedRules = (rules: readonly (readonly [record: string, expr: string])[]) =>
+  rules.map(([record, expr]) => ({ record, expr: parsePromql(expr) }));
+
+/** A store with a target that has the metric a, a recorder of rules, and the rows of a name at a time. */
+const recording = (...texts: readonly (readonly [record: string, expr: string])[]) => {
+  const rules = parsedRules(texts);
+  const windows = windowsOf(rules.map(({ expr }) => expr));
+  for (const { record } of rules) if (!windows.has(record)) windows.set(record, 300_000);
+  const store = new Store(windows);
+  const target = new Feed(store);
+  const recorder = new Recorder(rules, { store });
+  return {
+    scrape: (time: number, values: Readonly<Record<string, number>>) =>
+      target.write(
+        Object.entries(values).map(([x, value]) => ({ name: 'a', labels: Labels.of([['x', x]]), value })),
+        time,
+      ),
+    record: (time: number) => recorder.record(time).map(({ record, error }) => `${record}: ${error.message}`),
+    rows: (name: string, time: number) =>
+      samplesOf(store, name, time).map(({ labels, value }) => [...labels.pairs, value]),
+  };
+};
+
+test('rules read what those before them have recorded, at the same time', () => {
+  const { scrape, record, rows } = recording(
+    ['r:double', 'a * 2'],
+    ['r:sum', 'sum(r:double)'],
+    ['r:scalar', 'time() + 1'],
+  );
+  scrape(1000, { p: 1, q: 2 });
+  expect(record(1000)).toEqual([]);
+  expect(rows('r:double', 1000)).toEqual([
+    ['x', 'p', 2],
+    ['x', 'q', 4],
+  ]);
+  expect(rows('r:sum', 1000)).toEqual([[6]]);
+  expect(rows('r:scalar', 1000)).toEqual([[2]]);
+});
+
+test('rules read what those behind them, and themselves, have recorded the time before', () => {
+  const { scrape, record, rows } = recording(
+    ['r:first', 'r:second or a'],
+    ['r:second', 'a + 10'],
+    ['r:kept', 'a > 0 or r:kept'],
+  );
+  scrape(1000, { p: 1 });
+  record(1000);
+  expect(rows('r:first', 1000)).toEqual([['x', 'p', 1]]);
+  scrape(2000, { p: -5 });
+  record(2000);
+  expect(rows('r:first', 2000)).toEqual([['x', 'p', 11]]);
+  expect(rows('r:kept', 2000)).toEqual([['x', 'p', 1]]);
+});
+
+test('a row ends at once when its rule no longer gives it', () => {
+  const { scrape, record, rows } = recording(['r:much', 'a > 5']);
+  scrape(1000, { p: 6, q: 7 });
+  record(1000);
+  scrape(2000, { p: 6, q: 1 });
+  record(2000);
+  expect(rows('r:much', 1000)).toEqual([
+    ['x', 'p', 6],
+    ['x', 'q', 7],
+  ]);
+  expect(rows('r:much', 2000)).toEqual([['x', 'p', 6]]);
+});
+
+test('a rule that fails is named, keeps its rows and stops no other', () => {
+  const { scrape, record, rows } = recording(
+    ['r:one', 'a * on () a'],
+    ['r:same', 'label_replace(a, "x", "", "", "")'],
+    ['r:other', 'count(a)'],
+  );
+  scrape(1000, { p: 3 });
+  expect(record(1000)).toEqual([]);
+  expect(rows('r:one', 1000)).toEqual([[9]]);
+  scrape(2000, { p: 3, q: 4 });
+  expect(record(2000)).toEqual([
+    'r:one: many-to-many matching not allowed: matching labels must be unique on one side',
+    'r:same: vector cannot contain metrics with the same labelset',
+  ]);
+  expect(rows('r:one', 2000)).toEqual([[9]]);
+  expect(rows('r:other', 2000)).toEqual([[2]]);
+});
+
+test('rows that would differ by the metric name alone are an error', () => {
+  const { scrape, record } = recording(
+    ['r:other', 'label_replace(a, "x", "q", "", "")'],
+    ['r:both', 'label_replace(a or r:other, "x", "", "", "")'],
+  );
+  scrape(1000, { p: 3 });
+  expect(record(1000)).toEqual(['r:both: vector contains metrics with the same labelset after applying rule labels']);
+});
