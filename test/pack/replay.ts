@@ -16,7 +16,7 @@ export const representatives: ReadonlySet<string> = new Set([
 ]);
 
 /** What was scraped of a series; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
-const recordedScrapes = (series: string, values: readonly (number | null)[], speed: number): Scraped[] => {
+export const recordedScrapes = (series: string, values: readonly (number | null)[], speed: number): Scraped[] => {
   const factor = isCounter(series) ? speed : 1;
   return values.map((value, index) =>
     value === null ? (index > 0 && values[index - 1] !== null ? 'stale' : '_') : value * factor,

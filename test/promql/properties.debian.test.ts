@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { evaluate } from '../../src/promql/evaluate.ts';
+import { parsePromql } from '../../src/promql/parse.ts';
+import { expressions, intervalSeconds, times, worlds } from './generated.ts';
+import { askPrometheus, type Question, type Reply } from './prometheus-answers.ts';
+import { answerOf, differences, storeOf, type World } from './world.ts';
+
+const seed = 20_261_130;
+const worldCount = 60;
+const queriesPerWorld = 12;
+
+const ourReplies = ({ world, intervalSeconds, queries }: Question): Reply[] => {
+  const exprs = queries.map(({ expr }) => parsePromql(expr));
+  const store = storeOf(world, intervalSeconds, exprs);
+  return queries.map(({ seconds }, index) => {
+    try {
+      return answerOf(evaluate(exprs[index]!, { store, time: Math.round(seconds * 1000) }));
+    } catch (error) {
+      return error as Error;
+    }
+  });
+};
+
+const difference = (ours: Reply, theirs: Reply): string[] => {
+  if (ours instanceof Error || theirs instanceof Error)
+    return ours instanceof Error && theirs instanceof Error ? [] : [`${String(ours)}, in Prometheus ${String(theirs)}`];
+  return differences(ours, theirs);
+};
+
+/** In promtool's notation. */
+const shown = (world: World): string =>
+  Object.entries(world)
+    .map(([series, scrapes]) => `${series} ${scrapes.join(' ')}`)
+    .join('\n');
+
+describe('the evaluator gives what Prometheus 3 gives of', () => {
+  test.each(Object.entries(expressions))('%s', async (_, expression) => {
+    const question = fc.record({
+      world: worlds,
+      intervalSeconds: fc.constant(intervalSeconds),
+      queries: fc.array(fc.record({ expr: expression, seconds: times }), {
+        minLength: queriesPerWorld,
+        maxLength: queriesPerWorld,
+      }),
+    });
+    const questions = fc.sample(question, { seed, numRuns: worldCount });
+    const theirs = await askPrometheus(questions);
+    const ours = questions.map(ourReplies);
+    const wrong = questions.flatMap(({ world, queries }, index) =>
+      queries.flatMap(({ expr, seconds }, at) =>
+        difference(ours[index]![at]!, theirs[index]![at]!).map(
+          (each) => `${expr} at ${seconds} s: ${each}, with ${shown(world)}`,
+        ),
+      ),
+    );
+    expect(wrong.slice(0, 3), `${wrong.length} differences`).toEqual([]);
+    // Nothing agrees with nothing: many answers have to have series.
+    const all = theirs.flat();
+    const withSeries = all.filter((reply) => !(reply instanceof Error) && reply.size > 0);
+    expect(withSeries.length).toBeGreaterThan(all.length / 5);
+  });
+});
