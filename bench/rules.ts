@@ -7,7 +7,7 @@
 // With --old, another Prometheus then evaluates the rules of that commit over the same pages.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ import { defaultPackOptions, rulePack } from '../src/pack/pack.ts';
 import { startPrometheus, type Prometheus } from '../tools/lib/prometheus.ts';
 import { until } from '../tools/lib/until.ts';
 import { project } from '../tools/lib/project.ts';
+import { generatedFleet } from './generated-fleet.ts';
 
 const { values } = parseArgs({
   options: {
@@ -33,13 +34,6 @@ const intervalSeconds = Number(values.interval);
 // A little more than the rules look back.
 const warmUpSeconds = 330;
 const rounds = 3;
-
-interface Line {
-  name: string;
-  labels: string;
-  value: number;
-  isCounter: boolean;
-}
 
 interface Contender {
   readonly name: string;
@@ -67,126 +61,7 @@ const contenders: Contender[] = [
 ];
 const used = new Set(contenders.flatMap(({ content }) => content.match(/\bxen_\w+/g) ?? []));
 
-const linesOf = (page: string): Line[] =>
-  readFileSync(join(project, `test/fixtures/golden/${page}.prom`), 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
-      return used.has(name) ? [{ name, labels, value: Number(value), isCounter: /_total$/.test(name) }] : [];
-    });
-
-/** What netlink adds to listeners that were captured from /proc. */
-const listenerLines = (listeners: readonly string[]): Line[] =>
-  listeners.flatMap((labels) => [
-    { name: 'xen_listener_accept_queue_limit', labels, value: 4096, isCounter: false },
-    { name: 'xen_listener_accept_queue_full_seconds_total', labels, value: 0, isCounter: true },
-    ...['0.0', '0.25', '0.5', '0.75', '0.9', '1.0', '+Inf'].map((le) => ({
-      name: 'xen_listener_accept_queue_fill_ratio_bucket',
-      labels: `${labels},le="${le}"`,
-      value: 1000,
-      isCounter: true,
-    })),
-    { name: 'xen_listener_accept_queue_fill_ratio_count', labels, value: 1000, isCounter: true },
-  ]);
-
-/** Captured series of a guest, of its domain and of its host. */
-const captured = (state: 'idle' | 'storm'): { guest: Line[]; domain: Line[]; host: Line[] } => {
-  const guest = linesOf(`pv-${state}`);
-  const host = linesOf(`credit-${state}`);
-  const ofDomain = (domain: string): Line[] => host.filter(({ labels }) => labels.includes(`domain="${domain}"`));
-  const listeners = guest.filter(({ name }) => name === 'xen_listener_accept_queue_dequeued_total');
-  return {
-    guest: [
-      // What was stolen while the idle guest booted is not as if it were idle.
-      ...guest.map((line) => (state === 'idle' && line.labels.includes('"steal"') ? { ...line, value: 1 } : line)),
-      ...listenerLines(listeners.map(({ labels }) => labels)),
-    ],
-    domain: [
-      ...ofDomain('domu1'),
-      { name: 'xen_domain_grant_frames', labels: 'domain="domu1"', value: 10, isCounter: false },
-      { name: 'xen_domain_grant_frames_limit', labels: 'domain="domu1"', value: 64, isCounter: false },
-      {
-        name: 'xen_backend_eoi_delay_seconds_total',
-        labels: 'domain="domu1",class="vif",device="0"',
-        value: 0,
-        isCounter: true,
-      },
-    ],
-    host: [...host.filter(({ labels }) => !labels.includes('domain="')), ...ofDomain('Domain-0')],
-  };
-};
-const states = { idle: captured('idle'), storm: captured('storm') };
-/** One guest in a hundred suffers. */
-const stateOf = (guest: number): 'idle' | 'storm' => (guest % 100 === 0 ? 'storm' : 'idle');
-
-const collectors = (count: number): Line[] =>
-  Array.from({ length: count }, (_, index) =>
-    ['success', 'available'].map((what) => ({
-      name: `xen_exporter_collector_${what}`,
-      labels: `collector="c${index}"`,
-      value: 1,
-      isCounter: false,
-    })),
-  ).flat();
-
-/** A line of a page up to its value, and what the value begins with and grows by in a second. */
-interface Series {
-  prefix: string;
-  value: number;
-  perSecond: number;
-}
-
-/** The series that Prometheus adds for each target. */
-const up: Line = { name: 'up', labels: '', value: 1, isCounter: false };
-
-let seed = 1;
-/** Not random: the same fleet every time. */
-const next = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
-
-const cpuSecondsName = 'xen_cpu_seconds_total';
-const cpuLabel = (labels: string): string => /\bcpu="[^"]*"/.exec(labels)![0];
-
-const seriesOf = (target: string, lines: readonly Line[], rename: (labels: string) => string): Series[] => {
-  // All counters of a machine grow as fast, or its ratios would be anybody's; but a CPU has a second of time each second.
-  const growth = next() / 600;
-  const ofCpu = Map.groupBy(
-    lines.filter(({ name }) => name === cpuSecondsName),
-    ({ labels }) => cpuLabel(labels),
-  );
-  const growthOf = ({ name, labels }: Line): number =>
-    name === cpuSecondsName ? 1 / ofCpu.get(cpuLabel(labels))!.reduce((sum, { value }) => sum + value, 0) : growth;
-  return lines.map((line) => ({
-    prefix: `${line.name}{${[target, rename(line.labels)].filter(Boolean).join(',')}} `,
-    value: line.value,
-    perSecond: line.isCounter ? line.value * growthOf(line) : 0,
-  }));
-};
-
-const uuidOf = (host: number, guest: number): string =>
-  `00000001-${String(host).padStart(4, '0')}-4000-8000-${String(guest).padStart(12, '0')}`;
-
-/** One host with its guests: a target. */
-const pageOf = (host: number): Series[] => {
-  const guests = Array.from({ length: guestsPerHost }, (_, guest) => guest);
-  const identified = (guest: number) => (labels: string) =>
-    labels.replace('domu1', `guest${guest}`).replace(/uuid="[^"]*"/, `uuid="${uuidOf(host, guest)}"`);
-  const dom0 = `job="xen",instance="dom0-${host}:28697",xen_role="host"`;
-  return [
-    ...seriesOf(dom0, [up, ...states.idle.host, ...collectors(17)], (labels) => labels),
-    ...guests.flatMap((guest) =>
-      seriesOf(dom0, states[stateOf(host * guestsPerHost + guest)].domain, identified(guest)),
-    ),
-    ...guests.flatMap((guest) =>
-      seriesOf(
-        `job="xen",instance="guest-${host}-${guest}:28697"`,
-        [up, ...states[stateOf(host * guestsPerHost + guest)].guest, ...collectors(7)],
-        identified(guest),
-      ),
-    ),
-  ];
-};
-
-const pages = Array.from({ length: hosts }, (_, host) => pageOf(host));
+const pages = generatedFleet({ hosts, guestsPerHost, used: (name) => used.has(name) });
 const seriesCount = pages.reduce((sum, page) => sum + page.length, 0);
 const begin = Date.now();
 const server = createServer((request, response) => {

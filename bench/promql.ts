@@ -1,0 +1,102 @@
+// Measures src/promql with the rules of the pack over a generated fleet: the time of one evaluation of all rules and alert expressions, and memory.
+// The fleet is that of bench/rules.ts.
+//
+//   node bench/promql.ts [--hosts=10] [--guests=20] [--interval=15] [--minutes=15]
+// As the program does: V8 keeps less memory free.
+import '../src/host/v8-flags.ts';
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { defaultPackOptions, rulePack } from '../src/pack/pack.ts';
+import { evaluate } from '../src/promql/evaluate.ts';
+import { Labels, type Sample } from '../src/promql/labels.ts';
+import { parsePromql } from '../src/promql/parse.ts';
+import { Recorder } from '../src/promql/recorder.ts';
+import { Feed, Store } from '../src/promql/store.ts';
+import { windowsOf } from '../src/promql/tree.ts';
+import { generatedFleet, type Series } from './generated-fleet.ts';
+
+const { values } = parseArgs({
+  options: {
+    hosts: { type: 'string', default: '10' },
+    guests: { type: 'string', default: '20' },
+    interval: { type: 'string', default: '15' },
+    minutes: { type: 'string', default: '15' },
+  },
+});
+const [hosts, guestsPerHost, intervalSeconds, minutes] = [
+  Number(values.hosts),
+  Number(values.guests),
+  Number(values.interval),
+  Number(values.minutes),
+];
+
+const rules = rulePack(defaultPackOptions).flatMap((group) => group.rules);
+const parsed = rules.map((rule) => ({ rule, expr: parsePromql(rule.expr) }));
+const recording = parsed.flatMap(({ rule, expr }) => ('record' in rule ? [{ record: rule.record, expr }] : []));
+const alerting = parsed.flatMap(({ rule, expr }) => ('alert' in rule ? [expr] : []));
+const windows = windowsOf(parsed.map(({ expr }) => expr));
+
+const namedSeries = ({ prefix, value, perSecond }: Series) => {
+  const [, name = '', inside = ''] = /^([\w:]+)\{(.*)\} $/s.exec(prefix)!;
+  const pairs = [...inside.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label, value]) => [label!, value!] as const);
+  return { name, labels: Labels.of(pairs), value, perSecond };
+};
+type NamedSeries = ReturnType<typeof namedSeries>;
+
+/** What a page has after some seconds. */
+function* samplesOf(page: readonly NamedSeries[], seconds: number): Generator<Sample> {
+  for (const { name, labels, value, perSecond } of page) yield { name, labels, value: value + perSecond * seconds };
+}
+
+const used = (name: string): boolean => windows.has(name);
+const pages = generatedFleet({ hosts, guestsPerHost, used }).map((page) => page.map(namedSeries));
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+const memory = (kind: 'rss' | 'heapUsed'): number => process.memoryUsage()[kind] / 2 ** 20;
+collectGarbage();
+const [before, heapBefore] = [memory('rss'), memory('heapUsed')];
+const store = new Store(windows);
+const recorder = new Recorder(recording, { store });
+const feeds = pages.map(() => new Feed(store));
+
+/** Milliseconds of CPU time, which a busy machine does not lengthen. */
+const timed = (run: () => void): number => {
+  const start = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+};
+const writing: number[] = [];
+const evaluating: number[] = [];
+let most = before;
+let firing = 0;
+for (let seconds = 0; seconds <= minutes * 60; seconds += intervalSeconds) {
+  const time = 1_800_000_000_000 + seconds * 1000;
+  writing.push(timed(() => pages.forEach((page, index) => feeds[index]!.write(samplesOf(page, seconds), time))));
+  evaluating.push(
+    timed(() => {
+      const [failure] = recorder.record(time);
+      if (failure) throw failure.error;
+      firing = alerting.filter((expr) => (evaluate(expr, { store, time }) as object[]).length > 0).length;
+    }),
+  );
+  most = Math.max(most, memory('rss'));
+}
+
+const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)]!;
+const milliseconds = (all: readonly number[]): string =>
+  `${median(all).toFixed(0)} ms (most ${Math.max(...all).toFixed(0)} ms)`;
+// The first ones run code that is not compiled yet, over windows that are not full.
+const warm = evaluating.slice(-Math.ceil(evaluating.length / 2));
+const { series, samples } = store.size;
+collectGarbage();
+process.stdout.write(
+  [
+    `${hosts * guestsPerHost} guests on ${hosts} hosts, ${series} series with ${samples} samples`,
+    `CPU time of one evaluation of ${recording.length} recording rules and ${alerting.length} alert expressions: ${milliseconds(warm)}, the first ${evaluating[0]!.toFixed(0)} ms; ${firing} expressions have results`,
+    `CPU time of writing one scrape of every target: ${milliseconds(writing)}`,
+    `memory: ${(memory('heapUsed') - heapBefore).toFixed(0)} MB of heap, beside the pages; RSS ${before.toFixed(0)} MB before, ${most.toFixed(0)} MB at most`,
+  ].join('\n') + '\n',
+);
