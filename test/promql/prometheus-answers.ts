@@ -87,8 +87,9 @@ export const askPrometheus = async (questions: readonly Question[], rules?: Rule
   for (const [, id, refusal, got] of output.matchAll(reply))
     replies.set(Number(id), refusal === undefined ? answerIn(got!) : new Error(refusal));
   // A question that promtool cannot read has no replies, and a rule that fails leaves none.
-  if (!/SUCCESS|FAILED/.test(output) || /(?:rule|name|group): .*err(?:or)?: /.test(output))
-    throw new Error(output.slice(0, 2000));
+  const failure =
+    /^ *(?:rule|group|name): .*$/m.exec(output)?.[0] ?? (/SUCCESS|FAILED/.test(output) ? undefined : output);
+  if (failure !== undefined) throw new Error(`promtool: ${failure.slice(0, 2000)}`);
   number = 0;
   return questions.map(({ queries }) => queries.map(() => replies.get(number++) ?? new Map<string, number>()));
 };

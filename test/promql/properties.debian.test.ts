@@ -4,6 +4,7 @@ import { evaluate } from '../../src/promql/evaluate.ts';
 import { parsePromql } from '../../src/promql/parse.ts';
 import { expressions, intervalSeconds, times, worlds } from './generated.ts';
 import { askPrometheus, type Question, type Reply } from './prometheus-answers.ts';
+import { compareRows } from './recorded-rows.ts';
 import { answerOf, differences, storeOf, type World } from './world.ts';
 
 const seed = 20_261_130;
@@ -60,4 +61,39 @@ describe('the evaluator gives what Prometheus 3 gives of', () => {
     const withSeries = all.filter((reply) => !(reply instanceof Error) && reply.size > 0);
     expect(withSeries.length).toBeGreaterThan(all.length / 5);
   });
+});
+
+/** Rules that read each other and themselves. None fails for any series: promtool would stop. */
+const rules = {
+  'r:behind': 'r:later or (m1 offset 1m)',
+  'r:over': 'm1 > 0',
+  'r:kept': 'm1 < 0 or r:kept',
+  'r:last': 'last_over_time(r:over[1m])',
+  'r:sum': 'sum by (x) (r:over) + on (x) group_left () (max by (x) (m2) > bool 0)',
+  'r:rate': 'rate(r:sum[2m])',
+  'r:ago': 'min_over_time(r:sum[1m] offset 2m)',
+  'r:time': 'time() - 60',
+  'r:later': 'label_replace(max by (x, y) (r:behind) > 1, "new", "$1", "x", "(.*)") unless on (x) r:kept',
+};
+
+/** As targets are scraped: a series that a scrape lacks becomes stale at once. */
+const asScraped = (world: World): World =>
+  Object.fromEntries(
+    Object.entries(world).map(([series, scrapes]) => [
+      series,
+      scrapes.map((value, index) =>
+        typeof value === 'number' ? value : typeof scrapes[index - 1] === 'number' ? 'stale' : '_',
+      ),
+    ]),
+  );
+
+test('rows are those that Prometheus 3 records', async () => {
+  const groups = [{ name: 'rules', rules: Object.entries(rules).map(([record, expr]) => ({ record, expr })) }];
+  const { rows, wrong } = await compareRows(
+    fc.sample(worlds.map(asScraped), { seed, numRuns: 20 }),
+    intervalSeconds,
+    groups,
+  );
+  expect(wrong.slice(0, 10), `${wrong.length} differences`).toEqual([]);
+  expect(rows).toBeGreaterThan(10_000);
 });

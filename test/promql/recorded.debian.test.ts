@@ -1,3 +1,3 @@
-import { testDifferential } from './recorded.ts';
+import { representative, testDifferential } from './recorded.ts';
 
-testDifferential((name) => name === 'credit2-exporter-killed');
+testDifferential((name) => name === representative);
