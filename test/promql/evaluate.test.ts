@@ -257,6 +257,7 @@ describe('histogram_quantile', () => {
     ['ends at the last bound', '0.99', { '1': 1, '2': 2, '+Inf': 8 }, 2],
     ['is the bound of a lowest bucket that is not positive', '0.1', { '-1': 4, '+Inf': 8 }, -1],
     ['takes a lower count for a mistake', '0.5', { '1': 4, '2': 3, '4': 8, '+Inf': 8 }, 1],
+    ['takes a difference of rounding for none', '1', { '1': 4, '2': 4 + 1e-13, '+Inf': 4 + 1e-13 }, 1],
     ['adds buckets with equal bounds', '0.5', { '1': 1, '1.0': 1, '2': 4, '+Inf': 4 }, 1],
     ['skips a bound that is no number', '0.5', { '1': 2, '2': 6, '+Inf': 8, many: 9 }, 1.5],
     ['is NaN without observations', '0.5', { '1': 0, '+Inf': 0 }, NaN],
