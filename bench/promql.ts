@@ -8,12 +8,13 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { defaultPackOptions, rulePack } from '../src/pack/pack.ts';
+import { alertsName } from '../src/promql/active-alerts.ts';
 import { evaluate } from '../src/promql/evaluate.ts';
 import { Labels, type Sample } from '../src/promql/labels.ts';
-import { parsePromql } from '../src/promql/parse.ts';
+import { parseRule } from '../src/promql/parse.ts';
 import { Recorder } from '../src/promql/recorder.ts';
 import { Feed, Store } from '../src/promql/store.ts';
-import { windowsOf } from '../src/promql/tree.ts';
+import { windowsOf, type Selector } from '../src/promql/tree.ts';
 import { generatedFleet, type Series } from './generated-fleet.ts';
 
 const { values } = parseArgs({
@@ -31,11 +32,8 @@ const [hosts, guestsPerHost, intervalSeconds, minutes] = [
   Number(values.minutes),
 ];
 
-const rules = rulePack(defaultPackOptions).flatMap((group) => group.rules);
-const parsed = rules.map((rule) => ({ rule, expr: parsePromql(rule.expr) }));
-const recording = parsed.flatMap(({ rule, expr }) => ('record' in rule ? [{ record: rule.record, expr }] : []));
-const alerting = parsed.flatMap(({ rule, expr }) => ('alert' in rule ? [expr] : []));
-const windows = windowsOf(parsed.map(({ expr }) => expr));
+const rules = rulePack(defaultPackOptions).flatMap((group) => group.rules.map(parseRule));
+const windows = windowsOf(rules.map(({ expr }) => expr));
 
 const namedSeries = ({ prefix, value, perSecond }: Series) => {
   const [, name = '', inside = ''] = /^([\w:]+)\{(.*)\} $/s.exec(prefix)!;
@@ -57,8 +55,9 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const memory = (kind: 'rss' | 'heapUsed'): number => process.memoryUsage()[kind] / 2 ** 20;
 collectGarbage();
 const [before, heapBefore] = [memory('rss'), memory('heapUsed')];
+const selectorOfAlerts: Selector = { kind: 'selector', name: alertsName, matchers: [], offsetMs: 0 };
 const store = new Store(windows);
-const recorder = new Recorder(recording, { store });
+const recorder = new Recorder(rules, { store });
 const feeds = pages.map(() => new Feed(store));
 
 /** Milliseconds of CPU time, which a busy machine does not lengthen. */
@@ -71,7 +70,7 @@ const timed = (run: () => void): number => {
 const writing: number[] = [];
 const evaluating: number[] = [];
 let most = before;
-let firing = 0;
+let active = 0;
 for (let seconds = 0; seconds <= minutes * 60; seconds += intervalSeconds) {
   const time = 1_800_000_000_000 + seconds * 1000;
   writing.push(timed(() => pages.forEach((page, index) => feeds[index]!.write(samplesOf(page, seconds), time))));
@@ -79,7 +78,7 @@ for (let seconds = 0; seconds <= minutes * 60; seconds += intervalSeconds) {
     timed(() => {
       const [failure] = recorder.record(time);
       if (failure) throw failure.error;
-      firing = alerting.filter((expr) => (evaluate(expr, { store, time }) as object[]).length > 0).length;
+      active = (evaluate(selectorOfAlerts, { store, time }) as object[]).length;
     }),
   );
   most = Math.max(most, memory('rss'));
@@ -95,7 +94,7 @@ collectGarbage();
 process.stdout.write(
   [
     `${hosts * guestsPerHost} guests on ${hosts} hosts, ${series} series with ${samples} samples`,
-    `CPU time of one evaluation of ${recording.length} recording rules and ${alerting.length} alert expressions: ${milliseconds(warm)}, the first ${evaluating[0]!.toFixed(0)} ms; ${firing} expressions have results`,
+    `CPU time of one evaluation of ${rules.length} rules: ${milliseconds(warm)}, the first ${evaluating[0]!.toFixed(0)} ms; ${active} alerts are pending or fire`,
     `CPU time of writing one scrape of every target: ${milliseconds(writing)}`,
     `memory: ${(memory('heapUsed') - heapBefore).toFixed(0)} MB of heap, beside the pages; RSS ${before.toFixed(0)} MB before, ${most.toFixed(0)} MB at most`,
   ].join('\n') + '\n',

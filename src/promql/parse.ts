@@ -1,6 +1,7 @@
 import { parser } from '@prometheus-io/lezer-promql';
+import { durationMs } from './duration.ts';
 import * as tree from './tree.ts';
-import type { Expr, Matcher, Matching, Selector } from './tree.ts';
+import type { Expr, Matcher, Matching, Rule, Selector } from './tree.ts';
 
 type SyntaxNode = ReturnType<typeof parser.parse>['topNode'];
 
@@ -10,8 +11,6 @@ export class PromqlError extends Error {
 }
 
 const numberPattern = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const durationPattern = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
-const unitMs = [31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1];
 /** Lookaround and backreferences, which RE2 lacks, and what RE2 and JavaScript understand differently. */
 const notInBothPattern = /\(\?<?[=!]|\\[1-9kbBsS]|\[:/;
 /** What `label_replace` inserts: a group by its number. */
@@ -71,8 +70,7 @@ export const parsePromql = (text: string): Expr => {
 
   const durationOf = (node: SyntaxNode): number => {
     const literal = textOf(node);
-    const [, ...counts] = durationPattern.exec(literal) ?? [];
-    const ms = counts.reduce((sum, count, index) => sum + Number(count ?? 0) * unitMs[index]!, 0);
+    const ms = durationMs(literal) ?? 0;
     return ms > 0 ? ms : refuse(`${literal}, which is no duration with units`);
   };
 
@@ -243,4 +241,29 @@ export const parsePromql = (text: string): Expr => {
     enter: ({ type, from }) => (type.isError ? refuse(`an error at character ${from + 1}`) : undefined),
   });
   return exprOf(childrenOf(parsed.topNode)[0]!);
+};
+
+/** A rule as rule files have it. */
+export type RuleText =
+  | { record: string; expr: string }
+  | {
+      alert: string;
+      expr: string;
+      for?: string;
+      keep_firing_for?: string;
+      labels?: Readonly<Record<string, string>>;
+    };
+
+const waitMs = (text: string | undefined): number => {
+  const ms = text === undefined ? 0 : durationMs(text);
+  if (ms === undefined) throw new PromqlError(`expected a duration with units, found ${text}`);
+  return ms;
+};
+
+/** Parses the expression and the waits of a rule. Throws a PromqlError. */
+export const parseRule = (rule: RuleText): Rule => {
+  const expr = parsePromql(rule.expr);
+  if ('record' in rule) return { record: rule.record, expr };
+  const { alert, labels = {} } = rule;
+  return { alert, expr, forMs: waitMs(rule.for), keepFiringForMs: waitMs(rule.keep_firing_for), labels };
 };

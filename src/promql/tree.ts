@@ -56,6 +56,24 @@ export type Expr =
   | { kind: 'top'; by: string[]; of: Expr }
   | Binary;
 
+export interface RecordingRule {
+  record: string;
+  expr: Expr;
+}
+
+export interface AlertingRule {
+  alert: string;
+  expr: Expr;
+  /** How long the expression must have a result until the alert fires. */
+  forMs: number;
+  /** How long the alert fires on without a result. */
+  keepFiringForMs: number;
+  /** Labels that the alert has beside those of the result. */
+  labels: Readonly<Record<string, string>>;
+}
+
+export type Rule = RecordingRule | AlertingRule;
+
 /** How long a selector without a range looks back for a value. Prometheus's default. */
 export const defaultLookbackMs = 300_000;
 
@@ -64,18 +82,35 @@ export const isScalar = (expr: Expr): boolean =>
   expr.kind === 'time' ||
   (expr.kind === 'binary' && isScalar(expr.left) && isScalar(expr.right));
 
+/** Calls `visit` with each selector of an expression, and the milliseconds that it looks back for, beside its offset. */
+const visitSelectors = (expr: Expr, lookbackMs: number, visit: (selector: Selector, rangeMs: number) => void): void => {
+  if (expr.kind === 'selector') visit(expr, lookbackMs);
+  else if (expr.kind === 'range') visit(expr.of, expr.rangeMs);
+  else if (expr.kind === 'binary') for (const side of [expr.left, expr.right]) visitSelectors(side, lookbackMs, visit);
+  else if ('of' in expr) visitSelectors(expr.of, lookbackMs, visit);
+};
+
 /** How far back expressions look for each metric, in milliseconds. */
 export const windowsOf = (exprs: Iterable<Expr>, lookbackMs = defaultLookbackMs): Map<string, number> => {
   const windows = new Map<string, number>();
-  const read = ({ name, offsetMs }: Selector, rangeMs: number): void => {
-    windows.set(name, Math.max(windows.get(name) ?? 0, offsetMs + rangeMs));
-  };
-  const walk = (expr: Expr): void => {
-    if (expr.kind === 'selector') read(expr, lookbackMs);
-    else if (expr.kind === 'range') read(expr.of, expr.rangeMs);
-    else if (expr.kind === 'binary') [expr.left, expr.right].forEach(walk);
-    else if ('of' in expr) walk(expr.of);
-  };
-  for (const expr of exprs) walk(expr);
+  for (const expr of exprs)
+    visitSelectors(expr, lookbackMs, ({ name, offsetMs }, rangeMs) =>
+      windows.set(name, Math.max(windows.get(name) ?? 0, offsetMs + rangeMs)),
+    );
   return windows;
+};
+
+/** How old samples each rule uses, also by records of rules before it, in milliseconds. A selector without a range takes the present value. */
+export const reachesOf = (rules: Iterable<Rule>): Map<Rule, number> => {
+  const reaches = new Map<Rule, number>();
+  const ofRecords = new Map<string, number>();
+  for (const rule of rules) {
+    let reach = 0;
+    visitSelectors(rule.expr, 0, ({ name, offsetMs }, rangeMs) => {
+      reach = Math.max(reach, offsetMs + rangeMs + (ofRecords.get(name) ?? 0));
+    });
+    reaches.set(rule, reach);
+    if ('record' in rule) ofRecords.set(rule.record, Math.max(ofRecords.get(rule.record) ?? 0, reach));
+  }
+  return reaches;
 };

@@ -141,6 +141,13 @@ const constructs = (vector: fc.Arbitrary<string>) => {
       return `on (${on.join(', ')}) group_left (${taken.join(', ')}) ${one}`;
     });
   const anyOperator = fc.oneof(arithmetic, comparison);
+  /** With sides that are unique by the labels that match: most other sides are not, and Prometheus refuses them. */
+  const oneToOne = fc
+    .tuple(fc.subarray(['x', 'y', 'z'], { minLength: 1 }), vector, anyOperator, vector)
+    .map(([on, left, op, right]) => {
+      const by = on.join(', ');
+      return `max by (${by}) (${left}) ${op} on (${by}) max by (${by}) (${right})`;
+    });
   const replacement = fc.constantFrom('$1', '', 'constant', '$1-$2', '$2', '$0');
   const pattern = fc.constantFrom('(.*)', '(.+)', '', '(p|q)', '(p)?(.*)', 'r');
   return {
@@ -149,7 +156,7 @@ const constructs = (vector: fc.Arbitrary<string>) => {
       text`${number} ${anyOperator} ${vector}`,
       text`${vector} ${anyOperator} (time() - ${number})`,
     ),
-    matching: text`${vector} ${anyOperator} ${match} ${vector}`,
+    matching: fc.oneof(text`${vector} ${anyOperator} ${match} ${vector}`, oneToOne),
     group_left: fc.oneof(
       text`${vector} ${anyOperator} ${groupLeft}`,
       text`${vector} ${anyOperator} ignoring (${labels}) group_left (${labels}) ${vector}`,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../src/promql/evaluate.ts';
-import { parsePromql } from '../../src/promql/parse.ts';
+import { parsePromql, type RuleText } from '../../src/promql/parse.ts';
 import { expressions, intervalSeconds, times, worlds } from './generated.ts';
 import { askPrometheus, type Question, type Reply } from './prometheus-answers.ts';
 import { compareRows } from './recorded-rows.ts';
@@ -73,6 +73,7 @@ const rules = {
   'r:rate': 'rate(r:sum[2m])',
   'r:ago': 'min_over_time(r:sum[1m] offset 2m)',
   'r:time': 'time() - 60',
+  'r:alerts': 'count by (alertname, alertstate, x) (ALERTS offset 15s)',
   'r:later': 'label_replace(max by (x, y) (r:behind) > 1, "new", "$1", "x", "(.*)") unless on (x) r:kept',
 };
 
@@ -87,8 +88,17 @@ const asScraped = (world: World): World =>
     ]),
   );
 
-test('rows are those that Prometheus 3 records', async () => {
-  const groups = [{ name: 'rules', rules: Object.entries(rules).map(([record, expr]) => ({ record, expr })) }];
+/** Their expressions come and go. */
+const alerts: readonly RuleText[] = [
+  { alert: 'AtOnce', expr: 'm1 > 0' },
+  { alert: 'Waits', expr: 'max by (x) (m1) + 2 > 0', for: '30s', labels: { severity: 'critical', y: 'own' } },
+  { alert: 'Kept', expr: 'm1 > 0', keep_firing_for: '1m' },
+  { alert: 'WaitsAndKept', expr: 'max by (y) (m1) + 1 > 0', for: '30s', keep_firing_for: '31s', labels: { x: '' } },
+];
+
+test('rows and alerts are those that Prometheus 3 records', async () => {
+  const recording = Object.entries(rules).map(([record, expr]) => ({ record, expr }));
+  const groups = [{ name: 'rules', rules: [...recording, ...alerts] }];
   const { rows, wrong } = await compareRows(
     fc.sample(worlds.map(asScraped), { seed, numRuns: 20 }),
     intervalSeconds,

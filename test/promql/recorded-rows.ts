@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { parsePromql } from '../../src/promql/parse.ts';
+import { alertsName } from '../../src/promql/active-alerts.ts';
+import { parseRule, type RuleText } from '../../src/promql/parse.ts';
 import { Recorder } from '../../src/promql/recorder.ts';
 import { Feed, Store } from '../../src/promql/store.ts';
 import { defaultLookbackMs, windowsOf } from '../../src/promql/tree.ts';
@@ -10,19 +11,19 @@ export const evaluationSeconds = 15;
 
 export interface RecordedGroup {
   name: string;
-  rules: readonly { record: string; expr: string }[];
+  rules: readonly RuleText[];
 }
 
-/** All rows at each evaluation. The store is fed by scrapes: a series that one lacks becomes stale. */
+/** All rows and alerts at each evaluation. The store is fed by scrapes: a series that one lacks becomes stale. */
 const ourRows = (
   world: World,
   intervalSeconds: number,
   groups: readonly RecordedGroup[],
   times: readonly number[],
 ): Answer[] => {
-  const rules = groups.flatMap((group) => group.rules.map(({ record, expr }) => ({ record, expr: parsePromql(expr) })));
+  const rules = groups.flatMap((group) => group.rules.map(parseRule));
   const windows = windowsOf(rules.map(({ expr }) => expr));
-  const records = new Set(rules.map(({ record }) => record));
+  const records = new Set(rules.map((rule) => ('alert' in rule ? alertsName : rule.record)));
   for (const record of records) windows.set(record, Math.max(windows.get(record) ?? 0, defaultLookbackMs));
   const store = new Store(windows);
   const recorder = new Recorder(rules, { store });
@@ -42,7 +43,7 @@ const ourRows = (
   });
 };
 
-/** Compares all rows of the groups in each of these worlds at each evaluation with those of Prometheus 3. Returns how many there are, and the differences. */
+/** Compares all rows and alerts of the groups in each of these worlds at each evaluation with those of Prometheus 3. Returns how many there are, and the differences. */
 export const compareRows = async (
   worlds: readonly World[],
   intervalSeconds: number,
@@ -51,7 +52,7 @@ export const compareRows = async (
   const scrapes = Math.max(...worlds.flatMap((world) => Object.values(world).map(({ length }) => length)));
   const steps = Math.floor((scrapes * intervalSeconds) / evaluationSeconds);
   const times = Array.from({ length: steps }, (_, step) => step * evaluationSeconds);
-  const queries = times.map((seconds) => ({ expr: '{__name__=~".+:.+"}', seconds }));
+  const queries = times.map((seconds) => ({ expr: `{__name__=~"${alertsName}|.+:.+"}`, seconds }));
   const replies = await askPrometheus(
     worlds.map((world) => ({ world, intervalSeconds, queries })),
     { groups, evaluationSeconds },

@@ -8,16 +8,18 @@ import { compareRows, evaluationSeconds, type RecordedGroup } from './recorded-r
 /** Its exporter fails and comes back: series end and begin. */
 export const representative = 'credit2-exporter-killed';
 
-/** The pack, with a row for the expression of each alert. */
+/** The pack, with a row for the expression of each alert. Annotations are left out. */
 const recordedGroups = (scrapeIntervalSeconds: number): RecordedGroup[] =>
   rulePack({ ...defaultPackOptions, scrapeIntervalSeconds }).map(({ name, rules }) => ({
     name,
-    rules: rules.map((rule) =>
-      'record' in rule ? rule : { record: `alert:${rule.alert}:${rule.labels.severity}`, expr: rule.expr },
-    ),
+    rules: rules.flatMap((rule) => {
+      if ('record' in rule) return [rule];
+      const { annotations: _, ...alert } = rule;
+      return [{ record: `alert:${alert.alert}:${alert.labels.severity}`, expr: alert.expr }, alert];
+    }),
   }));
 
-/** Makes a test of each of these recordings: the pack's rows and alert expressions at each evaluation, from Prometheus 3 and from the evaluator. */
+/** Makes a test of each of these recordings: the pack's rows, alert expressions and alerts at each evaluation, from Prometheus 3 and from the evaluator. */
 export const testDifferential = (isWanted: (name: string) => boolean): void =>
   test.each([...recordings].filter(([name]) => isWanted(name)))(
     '%s',

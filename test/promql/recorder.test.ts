@@ -1,19 +1,20 @@
 import { expect, test } from 'vitest';
+import { alertsName } from '../../src/promql/active-alerts.ts';
 import { Labels } from '../../src/promql/labels.ts';
-import { parsePromql } from '../../src/promql/parse.ts';
+import { parseRule, type RuleText } from '../../src/promql/parse.ts';
 import { Recorder } from '../../src/promql/recorder.ts';
 import { Feed, Store } from '../../src/promql/store.ts';
 import { windowsOf } from '../../src/promql/tree.ts';
 import { samplesOf } from './world.ts';
 
-const parsedRules = (rules: readonly (readonly [record: string, expr: string])[]) =>
-  rules.map(([record, expr]) => ({ record, expr: parsePromql(expr) }));
-
 /** A store with a target that has the metric a, a recorder of rules, and the rows of a name at a time. */
-const recording = (...texts: readonly (readonly [record: string, expr: string])[]) => {
-  const rules = parsedRules(texts);
+const recording = (...texts: readonly (readonly [record: string, expr: string] | RuleText)[]) => {
+  const rules = texts.map((text) => parseRule('expr' in text ? text : { record: text[0], expr: text[1] }));
   const windows = windowsOf(rules.map(({ expr }) => expr));
-  for (const { record } of rules) if (!windows.has(record)) windows.set(record, 300_000);
+  for (const rule of rules) {
+    const name = 'alert' in rule ? alertsName : rule.record;
+    if (!windows.has(name)) windows.set(name, 300_000);
+  }
   const store = new Store(windows);
   const target = new Feed(store);
   const recorder = new Recorder(rules, { store });
@@ -23,7 +24,7 @@ const recording = (...texts: readonly (readonly [record: string, expr: string])[
         Object.entries(values).map(([x, value]) => ({ name: 'a', labels: Labels.of([['x', x]]), value })),
         time,
       ),
-    record: (time: number) => recorder.record(time).map(({ record, error }) => `${record}: ${error.message}`),
+    record: (time: number) => recorder.record(time).map(({ rule, error }) => `${rule}: ${error.message}`),
     rows: (name: string, time: number) =>
       samplesOf(store, name, time).map(({ labels, value }) => [...labels.pairs, value]),
   };
@@ -98,4 +99,66 @@ test('rows that would differ by the metric name alone are an error', () => {
   );
   scrape(1000, { p: 3 });
   expect(record(1000)).toEqual(['r:both: vector contains metrics with the same labelset after applying rule labels']);
+});
+
+/** The alerts at a time, each with its state. */
+const statesOf = (rows: (string | number)[][]): string[] =>
+  rows.map((row) => `${row[row.indexOf('x') + 1]} ${row[row.indexOf('alertstate') + 1]}`).sort();
+
+test('an alert is pending until it has waited, fires, and ends as soon as its expression has no result', () => {
+  const { scrape, record, rows } = recording({
+    alert: 'Much',
+    expr: 'a > 5',
+    for: '2s',
+    labels: { severity: 'critical', x: '' },
+  });
+  const at = (time: number, values: Readonly<Record<string, number>>) => {
+    scrape(time, values);
+    expect(record(time)).toEqual([]);
+    return rows('ALERTS', time);
+  };
+  expect(at(1000, { p: 6 })).toEqual([['alertname', 'Much', 'alertstate', 'pending', 'severity', 'critical', 1]]);
+  expect(at(2000, { p: 7 })).toEqual([['alertname', 'Much', 'alertstate', 'pending', 'severity', 'critical', 1]]);
+  expect(at(3000, { p: 8 })).toEqual([['alertname', 'Much', 'alertstate', 'firing', 'severity', 'critical', 1]]);
+  expect(at(4000, { p: 1 })).toEqual([]);
+  expect(at(5000, { p: 6 })).toEqual([['alertname', 'Much', 'alertstate', 'pending', 'severity', 'critical', 1]]);
+});
+
+test('an alert that fires is kept firing, one that is pending is not, and a result in between begins the wait anew', () => {
+  const { scrape, record, rows } = recording({ alert: 'Much', expr: 'a > 5', for: '1s', keep_firing_for: '2s' });
+  const at = (time: number, values: Readonly<Record<string, number>>) => {
+    scrape(time, values);
+    expect(record(time)).toEqual([]);
+    return statesOf(rows('ALERTS', time));
+  };
+  expect(at(1000, { p: 6, q: 1 })).toEqual(['p pending']);
+  expect(at(2000, { p: 6, q: 6 })).toEqual(['p firing', 'q pending']);
+  expect(at(3000, { p: 1, q: 1 })).toEqual(['p firing']);
+  expect(at(4000, { p: 6, q: 1 })).toEqual(['p firing']);
+  expect(at(5000, { p: 1, q: 1 })).toEqual(['p firing']);
+  expect(at(6000, { p: 1, q: 1 })).toEqual(['p firing']);
+  expect(at(7000, { p: 1, q: 1 })).toEqual([]);
+});
+
+test('rules read the alerts of those before them, and those of the evaluation before of those behind them', () => {
+  const { scrape, record, rows } = recording(
+    ['r:before', 'count(ALERTS{alertstate="firing"})'],
+    { alert: 'Much', expr: 'a > 5' },
+    ['r:behind', 'count(ALERTS{alertstate="firing"})'],
+  );
+  scrape(1000, { p: 6 });
+  record(1000);
+  expect([rows('r:before', 1000), rows('r:behind', 1000)]).toEqual([[], [[1]]]);
+  scrape(2000, { p: 1 });
+  record(2000);
+  expect([rows('r:before', 2000), rows('r:behind', 2000)]).toEqual([[[1]], []]);
+});
+
+test('results that are the same alert are an error, which leaves the alerts as they were', () => {
+  const { scrape, record, rows } = recording({ alert: 'Much', expr: 'a > 5', labels: { x: 'same' } });
+  scrape(1000, { p: 6 });
+  expect(record(1000)).toEqual([]);
+  scrape(2000, { p: 6, q: 6 });
+  expect(record(2000)).toEqual(['Much: vector contains metrics with the same labelset after applying alert labels']);
+  expect(statesOf(rows('ALERTS', 2000))).toEqual(['same firing']);
 });

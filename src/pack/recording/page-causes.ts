@@ -154,7 +154,7 @@ export const pageCauseRules = (
         0 * ${strongestScore}
           and on (uuid) ${firingPage(pages)}
           and on (uuid) ${recentLoss}
-          and on (uuid, cause) ${strongestScore} offset ${settled}
+          and on (uuid, cause) (${strongestScore} offset ${settled})
           unless on (uuid) count by (uuid) (last_over_time(${strongestScore}[${settled}])) > 1
           unless on (uuid, cause) ${pageCause}
           unless on (uuid) (
