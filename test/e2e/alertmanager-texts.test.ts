@@ -224,6 +224,15 @@ describe.each(Object.entries(scenarios))('%s', (name, { alerts, first }) => {
   });
 });
 
+// Alertmanager before 0.26 shares its state among all templates that are executed at the same time.
+test('no template calls the function title', () => {
+  const text = readFileSync(join(project, 'alertmanager/xen.tmpl'), 'utf8').replace(/\{\{\/\*.*?\*\/\}\}/gs, '');
+  const called = [...text.matchAll(/\{\{(.*?)\}\}/gs)].flatMap(
+    ([, action]) => action!.match(/(?<![.\w"])\btitle\b/) ?? [],
+  );
+  expect(called).toEqual([]);
+});
+
 test('alerts that fire and those that are over stand apart', async () => {
   using folder = new TempTree();
   await using mailServer = await startMailServer();

@@ -76,9 +76,9 @@ describe('a real Prometheus', () => {
     expect(prometheus.log()).not.toMatch(/level=(warn|error)/);
   });
 
-  test('answers the questions of the README as the README says', async () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const queries = [...readme.matchAll(/^\|[^|]*\?\s*\| `([^`]*rate\(.*)`\s*\|$/gm)].map(([, promql]) => promql!);
+  test('answers the questions of docs/reference/queries.md by its queries', async () => {
+    const page = readFileSync(new URL('../../docs/reference/queries.md', import.meta.url), 'utf8');
+    const queries = [...page.matchAll(/^\|[^|]*\?\s*\| `([^`]*rate\(.*)`\s*\|$/gm)].map(([, promql]) => promql!);
     expect(queries).toHaveLength(4 + 5);
     for (const promql of queries) {
       const answers = await until(promql, async () => {
