@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { CommandError, findProgram, localCommands, programIn, type Commands } from '../../src/host/commands.ts';
+import { isAlive } from '../../tools/lib/child.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { until } from '../../tools/lib/until.ts';
 
@@ -17,15 +18,6 @@ const script = (body: string): string => tree.writeScript('tool', body);
 const run = async (body: string, limits: { timeoutSeconds?: number; maxBytes?: number } = {}): Promise<string> => {
   const command = { name: 'tool', file: script(body), args: ['-x', 'a b'], timeoutSeconds: 10, maxBytes: 1000 };
   return (await commands.run({ ...command, ...limits })).stdout;
-};
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 };
 
 test('gives standard output; arguments are not split; the locale is C', async () => {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { endOrphans } from '../../src/host/orphans.ts';
-import { exitOf } from '../../tools/lib/child.ts';
+import { exitOf, isAlive } from '../../tools/lib/child.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { project } from '../../tools/lib/project.ts';
 import { until } from '../../tools/lib/until.ts';
@@ -14,13 +14,18 @@ const noPrograms = '/nonexistent';
 
 let tree: TempTree;
 let exporters: ChildProcess[];
+/** The process ids of their programs. */
+let programs: number[];
 beforeEach(() => {
   tree = new TempTree();
   exporters = [];
+  programs = [];
 });
-afterEach(() => {
-  for (const exporter of exporters) exporter.kill('SIGKILL');
+afterEach(async () => {
+  await Promise.all(exporters.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map(kill));
   endOrphans();
+  // A program that is asked to end writes to the tree.
+  await until('the programs to be gone', () => !programs.some(isAlive));
   tree[Symbol.dispose]();
 });
 
@@ -43,7 +48,9 @@ const startExporter = async (name: string, env: NodeJS.ProcessEnv = {}): Promise
   });
   exporters.push(exporter);
   await until('the program to run', () => existsSync(tree.path(`${name}.pid`)));
-  return [exporter, Number(readFileSync(tree.path(`${name}.pid`), 'utf8'))];
+  const program = Number(readFileSync(tree.path(`${name}.pid`), 'utf8'));
+  programs.push(program);
+  return [exporter, program];
 };
 
 const kill = async (exporter: ChildProcess): Promise<void> => {

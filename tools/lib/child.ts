@@ -27,3 +27,13 @@ export async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<
   child.kill('SIGKILL');
   await exited.catch(() => {});
 }
+
+/** Whether there is a process with this id. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

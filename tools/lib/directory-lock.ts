@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from './child.ts';
 import { until } from './until.ts';
 
 /**
@@ -34,13 +35,4 @@ async function taken(prepared: string, lock: string): Promise<boolean> {
     if (!isAlive(Number.parseInt(owner, 10))) await rm(join(lock, owner), { force: true });
   }
   return false;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
