@@ -12,9 +12,9 @@ interface Line {
   isCounter: boolean;
 }
 
-/** A line of a page up to its value, and what the value begins with and grows by in a second. */
+/** A series as a page writes it, and what its value begins with and grows by in a second. */
 export interface Series {
-  prefix: string;
+  series: string;
   value: number;
   perSecond: number;
 }
@@ -36,7 +36,7 @@ const linesOf = (page: string, used: Used): Line[] =>
       return used(name) ? [{ name, labels, value: Number(value), isCounter: /_total$/.test(name) }] : [];
     });
 
-/** What netlink adds to listeners that were captured from /proc. */
+/** The series that netlink adds. The captured listeners come from /proc, which lacks them. */
 const listenerLines = (listeners: readonly string[]): Line[] =>
   listeners.flatMap((labels) => [
     { name: 'xen_listener_accept_queue_limit', labels, value: 4096, isCounter: false },
@@ -58,7 +58,7 @@ const captured = (state: 'idle' | 'storm', used: Used): { guest: Line[]; domain:
   const listeners = guest.filter(({ name }) => name === 'xen_listener_accept_queue_dequeued_total');
   return {
     guest: [
-      // What was stolen while the idle guest booted is not as if it were idle.
+      // The captured guest lost CPU time while it booted. An idle guest loses none.
       ...guest.map((line) => (state === 'idle' && line.labels.includes('"steal"') ? { ...line, value: 1 } : line)),
       ...listenerLines(listeners.map(({ labels }) => labels)),
     ],
@@ -76,6 +76,7 @@ const captured = (state: 'idle' | 'storm', used: Used): { guest: Line[]; domain:
     host: [...host.filter(({ labels }) => !labels.includes('domain="')), ...ofDomain('Domain-0')],
   };
 };
+
 /** One guest in a hundred suffers. */
 const stateOf = (guest: number): 'idle' | 'storm' => (guest % 100 === 0 ? 'storm' : 'idle');
 
@@ -111,7 +112,7 @@ export const generatedFleet = ({ hosts, guestsPerHost, used }: FleetSize): Serie
     const growthOf = ({ name, labels }: Line): number =>
       name === cpuSecondsName ? 1 / ofCpu.get(cpuLabel(labels))!.reduce((sum, { value }) => sum + value, 0) : growth;
     return lines.map((line) => ({
-      prefix: `${line.name}{${[target, rename(line.labels)].filter(Boolean).join(',')}} `,
+      series: `${line.name}{${[target, rename(line.labels)].filter(Boolean).join(',')}}`,
       value: line.value,
       perSecond: line.isCounter ? line.value * growthOf(line) : 0,
     }));

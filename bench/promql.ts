@@ -15,6 +15,7 @@ import { parseRule } from '../src/promql/parse.ts';
 import { Recorder } from '../src/promql/recorder.ts';
 import { Feed, Store } from '../src/promql/store.ts';
 import { windowsOf, type Selector } from '../src/promql/tree.ts';
+import { parseSeries } from '../tools/lib/exposition.ts';
 import { generatedFleet, type Series } from './generated-fleet.ts';
 
 const { values } = parseArgs({
@@ -35,14 +36,13 @@ const [hosts, guestsPerHost, intervalSeconds, minutes] = [
 const rules = rulePack(defaultPackOptions).flatMap((group) => group.rules.map(parseRule));
 const windows = windowsOf(rules.map(({ expr }) => expr));
 
-const namedSeries = ({ prefix, value, perSecond }: Series) => {
-  const [, name = '', inside = ''] = /^([\w:]+)\{(.*)\} $/s.exec(prefix)!;
-  const pairs = [...inside.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label, value]) => [label!, value!] as const);
-  return { name, labels: Labels.of(pairs), value, perSecond };
+const namedSeries = ({ series, value, perSecond }: Series) => {
+  const { name, labels } = parseSeries(series);
+  return { name, labels: Labels.of(Object.entries(labels)), value, perSecond };
 };
 type NamedSeries = ReturnType<typeof namedSeries>;
 
-/** What a page has after some seconds. */
+/** The samples of a page after some seconds. */
 function* samplesOf(page: readonly NamedSeries[], seconds: number): Generator<Sample> {
   for (const { name, labels, value, perSecond } of page) yield { name, labels, value: value + perSecond * seconds };
 }

@@ -68,7 +68,7 @@ const server = createServer((request, response) => {
   const elapsed = (Date.now() - begin) / 1000;
   const page = pages[Number(request.url!.slice(1))]!;
   let text = '';
-  for (const { prefix, value, perSecond } of page) text += `${prefix}${value + perSecond * elapsed}\n`;
+  for (const { series, value, perSecond } of page) text += `${series} ${value + perSecond * elapsed}\n`;
   response.setHeader('Content-Type', 'text/plain; version=0.0.4').end(text);
 }).listen(0, '127.0.0.1');
 await once(server, 'listening');

@@ -105,7 +105,7 @@ tc qdisc replace dev vif$D.0 root pfifo limit 900
 ethtool -K vif$D.0 tx-tcp6-segmentation off
 for thread in $(pgrep "^vif$D[.]0-q"); do taskset -pc 0 $thread; done`;
 
-/** Those of a new vif again. */
+/** Restores what a new vif has. */
 const usualVif = `set -e
 D=$(xl domid '${GUEST_NAME}')
 echo 1 >/sys/bus/xen-backend/devices/vif-$D-0/xenbus/spurious_threshold
@@ -126,7 +126,7 @@ const unusualCard = `set -e
 ethtool -K eth0 tx-tcp6-segmentation off
 for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 1 >$queue; done`;
 
-/** Those of a new network card again, which gets as many queues as this one has. */
+/** Restores what a new network card has. The next one gets as many queues as this one. */
 const usualCard = `set -e
 ls -d /sys/class/net/eth0/queues/rx-* | wc -l >/sys/module/xen_netfront/parameters/max_queues
 ethtool -K eth0 tx-tcp6-segmentation on

@@ -1,7 +1,5 @@
 import type { Sample } from './labels.ts';
-import type { Expr } from './tree.ts';
-
-type Of<Kind extends Expr['kind']> = Extract<Expr, { kind: Kind }>;
+import type { ExprOf } from './tree.ts';
 
 /** NaN is a result only if there is no other value. */
 const extreme =
@@ -26,7 +24,7 @@ const sum = ([first, ...others]: readonly number[]): number => {
   return total + compensation;
 };
 
-const valueOf: Readonly<Record<Of<'aggregation'>['op'], (values: readonly number[]) => number>> = {
+const valueOf: Readonly<Record<ExprOf<'aggregation'>['op'], (values: readonly number[]) => number>> = {
   count: ({ length }) => length,
   group: () => 1,
   max: maximum,
@@ -38,7 +36,7 @@ const grouped = (by: readonly string[], samples: readonly Sample[]): Sample[][] 
   ...Map.groupBy(samples, ({ labels }) => labels.keyOf(by)).values(),
 ];
 
-export const aggregate = ({ op, by }: Of<'aggregation'>, samples: readonly Sample[]): Sample[] =>
+export const aggregate = ({ op, by }: ExprOf<'aggregation'>, samples: readonly Sample[]): Sample[] =>
   grouped(by, samples).map((group) => ({
     name: '',
     labels: group[0]!.labels.keep(by),
@@ -46,7 +44,7 @@ export const aggregate = ({ op, by }: Of<'aggregation'>, samples: readonly Sampl
   }));
 
 /** The greatest sample of each group, and the first of equal ones. */
-export const top = ({ by }: Of<'top'>, samples: readonly Sample[]): Sample[] =>
+export const top = ({ by }: ExprOf<'top'>, samples: readonly Sample[]): Sample[] =>
   grouped(by, samples).map((group) =>
     group.reduce((best, sample) =>
       sample.value > best.value || (Number.isNaN(best.value) && !Number.isNaN(sample.value)) ? sample : best,

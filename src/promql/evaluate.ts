@@ -5,7 +5,15 @@ import type { Sample } from './labels.ts';
 import { wholeValue } from './matchers.ts';
 import { rangeFunction } from './range-functions.ts';
 import type { Series, Store } from './store.ts';
-import { defaultLookbackMs, setOperators, type Binary, type Expr, type Selector, type SetOperator } from './tree.ts';
+import {
+  defaultLookbackMs,
+  setOperators,
+  type Binary,
+  type Expr,
+  type ExprOf,
+  type Selector,
+  type SetOperator,
+} from './tree.ts';
 
 /** What an evaluation reads, and for which time. */
 export interface Moment {
@@ -15,8 +23,6 @@ export interface Moment {
   /** How long a selector without a range looks back for a value. Default: 5 minutes. */
   lookbackMs?: number;
 }
-
-type Of<Kind extends Expr['kind']> = Extract<Expr, { kind: Kind }>;
 
 /** The samples that `read` finds in the series of a selector. */
 const read = (series: readonly Series[], name: string, valueOf: (series: Series) => number | undefined): Sample[] => {
@@ -31,7 +37,7 @@ const read = (series: readonly Series[], name: string, valueOf: (series: Series)
 const instant = (selector: Selector, { store, time, lookbackMs = defaultLookbackMs }: Moment): Sample[] =>
   read(store.select(selector), selector.name, (series) => series.at(time - selector.offsetMs, lookbackMs));
 
-const range = ({ fn, of, rangeMs }: Of<'range'>, { store, time }: Moment): Sample[] => {
+const range = ({ fn, of, rangeMs }: ExprOf<'range'>, { store, time }: Moment): Sample[] => {
   const end = time - of.offsetMs;
   // The last value of a series is still the series itself.
   const name = fn === 'last_over_time' ? of.name : '';
@@ -41,7 +47,7 @@ const range = ({ fn, of, rangeMs }: Of<'range'>, { store, time }: Moment): Sampl
   });
 };
 
-const replaced = ({ label, replacement, source, pattern }: Of<'labelReplace'>, sample: Sample): Sample => {
+const replaced = ({ label, replacement, source, pattern }: ExprOf<'labelReplace'>, sample: Sample): Sample => {
   const match = wholeValue(pattern).exec(sample.labels.get(source));
   if (!match) return sample;
   const value = replacement.replace(/\$(\d+)/g, (_, group: string) => match[Number(group)] ?? '');

@@ -5,9 +5,9 @@ const anchored = new Map<string, RegExp>();
 
 /** A regular expression of the whole value. Trees hold few different ones. */
 export const wholeValue = (pattern: string): RegExp => {
-  const known = anchored.get(pattern) ?? new RegExp(`^(?:${pattern})$`, 'su');
-  anchored.set(pattern, known);
-  return known;
+  let expression = anchored.get(pattern);
+  if (!expression) anchored.set(pattern, (expression = new RegExp(`^(?:${pattern})$`, 'su')));
+  return expression;
 };
 
 /** Whether labels satisfy all matchers of a selector. A missing label is empty. */

@@ -56,6 +56,9 @@ export type Expr =
   | { kind: 'top'; by: string[]; of: Expr }
   | Binary;
 
+/** The expressions of one kind. */
+export type ExprOf<Kind extends Expr['kind']> = Extract<Expr, { kind: Kind }>;
+
 export interface RecordingRule {
   record: string;
   expr: Expr;
@@ -98,19 +101,4 @@ export const windowsOf = (exprs: Iterable<Expr>, lookbackMs = defaultLookbackMs)
       windows.set(name, Math.max(windows.get(name) ?? 0, offsetMs + rangeMs)),
     );
   return windows;
-};
-
-/** How old samples each rule uses, also by records of rules before it, in milliseconds. A selector without a range takes the present value. */
-export const reachesOf = (rules: Iterable<Rule>): Map<Rule, number> => {
-  const reaches = new Map<Rule, number>();
-  const ofRecords = new Map<string, number>();
-  for (const rule of rules) {
-    let reach = 0;
-    visitSelectors(rule.expr, 0, ({ name, offsetMs }, rangeMs) => {
-      reach = Math.max(reach, offsetMs + rangeMs + (ofRecords.get(name) ?? 0));
-    });
-    reaches.set(rule, reach);
-    if ('record' in rule) ofRecords.set(rule.record, Math.max(ofRecords.get(rule.record) ?? 0, reach));
-  }
-  return reaches;
 };

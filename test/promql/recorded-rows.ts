@@ -3,9 +3,17 @@ import { alertsName } from '../../src/promql/active-alerts.ts';
 import { parseRule, type RuleText } from '../../src/promql/parse.ts';
 import { Recorder } from '../../src/promql/recorder.ts';
 import { Feed, Store } from '../../src/promql/store.ts';
-import { defaultLookbackMs, windowsOf } from '../../src/promql/tree.ts';
 import { askPrometheus } from './prometheus-answers.ts';
-import { answerOf, differences, namedSeries, samplesOf, type Answer, type World } from './world.ts';
+import {
+  answerOf,
+  differences,
+  namedSeries,
+  rowNames,
+  samplesOf,
+  windowsWithRows,
+  type Answer,
+  type World,
+} from './world.ts';
 
 export const evaluationSeconds = 15;
 
@@ -22,10 +30,7 @@ const ourRows = (
   times: readonly number[],
 ): Answer[] => {
   const rules = groups.flatMap((group) => group.rules.map(parseRule));
-  const windows = windowsOf(rules.map(({ expr }) => expr));
-  const records = new Set(rules.map((rule) => ('alert' in rule ? alertsName : rule.record)));
-  for (const record of records) windows.set(record, Math.max(windows.get(record) ?? 0, defaultLookbackMs));
-  const store = new Store(windows);
+  const store = new Store(windowsWithRows(rules));
   const recorder = new Recorder(rules, { store });
   const target = new Feed(store);
   const series = Object.entries(world).map(([text, scrapes]) => ({ ...namedSeries(text), scrapes }));
@@ -39,7 +44,7 @@ const ourRows = (
       target.write(samples, time);
     }
     expect(recorder.record(time)).toEqual([]);
-    return answerOf([...records].flatMap((name) => samplesOf(store, name, time)));
+    return answerOf([...rowNames(rules)].flatMap((name) => samplesOf(store, name, time)));
   });
 };
 

@@ -1,21 +1,18 @@
+import { alertsName } from '../../src/promql/active-alerts.ts';
 import { evaluate } from '../../src/promql/evaluate.ts';
 import { Labels, type Sample } from '../../src/promql/labels.ts';
 import { Store } from '../../src/promql/store.ts';
-import { windowsOf, type Expr } from '../../src/promql/tree.ts';
+import { defaultLookbackMs, windowsOf, type Expr, type Rule } from '../../src/promql/tree.ts';
+import { parseSeries } from '../../tools/lib/exposition.ts';
 import type { Scraped } from '../pack/scrape-interval.ts';
 
 /** Series by name and labels, such as `up{job="xen"}`, with what each scrape brought. */
 export type World = Readonly<Record<string, readonly Scraped[]>>;
 
-const seriesPattern = /^([\w:]*)(?:\{(.*)\})?$/s;
-
 /** The name and the labels that a text such as `up{job="xen"}` names. */
 export const namedSeries = (text: string): { name: string; labels: Labels } => {
-  const [, name = '', inside = ''] = seriesPattern.exec(text) ?? [];
-  const pairs = [...inside.matchAll(/(\w+)=("(?:[^"\\]|\\.)*")/g)].map(
-    ([, label, value]) => [label!, JSON.parse(value!) as string] as const,
-  );
-  return { name, labels: Labels.of(pairs) };
+  const { name, labels } = parseSeries(text);
+  return { name, labels: Labels.of(Object.entries(labels)) };
 };
 
 /** A store with all scrapes of a world, for these expressions. */
@@ -33,7 +30,18 @@ export const storeOf = (world: World, intervalSeconds: number, exprs: Iterable<E
   return store;
 };
 
-/** What a store has of a metric at a time. */
+/** The names of the rows that rules write. */
+export const rowNames = (rules: readonly Rule[]): Set<string> =>
+  new Set(rules.map((rule) => ('alert' in rule ? alertsName : rule.record)));
+
+/** The windows of rules, in which all of their rows can be seen too. */
+export const windowsWithRows = (rules: readonly Rule[]): Map<string, number> => {
+  const windows = windowsOf(rules.map(({ expr }) => expr));
+  for (const name of rowNames(rules)) windows.set(name, Math.max(windows.get(name) ?? 0, defaultLookbackMs));
+  return windows;
+};
+
+/** The samples of a metric in a store at a time. */
 export const samplesOf = (store: Store, name: string, time: number): Sample[] =>
   evaluate({ kind: 'selector', name, matchers: [], offsetMs: 0 }, { store, time }) as Sample[];
 

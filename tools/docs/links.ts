@@ -1,8 +1,9 @@
-/** A page without its code, in which nothing is a link or a heading. */
+/** A page without its blocks of code. */
+export const withoutBlocks = (page: string): string => page.replaceAll(/^ *(`{3,})[^]*?^ *\1`*$/gm, '');
+
+/** A page without its code, in which nothing is a link. */
 const withoutCode = (page: string): string =>
-  page
-    .replaceAll(/^ *(`{3,})[^]*?^ *\1`*$/gm, '')
-    .replaceAll(/(`+)[^`\n][^\n]*?\1/g, (code) => code.replaceAll(/[[\]()]/g, ''));
+  withoutBlocks(page).replaceAll(/(`+)[^`\n][^\n]*?\1/g, (code) => code.replaceAll(/[[\]()]/g, ''));
 
 /** Links and pictures of a page to other places in the repository, as they are written. */
 export const linksOf = (page: string): string[] =>
@@ -13,7 +14,7 @@ export const linksOf = (page: string): string[] =>
 /** The anchors of a page's headings, as GitHub makes them. */
 export const anchorsOf = (page: string): string[] => {
   const seen = new Map<string, number>();
-  return [...page.replaceAll(/^ *(`{3,})[^]*?^ *\1`*$/gm, '').matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
+  return [...withoutBlocks(page).matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
     const anchor = title!
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N} _-]/gu, '')

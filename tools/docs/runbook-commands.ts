@@ -1,3 +1,5 @@
+import { withoutBlocks } from './links.ts';
+
 /** A command of a runbook, and the machine to type it on. */
 export interface RunbookCommand {
   machine: 'dom0' | 'guest';
@@ -59,8 +61,7 @@ export const commandsOf = (page: string): RunbookCommand[] => blocksOf(page).fla
 
 /** The steps of all measures of a page, in their order. */
 export const stepsOf = (page: string): MeasureStep[] =>
-  page
-    .replaceAll(/^ *```[^]*?^ *```$/gm, '')
+  withoutBlocks(page)
     .split('\n')
     .flatMap((line) => stepOf(line) ?? []);
 

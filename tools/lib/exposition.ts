@@ -102,23 +102,36 @@ export function parseExposition(text: string): Exposition {
   };
 }
 
-function parseSample(line: string): Sample {
-  const name = NAME.exec(line)?.[0];
+/** Parses a metric name, with labels or without, and returns what follows. Throws if either is wrong. */
+function parseName(text: string): Omit<Sample, 'value'> & { rest: string } {
+  const name = NAME.exec(text)?.[0];
   if (name === undefined) throw new Error('bad metric name');
-  let rest = line.slice(name.length);
-  const labels: Record<string, string> = {};
+  let rest = text.slice(name.length);
+  const labels = new Map<string, string>();
   if (rest.startsWith('{')) {
     rest = rest.slice(1);
     while (!rest.startsWith('}')) {
       const label = LABEL.exec(rest);
       if (label === null) throw new Error('bad label');
       const [whole, key = '', value = ''] = label;
-      if (key in labels) throw new Error(`label ${key} twice`);
-      labels[key] = unescape(value);
+      if (labels.has(key)) throw new Error(`label ${key} twice`);
+      labels.set(key, unescape(value));
       rest = rest.slice(whole.length);
     }
     rest = rest.slice(1);
   }
+  return { name, labels: Object.fromEntries(labels), rest };
+}
+
+/** Parses a series without a value, such as `up{job="xen"}`. Throws if it is none. */
+export function parseSeries(text: string): Omit<Sample, 'value'> {
+  const { name, labels, rest } = parseName(text);
+  if (rest !== '') throw new Error(`expected the end of the series, found ${rest}`);
+  return { name, labels };
+}
+
+function parseSample(line: string): Sample {
+  const { name, labels, rest } = parseName(line);
   const value = VALUE.exec(rest)?.[1];
   if (value === undefined) throw new Error('bad value');
   return { name, labels, value: sampleNumber(value) };

@@ -4,7 +4,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 const LONGEST_REASON = 500;
 
-// `FAILED file > test: reason`, in one line.
+// `FAILED file > test: reason` or `RETRIED file > test: reason`, in one line.
 const lineOf = (
   what: 'FAILED' | 'RETRIED',
   module: TestModule,
@@ -17,8 +17,9 @@ const lineOf = (
 };
 
 /**
- * Prints one line per failed test, one per test that passed only when tried again (RETRIES in the environment), then `N passed, N failed` as the last line of the run. Vitest prints a failed setup
- * only after its reporters are done, so these lines wait for the process to exit.
+ * Prints one line per test that passed only when it was tried again (RETRIES in the environment), one per failed test,
+ * then `N passed, N failed` as the last line of the run. Vitest prints a failed setup only after its reporters are done,
+ * so these lines wait for the process to exit.
  */
 export class SummaryReporter implements Reporter {
   #passed = 0;

@@ -12,7 +12,7 @@ import { metrics } from './metrics.ts';
 /** How long vCPUs wait for a physical CPU, which stock Xen reports nowhere but in its trace buffer. */
 export const runstate = defineCollector({
   name: 'runstate',
-  help: "Time that every domain's vCPUs run, sleep and wait for a physical CPU, and for how long at a stretch, from Xen's trace buffer.",
+  help: "How long every domain's vCPUs run, sleep and wait for a physical CPU, in total and each time, from Xen's trace buffer.",
   enabledByDefault: false,
   maxSeries: 20_000,
   options: {},
