@@ -10,7 +10,7 @@ import type { NetworkNamespaces } from '../sources/namespaces/network-namespaces
 import type { Toolstack } from '../sources/toolstack/toolstack.ts';
 import type { Xentrace } from '../sources/xentrace/xentrace.ts';
 
-/** What a collector is, known without running it: settings, docs and the exporter's own metrics are made of this. */
+/** Static description of a collector. Settings, docs and the exporter's own metrics derive from it. */
 export interface CollectorDefinition<Specs extends Options = Options> extends ConfigurableCollector {
   readonly options: Specs;
   /** Every metric that it can give; it gives no other. */
@@ -18,7 +18,7 @@ export interface CollectorDefinition<Specs extends Options = Options> extends Co
   create(context: CreateContext<Specs>): Collector;
 }
 
-/** What a collector is made with: its options, this machine, and the readings that collectors share (src/sources). */
+/** Dependencies of a collector: its options, this machine, and the readings that collectors share (src/sources). */
 export interface CreateContext<Specs extends Options = Options> {
   readonly options: OptionValues<Specs>;
   readonly host: Host;
@@ -38,7 +38,7 @@ export interface CollectContext {
 export interface Collector {
   /** Whether its interface exists here now. Never throws. */
   availability(): Availability;
-  /** What it cannot read here and why, as a clause; undefined if nothing is missing. Asked only where it is available. Never throws. */
+  /** The part that cannot be read here and why, as a clause. Undefined if nothing is missing. Called only if available. Never throws. */
   limitations?(): string | undefined;
   /**
    * Reads the machine and adds samples, synchronously: what may wait belongs in `background`. One that reads thousands of files is a generator

@@ -10,7 +10,7 @@ const ticksPerSecond = 100;
 const metrics = {
   seconds: counter('xen_cpu_seconds_total', {
     meaning:
-      'Time that this kernel\'s CPU spent in each mode, in seconds; "steal" is time that a virtual CPU was ready to run, or parked by its cap, and the hypervisor ran another. Never goes down, also not across live migration.',
+      'Time that this kernel\'s CPU spent in each mode, in seconds; "steal" is time that a virtual CPU was ready to run, or parked by its cap, and the hypervisor ran another. Never decreases, not even across live migration.',
     labels: ['cpu', 'mode'],
     source: '/proc/stat',
     wraps: 'u64',

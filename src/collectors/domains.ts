@@ -9,7 +9,7 @@ import type { Xl } from '../sources/toolstack/toolstack.ts';
 
 const xlList = { source: 'xl list -v', versions: 'domctl getdomaininfo; formats of Xen 4.17' } as const;
 const xlVcpuList = { source: 'xl vcpu-list', versions: 'domctl getvcpuinfo; formats of Xen 4.17' } as const;
-const goesOn = 'Goes on when the guest reboots';
+const goesOn = 'Continues when the guest reboots';
 const domainLabel = ['domain'] as const;
 const domainStateLabels = ['domain', 'state'] as const;
 const zeroUuid = '00000000-0000-0000-0000-000000000000';
@@ -28,7 +28,7 @@ const metrics = {
   }),
   state: gauge('xen_domain_state', {
     meaning:
-      'Whether Xen gives the domain this state, 0 or 1. Running and blocked are what its vCPUs did at that moment; a domain with neither has one that waits for a CPU.',
+      'Whether Xen gives the domain this state, 0 or 1. Running and blocked describe its vCPUs at that moment. A domain with neither has a vCPU that waits for a CPU.',
     labels: domainStateLabels,
     ...xlList,
   }),
@@ -50,7 +50,7 @@ const metrics = {
     ...xlVcpuList,
   }),
   observations: counter('xen_domain_vcpu_observations_total', {
-    meaning: `How often a vCPU of the domain was seen running, blocked (with nothing to do) or runnable, which is ready to run while the physical CPU runs another: runnable over all is the share of time that the domain waits for a CPU. Looked at in the background every few seconds. ${goesOn}. Not counted: domains that are paused, shut down or being created, and HVM guests, whose vCPUs look runnable also while they wait for their device model.`,
+    meaning: `Observations of the domain's vCPUs in each state: running, blocked (with nothing to do) or runnable (ready, while its physical CPU runs another vCPU). Runnable divided by all is the share of time that the domain waits for a CPU. Observed in the background every few seconds. ${goesOn}. Not counted: domains that are paused, shut down or being created, and HVM guests, whose vCPUs look runnable also while they wait for their device model.`,
     labels: domainStateLabels,
     ...xlVcpuList,
     bounds: bounds.observations,
@@ -61,7 +61,7 @@ const metrics = {
     ...xlList,
   }),
   memoryLimit: gauge('xen_domain_memory_limit_bytes', {
-    meaning: 'Memory that the domain was configured to have at most, in bytes; absent where unknown.',
+    meaning: 'Configured memory limit of the domain, in bytes. Absent if unknown.',
     labels: domainLabel,
     source: 'max_memkb of xl list -l',
     versions: 'Xen 4.17',

@@ -7,7 +7,7 @@ import { isControlDomain, needsXen, xenFeatures } from '../sources/xen.ts';
 
 const info = gauge('xen_guest_info', {
   meaning:
-    'Constant 1. What this kernel runs as: uuid of the domain (all zero in Dom0; empty where there is no Xen), type pv, pvh or hvm, role dom0, guest or baremetal. Joins with xen_domain_info of the host by uuid.',
+    'Constant 1. How this kernel runs: uuid of the domain (all zero in Dom0, empty without Xen), type pv, pvh or hvm, role dom0, guest or baremetal. Joins with xen_domain_info of the host by uuid.',
   labels: ['uuid', 'type', 'role'],
   source: '/sys/hypervisor, /proc/xen/capabilities',
 });
@@ -25,7 +25,7 @@ const notOnXen: Identity = { uuid: '', type: '', role: 'baremetal' };
 // guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
 const typeByFeatures = (sysfs: FileTree): string => (xenFeatures(sysfs)?.hvmCallbackVector ? 'hvm' : 'pv');
 
-/** What this kernel runs as on Xen. A type that cannot be read is skipped, and empty. Throws FileError or ParseError: without uuid or role nothing can be joined. */
+/** Reads how this kernel runs on Xen. A type that cannot be read is skipped, and empty. Throws FileError or ParseError: without uuid or role nothing can be joined. */
 const identify = (host: Host, skips: Skips): Identity => {
   const { sysfs } = host;
   const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();
@@ -33,7 +33,7 @@ const identify = (host: Host, skips: Skips): Identity => {
   return { uuid: hypervisor('uuid') ?? '', type, role: isControlDomain(host, skips) ? 'dom0' : 'guest' };
 };
 
-/** Who we are: the label that joins a guest's own series with its host's. */
+/** Identity of this machine: the label that joins a guest's own series with its host's. */
 export const guest = defineCollector({
   name: 'guest',
   help: 'What this kernel runs as (uuid, type and role of the domain), from /sys/hypervisor and /proc/xen.',

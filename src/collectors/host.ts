@@ -8,7 +8,7 @@ const source = 'of xl info (Xen 4.17)';
 const metrics = {
   info: gauge('xen_host_info', {
     meaning:
-      'Constant 1. Version of the running Xen, the scheduler that it booted with (cpupools may have others: xen_scheduler_info), and what the processor can virtualise.',
+      'Constant 1. Version of the running Xen, the scheduler that it booted with (cpupools may have others: xen_scheduler_info), and the virtualisation features of the processor.',
     labels: ['xen_version', 'scheduler', 'virt_caps'],
     source: `xen_version, xen_scheduler, virt_caps ${source}`,
   }),

@@ -31,7 +31,7 @@ const metrics = {
   }),
   netback: counter('xen_netback_interrupts_total', {
     meaning:
-      'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Those that netback sends to the guest are not counted here: see xen_netfront_interrupts_total of the guest. With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots.',
+      'Events that the guest sent to its network backend, by ring: "tx" it sent packets, "rx" it gave buffers that netback had run out of, "shared" one event channel for both. Events that netback sends to the guest are in xen_netfront_interrupts_total of the guest. With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues. Continues when the guest reboots.',
     labels: ['domain', 'vif', 'queue', 'ring'],
     source: '/proc/interrupts',
     versions: 'checked with Linux 6.1',
@@ -55,7 +55,7 @@ const metrics = {
   }),
 };
 
-/** What a count in /proc/interrupts is. */
+/** The purpose of a row of /proc/interrupts. */
 const eventCounter = { bounds: bounds.events, count: 1, width: 'u32' } as const;
 
 /** Numbers by CPU number, not by column: a CPU that comes back online goes on counting where it was. */
@@ -109,7 +109,7 @@ class Row {
     this.#growth += growth;
   }
 
-  /** What the row has grown by since this was asked last, all CPUs together. */
+  /** Growth of the row since the last call, all CPUs together. */
   takeGrowth(): number {
     const growth = this.#growth;
     this.#growth = 0;

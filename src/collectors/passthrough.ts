@@ -12,7 +12,7 @@ const pciDevices = 'bus/pci/devices';
 const metrics = {
   functions: gauge('xen_sriov_virtual_functions', {
     meaning:
-      'Virtual functions of a network card or other PCI device, by what they are used for: "off" it could have but they are not switched on, "host" this kernel has, "assignable" are set aside for guests (bound to pciback), "assigned" a guest has.',
+      'Virtual functions of a network card or other PCI device, by use: "off" (not switched on), "host" (used by this kernel), "assignable" (set aside for guests, bound to pciback), "assigned" (used by a guest).',
     labels: ['device', 'state'],
     source: 'sriov_totalvfs and virtfn* of /sys/bus/pci/devices/DEVICE, xl pci-assignable-list',
     versions: 'Xen 4.17',

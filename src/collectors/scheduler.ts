@@ -21,32 +21,32 @@ const metrics = {
   }),
   timeslice: gauge('xen_scheduler_timeslice_seconds', {
     meaning:
-      'How long credit lets a vCPU run while others wait, in seconds; absent for other schedulers, which have none.',
+      'Time that credit lets a vCPU run while others wait, in seconds. Absent for other schedulers, which have none.',
     labels: poolLabel,
     source: 'tslice of xl sched-credit',
     versions: 'Xen 4.17',
   }),
   ratelimit: gauge('xen_scheduler_ratelimit_seconds', {
     meaning:
-      'How long credit and credit2 let a vCPU run at least before one that wakes may take its place, in seconds; 0 is no limit.',
+      'Minimum time that credit and credit2 let a vCPU run before a waking vCPU may replace it, in seconds. 0 is no limit.',
     labels: poolLabel,
     source: 'ratelimit of xl sched-credit, xl sched-credit2',
     versions: 'Xen 4.17',
   }),
   migrationDelay: gauge('xen_scheduler_migration_delay_seconds', {
-    meaning: 'How long credit keeps a vCPU on the CPU where it last ran, in seconds.',
+    meaning: 'Time that credit keeps a vCPU on the CPU where it last ran, in seconds.',
     labels: poolLabel,
     source: 'migration-delay of xl sched-credit',
     versions: 'Xen 4.11 and later',
   }),
   weight: gauge('xen_domain_scheduler_weight', {
-    meaning: 'Share of the CPU that the domain gets when others want it too, relative to their weights; 256 is usual.',
+    meaning: 'Weight of the domain: its share of CPU time while CPUs are short, relative to other weights. The default is 256.',
     labels: domainLabel,
     source: 'xl sched-credit, xl sched-credit2',
     versions: 'Xen 4.17',
   }),
   cap: gauge('xen_domain_scheduler_cap_cpus', {
-    meaning: 'Most that the domain may use, in CPUs, also when others are idle; absent where it has no cap.',
+    meaning: 'Cap of the domain, in CPUs, which holds even when CPUs are idle. Absent without a cap.',
     labels: domainLabel,
     source: 'xl sched-credit, xl sched-credit2',
     versions: 'Xen 4.17',
@@ -58,7 +58,7 @@ const metrics = {
     versions: 'Xen 4.17',
   }),
   budget: gauge('xen_domain_scheduler_budget_seconds', {
-    meaning: 'CPU time that each vCPU of the domain is sure to get in a period under rtds, in seconds.',
+    meaning: 'Guaranteed CPU time of each vCPU in a period under rtds, in seconds.',
     labels: domainLabel,
     source: 'xl sched-rtds',
     versions: 'Xen 4.17',
@@ -71,7 +71,7 @@ const metrics = {
   }),
 };
 
-/** What the schedulers were told: pools, timeslices, weights and caps. */
+/** Settings of the schedulers: pools, timeslices, weights and caps. */
 export const scheduler = defineCollector({
   name: 'scheduler',
   help: 'Schedulers of the cpupools with their parameters, and weight, cap or budget of every domain, from xl.',

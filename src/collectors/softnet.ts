@@ -29,7 +29,7 @@ const metrics = {
     ...packets,
   }),
   backlog: gauge('xen_softnet_backlog_packets', {
-    meaning: 'Packets in the backlog queue of the CPU; absent where the kernel does not print it (before 5.10).',
+    meaning: 'Packets in the backlog queue of the CPU; absent if the kernel does not print it (before 5.10).',
     ...column(12),
   }),
 };

@@ -31,14 +31,14 @@ const counters = [
     key: 'TcpExt.ListenOverflows',
     metric: tcpCounter('xen_tcp_listen_overflows_total', {
       meaning:
-        "Times that a SYN or a handshake's last ACK met a full accept queue: attempts, not connections, for a refused client tries again.",
+        "SYNs and last ACKs of handshakes that met a full accept queue: attempts, not connections, because a refused client tries again.",
       source: `${tcpExt} ListenOverflows`,
     }),
   },
   {
     key: 'TcpExt.ListenDrops',
     metric: tcpCounter('xen_tcp_listen_drops_total', {
-      meaning: 'SYNs and last ACKs that listeners dropped for whatever reason; includes the overflows.',
+      meaning: 'SYNs and last ACKs that listeners dropped for any reason, overflows included.',
       source: `${tcpExt} ListenDrops`,
     }),
   },
@@ -80,7 +80,7 @@ const counters = [
   {
     key: 'TcpExt.TCPSynRetrans',
     metric: tcpCounter('xen_tcp_syn_retransmits_total', {
-      meaning: 'SYNs and SYN-ACKs sent again: connections that somebody had to wait for.',
+      meaning: 'SYNs and SYN-ACKs sent again: each delays a connection.',
       source: `${tcpExt} TCPSynRetrans`,
     }),
   },
@@ -144,7 +144,7 @@ const settings: readonly { file: string; metric: Descriptor<never>; of?: (value:
   {
     file: 'sys/net/ipv4/tcp_max_syn_backlog',
     metric: gauge('xen_sysctl_net_ipv4_tcp_max_syn_backlog', {
-      meaning: 'Connections in the handshake beyond which SYNs are dropped where SYN cookies are off.',
+      meaning: 'Limit of connections in the handshake. Beyond it SYNs are dropped if SYN cookies are off.',
       source: '/proc/sys/net/ipv4/tcp_max_syn_backlog',
     }),
   },

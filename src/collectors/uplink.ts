@@ -22,7 +22,7 @@ const conntrackStat = {
 
 const metrics = {
   missed: counter('xen_uplink_receive_missed_total', {
-    meaning: 'Packets that the network card had no buffer for: the host takes them too slowly.',
+    meaning: 'Packets that the network card dropped for lack of a buffer: the host reads them too slowly.',
     labels: deviceLabel,
     source: `${statistics}/rx_missed_errors`,
     versions: 'checked with Linux 6.1',
@@ -30,7 +30,7 @@ const metrics = {
     bounds: bounds.packets,
   }),
   dropped: counter('xen_uplink_receive_dropped_total', {
-    meaning: 'Packets that the kernel dropped behind the driver, also those of protocols that nobody wants.',
+    meaning: 'Packets that the kernel dropped behind the driver, including packets of protocols that no program reads.',
     labels: deviceLabel,
     source: `${statistics}/rx_dropped`,
     versions: 'checked with Linux 6.1',
@@ -51,7 +51,7 @@ const metrics = {
     versions: 'checked with Linux 6.1',
   }),
   conntrackLimit: gauge('xen_conntrack_entries_limit', {
-    meaning: 'Connections that the firewall can track; packets of further ones are dropped.',
+    meaning: 'Limit of connections that the firewall can track. Packets of further connections are dropped.',
     source: '/proc/sys/net/netfilter/nf_conntrack_max',
     versions: 'checked with Linux 6.1',
   }),
@@ -62,13 +62,13 @@ const metrics = {
     bounds: bounds.connections,
   }),
   conntrackEarlyDrops: counter('xen_conntrack_early_drops_total', {
-    meaning: 'Tracked connections thrown out to make place for new ones.',
+    meaning: 'Tracked connections evicted for new ones.',
     ...conntrackStat,
     wraps: 'u32',
     bounds: bounds.connections,
   }),
   conntrackInsertFailed: counter('xen_conntrack_insert_failed_total', {
-    meaning: 'Connections that could not be added to the table, their packet dropped.',
+    meaning: 'Connections that could not be added to the table. Their packet was dropped.',
     ...conntrackStat,
     wraps: 'u32',
     bounds: bounds.connections,

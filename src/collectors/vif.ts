@@ -16,28 +16,28 @@ const netDev = { source: '/proc/net/dev of the backend', versions: 'checked with
 const packets = { labels: vifLabels, ...netDev, bounds: bounds.packets };
 const bytes = { labels: vifLabels, ...netDev, bounds: bounds.bytes };
 const getQdisc = { labels: vifLabels, source: 'rtnetlink RTM_GETQDISC', versions: 'checked with Linux 6.1' };
-const goesOn = "Goes on when the guest reboots or its driver reconnects; with a stub domain's traffic.";
+const goesOn = "Continues when the guest reboots or its driver reconnects. Includes a stub domain's traffic.";
 
 const metrics = {
   receivePackets: counter('xen_vif_receive_packets_total', {
-    meaning: `Packets that the backend passed to the guest: what it sent on the vif. ${goesOn}`,
+    meaning: `Packets that the backend passed to the guest (sent on the vif). ${goesOn}`,
     ...packets,
   }),
   receiveBytes: counter('xen_vif_receive_bytes_total', {
-    meaning: `Bytes that the backend passed to the guest: what it sent on the vif. ${goesOn}`,
+    meaning: `Bytes that the backend passed to the guest (sent on the vif). ${goesOn}`,
     ...bytes,
   }),
   transmitPackets: counter('xen_vif_transmit_packets_total', {
-    meaning: `Packets that the guest sent: what the backend received on the vif. ${goesOn}`,
+    meaning: `Packets that the guest sent (received on the vif). ${goesOn}`,
     ...packets,
   }),
   transmitBytes: counter('xen_vif_transmit_bytes_total', {
-    meaning: `Bytes that the guest sent: what the backend received on the vif. ${goesOn}`,
+    meaning: `Bytes that the guest sent (received on the vif). ${goesOn}`,
     ...bytes,
   }),
   dropped: counter('xen_vif_receive_dropped_packets_total', {
     meaning:
-      'Packets for the guest that were lost. "refused": netback took them not, because its queue for the guest was full or the guest is not connected (tx_dropped of the vif, xenvif_start_xmit); multicast that the guest filters counts too. "expired": they waited too long for the guest to post receive buffers, 10 s by default (rx_dropped of the vif, which is misnamed: xenvif_rx_queue_drop_expired, Linux 3.18 and later). Nothing counts losses in the other direction.',
+      'Packets for the guest that were lost. "refused": netback refused them because its queue for the guest was full or the guest is not connected (tx_dropped of the vif, xenvif_start_xmit); multicast that the guest filters counts too. "expired": they waited too long for the guest to post receive buffers, 10 s by default (rx_dropped of the vif, which is misnamed: xenvif_rx_queue_drop_expired, Linux 3.18 and later). Nothing counts losses in the other direction.',
     ...packets,
     labels: [...vifLabels, 'reason'],
   }),
@@ -66,7 +66,7 @@ const metrics = {
   }),
   info: gauge('xen_vif_info', {
     meaning:
-      'Constant 1. A vif: the domid of its domain, MAC address of the guest (empty until known, and in a driver domain) and the bridge or switch that it is a port of (empty where none).',
+      'Constant 1. A vif: the domid of its domain, MAC address of the guest (empty until known, and in a driver domain) and the bridge or switch that it is a port of (empty if none).',
     labels: ['domain', 'domid', 'vif', 'mac', 'bridge'],
     source: '/sys/bus/xen-backend/devices, /sys/class/net/VIF/master, xl list -l',
     versions: 'Xen 4.17',

@@ -9,7 +9,7 @@ import { defineCollector } from './collector.ts';
 import { KernelHz } from '../sources/kernel-hz.ts';
 import { parsedCachedIfAny, readItem } from '../sources/parsed.ts';
 
-// Those whose drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
+// Device classes whose backend drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
 const classes = ['vif', 'vbd'];
 const none = 'no network or block device';
 const deviceLabels = ['domain', 'class', 'device'] as const;
@@ -19,7 +19,7 @@ const since = 'Linux 5.12 and later; not on XCP-ng 8';
 const metrics = {
   events: counter('xen_backend_events_total', {
     meaning:
-      "Events that the guest sent to the backend of the device and that were handled; those that arrive while one is pending count once. device is its index in the guest's configuration: 0 for the first vif, 51712 for xvda.",
+      "Handled events that the guest sent to the backend of the device. Events that arrive while one is pending count once. device is its index in the guest's configuration: 0 for the first vif, 51712 for xvda.",
     labels: deviceLabels,
     source: `${source}/events`,
     versions: since,

@@ -4,7 +4,7 @@ import { usage, type CommandText } from '../config/usage.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { version } from '../config/version.ts';
 
-/** What the user gave: flags by name, and the config file where one was named. */
+/** Input of the user: flags by name, and the config file if one is named. */
 export interface Given extends Pick<CommandLine, 'given'> {
   readonly file: ConfigFile | undefined;
 }

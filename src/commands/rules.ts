@@ -130,7 +130,7 @@ export const renderRules = (given: CommandLine['given'] = {}): string => {
   return values.metrics ? `${metricsRead(groups).join('\n')}\n` : renderers[values.format](groups);
 };
 
-/** What is wrong with the rules as they were asked for, though they can be loaded; undefined if nothing is. */
+/** A warning about rules that load but do not work as they are. Undefined if there is none. */
 const warning = (given: CommandLine['given']): string | undefined => {
   const { metrics, 'runbook-url': url } = resolveFlags(options, given);
   if (metrics || folderUrl(url) !== folderUrl(defaultPackOptions.runbookUrl)) return undefined;

@@ -1,4 +1,4 @@
-// What the commands that go on running, serve and helper, set up alike.
+// Setup that the long-running commands, serve and helper, share.
 import type { globalOptions, GlobalValues } from '../config/global-options.ts';
 import type { Host } from '../host/host.ts';
 import { localHost } from '../host/local-host.ts';

@@ -5,7 +5,7 @@ import { UsageError } from './usage-error.ts';
 /** A flag that no config file can set. */
 export interface ActionFlag {
   readonly name: string;
-  /** What stands for its value; empty for a switch. */
+  /** Placeholder of the value in the usage text. Empty for a switch. */
   readonly metavar: string;
   readonly help: string;
 }
@@ -23,7 +23,7 @@ const commonActions: readonly ActionFlag[] = [
 export const actionFlags = (readsConfigFile: boolean): readonly ActionFlag[] =>
   readsConfigFile ? [...fileActions, ...commonActions] : commonActions;
 
-/** What a command line asks for: the flags that it gives, by name, as text or switch; and what to do instead of running. */
+/** A parsed command line: flags by name, as text or switch, and the action instead of running. */
 export interface CommandLine {
   readonly given: Readonly<Record<string, unknown>>;
   readonly configFile: string | undefined;

@@ -26,7 +26,7 @@ const windows = windowOptions("of Xen's trace buffer", 3);
 /** The options that are no collector's. */
 export const globalOptions = {
   'web.listen-address': textListOption({
-    help: 'Address to listen on, HOST:PORT (all addresses where HOST is empty) or unix:PATH, a socket for its user and group. Repeatable.',
+    help: 'Address to listen on: HOST:PORT (all addresses if HOST is empty) or unix:PATH, a socket for its user and group. Repeatable.',
     default: [`:${defaultPort}`],
     metavar: 'ADDRESS',
     expected: 'HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or unix:PATH',
@@ -44,7 +44,7 @@ export const globalOptions = {
     holds: (text) => /^\/(?!-\/)[^?#\s]*$/.test(text),
   }),
   'web.max-requests': numberOption({
-    help: 'Scrapes that may be under way at once; others get a 503. Who asks for the same page shares one, and the page of all collectors always has a place.',
+    help: 'Concurrent scrapes; further ones get a 503. Concurrent requests for the same page share one scrape, and the page of all collectors always has a place.',
     default: 40,
     metavar: 'NUMBER',
     min: 1,
@@ -52,7 +52,7 @@ export const globalOptions = {
     whole: true,
   }),
   'web.max-connections': numberOption({
-    help: 'Connections at once; a new one then takes the place of the one that has waited longest.',
+    help: 'Concurrent connections. Beyond the limit a new one replaces the one that has waited longest.',
     default: 512,
     metavar: 'NUMBER',
     min: 1,
@@ -61,7 +61,7 @@ export const globalOptions = {
   }),
   'web.max-connections-per-client': fileOnly(
     numberOption({
-      help: 'Connections at once of one IPv4 address or IPv6 /64 network; a new one then takes the place of its own that has waited longest.',
+      help: 'Concurrent connections of one IPv4 address or IPv6 /64 network. Beyond the limit a new one replaces the client's own that has waited longest.',
       default: 256,
       metavar: 'NUMBER',
       min: 1,
@@ -106,18 +106,18 @@ export const globalOptions = {
     default: false,
   }),
   'scrape.timeout-offset': numberOption({
-    help: 'Seconds to keep back of the time that Prometheus says it will wait.',
+    help: 'Seconds to subtract from Prometheus's scrape timeout.',
     default: 0.25,
     metavar: 'SECONDS',
     min: 0,
     max: 60,
   }),
   'collector.disable-defaults': switchOption({
-    help: 'Switch every collector off that no --collector.NAME switches on.',
+    help: 'Switch off every collector that no --collector.NAME switches on.',
     default: false,
   }),
   'collector.max-series': numberOption({
-    help: 'Series of each collector at most; those beyond are left out and counted. By default each collector has a limit of its own, see docs/reference/metrics.md; the config file can set one for a collector.',
+    help: 'Limit of series per collector. Series beyond it are left out and counted. By default each collector has its own limit, see docs/reference/metrics.md; the config file can set it per collector.',
     default: undefined,
     metavar: 'NUMBER',
     min: 1,
@@ -130,13 +130,13 @@ export const globalOptions = {
     choices: ['vif', 'each'],
   }),
   'collector.listeners.namespaces': choiceOption({
-    help: 'Network namespaces whose listeners and TCP counters are read: that of the exporter, or all in which there is a process, as containers have their own. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/internals/namespaces.md.',
+    help: 'Network namespaces whose listeners and TCP counters are read: the exporter's own, or all with a process, such as those of containers. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/internals/namespaces.md.',
     default: 'self',
     choices: ['self', 'all'],
   }),
   'collector.listeners.namespaces-interval': fileOnly(
     numberOption({
-      help: 'Seconds between two looks at which network namespaces there are, in the background.',
+      help: 'Seconds between two background scans for network namespaces.',
       default: 5,
       metavar: 'SECONDS',
       min: 1,
@@ -145,7 +145,7 @@ export const globalOptions = {
   ),
   'collector.listeners.max-namespaces': fileOnly(
     numberOption({
-      help: 'Other network namespaces to read at most; of more, those with the fewest sockets.',
+      help: 'Limit of other network namespaces to read. Beyond it those with the fewest sockets are read.',
       default: 100,
       metavar: 'NUMBER',
       min: 0,
@@ -154,33 +154,33 @@ export const globalOptions = {
     }),
   ),
   'path.procfs': pathOption({
-    help: 'Where procfs is. Anywhere but /proc, netlink is not used: it would speak of this kernel.',
+    help: 'Path of procfs. With another path than /proc netlink is not used, because it reports the running kernel.',
     default: livePaths.procfs,
   }),
   'path.sysfs': pathOption({
-    help: 'Where sysfs is.',
+    help: 'Path of sysfs.',
     default: livePaths.sysfs,
   }),
   'path.debugfs': fileOnly(
     pathOption({
-      help: 'Where debugfs is; else kernel/debug below sysfs.',
+      help: 'Path of debugfs. Default: kernel/debug below sysfs.',
       default: undefined,
     }),
   ),
   'path.tracefs': fileOnly(
     pathOption({
-      help: 'Where tracefs is; else kernel/tracing below sysfs.',
+      help: 'Path of tracefs. Default: kernel/tracing below sysfs.',
       default: undefined,
     }),
   ),
   'path.rrd-metrics': fileOnly(
     pathOption({
-      help: 'Where xcp-rrdd of XCP-ng and XenServer puts its metrics; else /dev/shm/metrics.',
+      help: 'Folder of xcp-rrdd's metrics on XCP-ng and XenServer. Default: /dev/shm/metrics.',
       default: undefined,
     }),
   ),
   'path.tools': textListOption({
-    help: 'Folder to look in first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss; then comes the PATH, then /usr/lib/xen-*/bin. With another --path.procfs than /proc only these folders count, because other programs report this machine. Repeatable.',
+    help: 'Folder to search first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss. The PATH and /usr/lib/xen-*/bin follow. With another --path.procfs than /proc only these folders count, because other programs report this machine. Repeatable.',
     default: [],
     metavar: 'PATH',
     expected: 'a path that begins with /',
@@ -194,7 +194,7 @@ export const globalOptions = {
     max: 3600,
   }),
   'toolstack.schedule': cronOption({
-    help: 'When to read the inventory of the host with xl and xen-diag. Each reading starts up to 30 s later, so that a fleet does not do it all at once. The exporter also reads it at the start and when a guest appears. It repeats a failed reading after 30 s, or as soon as xl answers again.',
+    help: 'When to read the inventory of the host with xl and xen-diag. Each reading starts up to 30 s later, to spread the load of a fleet. The exporter also reads it at the start and when a guest appears. It repeats a failed reading after 30 s, or as soon as xl answers again.',
     default: '*/5 * * * *',
   }),
   'toolstack.timeout': numberOption({
@@ -208,7 +208,7 @@ export const globalOptions = {
   'xentrace.interval': windows.interval,
   'xentrace.max-bytes': fileOnly(
     numberOption({
-      help: 'Bytes that a window may bring; it ends when there are more. Half a million changes of run states take 8 MiB.',
+      help: 'Limit of bytes per window, at which the window ends. Half a million changes of run states take 8 MiB.',
       default: 8 << 20,
       metavar: 'BYTES',
       min: 1 << 16,
@@ -217,11 +217,11 @@ export const globalOptions = {
     }),
   ),
   'xentrace.cpu-budget': cpuBudgetOption(
-    'Share of one core that reading the trace may cost; a window that costs more ends.',
+    'Share of one core for reading the trace. A window that costs more ends.',
     0.02,
   ),
   'privileged-reads': choiceOption({
-    help: 'Which process reads what only root can: local, this one; helper, the process xen-exporter helper, so that this one needs no privilege.',
+    help: 'Process that reads with root's privileges: local is this one; helper is the process xen-exporter helper, so that this one needs no privilege.',
     default: 'local',
     choices: ['local', 'helper'],
   }),

@@ -10,11 +10,11 @@ export const shorten = (value: unknown): string => {
 
 export type KeyPath = readonly (string | number)[];
 
-/** What is wrong at one place of a file, with the line. */
+/** Describes an issue at one place of a file, with the line. */
 export const describeAt = (file: ConfigFile, path: KeyPath, what: string): string =>
   `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}: ${what}`;
 
-/** Of a schema what matters for its keys: an object has entries, and optional values are wrapped. */
+/** The part of a schema that matters for its keys: an object has entries, and optional values are wrapped. */
 interface SchemaNode {
   readonly entries?: Readonly<Record<string, SchemaNode>>;
   readonly wrapped?: SchemaNode;

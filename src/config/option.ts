@@ -5,11 +5,11 @@ import * as v from 'valibot';
 export interface Option<Value = unknown> {
   readonly help: string;
   readonly default: Value;
-  /** What stands for the value in the usage text; empty for switches. */
+  /** Placeholder of the value in the usage text. Empty for switches. */
   readonly metavar: string;
   /** Checks a value of the config file, or one made by `fromText`. */
   readonly schema: v.GenericSchema<unknown, Value>;
-  /** What a flag's text means, before `schema` checks it; absent for switches, which take no text. */
+  /** Converts a flag's text before `schema` checks it. Absent for switches, which take no text. */
   readonly fromText?: (text: string) => unknown;
   /** Whether the flag may be given several times, its value being the list. */
   readonly isList?: boolean;

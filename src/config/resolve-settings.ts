@@ -76,7 +76,7 @@ const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<strin
   return values;
 };
 
-/** What flags and file set, by the name of the setting: a flag beats the file. Throws UsageError. */
+/** Values from flags and file, by the name of the setting. A flag beats the file. Throws UsageError. */
 const valuesSet = (
   settings: readonly Setting[],
   given: CommandLine['given'],

@@ -11,7 +11,7 @@ export interface Setting {
   readonly option: Option;
 }
 
-/** What of a collector is configured. */
+/** The configurable part of a collector. */
 export interface ConfigurableCollector {
   /** As in `--collector.NAME`. */
   readonly name: string;
@@ -43,5 +43,5 @@ export const allSettings = (collectors: readonly ConfigurableCollector[]): Setti
   ...collectors.flatMap(collectorSettings),
 ];
 
-/** Those of them that are flags. */
+/** Settings that are flags. */
 export const flagsOf = (settings: readonly Setting[]): Setting[] => settings.filter(({ option }) => !option.isFileOnly);

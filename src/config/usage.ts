@@ -7,7 +7,7 @@ export interface CommandText {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** What it does, in sentences. */
+  /** Purpose of the command, in sentences. */
   readonly description: string;
   /** Whether its settings may stand in a config file. */
   readonly readsConfigFile: boolean;

@@ -1,6 +1,6 @@
 import { ParseError, quote } from './parse-error.ts';
 
-/** What Xen offers this domain, of /sys/hypervisor/properties/features; bit numbers from include/xen/interface/features.h. */
+/** Features that Xen offers this domain, from /sys/hypervisor/properties/features. Bit numbers are those of include/xen/interface/features.h. */
 export interface XenFeatures {
   /** XENFEAT_hvm_callback_vector, bit 8: events come through an interrupt vector of their own: PVH and HVM guests, not PV. */
   hvmCallbackVector: boolean;

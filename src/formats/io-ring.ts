@@ -15,7 +15,7 @@ export interface IoRing {
   responseProduced: number;
 }
 
-/** What becomes of packets from the guest behind the ring. Indices are u32, and netback's own. */
+/** Progress of the guest's packets behind the ring. Indices are u32, and netback's own. */
 export interface TransmitState {
   /** Slots of the guest that netback holds. */
   pendingRequests: number;

@@ -1,7 +1,7 @@
 /** IP version of a socket. `ipv6` includes dual-stack sockets, which accept IPv4 connections as well. */
 export type IpFamily = 'ipv4' | 'ipv6';
 
-/** What the kernel calls them: AF_INET and AF_INET6 (include/linux/socket.h). */
+/** Address families as the kernel names them: AF_INET and AF_INET6 (include/linux/socket.h). */
 export const addressFamilies: Readonly<Record<IpFamily, number>> = { ipv4: 2, ipv6: 10 };
 
 /** The four bytes from `at`, in network order, as a dotted quad. */

@@ -4,7 +4,7 @@ import { ParseError, quote } from './parse-error.ts';
 /** How often a probe was hit since it was made. */
 export interface ProbeCounts {
   readonly hits: number;
-  /** Of a return probe: calls beyond those that it can follow at once. Of any: while another probe was at work on the same CPU. */
+  /** Missed hits. A return probe misses calls beyond those that it can follow at once. Any probe misses hits while another one runs on the same CPU. */
   readonly missed: number;
 }
 

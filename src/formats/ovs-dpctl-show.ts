@@ -9,7 +9,7 @@ export interface Datapath {
   lost: number;
 }
 
-/** What is lost, in a line of lookups. */
+/** Lost packets, in a line of lookups. */
 const parseLost = (line: string, datapath: string): number => {
   const [, hits, missed, lost] = /^[ \t]+lookups: hit:(\d+) missed:(\d+) lost:(\d+)$/.exec(line) ?? [];
   if (hits === undefined || missed === undefined || lost === undefined) {

@@ -31,7 +31,7 @@ export const refuse: Skip = (error) => {
 /** Leaves out and says nothing: for a reader who is not to know. */
 export const ignore: Skip = () => {};
 
-/** What `read` gives; undefined if that throws a ParseError, which goes to `skip`. */
+/** Returns the result of `read`. Undefined if it throws a ParseError, which goes to `skip`. */
 export const orSkip = <Reading>(skip: Skip, read: () => Reading): Reading | undefined => {
   try {
     return read();

@@ -10,7 +10,7 @@ export interface InterruptRow {
   readonly counts: Uint32Array;
   /** How the event channel came to be: `event`, `virq`, `ipi`, or a physical interrupt's kind. Empty for `HYP`. */
   readonly kind: string;
-  /** What the driver calls it, such as `vif0-q1-rx`. Empty for `HYP`. */
+  /** The driver's name for it, such as `vif0-q1-rx`. Empty for `HYP`. */
   readonly action: string;
 }
 

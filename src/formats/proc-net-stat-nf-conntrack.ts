@@ -1,7 +1,7 @@
 import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
-/** What connection tracking could not do on one CPU. The counters are u32 and wrap. */
+/** Failures of connection tracking on one CPU. The counters are u32 and wrap. */
 export interface ConntrackCpu {
   /** Packets dropped because their connection could not be tracked: the table was full, or memory was short. Counter. */
   drops: number;

@@ -10,7 +10,7 @@ export interface NamespaceMount {
 const unescape = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
-/** Of /proc/PID/mountinfo the mounts of network namespaces, whose root is the namespace's own name (fs/nsfs.c). Other lines are passed over. */
+/** Reads the mounts of network namespaces from /proc/PID/mountinfo. Their root is the namespace's own name (fs/nsfs.c). Other lines are skipped. */
 export const parseNamespaceMounts = (text: string): NamespaceMount[] =>
   [...text.matchAll(/^\d+ \d+ \d+:\d+ net:\[(\d+)\] (\S+) /gm)].map(([, inode, mountPoint]) => ({
     inode: Number(inode),

@@ -1,7 +1,7 @@
 import { parseCounter } from './integer.ts';
 import { ParseError, quote } from './parse-error.ts';
 
-/** What the kernel's own scheduler gave a thread since it began. */
+/** CPU time and waits of a thread since it began, from the kernel's own scheduler. */
 export interface ProcPidSchedstat {
   /** Time on a CPU, in nanoseconds; with PARAVIRT_TIME_ACCOUNTING off (Debian) also what was stolen meanwhile. */
   readonly runNanoseconds: number;

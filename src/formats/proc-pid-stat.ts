@@ -1,6 +1,6 @@
 import { ParseError, quote } from './parse-error.ts';
 
-/** Who a process or kernel thread is. */
+/** Identity of a process or kernel thread. */
 export interface ProcPidStat {
   /** Cut to 15 characters for processes, and before Linux 5.17 for kernel threads as well. */
   readonly comm: string;

@@ -3,7 +3,7 @@ import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, readRows, refuse, type Skip } from './parse-error.ts';
 
 /**
- * What a CPU can spend its time on, in the order of the columns of /proc/stat. Guest time has columns of its own as well, but the kernel
+ * Modes of CPU time, in the order of the columns of /proc/stat. Guest time has columns of its own as well, but the kernel
  * has counted it under user and nice already.
  */
 export const cpuModes = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;

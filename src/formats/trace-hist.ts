@@ -1,7 +1,7 @@
 import { parseCounter } from './integer.ts';
 import { ParseError, quote } from './parse-error.ts';
 
-/** What one hist trigger has counted. */
+/** Counts of one hist trigger. */
 export interface HistTable {
   /** Names of the keys, without modifiers such as .log2. */
   readonly keys: readonly string[];

@@ -21,11 +21,11 @@ export interface XcpRrddDatasource {
   value: number;
 }
 
-/** What a plugin wrote at one moment. */
+/** One writing of a plugin. */
 export interface XcpRrddReading {
   /** Seconds since 1970. */
   timestampSeconds: number;
-  /** Those of VMs, in the order of the file; those of the host and of storage are left out. */
+  /** Data sources of VMs, in the order of the file. Those of the host and of storage are left out. */
   datasources: XcpRrddDatasource[];
 }
 
@@ -58,7 +58,7 @@ const checkCrc = (what: string, bytes: Uint8Array, stored: number): void => {
 
 /**
  * xapi up to 24.39 writes an int64, 24.40 and later a double (doc/content/design/plugin-protocol-v2.md; pack(">LLLd") in scripts/rrdd/rrdd.py).
- * Of either kind the first byte tells for all times between 1970 and the year 2106.
+ * The first byte tells the two kinds apart for all times between 1970 and 2106.
  */
 const timestamp = (view: DataView): number => {
   const first = view.getUint8(timestampAt);

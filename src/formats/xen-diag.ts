@@ -9,7 +9,7 @@ export interface GrantTableSize {
   maxFrames: number;
 }
 
-/** What `xen-diag gnttab_query_size DOMID` prints (tools/misc/xen-diag.c). Throws ParseError. */
+/** Parses the output of `xen-diag gnttab_query_size DOMID` (tools/misc/xen-diag.c). Throws ParseError. */
 export const parseGnttabQuerySize = (text: string): GrantTableSize => {
   const [, domid, frames, maxFrames] = /^domid=(\d+): nr_frames=(\d+), max_nr_frames=(\d+)\n$/.exec(text) ?? [];
   if (domid === undefined || frames === undefined || maxFrames === undefined) {

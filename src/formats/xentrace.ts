@@ -1,7 +1,7 @@
 import { viewOf } from './netlink.ts';
 import { ParseError } from './parse-error.ts';
 
-/** What a vCPU does, in the order of Xen's numbers (RUNSTATE_* in xen/include/public/vcpu.h). */
+/** Run states of a vCPU, in the order of Xen's numbers (RUNSTATE_* in xen/include/public/vcpu.h). */
 export const runStates = ['running', 'runnable', 'blocked', 'offline'] as const;
 export type RunState = (typeof runStates)[number];
 
@@ -56,7 +56,7 @@ export class XentraceParser {
   readonly #reader: TraceReader;
   #rest: Uint8Array = new Uint8Array();
   #cpu: number | undefined;
-  /** Of the current CPU's chunk, how much is still to come. */
+  /** Bytes of the current CPU's chunk that are still to come. */
   #chunkBytes = 0;
   #base: { high: number; low: number } | undefined;
   #first = Infinity;

@@ -19,7 +19,7 @@ export interface XlInfo {
   freeCpus: number | undefined;
   /** `4.17.7`. */
   xenVersion: string | undefined;
-  /** Of the first cpupool; others may have another. */
+  /** Scheduler of the first cpupool. Others may have another one. */
   scheduler: string | undefined;
   /** `hvm`, `hap`, `gnttab-v2`, ... */
   virtCaps: string[] | undefined;
@@ -39,7 +39,7 @@ const versionOfParts = (values: ReadonlyMap<string, string>): string | undefined
 };
 
 /**
- * What `xl info` prints (tools/xl/xl_info.c): lines "%-23s: %s", whose values may have colons. What is missing of what every release prints, and what is
+ * Parses the output of `xl info` (tools/xl/xl_info.c): lines "%-23s: %s", whose values may have colons. What is missing of what every release prints, and what is
  * broken, goes to `skip`. Throws ParseError.
  */
 export const parseXlInfo = (text: string, skip = refuse): XlInfo => {

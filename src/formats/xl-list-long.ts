@@ -19,7 +19,7 @@ export interface XlDomainConfig {
   /** Undefined for Domain-0. */
   uuid: string | undefined;
   type: 'pv' | 'pvh' | 'hvm' | undefined;
-  /** What it may have at most; undefined where that is not set, or no limit (a number near 2^64). */
+  /** Upper limit. Undefined if it is not set, or means no limit (a number near 2^64). */
   maxMemoryBytes: number | undefined;
   /** Its device model runs in a stub domain. No capture of one from real Xen was available. */
   hasStubDomain: boolean;

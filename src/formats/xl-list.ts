@@ -7,7 +7,7 @@ export interface XlDomain {
   domid: number;
   /** Undefined while the domain has none. */
   name: string | undefined;
-  /** What the domain has now, and what is claimed for it. */
+  /** Memory that the domain has now, and memory claimed for it. */
   memoryBytes: number;
   /** 0 while the domain is being built. */
   onlineVcpus: number;

@@ -52,7 +52,7 @@ export const joinNames = (
     return others.reduce((before, rest) => `${before}\n${isOwn.test(rest) ? joined : name}${rest}`, head!);
   }, output);
 
-/** What glibc prints for the name of a domain that has none: one that is being built or torn down. */
+/** The text that glibc prints for the missing name of a domain that is being built or torn down. */
 const noName = '(null)';
 
 /** The name in a row of a domain; it may be empty. */

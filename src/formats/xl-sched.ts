@@ -2,7 +2,7 @@ import { outputLines } from './output-lines.ts';
 import { ignore, ParseError, quote, type Skip } from './parse-error.ts';
 import { domainName, type XlRow, xlRows } from './xl-rows.ts';
 
-/** What a scheduler grants one domain: weight and cap of credit and credit2, the others of RTDS. */
+/** Scheduling parameters of one domain: weight and cap for credit and credit2, the others for RTDS. */
 export interface XlSchedDomain {
   domid: number;
   /** Undefined while the domain has none. */
@@ -83,7 +83,7 @@ const domains = (heading: string | undefined, lines: string[], skip: Skip): XlSc
 };
 
 /**
- * What `xl sched-credit`, `xl sched-credit2` and `xl sched-rtds` print (tools/xl/xl_sched.c, sched_domain_output): the cpupools with that
+ * Parses the output of `xl sched-credit`, `xl sched-credit2` and `xl sched-rtds` (tools/xl/xl_sched.c, sched_domain_output): the cpupools with that
  * scheduler, each with its domains. No output: no cpupool has it. A domain or cpupool whose name has a newline is left out, and so is a line that is no row
  * (see xlRows); they go to `skip`. Throws ParseError.
  */

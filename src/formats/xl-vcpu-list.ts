@@ -2,7 +2,7 @@ import { outputLines } from './output-lines.ts';
 import { ignore, ParseError, quote } from './parse-error.ts';
 import { domainName, type XlRow, xlRows } from './xl-rows.ts';
 
-/** What a vCPU was doing: `runnable` waits for a physical CPU, or its domain is paused, which is not to be seen here. */
+/** State of a vCPU. `runnable` waits for a physical CPU, or its domain is paused, which this output does not show. */
 export type XlVcpuState = 'running' | 'blocked' | 'runnable' | 'offline';
 
 /** One vCPU. */

@@ -6,7 +6,7 @@ import { startStream, type RunningStream } from './stream.ts';
 
 /** A program to run: no shell, `args` as they are. */
 export interface Command {
-  /** What metrics call it: the same for all that differ only in the domain they ask for. */
+  /** Name in metrics, the same for commands that differ only in the domain. */
   name: string;
   /** The program's path. */
   file: string;
@@ -17,7 +17,7 @@ export interface Command {
   signal?: AbortSignal | undefined;
 }
 
-/** What a command that ended with exit status 0 wrote. `complaint` is the beginning of stderr, without empty lines: not every failure has another status. */
+/** Output of a command that ended with exit status 0. `complaint` is the beginning of stderr, without empty lines: not every failure has another status. */
 export interface CommandOutput {
   stdout: string;
   complaint: string;

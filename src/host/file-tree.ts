@@ -26,7 +26,7 @@ export const isForbidden = (error: unknown): boolean =>
 /** True for an error that says: the helper, which is to read this file, does not answer. */
 export const isUnanswered = (error: unknown): boolean => error instanceof FileError && error.code === 'EHELPER';
 
-/** What `read` gives, or undefined where what it reads does not exist. Throws what else `read` throws. */
+/** Returns the result of `read`, or undefined if the file does not exist. Other errors pass through. */
 export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined => {
   try {
     return read();
@@ -36,7 +36,7 @@ export const unlessMissing = <Reading>(read: () => Reading): Reading | undefined
   }
 };
 
-/** What Node throws for a file, as a FileError. */
+/** Converts Node's error about a file to a FileError. */
 export const fileError = (path: string, error: unknown): FileError => {
   const { code = 'EIO', message } = error as NodeJS.ErrnoException;
   return new FileError(path, code, message.replace(/, \w+( '.*')?$/, ''));
@@ -121,7 +121,7 @@ export class FileTree {
     return this.read(name, maxBytes, enough, 64 << 10);
   }
 
-  /** What all of these come down to. */
+  /** The common part of all readings. */
   protected read(name: string, maxBytes: number, enough: (bytes: Buffer) => boolean, chunkBytes = Infinity): Buffer {
     const path = this.path(name);
     this.beforeEach(path);

@@ -12,7 +12,7 @@ export interface Host {
   readonly sysfs: FileTree;
   /** Kernel files as debugfs shows them, to root alone. */
   readonly debugfs: FileTree;
-  /** What the plugins of xcp-rrdd write, on XCP-ng and XenServer. */
+  /** Output of xcp-rrdd's plugins, on XCP-ng and XenServer. */
   readonly rrdMetrics: FileTree;
   readonly tracefs: Tracefs;
   readonly netlink: Netlink;

@@ -4,7 +4,7 @@ import type { load } from 'koffi';
 export interface Libc {
   /** A function of it, by its prototype in C. Throws where there is none. */
   func(prototype: string): ReturnType<ReturnType<typeof load>['func']>;
-  /** Of the call before. */
+  /** errno of the call before. */
   errno(): number;
   /** Such as EACCES. */
   errorName(errno: number): string;
@@ -25,7 +25,7 @@ export const loadLibc = async (): Promise<Libc> => {
   };
 };
 
-/** What of sockets Node does not speak: netlink, datagrams to a path, an answer that is waited for. As in socket(2) and so on. */
+/** Socket calls that Node lacks: netlink, datagrams to a path, blocking answers. As in socket(2) and so on. */
 export interface SocketCalls extends Pick<Libc, 'errno' | 'errorName'> {
   socket(family: number, type: number, protocol: number): number;
   connect(socket: number, address: Uint8Array, length: number): number;

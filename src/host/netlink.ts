@@ -89,7 +89,7 @@ export const openNetlink = async (): Promise<Netlink> => {
     }
   };
 
-  /** What was not read of a dump that failed would be taken for the answer to the next request: its socket is closed. */
+  /** The unread rest of a failed dump would look like the answer to the next request, so the socket is closed. */
   const closingOnFailure = (dumped: () => Uint8Array, close: () => void): Uint8Array => {
     try {
       return dumped();

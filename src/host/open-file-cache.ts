@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 
-// What a file of the kernel gives at once ends only at its end or at a page of 4 KiB, less what did not fit (fs/seq_file.c, fs/sysfs/file.c):
+// One read of a kernel file ends at its end or at a page of 4 KiB, less what did not fit (fs/seq_file.c, fs/sysfs/file.c):
 // a shorter piece is the whole.
 const certainlyWhole = 2048;
 const unusedSeconds = 120;

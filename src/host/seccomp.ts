@@ -1,6 +1,6 @@
 import { loadLibc } from './libc.ts';
 
-/** What of the kernel differs between processors: its name for audit and seccomp, and numbers of system calls (asm/unistd.h). */
+/** Kernel facts that differ between processors: its name for audit and seccomp, and numbers of system calls (asm/unistd.h). */
 interface Machine {
   readonly audit: number;
   readonly seccomp: number;

@@ -8,7 +8,7 @@ import { EAGAIN, loadLibc } from './libc.ts';
  * is synchronous. All reject with FileError.
  */
 export interface Tracefs {
-  /** What there is, to look at at once. */
+  /** Files to read at once. */
   readonly files: FileTree;
   /**
    * Takes the lock that every exporter of this kernel takes before it writes here, in whatever container it runs. The kernel releases it when this

@@ -6,7 +6,7 @@ export class Unavailable {
     this.reason = reason;
   }
 
-  /** What the error of a failed attempt says. */
+  /** Message of a failed attempt. */
   static because(error: unknown): Unavailable {
     return new Unavailable((error as Error).message);
   }

@@ -1,5 +1,5 @@
 /**
- * What readings of a counter can plausibly do, in the counter's own unit, for one of what it counts on: a CPU, a vCPU, a device. A reading outside is
+ * Plausible growth of a counter, in the counter's own unit, for one CPU, vCPU or device. A reading outside is
  * absurd: a kernel that underflows, a file that was read while it changed, another device under the same name.
  */
 export interface Bounds {

@@ -14,7 +14,7 @@ interface CounterBase {
   at: number;
 }
 
-/** What is known of one counter of the kernel's. */
+/** State of one kernel counter. */
 export interface CounterSource extends CounterBase {
   /** The last reading was absurd, and the counter has not grown since: a smaller reading is neither a wrap nor a restart at 0. */
   isDoubtful: boolean;
@@ -28,12 +28,12 @@ export interface CounterReading {
   /** When it was taken, in seconds of monotonic time. */
   readonly at: number;
   readonly bounds: Bounds;
-  /** Of how many CPUs, vCPUs or the like it is the sum. */
+  /** Number of CPUs, vCPUs or the like in the sum. */
   readonly count: number;
   readonly width: CounterWidth | undefined;
 }
 
-/** What a reading adds to the total, and whether it starts from a new base. */
+/** Growth by a reading, and whether it starts from a new base. */
 export interface CounterStep {
   readonly growth: number;
   readonly isReset: boolean;

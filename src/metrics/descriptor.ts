@@ -3,27 +3,27 @@ import type { CounterWidth } from './counter-step.ts';
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** What a metric means. */
+/** Meaning of a metric. */
 export interface Meaning<Label extends string> {
-  /** What it is and its unit, in sentences. */
+  /** Meaning and unit, in sentences. */
   readonly meaning: string;
   readonly labels?: readonly Label[];
   /** The kernel file, tool or system call that it comes from; a clause without a full stop. */
   readonly source?: string;
   /** The releases of kernel, Xen or tool that the source was checked with, or that have it: `checked with Linux 6.1`. */
   readonly versions?: string;
-  /** What else the source needs: privilege, a setting of the kernel. */
+  /** Requirements of the source: a privilege, a setting of the kernel. */
   readonly notes?: string;
 }
 
-/** What the readings of a counter can do. */
+/** Kinds of counter readings. */
 export interface CounterBehaviour {
   /** Width of the kernel's counter; absent if it is none of the kernel's. */
   readonly wraps?: CounterWidth;
   readonly bounds: Bounds;
 }
 
-/** What a metric is called, means and is labelled with; known without running anything. */
+/** Static description of a metric: name, meaning and labels. */
 export interface Descriptor<Label extends string = string> extends Meaning<Label> {
   readonly name: string;
   readonly type: MetricType;

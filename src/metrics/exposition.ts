@@ -10,7 +10,7 @@ export const contentTypes = {
 export type ExpositionFormat = keyof typeof contentTypes;
 
 /**
- * What the encoder asks of a metric. Kernel counters are not ours to increment, so these are no prom-client metrics but constant ones. For
+ * The interface that the encoder needs of a metric. Kernel counters are not ours to increment, so these are no prom-client metrics but constant ones. For
  * OpenMetrics prom-client strips `_total` from the name of the *registered object*, for good, and takes the name that get() returns: each
  * exposition therefore has a registry and wrappers of its own, and get() answers with the wrapper's name of that moment.
  */

@@ -21,7 +21,7 @@ export interface HistogramReading {
   readonly sum: number;
 }
 
-// What the exporter says of itself is little, and says what is missing: it has room beyond the limit.
+// The exporter's own metrics are few and report what is missing, so they have room beyond the limit.
 const isOwn = ({ name }: Descriptor): boolean => name.startsWith('xen_exporter_');
 
 /** The families of one collector in one scrape: built anew each time, so that what vanished from the machine vanishes here. */

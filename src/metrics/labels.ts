@@ -12,7 +12,7 @@ interface Leaf<Label extends string> {
   round: number;
 }
 
-/** What is known by the values of the next label. */
+/** Children by the value of the next label. */
 type Branch<Label extends string> = Map<string, Branch<Label> | Leaf<Label>>;
 
 /** The label objects of the series that live now. They are found value by value: a key of all values would be a new string for each series of each scrape. */

@@ -1,4 +1,4 @@
-/** What adds up over windows. */
+/** Totals over windows. */
 export interface Totals {
   addAll(other: this): void;
 }

@@ -4,7 +4,7 @@ import type { Families, HistogramReading } from './families.ts';
 import { LabelSets, type Labels } from './labels.ts';
 import { SourcedCounter, type SourceReading } from './sourced-counter.ts';
 
-/** What a collector's series are made of from one scrape to the next: label objects, and the sources of its counters. */
+/** State of a collector's series between scrapes: label objects, and the sources of its counters. */
 export class SeriesState {
   readonly #labels = new Map<readonly string[], LabelSets<string>>();
   readonly #counters = new Map<Descriptor, SourcedCounter>();
@@ -144,7 +144,7 @@ export class Output {
     this.#state.countResets(resets);
   }
 
-  /** What a source has grown by since it was read last, or its whole reading the first time; for `grow`. */
+  /** Growth of a source since its last reading, or its whole reading the first time. For `grow`. */
   growthOf(
     descriptor: CounterDescriptor,
     reading: SourceReading & { readonly source: string; readonly reads: number },

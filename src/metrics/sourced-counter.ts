@@ -24,7 +24,7 @@ export interface SourceReading {
   readonly at?: number | undefined;
   /** How many seconds before `at` the reading began, if it was not taken at once. */
   readonly took?: number | undefined;
-  /** Of how many CPUs, vCPUs or the like it is the sum; the bounds are those of one. */
+  /** Number of CPUs, vCPUs or the like in the sum. The bounds are those of one. */
   readonly count?: number;
   /** How many of its units make one of the metric's; 'unknown' keeps the series back until it is known. */
   readonly unitsPer?: number | 'unknown';

@@ -4,7 +4,7 @@ import type { Clock } from '../host/clock.ts';
 
 /** How a background task fares. */
 export interface BackgroundState {
-  /** Of its last run; undefined where that went well, or none has ended yet. */
+  /** Error of the last run. Undefined if it succeeded, or none has ended yet. */
   readonly error: Error | undefined;
   /** When it last went well, in seconds since 1970. */
   readonly lastSuccess: number | undefined;

@@ -15,7 +15,7 @@ export interface CollectorStatus {
   readonly help: string;
   /** Whether what it reads exists here. */
   readonly availability: Availability;
-  /** What it cannot read here, and why. */
+  /** The part that cannot be read here, and why. */
   readonly limitations: string | undefined;
   /** Why it last failed; absent where it did not. */
   readonly error?: string;
@@ -145,7 +145,7 @@ export class CollectorRun {
     return families;
   }
 
-  /** What a reading under way gives, unless it has less than half as much time as we: then that of one of our own, after it. */
+  /** Joins the run in flight unless its deadline leaves less than half our time; then runs again after it. */
   async #shared(deadline: number, yieldToEventLoop: () => Promise<void> | undefined): Promise<Family[]> {
     const left = (until: number): number => until - this.#host.clock.monotonicSeconds();
     while (this.#inFlight && left(this.#inFlight.deadline) < left(deadline) / 2) await this.#inFlight.families;
@@ -208,7 +208,7 @@ export class CollectorRun {
     });
   }
 
-  /** What it serves is as old as the oldest of its background readings. */
+  /** A collector is as old as the oldest of its background readings. */
   #successTime(): number | undefined {
     const times = (this.#collector.background ?? []).map((task) => this.#background.stateOf(task)?.lastSuccess);
     if (times.length === 0) return this.#host.clock.wallSeconds();

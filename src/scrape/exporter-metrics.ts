@@ -1,6 +1,6 @@
 import { gauge, histogram, total, type Descriptor } from '../metrics/descriptor.ts';
 
-/** What the exporter says of itself. */
+/** The exporter's metrics about itself. */
 export const metrics = {
   buildInfo: gauge('xen_exporter_build_info', {
     meaning: 'Constant 1, labelled with the version of xen-exporter and of the Node.js that runs it.',
@@ -16,21 +16,21 @@ export const metrics = {
     labels: ['collector'],
   }),
   available: gauge('xen_exporter_collector_available', {
-    meaning: 'Whether what the collector reads exists on this machine: 1, else 0 (the landing page says why).',
+    meaning: 'Whether the collector applies to this machine: 1, else 0 (the landing page gives the reason).',
     labels: ['collector'],
   }),
   series: gauge('xen_exporter_collector_series', {
-    meaning: 'Series that the collector gave in this scrape.',
+    meaning: 'Series of the collector in this scrape.',
     labels: ['collector'],
   }),
   lastSuccess: gauge('xen_exporter_collector_last_success_timestamp_seconds', {
     meaning:
-      'When the collector last ran without an error, in seconds since 1970; absent until it has. Where it reads in the background: when the oldest reading that it serves was taken.',
+      'When the collector last ran without an error, in seconds since 1970; absent until it has. If it reads in the background: when the oldest reading that it serves was taken.',
     labels: ['collector'],
   }),
   skippedItems: gauge('xen_exporter_collector_skipped_items', {
     meaning:
-      'Items that the collector could not read in this scrape: files of devices, queues, processes and the like, and rows or numbers in a file, for lack of privilege or because they are broken. What they would give is missing. The landing page has the first error.',
+      'Items that the collector could not read in this scrape: files of devices, queues, processes and the like, and rows or numbers in a file, for lack of privilege or because they are broken. Their series are missing. The landing page shows the first error.',
     labels: ['collector'],
   }),
   seriesDropped: total('xen_exporter_series_dropped_total', {
@@ -50,7 +50,7 @@ export const metrics = {
   }),
   helperUp: gauge('xen_exporter_helper_up', {
     meaning:
-      'Whether the helper, which reads what only root can, answers: 1, else 0. Asked every few seconds. Absent without --privileged-reads=helper.',
+      'Whether the helper, which reads with root's privileges, answers: 1, else 0. Checked every few seconds. Absent without --privileged-reads=helper.',
   }),
   helperResident: gauge('xen_exporter_helper_resident_memory_bytes', {
     meaning:
@@ -91,7 +91,7 @@ export const metrics = {
   }),
   skippedSamples: total('xen_exporter_sampler_skipped_samples_total', {
     meaning:
-      'Samples that the sampler was to take but did not: the process was late, or the sampler slowed down to stay within its CPU budget.',
+      'Samples that the sampler skipped: the process was late, or the sampler slowed down to stay within its CPU budget.',
     labels: ['sampler'],
   }),
   samplerCpu: total('xen_exporter_sampler_cpu_seconds_total', {

@@ -3,7 +3,7 @@ import { gauge, total, type Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
 
-/** What client libraries for Prometheus say of their process, by the usual names. */
+/** Process metrics by the usual names of Prometheus client libraries. */
 const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => number | undefined }[] = [
   {
     metric: total('process_cpu_seconds_total', {
@@ -31,7 +31,7 @@ const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => 
   },
   {
     metric: gauge('process_max_fds', {
-      meaning: 'File descriptors that may be open; absent where there is no limit.',
+      meaning: 'Limit of open file descriptors. Absent without a limit.',
     }),
     read: (own) => own.maxDescriptors,
   },

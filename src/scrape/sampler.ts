@@ -1,7 +1,7 @@
 import type { SamplerTask } from '../collectors/collector.ts';
 import type { Clock } from '../host/clock.ts';
 
-/** What a sampler achieved, and the error of its last sample if that failed. */
+/** Achievements of a sampler, and the error of its last sample if that failed. */
 export interface SamplerState {
   samples: number;
   skipped: number;

@@ -37,7 +37,7 @@ export interface ConfigState {
   >;
 }
 
-/** What the exporter counts at its front door. */
+/** Counters of the front door. */
 export class WebMetrics {
   /** Connections that are open. */
   connections = 0;

@@ -8,7 +8,7 @@ export const interruptsFile = 'interrupts';
 // 256 CPUs and 2 000 rows are 6 MB.
 export const maxInterruptsBytes = 32 << 20;
 
-/** What an event channel is for. */
+/** The purpose of an event channel. */
 export type EventSource =
   'netfront' | 'netback' | 'blkfront' | 'blkback' | 'timer' | 'ipi' | 'console' | 'xenbus' | 'other';
 
@@ -33,7 +33,7 @@ export interface NetworkDevices {
   readonly backends: ReadonlyMap<string, VifDevice>;
 }
 
-/** Those that there are now. Throws FileError. */
+/** The current event channels. Throws FileError. */
 export const networkDevices = (sysfs: FileTree, skips: Skips): NetworkDevices => ({
   frontends: new Map(netfrontDevices(sysfs, skips).map(({ vif, device }) => [device, vif])),
   backends: new Map(
@@ -53,7 +53,7 @@ const otherNames: ReadonlyMap<string, EventSource> = new Map([
   ['xenbus', 'xenbus'],
 ]);
 
-/** What a row of /proc/interrupts is for, by its kind and name. */
+/** The purpose of a row of /proc/interrupts, by its kind and name. */
 export const eventSource = (kind: string, action: string, devices: NetworkDevices): EventSource => {
   if (kind === 'ipi') return 'ipi';
   if (kind === 'virq' && /^timer\d+$/.test(action)) return 'timer';

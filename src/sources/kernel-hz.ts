@@ -3,7 +3,7 @@ import { isForbidden, isMissing, isUnanswered, type FileTree } from '../host/fil
 import { naming } from './parsed.ts';
 
 const file = 'timer_list';
-// What CONFIG_HZ can be (kernel/Kconfig.hz).
+// Possible values of CONFIG_HZ (kernel/Kconfig.hz).
 const rates = [100, 250, 300, 1000];
 const tolerance = 0.05;
 const leastSeconds = 1;

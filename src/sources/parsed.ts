@@ -48,7 +48,7 @@ const isEmpty = (reading: unknown): boolean =>
     : Array.isArray(reading) && reading.every((row: unknown) => row === undefined);
 
 /**
- * What `parse` makes of a file of rows: `skips` counts the rows and values that it leaves out. A file of which nothing can be read is an error, as `parse`
+ * Parses a file of rows with `parse`. `skips` counts the rows and values that it leaves out. A file of which nothing can be read is an error, as `parse`
  * has it.
  */
 export const readRowsOf = <Reading>(path: string, skips: Skips, parse: (skip: Skip) => Reading): Reading => {
@@ -81,7 +81,7 @@ export const isOfFile = (error: unknown): error is Error =>
   (error instanceof FileError && !isUnanswered(error)) ||
   (error instanceof Error && error.cause instanceof ParseError);
 
-/** What `read` gives of one item (a device, a queue, a process); undefined if its file is unreadable or broken, which `skips` counts. */
+/** Reads one item (a device, a queue, a process). Undefined if its file is unreadable or broken, which `skips` counts. */
 export const readItem = <Reading>(skips: Skips, read: () => Reading): Reading | undefined => {
   try {
     return read();

@@ -18,7 +18,7 @@ export const needsXen = (sysfs: FileTree): Availability => {
   }
 };
 
-/** What Xen offers this domain; undefined if it does not say. Throws FileError or ParseError. */
+/** Features that Xen offers this domain. Undefined if they are not published. Throws FileError or ParseError. */
 export const xenFeatures = (sysfs: FileTree): XenFeatures | undefined =>
   parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures);
 

@@ -27,7 +27,7 @@ const refuse = (request: Request, response: Response, status: number, text: stri
   response.status(status).type('text/plain').send(`${text}\n`);
 };
 
-/** What every request passes before anything else: the web config's headers, rate limit and users; and none has a body. */
+/** Access control before everything else: the web config's headers, rate limit and users. Requests with a body are refused. */
 export const accessControl = (spec: {
   config: CurrentConfig;
   passwords: Passwords;

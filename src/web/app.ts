@@ -18,10 +18,10 @@ export interface WebOptions {
   readonly alertsWithoutData: (metrics: ReadonlySet<string>) => readonly { name: string; lacks: readonly string[] }[];
   /** The collectors that are switched off, for the landing page. */
   readonly disabled: readonly { name: string; help: string }[];
-  /** What every request passes first. */
+  /** Access control, which every request passes first. */
   readonly access: RequestHandler;
   readonly metrics: WebMetrics;
-  /** What /-/reload does: true where it succeeded. Without it there is no such path. */
+  /** Handles /-/reload and returns whether it succeeded. Without it the path does not exist. */
   readonly reload: (() => boolean) | undefined;
   readonly telemetryPath: string;
   readonly timeoutOffsetSeconds: number;

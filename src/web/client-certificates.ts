@@ -12,7 +12,7 @@ export const subjectNames = (text: string): string[] => {
   nextName.lastIndex = 0;
   while (nextName.lastIndex < text.length) {
     const match = nextName.exec(text);
-    // What cannot be read to its end is not trusted in part.
+    // A file that cannot be read to its end is not trusted in part.
     if (match === null || match[0] === '') return [];
     if (match[1] !== undefined) names.push(match[1].startsWith('"') ? (JSON.parse(match[1]) as string) : match[1]);
   }

@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { isIPv6, type Socket } from 'node:net';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 
-/** What clients may take, and for how long. */
+/** Limits of clients: resources and time. */
 export interface ConnectionLimits {
   readonly connections: number;
   readonly connectionsPerClient: number;
@@ -18,7 +18,7 @@ export interface ConnectionLimits {
 /** Unanswered requests of one connection. Beyond them it is not read; HTTP/2 refuses further streams. */
 export const mostRequests = 8;
 
-// Of responses that clients have not read, in bytes. TLS keeps a copy of each for itself.
+// Unread responses of clients, in bytes. TLS keeps a copy of each for itself.
 const mostUnreadBytes = 32 << 20;
 
 type Response = ServerResponse | Http2ServerResponse;
@@ -27,9 +27,9 @@ type Response = ServerResponse | Http2ServerResponse;
 interface Client {
   readonly key: string;
   count: number;
-  /** Of its responses, in bytes. */
+  /** Size of its responses, in bytes. */
   unread: number;
-  /** Those that wait for the client, longest first. */
+  /** Responses that wait for the client, longest first. */
   readonly waiting: Set<Connection>;
 }
 
@@ -51,11 +51,11 @@ export class Connection {
   readonly client: Client;
   /** Requests that have come and are not answered: their responses are being made, or being taken. */
   requests = 0;
-  /** Those of them that access control has let in. */
+  /** Connections that access control has let in. */
   admitted = 0;
-  /** Those whose responses are being taken. */
+  /** Connections whose responses are being read. */
   sending = 0;
-  /** What is being taken, in bytes. */
+  /** Bytes that are being read. */
   unread = 0;
   /** Until its first request. */
   isNew = true;
@@ -101,7 +101,7 @@ export class Connection {
 const admissions = new WeakMap<object, () => void>();
 const clients = new WeakMap<object, Client>();
 
-/** Whose request a response is for: see `clientKey`. */
+/** Client that a response is for: see `clientKey`. */
 export const clientOf = (response: object): string => clients.get(response)?.key ?? '';
 
 /** Notes that access control has let a request in: until it is answered, its connection is not cut off for another's sake. */
@@ -130,7 +130,7 @@ export class Connections {
     socket.on('error', () => {});
     const key = clientKey(socket.remoteAddress);
     const client = this.#clients.get(key) ?? { key, count: 0, unread: 0, waiting: new Set() };
-    // Who may open a Unix socket is the file system's affair.
+    // The file system decides who may open a Unix socket.
     const isFull = key !== '' && client.count >= this.#limits.connectionsPerClient;
     if (
       (isFull && !this.#evict(client.waiting)) ||
@@ -296,7 +296,7 @@ export class Connections {
   }
 }
 
-/** What a request shares with those that come on the same connection. */
+/** State that requests on one connection share. */
 export const connectionKey = (request: IncomingMessage | Http2ServerRequest): object =>
   'stream' in request ? (request.stream.session ?? request.stream) : request.socket;
 

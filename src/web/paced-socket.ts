@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 const pieceBytes = 512;
 // TLS keeps as much memory as the largest write took, until its connection ends.
 const writtenBytes = 64 << 10;
-// Of HTTP/1. No request has more behind its headers: those with a body are refused.
+// HTTP/1 only. No request has more after its headers: requests with a body are refused.
 const endOfRequest = '\r\n\r\n';
 
 /**

@@ -102,7 +102,7 @@ export class Passwords {
   /** Clients that gave a wrong password lately. */
   readonly #guessers;
   readonly #underWay = new Map<string, Promise<Verdict>>();
-  /** What waits, by client, in the order of their turns. */
+  /** Waiting logins by client, in the order of their turns. */
   readonly #queues = new Map<string, Job[]>();
   #waiting = 0;
   #turns = 0;

@@ -26,7 +26,7 @@ export type ListenAddress =
   { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number };
 
 const formatAddress = (address: AddressInfo | string | null, given: ListenAddress): string => {
-  // Of a Unix socket that was passed Node does not know the path.
+  // Node does not know the path of a Unix socket that was passed.
   if (address === null) return `unix:fd=${'fd' in given ? given.fd : ''}`;
   if (typeof address === 'string') return `unix:${address}`;
   return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
@@ -41,7 +41,7 @@ const portOf = async ({ host, port }: { host: string; port: number }): Promise<{
 const notListening = (fd: number, cause: Error): Error =>
   new Error(`file descriptor ${fd}: expected a listening stream socket, found none (${cause.message})`, { cause });
 
-/** What answers requests: the same, made for each protocol. */
+/** Request handlers: the same app, made for each protocol. */
 export interface Handlers {
   readonly http1: RequestListener;
   readonly http2: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
@@ -134,7 +134,7 @@ export class FrontDoor {
         throw 'fd' in address ? notListening(address.fd, error) : error;
       });
     }
-    // Of accept(), where the process or the machine has no file descriptor left.
+    // accept() fails if the process or the machine has no file descriptor left.
     server.on('error', () => this.#metrics.refused('connections'));
     this.#listeners.push(server);
     return formatAddress(server.address(), address);
@@ -207,7 +207,7 @@ export class FrontDoor {
     if (key === this.#tlsKey) return;
     this.#tlsKey = key;
     this.#tls = tls && identity && this.#createTls(config, tls, identity);
-    // Who has come in by what no longer holds comes in again.
+    // Clients that came in under the old config must come in again.
     this.#connections.retire({ isLast: false });
   }
 

@@ -1,7 +1,7 @@
-// What is left waits for the next turn of the event loop: there other work has its share, and libuv accepts one connection in each.
+// The rest waits for the next turn of the event loop, in which other work has its share and libuv accepts one connection.
 const longestTurnMs = 1;
 
-/** What to do for one connection, in order. */
+/** Work for one connection, in order. */
 type Queue = (() => void)[];
 
 /**

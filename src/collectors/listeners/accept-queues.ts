@@ -50,7 +50,7 @@ export class AcceptQueues {
   /** Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there. */
   readonly #missing = new Map<number, SocketState>();
   #resets = 0;
-  /** Those that live and those that went away: `sockets` tells. */
+  /** Live sockets and closed ones; `sockets` has the live ones. */
   readonly #listeners = new Map<string, Listener>();
 
   /** The listeners of the last reading. */
@@ -133,7 +133,7 @@ export class AcceptQueues {
 const isSameAddress = (listener: Listener, { family, address, port }: ListenerSocket): boolean =>
   listener.port === port && listener.address === address && listener.family === family;
 
-/** What a socket's drops have grown by. */
+/** Growth of a socket's drops. */
 const dropsStep = (socket: SocketState, drops: number, at: number): CounterStep => {
   const reading = { now: drops, at, bounds: bounds.connections, count: 1, width: 'u32' as const };
   if (!socket.drops) {

@@ -10,7 +10,7 @@ const sockDiag = 'sock_diag';
 export const metrics = {
   info: gauge('xen_listener_info', {
     meaning:
-      'Constant 1. Service that listens: the systemd unit or cgroup of the socket, empty where unknown (no cgroup2, Linux before 5.8, read from /proc).',
+      'Constant 1. Service that listens: the systemd unit or cgroup of the socket. Empty if unknown (no cgroup2, Linux before 5.8, read from /proc).',
     labels: [...listenerLabels, 'service'],
     source: 'sock_diag INET_DIAG_CGROUP_ID, /sys/fs/cgroup',
   }),
@@ -42,7 +42,7 @@ export const metrics = {
   }),
   drops: counter('xen_listener_drops_total', {
     meaning:
-      'SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. With deferred accept also one for each connection whose client has sent no data yet, which is no harm. Goes on over a restart of the server.',
+      'SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. With deferred accept also one for each connection whose client has sent no data yet; these drops are harmless. Continues over a restart of the server.',
     labels: listenerLabels,
     source: `${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); else absent`,
     wraps: 'u32',
@@ -70,13 +70,13 @@ export const metrics = {
   }),
   namespaces: gauge('xen_exporter_network_namespaces', {
     meaning:
-      'Network namespaces in which there are processes, ours among them: those whose listeners are read; unread, because there are more than collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all.',
+      'Network namespaces with processes, including our own. Read: their listeners are read. Unread: there are more than collector.listeners.max-namespaces, an attempt failed, or listeners are read from /proc; and refused, for lack of CAP_SYS_ADMIN or CAP_SYS_PTRACE. Absent unless --collector.listeners.namespaces=all.',
     labels: ['state'],
     source: '/proc/PID/ns/net, setns(2)',
   }),
   unreadNamespaces: gauge('xen_exporter_unread_network_namespace', {
     meaning:
-      'Constant 1. A network namespace whose listeners are not read, and why: its state in xen_exporter_network_namespaces. Of those beyond collector.listeners.max-namespaces at most 100, with a fair share for each user, and none without TCP sockets. Absent unless --collector.listeners.namespaces=all.',
+      'Constant 1. A network namespace whose listeners are not read, and why: its state in xen_exporter_network_namespaces. Beyond collector.listeners.max-namespaces at most 100 are named, with a fair share for each user, and none without TCP sockets. Absent unless --collector.listeners.namespaces=all.',
     labels: ['netns', 'state'],
     source: '/proc/PID/ns/net, setns(2)',
   }),

@@ -7,7 +7,7 @@ const maxFolders = 10_000;
 const maxFoldersOfBranch = 1000;
 const secondsBetweenWalks = 15;
 
-/** What people call a cgroup: its systemd unit where it is one's, else the name of its folder; empty for the root. */
+/** Readable name of a cgroup: its systemd unit if it has one, else the name of its folder. Empty for the root. */
 const serviceOf = (path: string): string => {
   const parts = path.split('/');
   return parts.findLast((part) => /\.(service|scope)$/.test(part)) ?? parts.at(-1) ?? '';

@@ -10,7 +10,7 @@ import type { Skips } from '../../sources/parsed.ts';
 /** Where the listening sockets are read from: those that the source was made to read, or all. */
 export interface ListenerSource {
   readonly name: 'netlink' | 'proc';
-  /** What it cannot tell, in words. */
+  /** The data that the source lacks, in words. */
   readonly limitations?: string;
   /** The listening sockets of this moment, of our network namespace. Those that cannot be read are skipped. Throws what the host or the parsers throw. */
   read(host: Host, skips: Skips): ListenerSocket[];
@@ -22,6 +22,6 @@ export interface ListenerSource {
   readFew?(host: Host, listeners: readonly ListenAddress[], namespace?: EnteredNamespace): ListenerSocket[];
   /** One row per connection in the handshake with a socket of these families, where the source has them; `namespace` as above. */
   readSynReceived?(host: Host, families: readonly IpFamily[], namespace?: EnteredNamespace): SynRecvSocket[];
-  /** What the source has to do off the request path. */
+  /** Background work of the source, off the request path. */
   readonly background?: BackgroundTask;
 }

@@ -16,34 +16,34 @@ const schedstat = {
   source: '/proc/PID/schedstat of the kernel threads VIF-qN-guest-rx and VIF-qN-dealloc',
   versions: 'Linux 3.16 and later',
 } as const;
-const worstNow = 'Of the queue that is worst off.';
+const worstNow = 'Value of the worst queue.';
 const worstOrEach =
   'With --collector.queues=vif (the default) queue is empty, and the value is that of the worst queue at each moment.';
 const sampled =
-  'Sampled in the background, see xen_exporter_sampler_samples_total; its rate is a share of the time. Goes on when the guest reboots.';
+  'Sampled in the background, see xen_exporter_sampler_samples_total; its rate is a share of time. Continues when the guest reboots.';
 
 /** The integrals over time that the sampler makes. */
 export const pressureMetrics = {
   rxEmpty: counter('xen_netback_rx_empty_seconds_total', {
-    meaning: `Time in which the guest had no free receive buffer in the ring, in seconds: netback can pass it nothing. ${worstOrEach} ${sampled}`,
+    meaning: `Time without a free receive buffer of the guest in the ring, in seconds: netback can pass it nothing. ${worstOrEach} ${sampled}`,
     labels: queueLabels,
     ...ioRing,
     bounds: bounds.seconds,
   }),
   txWaiting: counter('xen_netback_tx_waiting_seconds_total', {
-    meaning: `Time in which packets of the guest waited in the ring for netback to take them, in seconds. ${worstOrEach} ${sampled}`,
+    meaning: `Time during which packets of the guest waited in the ring for netback, in seconds. ${worstOrEach} ${sampled}`,
     labels: queueLabels,
     ...ioRing,
     bounds: bounds.seconds,
   }),
   guestQueueFull: counter('xen_netback_guest_queue_full_seconds_total', {
-    meaning: `Time in which netback's queue of packets for the guest was full and took no more, in seconds. ${worstOrEach} ${sampled}`,
+    meaning: `Time during which netback's queue of packets for the guest was full, in seconds. ${worstOrEach} ${sampled}`,
     labels: queueLabels,
     ...ioRing,
     bounds: bounds.seconds,
   }),
   rateLimited: counter('xen_netback_rate_limited_seconds_total', {
-    meaning: `Time in which the rate limit of the vif kept packets of the guest waiting, in seconds. ${worstOrEach} ${sampled}`,
+    meaning: `Time during which the rate limit of the vif delayed packets of the guest, in seconds. ${worstOrEach} ${sampled}`,
     labels: queueLabels,
     ...ioRing,
     bounds: bounds.seconds,
@@ -53,7 +53,7 @@ export const pressureMetrics = {
 export const metrics = {
   consumed: counter('xen_netback_ring_consumed_slots_total', {
     meaning:
-      'Slots that netback took from the rings: "tx" those of packets from the guest, "rx" those of buffers that packets for the guest were copied to. An estimate of grant copies (1.0 for each tx slot and 1.3 for each rx slot in a storm of short connections). With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues. Goes on when the guest reboots.',
+      'Slots that netback took from the rings: "tx" slots hold packets from the guest, "rx" slots buffers that packets for the guest were copied to. An estimate of grant copies (1.0 for each tx slot and 1.3 for each rx slot in a storm of short connections). With --collector.queues=vif (the default) queue is empty, and the value is the sum over the queues. Continues when the guest reboots.',
     labels: ringLabels,
     ...ioRing,
     wraps: 'u32',
@@ -61,7 +61,7 @@ export const metrics = {
   }),
   cpu: counter('xen_netback_cpu_seconds_total', {
     meaning:
-      "CPU time of all of the vif's kernel threads, in seconds. Packets from the guest are taken in softirqs, which no thread shows. Where the kernel counts no stolen time against threads (Debian) what was stolen from them is in it.",
+      "CPU time of all of the vif's kernel threads, in seconds. Packets from the guest are taken in softirqs, which no thread shows. Stolen time is included if the kernel does not subtract it from threads (Debian).",
     labels: vifLabels,
     ...schedstat,
     wraps: 'u64',
@@ -118,13 +118,13 @@ export const metrics = {
     ...ioRing,
   }),
   guestQueueLimit: gauge('xen_netback_guest_queue_limit_bytes', {
-    meaning: 'Bytes of packets for the guest beyond which netback takes no more; the last one may exceed it.',
+    meaning: 'Limit of bytes that netback queues for the guest. The last packet may exceed it.',
     labels: vifLabels,
     ...ioRing,
   }),
   invalidRings: total('xen_netback_invalid_rings_total', {
     meaning:
-      'Times that a ring was read whose index the guest had set to what cannot be: a broken or hostile frontend. Its gauges are left out then.',
+      'Readings of a ring whose index the guest had set to an impossible value: a broken or hostile frontend. Its gauges are left out then.',
     labels: domainLabels,
     ...ioRing,
   }),

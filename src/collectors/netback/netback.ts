@@ -50,7 +50,7 @@ export const netback = defineCollector({
     const queueRings = new QueueRings(isEach);
     const pressure = new PressureTimes();
     let vifs: readonly VifQueues[] = [];
-    /** Of vifs that the list lacks. */
+    /** Reads vifs that the list lacks. */
     let listErrors: Error[] = [];
     let listedAt = -Infinity;
     let limitations: string | undefined;

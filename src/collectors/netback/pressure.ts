@@ -2,7 +2,7 @@ import type { IoRingFile } from '../../formats/io-ring.ts';
 import { levelsOf } from './rings.ts';
 import { pressureMetrics } from './metrics.ts';
 
-/** What can press on a queue. */
+/** The kinds of pressure on a queue. */
 export type Pressure = keyof typeof pressureMetrics;
 export const pressures = Object.keys(pressureMetrics) as Pressure[];
 export type Seconds = Record<Pressure, number>;

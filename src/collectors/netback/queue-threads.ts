@@ -18,7 +18,7 @@ interface Idle {
   readonly isSettled: boolean;
 }
 
-/** What netback's threads cost and how long they waited, as metrics. */
+/** Exports the CPU time and the waits of netback's threads. */
 export class QueueThreads {
   readonly #threads: Threads;
   readonly #isEach: boolean;

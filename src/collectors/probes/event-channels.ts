@@ -13,10 +13,10 @@ import {
 } from '../../sources/event-source.ts';
 import { naming, uncounted } from '../../sources/parsed.ts';
 
-/** What an event channel of this kernel is for. */
+/** The purpose of an event channel of this kernel. */
 export interface EventChannel {
   readonly source: EventSource;
-  /** Of the guest, where it is a vif's. */
+  /** The guest, if the channel belongs to a vif. */
   readonly domid: number | undefined;
   /** Empty where it is no network device's. */
   readonly vif: string;

@@ -12,7 +12,7 @@ export class AnotherExporter extends Error {
 
 const instanceName = new RegExp(`^${ours}_\\d+_\\d+$`);
 
-/** What the instance of this process is called. Throws FileError or ParseError. */
+/** Name of this process's tracefs instance. Throws FileError or ParseError. */
 export const ownInstance = (procfs: FileTree): string => {
   const { pid, startTicks } = parsed(procfs, 'self/stat', parseProcessIdentity);
   return `${ours}_${pid}_${startTicks}`;
@@ -105,6 +105,6 @@ export const removeLeftovers = async (tracefs: Tracefs): Promise<string[]> => {
 export const makeInstance = async (tracefs: Tracefs, own: string): Promise<void> => {
   await tracefs.makeInstance(own);
   await tracefs.set(`instances/${own}/tracing_on`, '0');
-  // Of each CPU. New ones are as large as that of the whole kernel may be, 1.4 MB, and we have no use for it.
+  // Buffer size per CPU. A new buffer can be as large as that of the whole kernel, 1.4 MB, and we do not use it.
   await tracefs.set(`instances/${own}/buffer_size_kb`, '1');
 };

@@ -6,11 +6,11 @@ export type ProbeSetName = (typeof probeSetNames)[number];
 
 /** A function of the kernel that is watched where it begins, or where it returns. */
 export interface Probe {
-  /** Of the event, in the group of ours. */
+  /** Name of the event, in our group. */
   readonly event: string;
   readonly function: string;
   readonly at: 'entry' | 'return';
-  /** What is taken from the call: `NAME=%REGISTER:TYPE` and the like. */
+  /** Arguments to record: `NAME=%REGISTER:TYPE` and the like. */
   readonly takes: readonly string[];
 }
 
@@ -152,7 +152,7 @@ const countTrigger = ({ event, keys, sums }: Count): Trigger => ({
   command: `hist:keys=${keys}:vals=${['hitcount', ...sums].join(',')}:size=${rows}`,
 });
 
-/** What counts them before what makes them. A variable has a name of its own: an event may have several. */
+/** Counting triggers come before the events that feed them. A variable has a name of its own: an event may have several. */
 const delayTriggers = (delay: Delay): Trigger[] => {
   const { name, from, to } = delay;
   const filter = to.only === undefined ? '' : ` if ${to.only}`;

@@ -12,14 +12,14 @@ import { GuestCounts } from './guest-counts.ts';
 import { callBounds, metrics, waitBounds } from './metrics.ts';
 import { delayFolder, grantOperations, probeFolder, probeSets, type ProbeSetName } from './probe-sets.ts';
 
-/** What TCP itself counted in the same time, in this network namespace. */
+/** Counts of TCP itself over the same time, in this network namespace. */
 export interface TcpGrowth {
   readonly passiveOpens: number;
-  /** Of those, the ones made by SYN cookies and by Fast Open. */
+  /** The part made by SYN cookies and by Fast Open. */
   readonly anotherWay: number;
 }
 
-/** What one set has counted in all windows. */
+/** Counts of one set over all windows. */
 class SetTotals {
   armedSeconds = 0;
   dropped = 0;
@@ -32,12 +32,12 @@ const firstNegative = 64;
 
 const hitsOf = (tables: readonly HistTable[]): number => tables.reduce((sum, { hits }) => sum + hits, 0);
 
-/** What the probes have counted since the exporter was started. */
+/** Counts of the probes since the exporter started. */
 export class ProbeTotals {
   readonly #isEach: boolean;
   readonly #sets = new Map<ProbeSetName, SetTotals>();
   readonly #guests = new NamedTotals<GuestCounts>();
-  /** What no guest could be named for. */
+  /** Counts that belong to no known guest. */
   readonly #nobodys = new GuestCounts();
   readonly #calls = new Map(grantOperations.map((operation) => [operation, new Histogram(callBounds)]));
   readonly #waits = new Histogram(waitBounds);
@@ -170,6 +170,6 @@ export class ProbeTotals {
   }
 }
 
-/** Whose thread it is: `vif1.0-q0-guest [ 322]`. Names are cut to 15 characters; where even the queue is cut off, nobody knows. */
+/** Finds the owner of a thread such as `vif1.0-q0-guest [ 322]`. Names are cut to 15 characters; if the queue is cut off too, the owner is unknown. */
 const vifOfThread = (thread: string, vifs: readonly VifDevice[]): VifDevice | undefined =>
   vifs.find(({ netDevice }) => netDevice !== undefined && thread.startsWith(`${netDevice}-q`));

@@ -8,7 +8,7 @@ import type { TcpGrowth } from './probe-totals.ts';
 import type { ProbeSession, Reading } from './session.ts';
 import { readTcp, tcpGrowth } from './tcp-counters.ts';
 
-/** What a window may cost, and how it goes on. */
+/** Limits of a window, and how windows follow each other. */
 export interface WindowLimits {
   readonly windowSeconds: number;
   /** Hits a second of all probes together. */
@@ -17,7 +17,7 @@ export interface WindowLimits {
   readonly isAlways: boolean;
 }
 
-/** What a window showed. */
+/** Result of a window. */
 export interface ProbeWindow {
   /** There were too many hits, and the probes were disarmed before it was over. */
   readonly isShort: boolean;
@@ -136,7 +136,7 @@ export class ProbeWindows {
     return { isShort, deltas, tcp };
   }
 
-  /** What was armed is so no longer. */
+  /** Disarms everything. */
   forget(): void {
     this.#armed = undefined;
   }

@@ -138,7 +138,7 @@ export const probes = defineCollector({
         await watchOnce();
       } catch (error) {
         windows.forget();
-        // What went wrong with the window is the error to be told; what cannot be taken away now is so before the next.
+        // Report the window's own error. Leftovers are removed before the next window.
         await session.tearDown().catch(() => {});
         if (error instanceof CannotTrace) {
           refusal = Unavailable.because(error);

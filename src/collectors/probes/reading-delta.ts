@@ -19,13 +19,13 @@ const tableDelta = (before: HistTable | undefined, now: HistTable): HistTable =>
   };
 };
 
-/** What a set has counted from one reading to another, and in how long. */
+/** Counts of a set between two readings, and the time between them. */
 export interface ReadingDelta extends Omit<Reading, 'at'> {
   readonly seconds: number;
 }
 
 /**
- * What came between two readings. Neither arming nor reading happens at once, but both readings go through the tables in the same order: so what
+ * Computes the difference of two readings. Neither arming nor reading happens at once, but both readings go through the tables in the same order: so what
  * each has counted too long or too short is the same.
  */
 export const deltaOf = (before: Reading, now: Reading): ReadingDelta => ({

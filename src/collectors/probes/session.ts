@@ -18,7 +18,7 @@ import {
 } from './probe-sets.ts';
 import { clearInstance, lockProbes, makeInstance, ownInstance, removeLeftovers } from './leftovers.ts';
 
-/** What the tables of a set held at a moment. */
+/** Content of a set's tables at a moment. */
 export interface Reading {
   /** Monotonic seconds. */
   readonly at: number;
@@ -41,7 +41,7 @@ export class ProbeSession {
   readonly #unusable = new Map<ProbeSetName, string>();
   /** Probes that are there for what comes another way, and which this kernel does not let us have. */
   readonly #missing = new Set<Probe>();
-  /** Of this process, once there may be something of it. */
+  /** The instance of this process, as soon as it may exist. */
   #instance: string | undefined;
   /** While there may be something of this process. */
   #lock: Disposable | undefined;
@@ -93,7 +93,7 @@ export class ProbeSession {
       for (const set of this.usable) await this.#make(set);
       this.#isSetUp = true;
     } catch (error) {
-      // What cannot be taken away now is so at the next attempt, or in the end.
+      // Leftovers are removed at the next attempt, or at the end.
       await this.tearDown().catch(() => {});
       throw isForbidden(error) ? new CannotTrace(forbidden(error as Error), { cause: error }) : error;
     }
@@ -129,13 +129,13 @@ export class ProbeSession {
     }
   }
 
-  /** What the kernel says of the command that it refused last. */
+  /** The kernel's message about the last command that it refused. */
   async #complaint(error: FileError): Promise<string> {
     const log = await this.#host.tracefs.read(`instances/${this.#instance}/error_log`).catch(() => '');
     return [...log.matchAll(/error: (.*)/g)].at(-1)?.[1] ?? error.code;
   }
 
-  /** What these sets have counted since they were armed. Rejects with FileError or ParseError. */
+  /** Counts of these sets since they were armed. Rejects with FileError or ParseError. */
   async read(sets: readonly ProbeSet[]): Promise<Map<ProbeSetName, Reading>> {
     const readings = new Map<ProbeSetName, Reading>();
     const profile = await this.profile();
@@ -144,7 +144,7 @@ export class ProbeSession {
       const { probes, counts, delays } = this.#possible(set);
       const tables = new Map<string, HistTable[]>();
       const folders = [
-        // What has come out of the delays before what has gone in.
+        // Read outputs of delays before their inputs.
         ...delays.map(delayFolder),
         ...[...counts.map(({ event }) => event), ...delays.flatMap(({ from, to }) => [from.event, to.event])].map(
           probeFolder,

@@ -3,7 +3,7 @@ import type { FileTree } from '../../host/file-tree.ts';
 import { parsed } from '../../sources/parsed.ts';
 import type { TcpGrowth } from './probe-totals.ts';
 
-/** What TCP has counted so far; counters of a kernel that does not have one are 0. Throws FileError or ParseError. */
+/** Reads TCP's counters. A counter that the kernel lacks is 0. Throws FileError or ParseError. */
 export const readTcp = (procfs: FileTree): TcpGrowth => {
   const snmp = parsed(procfs, 'net/snmp', parseNetCounters);
   const netstat = parsed(procfs, 'net/netstat', parseNetCounters);

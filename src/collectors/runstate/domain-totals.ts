@@ -3,7 +3,7 @@ import { Histogram } from '../../metrics/histogram.ts';
 import type { Interval } from './intervals.ts';
 import { waitBounds } from './metrics.ts';
 
-/** What the vCPUs of a domain did, in seconds. */
+/** Time of a domain's vCPUs in each state, in seconds. */
 export class RunStateTotals {
   readonly seconds: Record<RunState, number> = { running: 0, runnable: 0, blocked: 0, offline: 0 };
   readonly wakeDelay = new Histogram(waitBounds);

@@ -6,9 +6,9 @@ export interface Interval {
   readonly domid: number;
   readonly vcpu: number;
   readonly state: RunState;
-  /** Of the interval as far as it was seen. */
+  /** Length of the interval as far as it was seen. */
   readonly cycles: number;
-  /** What the vCPU did before and after; undefined where the trace had not begun, or was over. */
+  /** The states before and after. Undefined if the trace had not begun, or was over. */
   readonly before: RunState | undefined;
   readonly after: RunState | undefined;
 }

@@ -66,7 +66,7 @@ export const openBlockingClient = async (path: string, timeoutSeconds: number): 
   };
 };
 
-// Of the time, no more than the twentieth part is lost to waiting for a helper that does not answer.
+// At most a twentieth of the time is lost to waiting for a helper that does not answer.
 const restPerWait = 20;
 
 /** The same exchange, which after one that failed fails at once, with the same error, for twenty times as long as that took. */

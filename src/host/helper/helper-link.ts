@@ -6,11 +6,11 @@ import { programsFor, remoteCollectors, statusRequest } from './requests.ts';
 const secondsBetweenLooks = 5;
 const allPrograms = programsFor(new Set(remoteCollectors));
 
-/** What is known of the helper: asked for at the start and every few seconds. */
+/** State of the helper, refreshed every few seconds. */
 export class HelperLink {
   readonly #socket: string;
   readonly #log: Log;
-  /** What it last said of itself; undefined while it does not answer. */
+  /** Its last status. Undefined while it does not answer. */
   status: HelperStatus | undefined;
   #programs: ReadonlySet<string> | undefined;
   #isLogged: boolean | undefined;

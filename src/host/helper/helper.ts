@@ -22,7 +22,7 @@ const idleSeconds = 10;
 const mostOutputBytes = 8 << 20;
 // As much as a window of the collector `runstate` may bring, with what is in the buffers of all CPUs at its end.
 const mostStreamBytes = (256 + 32) << 20;
-// What a stream may write ahead of its reader.
+// Bytes that a stream may write ahead of its reader.
 const mostUnreadBytes = 64 << 20;
 const secondsBetweenLogs = 60;
 
@@ -63,7 +63,7 @@ export class Helper {
   /** Listens on a Unix socket that user and group of this process may open. Rejects where it cannot. */
   async listen(path: string): Promise<void> {
     await listenOnPath(this.#server, path);
-    // Of accept(), where no file descriptor is left.
+    // accept() fails if no file descriptor is left.
     this.#server.on('error', (error) => this.#warn('Cannot accept a connection', error.message));
   }
 

@@ -1,4 +1,4 @@
-/** What a helper says on a connection: any number of `output` and `alive`, then one of the others, which ends it. */
+/** Messages of a helper on a connection: any number of `output` and `alive`, then one of the others, which ends it. */
 const frameTypes = ['output', 'alive', 'answer', 'refusal'] as const;
 export type FrameType = (typeof frameTypes)[number];
 
@@ -76,7 +76,7 @@ export const answerIn = <Answer>({ type, payload }: Frame): Answer => {
 export interface FilesAnswer {
   /** Their contents, a character for each byte. */
   readonly files: Readonly<Record<string, string>>;
-  /** Those that could not be read and folders that could not be listed: errno's name. */
+  /** Files that could not be read and folders that could not be listed, with errno's name. */
   readonly failures: Readonly<Record<string, string>>;
 }
 
@@ -90,10 +90,10 @@ export interface CommandAnswer {
   readonly seconds?: number | undefined;
 }
 
-/** What a helper says of itself. */
+/** Status of a helper. */
 export interface HelperStatus {
   readonly version: string;
-  /** Those of its programs that are installed. */
+  /** Its programs that are installed. */
   readonly programs: readonly string[];
   readonly residentBytes: number;
   /** User and system time, without that of the programs that it has run. */

@@ -52,7 +52,7 @@ class Copy {
   }
 }
 
-/** What the helper reads of one request, for those who read file by file. */
+/** Answers of one request, for code that reads file by file. */
 export class RemoteCopies {
   readonly #request: FilesRequest;
   readonly #exchange: Exchange;

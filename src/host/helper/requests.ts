@@ -3,7 +3,7 @@ import type { FilesAnswer } from './protocol.ts';
 
 /** A program that the helper may run, and how. */
 export interface RemoteCommand {
-  /** What metrics call it. */
+  /** Name in metrics. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
@@ -155,7 +155,7 @@ const withoutZeros = (bytes: Uint8Array): Uint8Array => {
   return bytes.subarray(0, end);
 };
 
-/** What can be asked for of files, by name. */
+/** File requests by name. */
 export const remoteFiles = {
   'netback-rings': {
     tree: 'debugfs',

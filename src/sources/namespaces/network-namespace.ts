@@ -80,7 +80,7 @@ export class NetworkNamespace {
     return undefined;
   }
 
-  /** What `read` gives of its sockets; undefined where they are not to be had. Throws what `read` throws but for failures of its netlink. */
+  /** Returns the result of `read` in the namespace. Undefined if its netlink fails. Other errors of `read` pass through. */
   read<Reading>(read: (entered: EnteredNamespace) => Reading): Reading | undefined {
     const entered = this.#entered;
     if (!entered?.isOpen || this.process() === undefined) return undefined;

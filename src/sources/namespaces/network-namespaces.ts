@@ -18,7 +18,7 @@ export interface NamespaceSettings {
 
 // A namespace may lose all the processes that we know of many times a second and have others.
 const leastSecondsBetweenLooks = 1;
-// Of those beyond the limit so many have a name.
+// Number of namespaces beyond the limit that are named.
 const mostNamedUnread = 100;
 
 /**
@@ -26,12 +26,12 @@ const mostNamedUnread = 100;
  * comes is found within an interval, one whose last process has gone is closed when it is read next, at the latest after an interval.
  */
 export class NetworkNamespaces {
-  /** What keeps the list current; empty where only ours is read. */
+  /** Background tasks that keep the list current. Empty if only our own is read. */
   readonly background: readonly BackgroundTask[];
   readonly #host: Host;
   readonly #most: number;
   readonly #names: NamespaceNames;
-  /** Those that are to be read, and the next ones. */
+  /** Namespaces to read now, and the next ones. */
   readonly #known = new Map<string, NetworkNamespace>();
   #chosen: readonly NetworkNamespace[] = [];
   #next: readonly NetworkNamespace[] = [];
@@ -60,12 +60,12 @@ export class NetworkNamespaces {
     return this.background.length > 0;
   }
 
-  /** Those that are to be read. */
+  /** Namespaces to read. */
   get others(): readonly NetworkNamespace[] {
     return this.#chosen;
   }
 
-  /** Those whose sockets are not read; of those beyond the limit not more than a hundred, with a fair share for each tenant, and none without TCP sockets. */
+  /** Namespaces whose sockets are not read. Beyond the limit at most a hundred, with a fair share for each tenant, and none without TCP sockets. */
   get unread(): readonly NetworkNamespace[] {
     return [...this.#chosen, ...this.#next].filter(({ state, isDeserted }) => state !== 'read' && !isDeserted);
   }

@@ -3,7 +3,7 @@ import type { XlDomainConfig } from '../../formats/xl-list-long.ts';
 import type { XlDomain } from '../../formats/xl-list.ts';
 import type { BackgroundReading } from '../background-reading.ts';
 
-/** Whose device it is: the value of the label `domain`. */
+/** Owner of a device: the value of the label `domain`. */
 export interface DeviceOwner {
   readonly label: string;
   /** The domain is the stub domain that runs the device model of the guest that the label names: what its devices count is the guest's. */
@@ -80,7 +80,7 @@ export interface DomainLists {
 }
 
 /**
- * Whose the devices of each domain are. A stub domain is called as its guest with -dm behind (libxl__stub_dm_name in libxl_dm.c), and any guest may be
+ * Owners of the devices of each domain. A stub domain has its guest's name with -dm appended (libxl__stub_dm_name in libxl_dm.c), and any guest may be
  * called so: the configuration of the one without -dm decides. While that is awaited, the owner is unknown.
  */
 const deviceOwners = (domains: readonly XlDomain[], { configs, isAwaited }: DomainLists): Map<number, DeviceOwner> => {
@@ -115,7 +115,7 @@ export class DomainDirectory {
     this.#lists = lists;
   }
 
-  /** Whose the devices of this domid are. Undefined where nobody knows yet (a new list is then asked for), or the domain is gone. */
+  /** Owner of the devices of this domid. Undefined if it is not known yet (then a new list is requested), or if the domain is gone. */
   ownerOf(domid: number): DeviceOwner | undefined {
     if (this.#lists === undefined) return { label: byDomidLabel(domid), isStub: false };
     this.#update(this.#lists);

@@ -52,7 +52,7 @@ export interface Xl extends DomainLists {
   expectDomains(): DomainCheck;
 }
 
-// What each xl says of its own configuration, whatever it is asked (tools/xl/xl.c, main and parse_global_config).
+// Messages of every xl command about its own configuration (tools/xl/xl.c, main and parse_global_config).
 const ofXlConf = [
   /^Failed to read config file: /,
   /^the global config option \S+ is deprecated/,
@@ -175,7 +175,7 @@ export class Toolstack {
       return readCommand(commands, command, parseJoined, doubt, [...ofXlConf, ...harmless]);
     };
     const listed = (): readonly XlDomain[] => (domains.last ?? []).filter(isSettled);
-    /** Those of these domains that xl lists now: others may have ended since. */
+    /** The domains that xl still lists. Others may have ended since. */
     const stillListed = async (suspects: readonly { readonly domid: number }[]): Promise<number[]> => {
       const now = (await read(['list', '-v'], parseXlList, () => {})).filter(isSettled);
       const domids = new Set(now.map(({ domid }) => domid));

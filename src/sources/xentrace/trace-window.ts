@@ -4,7 +4,7 @@ import type { LostRecords, RunStateChange, TraceReader } from '../../formats/xen
 const firstReservedDomid = 0x7ff0;
 const firstCapacity = 1024;
 
-/** What one physical CPU recorded, as it came: in the order of time. */
+/** Records of one physical CPU, in the order of time. */
 class CpuRecords {
   length = 0;
   cycles = new Float64Array(firstCapacity);

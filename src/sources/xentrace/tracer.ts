@@ -12,7 +12,7 @@ export class AnotherTracer extends Error {
   override readonly name = 'AnotherTracer';
 }
 
-/** What a window may cost. */
+/** Limits of a window. */
 export interface TraceLimits {
   readonly windowSeconds: number;
   readonly maxBytes: number;
@@ -20,7 +20,7 @@ export interface TraceLimits {
   readonly maxCpuSeconds: number;
 }
 
-/** What was read, however it ended. */
+/** Result of a window, however it ended. */
 export interface TraceCost {
   bytes: number;
   cpuSeconds: number;
@@ -35,7 +35,7 @@ export interface TracedWindow {
   readonly span: Segment;
 }
 
-// What xentrace may write after it was asked to end: the rest of all CPUs' buffers.
+// Bytes that xentrace may write after it was asked to end: the rest of all CPUs' buffers.
 const restBytes = 32 << 20;
 const turnOffSeconds = 1;
 
@@ -131,7 +131,7 @@ const refuse = (why: string): never => {
   throw new Error(why);
 };
 
-/** What an error of xentrace or lsevtchn means for us, or the error itself. Their words are those of strerror(3). */
+/** Translates an error of xentrace or lsevtchn, or returns it unchanged. Their words are those of strerror(3). */
 const explained = (error: Error): Error => {
   const { message } = error;
   if (/Permission denied|Operation not permitted/.test(message)) {

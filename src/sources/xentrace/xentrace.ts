@@ -20,7 +20,7 @@ export interface XentraceSettings {
   readonly cpuBudget: number;
 }
 
-/** What came of windows. */
+/** Results of windows. */
 export const windowResults = ['complete', 'short', 'refused', 'failed'] as const;
 export type WindowResult = (typeof windowResults)[number];
 
@@ -28,7 +28,7 @@ export type WindowResult = (typeof windowResults)[number];
 export interface ReadableWindow {
   readonly trace: TraceWindow;
   readonly span: Segment;
-  /** Of the time-stamp counter, in which the trace counts time. */
+  /** Frequency of the time-stamp counter, the clock of the trace. */
   readonly hertz: number;
 }
 

@@ -4,13 +4,13 @@ import type { KeyPath } from '../../config/issue.ts';
 import { cipherList, curves, tlsVersions } from './tls-names.ts';
 import type { PemSource, TlsConfig } from './web-config.ts';
 
-/** What TLS needs, read and found to fit together. */
+/** Files for TLS, read and checked to fit together. */
 export interface Identity {
   readonly cert: string;
   readonly key: string;
   readonly ca: string | undefined;
   readonly validity: Validity;
-  /** Of the client CA's certificate that ends first. */
+  /** Validity of the client CA's certificate that expires first. */
   readonly caValidity: Validity | undefined;
 }
 

@@ -17,7 +17,7 @@ export const openDoor: LoadedConfig = { ...openConfig, identity: undefined };
 const mostBytes = 1 << 20;
 const root = new FileTree('/');
 
-/** What a reading of the file and of those that it names gave; or, in place of a content, why there was none. */
+/** Result of reading the file and the files that it names: the content, or the reason why there is none. */
 type Contents = ReadonlyMap<string, string | FileError>;
 
 /** A web config file and the files that it names. */

@@ -49,7 +49,7 @@ const suite = custom<string>(
   (value) => isText(value) && suiteNames.includes(value),
 );
 
-// What OpenBSD's and Go's bcrypt read alike; $2x$ marks hashes of a faulty implementation.
+// Hashes that OpenBSD's and Go's bcrypt read alike; $2x$ marks hashes of a faulty implementation.
 const hashForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const isHash = (value: unknown): value is string => {
   const cost = Number(isText(value) ? hashForm.exec(value)?.[1] : NaN);
@@ -120,7 +120,7 @@ type TlsContent = NonNullable<FileContent['tls_server_config']>;
 /** PEM text: in the file itself, or in another one. */
 export type PemSource = { readonly key: string } & ({ readonly text: string } | { readonly file: string });
 
-/** What the file says about TLS, checked, the files it names not yet read. */
+/** TLS settings of the file, checked. The files that it names are not read yet. */
 export interface TlsConfig {
   readonly cert: PemSource;
   readonly privateKey: PemSource;
