@@ -1,16 +1,16 @@
 import { alerts } from './alerts/alerts.ts';
 
-/** An alert that cannot work on what an exporter gives. */
+/** An alert that lacks metrics it needs. */
 export interface BlindAlert {
   name: string;
-  /** The metrics that it needs and that are not there. */
+  /** Metrics that the alert needs and the exporter does not export. */
   lacks: readonly string[];
 }
 
-/** Alerts that these metrics alone leave blind: in a guest those of the host are, and the other way around. */
+/** Returns the alerts that cannot work on these metrics alone: in a guest the host's alerts, on a host the guest's. */
 export const alertsWithoutData = (metrics: ReadonlySet<string>): BlindAlert[] =>
   alerts
-    // Whether an exporter is down it cannot tell itself.
+    // An exporter cannot report its own absence.
     .filter(({ kind }) => kind !== 'meta')
     .map(({ name, needs }) => ({
       name,

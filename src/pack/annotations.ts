@@ -6,25 +6,25 @@ import { pageCause, recentScore } from './recording/page-causes.ts';
 import { scoreName } from './recording/score.ts';
 import { each, firstOf, query, value } from './template.ts';
 
-/** A value of a cause that has a score, as the rules of a user have it. */
+/** A scored measure of a cause, with the user's changes. */
 export interface ScoredLevel {
   alert: Alert;
   level: AlertLevel;
   threshold: number;
-  /** The label `level` of its score. */
+  /** The value of the score's label `level`. */
   label: string;
 }
 
 /** Options of the annotations. */
 export interface AnnotationOptions {
-  /** PromQL of the pack, for text that is a format of printf. */
+  /** PromQL of the pack for text that is a printf format. */
   p: Promql;
   runbookUrl: string;
   grafanaUrl: string;
   causes: readonly ScoredLevel[];
 }
 
-/** The dashboard for an alert, asked to show what the alert is about. */
+/** The dashboard of an alert, opened on the alert's subject. */
 const dashboardOf = ({ about }: Alert): string =>
   about === 'rules'
     ? `${dashboardUids.exporter}?var-${dashboardVariables.exporter}=$__all`
@@ -36,7 +36,7 @@ const machineOf = ({ command }: Alert): string | undefined => prompt.exec(comman
 
 const hostToRunOn =
   '{{ if match "^(unknown)?$" $labels.host }}the host{{ else }}host {{ $labels.host | stripPort }}{{ end }}';
-/** Where to type the command of an alert. */
+/** The machine on which to type the alert's command. */
 const runOn = (alert: Alert): string => {
   const machine = machineOf(alert);
   if (machine === 'dom0') return hostToRunOn;
@@ -53,7 +53,7 @@ const humanized = (number: number): string => {
   return `${Number((number / size).toPrecision(4))}${prefix}`;
 };
 
-/** How values of a unit are written: a factor, the value in a template, and the limit. Small limits get a decimal. */
+/** How to write values of a unit: a factor, the template of the value, and the limit. Small limits get a decimal. */
 const written = (
   unit: NonNullable<Reading['unit']>,
   limit: number,
@@ -76,7 +76,7 @@ const written = (
   }
 };
 
-/** The value of a cause in words, with its limit. The dot is its score. */
+/** States the value of a cause with its limit. The dot is its score. */
 const readingOf = ({ alert, level, threshold }: ScoredLevel): string => {
   const reading = level.reading ?? alert.reading;
   if (!reading) return '{{ .Value | humanize }} times its limit';
@@ -86,7 +86,7 @@ const readingOf = ({ alert, level, threshold }: ScoredLevel): string => {
   return `${reading.text(measured)}, limit ${limit}`;
 };
 
-/** A cause and its value in words. The dot is its score. */
+/** Names a cause and states its value. The dot is its score. */
 const named = (causes: readonly ScoredLevel[]): string =>
   `{{ .Labels.cause }}${firstOf(
     causes.map((cause) => ({
@@ -95,15 +95,15 @@ const named = (causes: readonly ScoredLevel[]): string =>
     })),
   )}`;
 
-/** The causes of what an alert is about. */
+/** The causes of an alert's subject. */
 interface Causes {
-  /** All that it can have. */
+  /** All possible causes. */
   all: readonly ScoredLevel[];
-  /** A query of the strongest, of no result if none is over its threshold. */
+  /** Query of the strongest cause. Empty if no cause exceeds its threshold. */
   strongest: string;
-  /** A query of the two strongest, in their order. */
+  /** Query of the two strongest causes, strongest first. */
   top: string;
-  /** A cause with its value. The dot is a result of one of the queries. */
+  /** Template of a cause with its value. The dot is a result of one of the queries. */
   named: string;
 }
 
@@ -118,7 +118,7 @@ const causesOfGuest = (all: readonly ScoredLevel[]): Causes => {
   };
 };
 
-/** Those that belong to the host, by the number of guests whose page names them. */
+/** The host's causes, by the number of guests whose page names them. */
 const causesOfHost = (causes: readonly ScoredLevel[]): Causes => {
   const all = causes.filter(({ alert }) => causesOfHosts.includes(alert.name));
   const ofHost = 'on (uuid) uuid:xen_guest_identity:info{host=%q}';
@@ -140,10 +140,10 @@ const causesOfHost = (causes: readonly ScoredLevel[]): Causes => {
   };
 };
 
-/** The alerts of causes, each once. */
+/** The alerts of the causes, without duplicates. */
 const alertsOf = ({ all }: Causes): Alert[] => [...new Set(all.map(({ alert }) => alert))];
 
-/** What a text is for whichever cause is the strongest. */
+/** Picks the text of the strongest cause. */
 const byCause = (causes: Causes, textOf: (alert: Alert) => string): string =>
   firstOf(
     [...Map.groupBy(alertsOf(causes), textOf)].map(([body, alerts]) => ({
@@ -152,7 +152,7 @@ const byCause = (causes: Causes, textOf: (alert: Alert) => string): string =>
     })),
   );
 
-/** How many guests of the host suffer. `least`: those that are there when the records have none. */
+/** States how many guests of the host suffer. `least` replaces the count when the records are empty. */
 const scope = (least: number): string => {
   const guests = 'uuid:xen_guest_identity:info{host=%q}';
   const all = each(query(`count(${guests})`, '$labels.host'), value('%.0f'));
@@ -173,7 +173,7 @@ const ofSymptom = (
     ' No hop of the accept path is over its threshold.',
   );
   const strongest = (one: string, none: string): string => each(causes.strongest, one, none);
-  /** The cause that the alert has as a label; empty if it has none. */
+  /** The cause in the alert's labels; empty if it has none. */
   const own = alert.measureLabels?.includes('cause') ? '{{ $labels.cause }}' : '';
   return {
     summary: `${alert.summary}: ${strongest('{{ .Labels.cause }}', own || 'no cause found')}`,
@@ -192,7 +192,7 @@ const ofSymptom = (
   };
 };
 
-/** The annotations of a level of an alert. */
+/** Returns the annotations of an alert's level. */
 export const annotationsOf = (alert: Alert, level: AlertLevel, options: AnnotationOptions): Record<string, string> => {
   const own = level.description ?? alert.description;
   const description = typeof own === 'string' ? own : own(options.p);

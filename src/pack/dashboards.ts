@@ -1,4 +1,4 @@
-/** The dashboards in grafana/, by what they are about: their uids. */
+/** Uids of the dashboards in grafana/ by subject. */
 export const dashboardUids = {
   fleet: 'xen-fleet',
   guest: 'xen-guest',
@@ -7,5 +7,5 @@ export const dashboardUids = {
   exporter: 'xen-exporter',
 } as const;
 
-/** Variables of dashboards that a link may set: a guest's uuid, the instance of a host's exporter, the instance of any exporter. */
+/** Dashboard variables that links may set: guest uuid, instance of a host's exporter, instance of any exporter. */
 export const dashboardVariables = { guest: 'guest', host: 'host', exporter: 'instance' } as const;

@@ -2,24 +2,27 @@ import { by, promql, withDomain, withGuest, type Promql } from './promql.ts';
 import { lastSeen, onHosts } from './recording/identity.ts';
 import type { RecordingRule } from './recording/recording-rule.ts';
 
-// The records that are made from metrics of exporters. All other rules and most panels read records alone, so that another exporter can feed these.
+// Records made from exporter metrics. All other rules and most panels read only records, so another exporter can feed
+// them.
 
-// What is aggregated first has fewer rows to join.
+// Aggregate before joining: the join then has fewer rows.
 const perExporter = 'instance';
 const perNamespace = 'instance, netns';
 const perDomain = 'instance, domain';
 const perVif = 'instance, domain, vif';
 const onListener = 'on (job, instance, netns, address, port, family)';
 
-/** Growth of a counter that the exporter in each guest has, summed. */
+/** Growth of a counter in each guest's exporter, summed. */
 const growthOfGuest = (p: Promql, name: string, ...matchers: readonly string[]): string =>
   by('sum', 'uuid', withGuest(by('sum', perExporter, p.rate(name, ...matchers))));
 
-/** From the exporter in each guest. Rows with the label netns belong to one of its network namespaces, which is absent for the guest's own. */
+/**
+ * Records from the exporter in each guest. The label netns names a network namespace; it is absent for the guest's own.
+ */
 export const guestInputs = {
   /** Accept queues and SYN queues. */
   queues: (p: Promql): RecordingRule[] => {
-    /** One value of each network namespace. `expr` may have several. */
+    /** One value for each network namespace. `expr` may have several. */
     const of = (aggregation: 'sum' | 'max' | 'min', expr: string): string =>
       by(aggregation, 'uuid, netns', withGuest(by(aggregation, perNamespace, expr)));
     const summed = (name: string): string => of('sum', p.rate(name));
@@ -57,7 +60,7 @@ export const guestInputs = {
           )}`,
       },
       {
-        // The smallest of those that are full now and then, though their servers do accept.
+        // The smallest queue that is full at times although its server accepts.
         record: 'uuid_netns:xen_full_accept_queue_limit:min',
         expr: of(
           'min',
@@ -70,7 +73,8 @@ export const guestInputs = {
         ),
       },
       {
-        // Of servers that have accepted nothing for a minute. A window of five would blame the backlog for what was accepted before.
+        // Servers that accepted nothing for a minute. A five-minute window would include earlier accepts and blame the
+        // backlog.
         record: 'uuid_netns:xen_stalled_accept_queue_fill:min',
         expr: of(
           'max',
@@ -80,7 +84,7 @@ export const guestInputs = {
         ),
       },
       {
-        // Of the clients that send data in their SYN. Where fewer than one in ten seconds meets a full queue there is no row.
+        // Ratio of clients that send data in their SYN. No row if fewer than one in ten seconds meets a full queue.
         record: 'uuid_netns:xen_fastopen_overflow:ratio_rate5m',
         expr: of(
           'max',
@@ -90,7 +94,7 @@ export const guestInputs = {
         ),
       },
       {
-        // Of all connections that are accepted. The setting is that of the exporter's own network namespace.
+        // Ratio of all accepted connections. The setting is from the exporter's own network namespace.
         record: 'uuid_netns:xen_fastopen_without_cookies:ratio_rate5m',
         expr: of(
           'max',
@@ -101,14 +105,14 @@ export const guestInputs = {
         ),
       },
       {
-        // By Little's law: connections in the queue, on average, over accepts a second.
+        // Little's law: mean queue length divided by accepts per second.
         record: 'uuid_netns:xen_accept_wait_seconds:mean5m',
         expr: promql`
           ${summed('xen_listener_accept_queue_connection_seconds_total')}
             / (uuid_netns:xen_accepts:rate5m > 0)`,
       },
       {
-        // The five-minute mean falls by half only after two and a half minutes without accepts.
+        // A five-minute mean needs two and a half minutes without accepts to fall by half.
         record: 'uuid:xen_recent_accepts:rate',
         expr: by('sum', 'uuid', withGuest(`rate(${p.metric('xen_tcp_passive_opens_total')}[${p.window(120)}])`)),
       },
@@ -119,10 +123,10 @@ export const guestInputs = {
     ];
   },
 
-  /** CPU time, in CPUs, and how many there are. */
+  /** CPU time in CPUs, and the number of CPUs. */
   cpu: (p: Promql): RecordingRule[] => {
     const time = (modes: string): string => growthOfGuest(p, 'xen_cpu_seconds_total', modes);
-    /** The same with the label instance, so that it stands beside a value of the guest. */
+    /** The same with the label instance, to combine it with a value of the guest. */
     const growthOf = (modes: string): string =>
       withGuest(by('sum', perExporter, p.rate('xen_cpu_seconds_total', modes)));
     return [
@@ -136,8 +140,8 @@ export const guestInputs = {
         expr: time('mode!~"idle|iowait|steal|irq|softirq"'),
       },
       {
-        // A kernel that counts CPU time by ticks has none while it is idle, and books interrupts of that time as idleness: what Xen saw it run beyond
-        // its tasks is their time. Of a busy kernel that difference is lost ticks, so it counts only as far as the kernel was idle.
+        // A kernel with tick-based accounting counts no CPU time while idle and books its interrupts as idle. Time that
+        // Xen saw beyond the tasks is theirs. In a busy kernel that difference is lost ticks, so only idle time counts.
         record: 'uuid:xen_interrupt_cpu:rate5m',
         expr: promql`
           max by (uuid) (
@@ -152,8 +156,8 @@ export const guestInputs = {
           )`,
       },
       {
-        // Share of the last minute in which it had something to run. Niced processes let a server go first. A page names its cause within a minute
-        // or two, in which the mean of five minutes changes little.
+        // Ratio of the last minute in which the guest had work. Niced processes yield to a server. A page names its
+        // cause within a minute or two, too soon for a five-minute mean to change.
         record: 'uuid:xen_recent_wanted_cpu:ratio_rate',
         expr: promql`
           1 - ${by(
@@ -179,7 +183,7 @@ export const guestInputs = {
         expr: growthOfGuest(p, 'xen_netfront_receive_packets_total'),
       },
       {
-        // Not its interrupts: a vCPU that has no more time polls, and hardly any comes.
+        // Not interrupts: a saturated vCPU polls and gets hardly any.
         record: 'uuid:xen_packets_on_one_vcpu:ratio_rate5m',
         expr: by(
           'max',
@@ -194,7 +198,7 @@ export const guestInputs = {
     ];
   },
 
-  /** What the probes in a guest measure of its accept queues. */
+  /** Readings of the probes on the guest's accept queues. */
   probes: (p: Promql): RecordingRule[] => {
     const seen = growthOfGuest(p, 'xen_accept_wait_seconds_count');
     return [
@@ -206,7 +210,7 @@ export const guestInputs = {
           ) > 0`,
       })),
       {
-        // Of the connections that accept() returned while a probe was there.
+        // Ratio of the connections that accept() returned while a probe was armed.
         record: 'uuid:xen_accept_wait_seen:ratio_rate5m',
         expr: promql`
           ${seen}
@@ -221,20 +225,24 @@ export const guestInputs = {
   },
 } as const;
 
-/** Growth of a counter that a host has of each guest, summed. A guest that migrates, or whose host has two targets, has the greatest of several sums. */
+/**
+ * Growth of a counter that a host has for each guest, summed. After a migration, or if a host has two targets, the
+ * greatest sum counts.
+ */
 const growthOfDomain = (p: Promql, name: string): string =>
   by('max', 'uuid', withDomain(by('sum', perDomain, p.rate(name))));
 
-/** From the exporters of each guest's host: its Dom0 and driver domains. */
+/** Records from the exporters of each guest's host: its Dom0 and driver domains. */
 export const domainInputs = {
-  /** CPU time and waits of a guest's vCPUs, as Xen sees them. */
+  /** CPU time and waits of a guest's vCPUs as seen by Xen. */
   cpu: ({ ofHosts: p }: Promql): RecordingRule[] => {
     const runnableShare = (name: string): string => promql`
       ${by('sum', perDomain, p.rate(name, 'state="runnable"'))}
         / (${by('sum', perDomain, p.rate(name))} > 0)`;
     const vcpus = by('max', perDomain, p.recent('xen_domain_vcpus', 'state="online"'));
     const xapiStates = 'xen_xapi_domain_runstate_seconds_total';
-    // A domain is in one state. In two of them at least one of its vCPUs waits and not all: one of two, one at least of more.
+    // xapi gives one state for the whole domain. In two states some but not all vCPUs wait: one of two, or at least one
+    // of more.
     const xapiRunnableShare = promql`
       (
         ${by('sum', perDomain, p.rate(xapiStates, 'state="full_contention"'))}
@@ -246,7 +254,7 @@ export const domainInputs = {
     return [
       { record: 'uuid:xen_domain_cpu:rate5m', expr: growthOfDomain(p, 'xen_domain_cpu_seconds_total') },
       {
-        // What was measured, where it was, else what was seen in looks, else what xapi tells of the domain.
+        // The measured value if there is one, else the sampled one, else xapi's.
         record: 'uuid:xen_vcpu_runnable:ratio_rate5m',
         expr: by(
           'max',
@@ -281,7 +289,7 @@ export const domainInputs = {
         ];
       }),
       {
-        // Under rtds the budget of each vCPU is its cap, unless it may use what others leave.
+        // Under rtds each vCPU's budget is its cap, unless it may use spare time.
         record: 'uuid:xen_domain_cap:cpus',
         expr: by(
           'max',
@@ -334,7 +342,7 @@ export const domainInputs = {
         expr: worst(paused),
       },
       {
-        // Without a free receive buffer, or with a full queue for the guest: the worst of both, of all queues. Their labels differ by job.
+        // The worst queue, by lack of receive buffers or by a full queue for the guest. Their job labels differ.
         record: 'uuid:xen_guest_not_draining:ratio_rate5m',
         expr: promql`
           ${worst(promql`
@@ -374,7 +382,7 @@ export const domainInputs = {
   },
 } as const;
 
-/** From the exporter of each host, of what all of its guests share. */
+/** Records from each host's exporter about resources that its guests share. */
 export const hostInputs = {
   hosts: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
@@ -400,7 +408,7 @@ export const hostInputs = {
           ${by('count', perExporter, p.recent('xen_cpu_seconds_total', 'mode="idle"'))}`),
       },
       {
-        // Their labels differ: none hides another.
+        // The labels differ, so no operand hides another.
         record: 'instance:xen_uplink_lost_packets:rate5m',
         expr: onHosts(promql`
           sum by (${perExporter}) (
@@ -412,7 +420,7 @@ export const hostInputs = {
           )`),
       },
       {
-        // Of them and those that were passed to guests.
+        // Relative to these packets plus those passed to guests.
         record: 'instance:xen_uplink_lost_packets:ratio_rate5m',
         expr: promql`
           instance:xen_uplink_lost_packets:rate5m
@@ -426,19 +434,19 @@ export const hostInputs = {
     ];
   },
 
-  /** What the probes in a host measure of each guest and of the host. */
+  /** Readings of the probes in a host, for each guest and for the host. */
   probes: (all: Promql): RecordingRule[] => {
     const p = all.ofHosts;
     const armed = (probes: 'grants' | 'events'): string =>
       by('max', perExporter, p.rate('xen_exporter_probe_armed_seconds_total', `probes="${probes}"`));
-    /** A rate by job, instance and other labels, over the share of the time in which these probes were armed. */
+    /** A rate by job, instance and other labels, divided by the ratio of time in which these probes were armed. */
     const whileArmed = (probes: 'grants' | 'events', rate: string): string => promql`
       ${rate}
         / on (instance) group_left () (${armed(probes)} > 0)`;
     const ofDomain = (expr: string): string => by('max', 'uuid', withDomain(`(${expr})`));
     return [
       {
-        // Those of its threads: what softirqs do has no guest's name.
+        // Only operations of its threads: softirqs have no guest name.
         record: 'uuid:xen_grant_operations:rate5m',
         expr: ofDomain(whileArmed('grants', by('sum', perDomain, p.rate('xen_grant_operations_total')))),
       },
@@ -447,7 +455,7 @@ export const hostInputs = {
         expr: onHosts(whileArmed('grants', by('sum', perExporter, p.rate('xen_grant_operations_total')))),
       },
       {
-        // CPUs that are in grant calls, on average.
+        // Mean number of CPUs in grant calls.
         record: 'instance:xen_grant_calls:ratio_rate5m',
         expr: onHosts(whileArmed('grants', by('sum', perExporter, p.rate('xen_grant_call_duration_seconds_sum')))),
       },
@@ -464,7 +472,7 @@ export const hostInputs = {
             / ${by('count', perExporter, p.recent('xen_cpu_seconds_total', 'mode="idle"'))}`,
       },
       {
-        // Toward it.
+        // Events to the guest.
         record: 'uuid:xen_event_channel_sends:rate5m',
         expr: ofDomain(
           whileArmed('events', by('sum', perDomain, p.rate('xen_event_channel_sends_total', 'source="netback"'))),

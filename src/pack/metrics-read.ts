@@ -8,8 +8,8 @@ const namesIn = (expr: string): string[] =>
   [...expr.replace(strings, '').matchAll(/[\w:]+(?=\{)/g)].map(([name]) => name);
 
 /**
- * The metrics of exporters that rules and the queries of annotations read, and `up`, sorted: a histogram by the names of its series. Names with a
- * colon are those of recorded rows, and `ALERTS` is Prometheus's own.
+ * The exporter metrics that rules and annotation queries read, and `up`, sorted. A histogram counts by its series
+ * names. Names with a colon are records, and `ALERTS` belongs to Prometheus.
  */
 export const metricsRead = (groups: readonly RuleGroup[]): string[] => {
   const names = groups.flatMap(({ rules }) =>

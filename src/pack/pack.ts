@@ -19,21 +19,21 @@ import { harmedGuestsRule, pageCauseRules, recentHostRules, type MeasuredCause }
 import type { RecordingRule } from './recording/recording-rule.ts';
 import { leastScore, scoreName } from './recording/score.ts';
 
-/** What a user may change of the pack. */
+/** The options of the pack. */
 export interface PackOptions {
-  /** A regular expression for the label job of all exporters. */
+  /** Regular expression for the job label of all exporters. */
   job: string;
-  /** Matchers of the target labels of hosts: only their targets speak for domains and vifs. */
+  /** Matchers of the target labels of hosts. Only these targets are trusted for domains and vifs. */
   hostSelector: string;
-  /** Target labels, such as `site`, that the labels of alerts keep. */
+  /** Target labels, such as `site`, that alerts keep. */
   keptLabels: readonly string[];
   /** How often Prometheus scrapes the exporters. */
   scrapeIntervalSeconds: number;
-  /** Where runbooks are: the alert's name and .md follow. */
+  /** Base URL of the runbooks; the alert's name and .md follow. */
   runbookUrl: string;
-  /** Where Grafana is: d/ and the uid of a dashboard follow. */
+  /** Base URL of Grafana; d/ and a dashboard uid follow. */
   grafanaUrl: string;
-  /** What differs from the pack's own alerts. */
+  /** Differences from the pack's own alerts. */
   alerts: AlertChanges;
 }
 
@@ -61,7 +61,7 @@ export interface RuleGroup {
   rules: (RecordingRule | AlertingRule)[];
 }
 
-/** By which name a user changes the threshold of a level of an alert. */
+/** The name by which a user changes a level's threshold. */
 export const thresholdKey = (alert: Alert, level: AlertLevel): string =>
   isMain(alert, level) ? `${alert.name}.threshold` : `${alert.name}.${level.severity}.threshold`;
 
@@ -69,11 +69,11 @@ export const thresholdKey = (alert: Alert, level: AlertLevel): string =>
 const promqlOf = (options: PackOptions): Promql =>
   new Promql({ ...options, thresholdOf: (name) => levelOf(options.alerts, alertNamed(name)).threshold });
 
-/** PromQL of what a level of an alert measures. Throws if that needs the threshold of an alert that the pack lacks. */
+/** PromQL of a level's measure. Throws if it needs the threshold of an alert that the pack lacks. */
 export const measureOf = (options: PackOptions, alert: Alert, level: AlertLevel): string =>
   (level.measure ?? alert.measure)(promqlOf(options));
 
-/** The groups of causes, by hop: Prometheus evaluates groups beside each other. */
+/** The groups of causes by hop. Prometheus evaluates groups concurrently. */
 const causeGroups: readonly { name: string; hops: readonly Hop[] }[] = [
   { name: 'xen-causes-queues', hops: ['accept queue', 'SYN queue'] },
   { name: 'xen-causes-cpu', hops: ['vCPU', 'Dom0 vCPU'] },
@@ -81,16 +81,16 @@ const causeGroups: readonly { name: string; hops: readonly Hop[] }[] = [
   { name: 'xen-causes-network', hops: ['uplink', 'vif', 'netback', 'grant table'] },
 ];
 
-/** All rules: recording rules first, in the order in which they build on each other. */
+/** All rules. Recording rules come first, in dependency order. */
 export function rulePack(options: PackOptions): RuleGroup[] {
   const p = promqlOf(options);
   const thresholdOf = (alert: Alert, level: AlertLevel): number => levelOf(options.alerts, alert, level).threshold;
   const enabled = alerts.filter((alert) => isEnabled(options.alerts, alert));
   const causes = enabled.filter(({ kind }) => kind === 'cause');
 
-  /** The level whose measure a level has: its own, or the main one. */
+  /** The level that supplies the measure: the level itself, or the main level. */
   const measured = (alert: Alert, level: AlertLevel): AlertLevel => (level.measure ? level : alert.levels[0]);
-  /** A cause has a score for each of its measures, but for one that is narrowed to guests without exporters. */
+  /** A cause has a score for each of its measures, except a measure that is narrowed to guests without exporters. */
   const isScored = (alert: Alert, level: AlertLevel): boolean =>
     alert.kind === 'cause' &&
     measured(alert, level) === level &&
@@ -103,7 +103,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
 
   const scoreOf = (alert: Alert, level: AlertLevel): string => {
     const threshold = thresholdOf(alert, level);
-    // What is left out first need not be divided.
+    // Filter first, so that fewer rows are divided.
     const score = promql`
       (
         (
@@ -124,13 +124,13 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   );
   const scores = scored.map(({ alert, level }) => scoreOf(alert, level));
 
-  /** The measure of a level, where that is over its threshold. */
+  /** The measure of a level where it exceeds its threshold. */
   const over = (alert: Alert, level: AlertLevel): string => {
     const threshold = thresholdOf(alert, level);
     const own = measured(alert, level);
     const unit = thresholdOf(alert, own);
     const only = level.only === undefined ? '' : `\n  ${level.only}`;
-    // The score of a guest has been measured already. It lacks low values.
+    // The guest's score is already recorded, but without low values.
     if (isScored(alert, own) && alert.about === 'guest' && threshold >= unit * leastScore) {
       const { cause, level: name = '' } = scoreLabels(alert, own);
       return `${scoreName}{cause="${cause}",level="${name}"} * ${unit} > ${threshold}${only}`;
@@ -167,7 +167,7 @@ export function rulePack(options: PackOptions): RuleGroup[] {
   };
 
   const annotationOptions: AnnotationOptions = {
-    // Its text is a format of printf.
+    // The text is a printf format.
     p: promqlOf({ ...options, job: options.job.replaceAll('%', '%%') }),
     runbookUrl: options.runbookUrl,
     grafanaUrl: options.grafanaUrl,
@@ -203,9 +203,10 @@ export function rulePack(options: PackOptions): RuleGroup[] {
     measure: measureOf(options, alert, alert.levels[0]),
     threshold: thresholdOf(alert, alert.levels[0]),
   }));
-  // Prometheus evaluates the rules of a group one after another at one time, and groups beside each other at times of their own. A rule that
-  // subtracts or divides records stands in their group. A symptom names its cause when it begins to fire, so scores stand before symptoms.
-  // An alert about the pages of guests fires in the evaluation in which they fire, so that Alertmanager has it when it groups them.
+  // Prometheus evaluates the rules of a group in sequence at one timestamp, and groups concurrently at their own times.
+  // A rule that subtracts or divides records shares their group. Symptoms name their cause when they start to fire, so
+  // scores precede them. Alerts about guests' pages fire in the same evaluation as the pages, so Alertmanager has them
+  // when it groups.
   return [
     { name: 'xen-identity', rules: identityRules(p) },
     { name: 'xen-queues', rules: [...guestInputs.queues(p), ...queueRules, ...guestInputs.probes(p)] },

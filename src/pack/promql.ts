@@ -4,44 +4,47 @@ const seconds = (count: number): string => (count % 60 === 0 ? `${count / 60}m` 
 
 const secondsOf = (window: string): number => Number.parseInt(window, 10) * (window.endsWith('m') ? 60 : 1);
 
-/** A window in words: `minute`, `4 minutes`, `90 seconds`. */
+/** States a window in words: `minute`, `4 minutes`, `90 seconds`. */
 export const inWords = (window: string): string => {
   const [count, unit] =
     secondsOf(window) % 60 === 0 ? [secondsOf(window) / 60, 'minute'] : [secondsOf(window), 'second'];
   return count === 1 ? unit : `${count} ${unit}s`;
 };
 
-/** PromQL over several lines, without the indentation of the source. An inserted expression of several lines is indented like the line that it begins on. */
+/**
+ * Multi-line PromQL without the source's indentation. An inserted multi-line expression keeps the indentation of its
+ * line.
+ */
 export const promql = dedent.withOptions({ alignValues: true, escapeSpecialCharacters: false });
 
-/** What the queries of a pack depend on. */
+/** Options that the pack's queries depend on. */
 export interface PromqlOptions {
-  /** A regular expression for the label job of all exporters. */
+  /** Regular expression for the job label of all exporters. */
   job: string;
   /** Matchers of the target labels of hosts, such as `xen_role="host"`. */
   hostSelector: string;
-  /** Target labels, such as `site`, that the labels of alerts keep. */
+  /** Target labels, such as `site`, that alerts keep. */
   keptLabels: readonly string[];
   /** How often Prometheus scrapes the exporters. */
   scrapeIntervalSeconds: number;
-  /** The threshold of the main level of the alert with a name. Throws if there is no such alert. */
+  /** Threshold of the main level of the named alert. Throws if there is no such alert. */
   thresholdOf: (alert: string) => number;
 }
 
-/** PromQL over the metrics of the exporters: every selector takes the jobs that scrape them. */
+/** PromQL over exporter metrics. Every selector matches the jobs that scrape exporters. */
 export class Promql {
   readonly #options: PromqlOptions;
   readonly #matchers: readonly string[];
   readonly #isRecent: boolean;
 
-  /** `matchers`: those of every selector, beside that of the job. `isRecent`: rates look back over the recent window. */
+  /** `matchers` are added to every selector. With `isRecent`, rates look back over the recent window. */
   constructor(options: PromqlOptions, matchers: readonly string[] = [], isRecent = false) {
     this.#options = options;
     this.#matchers = matchers;
     this.#isRecent = isRecent;
   }
 
-  /** PromQL over the metrics of those exporters that Prometheus marks as hosts: Dom0s and driver domains. */
+  /** PromQL over the exporters that Prometheus marks as hosts: Dom0s and driver domains. */
   get ofHosts(): Promql {
     return new Promql(this.#options, [this.#options.hostSelector], this.#isRecent);
   }
@@ -51,7 +54,7 @@ export class Promql {
     return new Promql(this.#options, this.#matchers, true);
   }
 
-  /** Target labels that the labels of alerts keep. */
+  /** Target labels that alerts keep. */
   get keptLabels(): readonly string[] {
     return this.#options.keptLabels;
   }
@@ -61,22 +64,22 @@ export class Promql {
     return this.#options.thresholdOf(alert);
   }
 
-  /** How far back rates look: long enough for a mean also where scrapes fail, short enough for a page. */
+  /** Rate window: long enough for a mean despite failed scrapes, short enough for a page. */
   get rateWindow(): string {
     return this.#isRecent ? this.recentWindow : this.#windowOf(300, 8);
   }
 
-  /** A window of this length, or a longer one that still holds four scrapes. A window of Prometheus 3 leaves out the sample at its left end. */
+  /** A window of at least this length that holds four scrapes. Prometheus 3 excludes the sample at its left end. */
   window(leastSeconds: number): string {
     return this.#windowOf(leastSeconds, 4);
   }
 
-  /** How far back a notification looks for present harm. */
+  /** Window in which a notification looks for present harm. */
   get recentWindow(): string {
     return this.window(60);
   }
 
-  /** A window of this length, or a longer one that still holds two scrapes. */
+  /** A window of at least this length that holds two scrapes. */
   shortWindow(leastSeconds: number): string {
     return this.#windowOf(leastSeconds, 2);
   }
@@ -85,7 +88,9 @@ export class Promql {
     return seconds(Math.max(leastSeconds, scrapes * this.#options.scrapeIntervalSeconds));
   }
 
-  /** Growth of a counter per second, over the short window if that holds two scrapes, or over the other one. */
+  /**
+   * Growth of a counter per second over the short window, or over the rate window if the short one lacks two scrapes.
+   */
   recentRate(leastSeconds: number, name: string, ...matchers: readonly string[]): string {
     const windows = new Set([this.shortWindow(leastSeconds), this.window(leastSeconds)]);
     const rates = [...windows].map((each) => `rate(${this.metric(name, ...matchers)}[${each}])`);
@@ -97,14 +102,14 @@ export class Promql {
     return `${name}{${[`job=~${JSON.stringify(this.#options.job)}`, ...this.#matchers, ...matchers].join(',')}}`;
   }
 
-  /** The last value of a metric, also where scrapes have failed since: for as long as a rate can be had. */
+  /** The last value of a metric. It survives failed scrapes for as long as a rate does. */
   recent(name: string, ...matchers: readonly string[]): string {
     return `last_over_time(${this.metric(name, ...matchers)}[${this.rateWindow}])`;
   }
 
   /**
-   * The value of a metric; while its exporter does not answer, its last. A starved exporter misses scrapes, and without a value every alert's `for`
-   * would restart.
+   * The value of a metric, or its last value while the exporter does not answer. A starved exporter misses scrapes;
+   * without this, every alert's `for` would restart.
    */
   lastKnown(name: string, ...matchers: readonly string[]): string {
     return promql`
@@ -122,33 +127,36 @@ export class Promql {
   }
 }
 
-/** Each guest's values from the exporter in it, with the uuid of the guest. `expr` has the labels job and instance. */
+/** Values of each guest's own exporter, with the guest's uuid. `expr` has the labels job and instance. */
 export const withGuest = (expr: string): string => promql`
   ${expr}
     * on (instance) group_left (uuid) instance:xen_guest_uuid:info`;
 
-/** Each guest's values from the exporters of its host, with the uuid of the guest. `expr` has the labels job, instance and domain. */
+/**
+ * Values of each guest from its host's exporters, with the guest's uuid. `expr` has the labels job, instance and
+ * domain.
+ */
 export const withDomain = (expr: string): string => promql`
   ${expr}
     * on (instance, domain) group_left (uuid) instance_domain:xen_domain_uuid:info`;
 
-/** One value by these labels. */
+/** Aggregates to one value for each combination of these labels. */
 export const by = (aggregation: 'sum' | 'max' | 'min' | 'count', labels: string, expr: string): string => promql`
   ${aggregation} by (${labels}) (
     ${expr}
   )`;
 
 /**
- * A selector of Prometheus's own series of alerts about guests and hosts, which have no label job. Every scraped series has one, so no page can add
- * to them.
+ * Selects Prometheus's own alert series about guests and hosts, which lack the label job. Every scraped series has one,
+ * so no page can forge them.
  */
 export const alertSeries = (...matchers: readonly string[]): string => `ALERTS{${['job=""', ...matchers].join(',')}}`;
 
 const record = /\b((?:uuid|instance)\w*:[\w:]+)(\{)?/g;
 
 /**
- * PromQL that reads records alone where it names records. A page may have series of the same names, with the labels of its target; records have no
- * label job.
+ * PromQL that reads only records where it names records. A page may contain series of the same names, but they have a
+ * job label and records do not.
  */
 export const ofRecords = (expr: string): string =>
   expr.replaceAll(record, (_, name: string, brace?: string) => `${name}{job=""${brace === undefined ? '}' : ','}`);

@@ -1,20 +1,20 @@
 import { promql, type Promql } from '../promql.ts';
 
-/** A number at which an alert fires, and where it comes from. */
+/** The number at which an alert fires, and its reason. */
 export interface Threshold {
   value: number;
-  /** Why this number; a claim is named as one. */
+  /** Why this number. If it is a published claim, the text says so. */
   why: string;
 }
 
-/** What an alert is: harm that clients feel, a hop at its limit, or the exporters themselves. */
+/** Symptoms are harm that clients feel, causes are hops at their limit, and meta alerts are about the exporters. */
 export type AlertKind = 'symptom' | 'cause' | 'meta';
 
 export const severities = ['critical', 'warning', 'info'] as const;
-/** `none` is that of the watchdog, which people hear of only when it is missing. */
+/** `none` is the watchdog's severity: people are notified only when it is missing. */
 export type Severity = (typeof severities)[number] | 'none';
 
-/** The way of a SYN, in its order, and the exporter that watches it. */
+/** The hops of a SYN in their order, and the exporter that watches it. */
 export const hops = [
   'uplink',
   'vif',
@@ -29,106 +29,108 @@ export const hops = [
   'exporter',
 ] as const;
 
-/** Where on the way of a SYN it is. */
+/** A hop on the path of a SYN. */
 export type Hop = (typeof hops)[number];
 
-/** PromQL of a value. */
+/** Returns the PromQL of a value. */
 export type Measure = (p: Promql) => string;
 
-/** The units of measured values. A percentage is measured as a ratio. */
+/** Units of measured values. A percentage is measured as a ratio. */
 export type Unit = 'percent' | 'number' | 'seconds';
 
-/** How a notification words a measured value: `56 % of wanted CPU time is stolen`. The limit follows it. */
+/** How a notification states a measured value: `56 % of wanted CPU time is stolen`. The limit follows. */
 export interface Reading {
-  /** Absent if the value is yes or no. */
+  /** Absent if the value is a boolean. */
   unit?: Unit;
-  /** Part of a sentence with the value, which has its unit. */
+  /** Part of a sentence. `value` includes the unit. */
   text: (value: string) => string;
 }
 
-/** A limit of an alert: its rule fires with this severity. */
+/** One limit of an alert. Its rule fires with this severity. */
 export interface AlertLevel {
   severity: Severity;
   threshold: Threshold;
-  /** PromQL that follows the measure and narrows it, such as `and on (uuid) ...`. Default: the level is not narrowed. */
+  /** PromQL that follows the measure and narrows it, such as `and on (uuid) ...`. Default: not narrowed. */
   only?: string;
-  /** Default: the measure of the alert. */
+  /** Default: the alert's measure. */
   measure?: Measure;
-  /** Default: the description of the alert. */
+  /** Default: the alert's description. */
   description?: string;
-  /** Of a cause's level with a measure of its own. */
+  /** Set for a cause's level that has its own measure. */
   reading?: Reading;
 }
 
 /** An alert of the pack. */
 export interface Alert {
-  /** `Xen...`, 40 characters at most. The runbook has the same name. */
+  /** `Xen...`, at most 40 characters. The runbook has the same name. */
   name: string;
   kind: AlertKind;
   hop: Hop;
   /**
-   * The subject of the measure: a guest (label uuid), a host (labels job and instance, all of its guests suffer), an exporter (labels job and
-   * instance, and others of its own), or the rules themselves (no labels).
+   * The subject of the measure: a guest (label uuid), a host and thereby all its guests (labels job and instance), an
+   * exporter (labels job, instance and its own), or the rules themselves (no labels).
    */
   about: 'guest' | 'host' | 'exporter' | 'rules';
-  /** The limits, each with a severity of its own. The first is the alert's main level: its threshold is the unit of cause scores. */
+  /** The limits, each with its own severity. The first is the main level: its threshold is the unit of cause scores. */
   levels: readonly [AlertLevel, ...AlertLevel[]];
-  /** PromQL of the measured value wherever the alert makes sense. A level fires while the value is above its threshold. */
+  /** PromQL of the measured value wherever the alert makes sense. A level fires while it exceeds its threshold. */
   measure: Measure;
-  /** Metrics without any one of which it is blind; a histogram by its own name. `a|b`: one of the two is enough. */
+  /** The alert is blind if any of these metrics is missing. Histograms have their own name; `a|b` needs one of both. */
   needs: readonly string[];
   for: string;
   keepFiringFor?: string;
-  /** One line; templates of Prometheus may be used. */
+  /** One line. May contain Prometheus templates. */
   summary: string;
-  /** With the measured value. */
+  /** States the measured value. */
   description: string | ((p: Promql) => string);
-  /** Of a cause. */
+  /** Set for causes. */
   reading?: Reading;
-  /** Labels of the measure that the alert has beside those that identify a guest or a host. */
+  /** Labels of the measure that the alert keeps in addition to those that identify a guest or a host. */
   measureLabels?: readonly string[];
-  /** What to type first, after the prompt of the machine to type it on; templates of Prometheus may be used. */
+  /** The first command to type, after the prompt of its machine. May contain Prometheus templates. */
   command: string;
 }
 
-/** The measured value as a percentage, in a template of Prometheus. */
+/** Prometheus template of the measured value as a percentage. */
 export const percent = '{{ $value | humanizePercentage }}';
 
-/** The guest's name, in a template of Prometheus. */
+/** Prometheus template of the guest's name. */
 export const guest = '{{ $labels.domain }}';
 
-/** A template of Prometheus: `text` if a label matches the pattern, or else `otherwise`. */
+/** Prometheus template: `text` if a label matches the pattern, otherwise `otherwise`. */
 const ifMatches = (label: string, pattern: RegExp, text: string, otherwise: string): string =>
   `{{ if match \`${pattern.source}\` $labels.${label} }}${text}{{ else }}${otherwise}{{ end }}`;
 
-// Names from pages, which a guest or a user may have made up: only one that is a single word of a shell's stands in an annotation. xl takes a number for a
-// domid, and anything takes a name that begins with a dash for an option. systemd escapes characters of names as \x2d.
+// A guest or a user may have made up the names on a page. Annotations show only names that are one shell word. xl reads
+// a number as a domid, and most programs read a leading dash as an option. systemd escapes characters as \x2d.
 const guestName = /^[0-9]*[A-Za-z_.][A-Za-z0-9_.-]{0,127}$/;
 const namespaceName = /^([A-Za-z0-9_.:@+]|\\x[0-9a-f]{2})([A-Za-z0-9_.:@+-]|\\x[0-9a-f]{2}){0,127}$/;
 const targetAddress = /^[A-Za-z0-9_.:[\]-]{1,255}$/;
 
-/** A template of Prometheus: nothing for the guest's own network namespace, `text` for one whose name is a single word, or else `otherwise`. */
+/**
+ * Prometheus template: empty for the guest's own network namespace, `text` if its name is one word, else `otherwise`.
+ */
 const inOther = (text: string, otherwise: string): string =>
   `{{ if $labels.netns }}${ifMatches('netns', namespaceName, text, otherwise)}{{ end }}`;
 
-/** Which network namespace of the guest, where it is not the guest's own, in a template of Prometheus. */
+/** Prometheus template that names the guest's network namespace unless it is the guest's own. */
 export const inNamespace = inOther(' ({{ $labels.netns }})', ' (another network namespace)');
 
-/** The guest and its host for a title, in a template of Prometheus: long names are cut, and the host has no port. */
+/** Prometheus template of guest and host for a title. Long names are cut, and the host has no port. */
 export const guestOnHost = `{{ printf "%.48s" $labels.domain }}${inOther(
   ' ({{ printf "%.24s" $labels.netns }})',
   ' (another network namespace)',
 )}{{ if ne $labels.host "unknown" }} on {{ $labels.host | stripPort }}{{ end }}`;
 
-/** The guest's name as an argument of xl, in a template of Prometheus; a placeholder in place of a name that a shell or xl would take for something else. */
+/** Prometheus template of the guest's name as an argument of xl. Unsafe names become a placeholder. */
 export const guestArgument = ifMatches('domain', guestName, '{{ $labels.domain }}', '<GUEST>');
 
-/** The address of the exporter as a part of a URL in a command, in a template of Prometheus. Service discovery may take it from what a guest registers. */
+/** Prometheus template of the exporter's address in a URL of a command. A guest may control it through discovery. */
 export const instanceArgument = ifMatches('instance', targetAddress, '{{ $labels.instance }}', '<INSTANCE>');
 
 /**
- * A command for the guest, in the network namespace that the alert is about: one that `ip netns` named, or that of a process whose cgroup has the
- * name. A placeholder takes the place of a name that is no single word.
+ * A command for the guest in the alert's network namespace: the one named by `ip netns`, or that of a process in the
+ * cgroup of that name. Names that are not one word become a placeholder.
  */
 export const guestCommand = (command: string): string =>
   `guest# ${inOther(
@@ -137,22 +139,22 @@ export const guestCommand = (command: string): string =>
   )}${command}`;
 
 /**
- * That a guest has a cap. The credit scheduler parks the vCPUs of one that wakes and sleeps while its mean use is far below the cap, and nothing that
- * is always there tells parked from waiting for others.
+ * True if a guest has a cap. While such a guest's mean use is far below the cap, the credit scheduler parks its vCPUs
+ * when it wakes and sleeps. No metric that is always there separates parked from waiting.
  */
 export const hasCap = 'on (uuid) uuid:xen_domain_cap:cpus';
 
 /**
- * That enough is taken from a guest, or from Dom0, by its CPUs' steal (rate, in CPUs). A nearly idle one's share is of little, and of less where Xen
- * does not say what interrupts its ticks have missed: while xl hung, the lab saw 0.12 of a CPU taken from a guest as 0.4 of what it wanted, and 0.09
- * from Dom0 as a third.
+ * True if the CPUs' steal (rate, in CPUs) takes enough from a guest or Dom0. The ratio means little for a nearly idle
+ * one, and less if Xen does not report what interrupts took and its ticks missed. While xl hung in the lab, 0.12 CPUs
+ * taken from a guest looked like 0.4 of its wanted time, and 0.09 taken from Dom0 like a third.
  */
 export const isTaken = (steal: string): string => `${steal} > 0.15`;
 
-/** That clients of a guest are harmed. */
+/** Restricts a measure to guests whose clients are harmed. */
 export const whenClientsAreHarmed = 'and on (uuid) uuid:xen_clients_losing:bool';
 
-/** The greater of two values of a guest, or the one that exists. */
+/** Returns the greater of two values of a guest, or the one that exists. */
 export const greater = (one: string, other: string): string => promql`
   (${one} unless on (uuid) ${other} > ${one})
     or on (uuid)

@@ -5,10 +5,10 @@ import { causesOnHost } from './host-causes.ts';
 import { pageAlerts } from './page-alerts.ts';
 import { symptoms } from './symptoms.ts';
 
-/** The whole pack, in the order in which a person reads it. */
+/** The whole pack in reading order. */
 export const alerts: readonly Alert[] = [...symptoms, ...pageAlerts, ...causesInGuest, ...causesOnHost, ...meta];
 
-/** Throws where the pack has none of that name. */
+/** Throws if the pack has no alert of that name. */
 export const alertNamed = (name: string): Alert => {
   const alert = alerts.find((each) => each.name === name);
   if (!alert) throw new Error(`expected an alert of src/pack, found ${name}`);

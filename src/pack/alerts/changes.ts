@@ -7,7 +7,7 @@ export interface LevelChange {
   readonly severity?: Severity | undefined;
 }
 
-/** A user's changes of an alert: of its main level, and of its other levels by the severity that the pack gives them. */
+/** A user's changes of an alert's main level, and of its other levels by the severity that the pack gives them. */
 export interface AlertChange extends LevelChange {
   readonly disabled?: boolean | undefined;
   readonly levels?: Readonly<Partial<Record<Severity, LevelChange | undefined>>> | undefined;
@@ -16,23 +16,23 @@ export interface AlertChange extends LevelChange {
 /** A user's changes of the pack's alerts, by the name of the alert. */
 export type AlertChanges = Readonly<Record<string, AlertChange | undefined>>;
 
-/** A level of an alert as its rule has it. */
+/** A level of an alert as its rule uses it. */
 export interface Level {
   readonly severity: Severity;
   readonly threshold: number;
   readonly for: string;
 }
 
-/** Whether this is the main level of its alert. */
+/** Returns whether this is the main level of its alert. */
 export const isMain = ({ levels }: Alert, level: AlertLevel): boolean => level === levels[0];
 
-/** Finds a user's changes of a level of an alert. */
+/** Finds a user's changes of an alert's level. */
 export const changeOf = (changes: AlertChanges, alert: Alert, level: AlertLevel): LevelChange | undefined => {
   const change = changes[alert.name];
   return isMain(alert, level) ? change : change?.levels?.[level.severity];
 };
 
-/** A level of an alert, with what the user changes of it. */
+/** Returns a level of an alert with the user's changes applied. */
 export const levelOf = (changes: AlertChanges, alert: Alert, level: AlertLevel = alert.levels[0]): Level => {
   const change = changeOf(changes, alert, level);
   return {
@@ -42,13 +42,13 @@ export const levelOf = (changes: AlertChanges, alert: Alert, level: AlertLevel =
   };
 };
 
-/** Whether a number can be a threshold: a score is a measure divided by its threshold. */
+/** Returns whether a number can be a threshold: a score is a measure divided by its threshold. */
 export const isThreshold = (value: number): boolean => value > 0 && value < Infinity;
 
-/** Whether the user leaves an alert enabled. */
+/** Returns whether the user leaves an alert enabled. */
 export const isEnabled = (changes: AlertChanges, { name }: Alert): boolean => changes[name]?.disabled !== true;
 
-/** The same changes with another threshold for a level. */
+/** Returns the changes with a new threshold for a level. */
 export const withThreshold = (
   changes: AlertChanges,
   alert: Alert,

@@ -2,15 +2,15 @@ import { promql } from '../promql.ts';
 import { onHosts } from '../recording/identity.ts';
 import { guestArgument, instanceArgument, type Alert } from './alert.ts';
 
-/** Collectors that serve what is read of the toolstack by --toolstack.schedule. */
+/** Collectors that export toolstack readings taken by --toolstack.schedule. */
 const ofInventory = 'collector=~"domains|scheduler|host|grants|passthrough"';
-/** A certificate of ten years has a tenth of its life left for one. */
+/** A ten-year certificate reaches its last tenth a year before it ends. */
 const mostSecondsBeforeEnd = 30 * 86_400;
-// Labels that stand in notifications: a guest controls its page.
+// These labels appear in notifications, and a guest controls its page.
 const ofCertificates = 'certificate=~"server|client_ca"';
 const ofCollectors = 'collector=~"[a-z0-9-]{1,40}"';
 
-/** The exporters themselves: what is not seen cannot be said. */
+/** Alerts about the exporters: without them other alerts are blind. */
 export const meta: readonly Alert[] = [
   {
     name: 'XenExporterDown',
@@ -41,7 +41,7 @@ export const meta: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0,
-          why: 'Failing or not; one that does not exist on a machine has not failed.',
+          why: 'The collector fails or it does not. A collector that does not apply to a machine does not fail.',
         },
       },
     ],
@@ -64,7 +64,7 @@ export const meta: readonly Alert[] = [
         severity: 'info',
         threshold: {
           value: 0,
-          why: 'A guest that had an exporter within a day, and has none, while its host still runs it.',
+          why: 'The guest had an exporter within a day and has none now, while its host still runs it.',
         },
       },
     ],
@@ -80,7 +80,7 @@ export const meta: readonly Alert[] = [
     for: '15m',
     summary: 'The exporter in {{ $labels.domain }} is gone',
     description:
-      '{{ $labels.domain }} runs, and had an exporter within the last day: now it has none, and what its clients feel is not seen.',
+      '{{ $labels.domain }} runs and had an exporter within the last day, but has none now. Harm to its clients is not measured.',
     command: `dom0# xl list ${guestArgument}`,
   },
   {
@@ -93,7 +93,7 @@ export const meta: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.5,
-          why: 'Host metrics are served or not. Guests control their pages, so a host counts only if Prometheus marks its target.',
+          why: 'The target serves host metrics or it does not. Guests control their pages, so the rules trust only marked targets.',
         },
       },
     ],
@@ -106,7 +106,7 @@ export const meta: readonly Alert[] = [
         unless on (instance) instance:xen_host:info`,
     needs: ['xen_domain_info'],
     for: '5m',
-    summary: '{{ $labels.instance }} serves metrics of a host, but Prometheus does not mark its target as one',
+    summary: '{{ $labels.instance }} serves host metrics, but Prometheus does not mark its target as a host',
     description:
       '{{ $labels.instance }} serves metrics of domains or vifs, which the rules ignore. If it is a Dom0 or a driver domain, add the target label xen_role: host to it in the scrape configuration. If it is a guest, it claims to be a host.',
     command: `curl -sS http://${instanceArgument}/metrics | grep -e ^xen_domain_info -e ^xen_vif_connected`,
@@ -121,7 +121,7 @@ export const meta: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 1,
-          why: 'Exporters that claim one uuid. One that does not answer keeps its claim as long as Prometheus has its target.',
+          why: 'More than one exporter claims the uuid. An exporter that does not answer keeps its claim while Prometheus has its target.',
         },
       },
     ],
@@ -130,9 +130,9 @@ export const meta: readonly Alert[] = [
         * on (uuid) group_left () uuid:xen_guest_conflict:count`,
     needs: ['xen_guest_info'],
     for: '2m',
-    summary: '{{ $labels.instance }} claims the uuid of a guest that another exporter claims too',
+    summary: '{{ $labels.instance }} claims a guest uuid that another exporter also claims',
     description:
-      '{{ $value }} exporters, one of them {{ $labels.instance }}, claim to be the guest with the uuid {{ $labels.uuid }}. The rules believe none of them, so symptoms of this guest do not fire. Find out which is the guest, and remove the target of the other.',
+      '{{ $value }} exporters, including {{ $labels.instance }}, claim to be the guest with the uuid {{ $labels.uuid }}. The rules trust none of them, so symptoms of this guest do not fire. Find the real guest and remove the other target.',
     command: 'dom0# xl list -v',
   },
   {
@@ -145,7 +145,7 @@ export const meta: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.5,
-          why: 'A target that is marked as a host and is no driver domain exports domains or not. A collector that fails is XenExporterCollectorFailing.',
+          why: 'The marked host exports domains or it does not. Driver domains are exempt. A failing collector fires XenExporterCollectorFailing instead.',
         },
       },
     ],
@@ -157,7 +157,7 @@ export const meta: readonly Alert[] = [
     for: '10m',
     summary: '{{ $labels.instance }} is a host, but exports no domains',
     description:
-      'Prometheus marks {{ $labels.instance }} as a host. It is no driver domain, and its exporter exports no domain. No alert about this host and the host side of its guests can fire. The unit of guests may run there, the collector domains may be disabled, or the host may have booted without Xen.',
+      'Prometheus marks {{ $labels.instance }} as a host. It is not a driver domain, but its exporter exports no domain. Alerts about this host and the host side of its guests cannot fire. Perhaps the guest unit runs there, the collector domains is disabled, or the host booted without Xen.',
     command: "dom0# systemctl list-units --all --no-pager 'xen-exporter*'",
   },
   {
@@ -165,13 +165,13 @@ export const meta: readonly Alert[] = [
     kind: 'meta',
     hop: 'exporter',
     about: 'exporter',
-    levels: [{ severity: 'warning', threshold: { value: 0.5, why: 'The helper answers or not.' } }],
+    levels: [{ severity: 'warning', threshold: { value: 0.5, why: 'The helper answers or it does not.' } }],
     measure: (p) => `max by (job, instance) (1 - ${p.recent('xen_exporter_helper_up')})`,
     needs: ['xen_exporter_helper_up'],
     for: '5m',
     summary: 'The helper of the exporter on {{ $labels.instance }} does not answer',
     description:
-      'xen-exporter-helper on {{ $labels.instance }} does not answer its exporter. Everything that only root can read is missing: domains, schedulers, grants and the rings of netback. Alerts that need it are blind.',
+      'xen-exporter-helper on {{ $labels.instance }} does not answer its exporter. Readings that need root are missing: domains, schedulers, grants and netback rings. Alerts that need it are blind.',
     command: 'dom0# systemctl status --no-pager xen-exporter-helper',
   },
   {
@@ -184,7 +184,7 @@ export const meta: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.9,
-          why: 'Of the lifetime. Most tools renew a certificate after two thirds of it. A certificate with more than 30 days left is no trouble.',
+          why: 'Most tools renew a certificate after two thirds of its lifetime. With more than 30 days left it does not fire.',
         },
       },
     ],
@@ -205,7 +205,7 @@ export const meta: readonly Alert[] = [
     for: '15m',
     summary: 'A certificate of the exporter on {{ $labels.instance }} is about to expire: {{ $labels.certificate }}',
     description:
-      '{{ $value | humanizePercentage }} of the lifetime of a certificate on {{ $labels.instance }} is over, and it ends in less than 30 days: {{ $labels.certificate }}. Once it has ended, Prometheus cannot scrape this exporter.',
+      '{{ $value | humanizePercentage }} of the lifetime of a certificate on {{ $labels.instance }} is over, and it expires in less than 30 days: {{ $labels.certificate }}. Once it has expired, Prometheus cannot scrape this exporter.',
     command: `openssl s_client -connect ${instanceArgument} </dev/null 2>/dev/null | openssl x509 -noout -dates || echo 'no TLS here'`,
   },
   {
@@ -216,7 +216,7 @@ export const meta: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0.5, why: 'The exporter uses the file as it is now, or it keeps an older one.' },
+        threshold: { value: 0.5, why: 'The exporter uses the current file or it keeps an older one.' },
       },
     ],
     measure: (p) => `max by (job, instance) (1 - ${p.recent('xen_exporter_web_config_last_reload_successful')})`,
@@ -224,7 +224,7 @@ export const meta: readonly Alert[] = [
     for: '15m',
     summary: 'The exporter on {{ $labels.instance }} does not use its web config file',
     description:
-      'The exporter on {{ $labels.instance }} rejects its web config file, or a certificate that the file names, and keeps the last good one. Users and certificates that were changed since do not apply. Its next start will fail.',
+      'The exporter on {{ $labels.instance }} rejects its web config file or a certificate that the file names, and keeps the last good configuration. Later changes of users and certificates do not apply. Its next start will fail.',
     command: "dom0# journalctl --no-pager --unit='xen-exporter*' | sed -n '/Web config file/p' | tail -n 5",
   },
   {
@@ -235,15 +235,15 @@ export const meta: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0, why: 'Whatever is left out may be what an alert would be about.' },
+        threshold: { value: 0, why: 'Any dropped series may be the subject of an alert.' },
       },
     ],
     measure: (p) => `max by (job, instance, collector) (${p.rate('xen_exporter_series_dropped_total', ofCollectors)})`,
     needs: ['xen_exporter_series_dropped_total'],
     for: '15m',
-    summary: 'The collector {{ $labels.collector }} on {{ $labels.instance }} leaves out series',
+    summary: 'The collector {{ $labels.collector }} on {{ $labels.instance }} drops series',
     description:
-      'The collector {{ $labels.collector }} on {{ $labels.instance }} has more series than its limit and leaves out the others. Alerts about guests, devices or listeners without series cannot fire.',
+      'The collector {{ $labels.collector }} on {{ $labels.instance }} exceeds its series limit and drops the excess series. Alerts about guests, devices or listeners without series cannot fire.',
     command: `curl -sS http://${instanceArgument}/metrics | grep -e series_dropped -e collector_series -e listeners_left_out`,
   },
   {
@@ -254,7 +254,7 @@ export const meta: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0, why: 'A container whose listeners are not read has no alerts about its accept queues.' },
+        threshold: { value: 0, why: 'Without readings of its listeners a container has no alerts about its accept queues.' },
       },
     ],
     measure: (p) =>
@@ -263,7 +263,7 @@ export const meta: readonly Alert[] = [
     for: '15m',
     summary: 'The exporter on {{ $labels.instance }} does not read all network namespaces',
     description:
-      'The exporter on {{ $labels.instance }} is to read the listeners of all network namespaces and does not read {{ $value }} of them. Alerts about the accept queues of these containers cannot fire.',
+      'The exporter on {{ $labels.instance }} should read the listeners of all network namespaces but does not read {{ $value }} of them. Alerts about the accept queues of these containers cannot fire.',
     command: `curl -sS http://${instanceArgument}/metrics | sed -n /network_namespace/p`,
   },
   {
@@ -274,10 +274,10 @@ export const meta: readonly Alert[] = [
     levels: [
       {
         severity: 'info',
-        threshold: { value: 1800, why: 'Seconds. By default the exporter reads the inventory every 5 minutes.' },
+        threshold: { value: 1800, why: 'In seconds. By default the exporter reads the inventory every 5 minutes.' },
       },
     ],
-    // Both times are those of the exporter's own clock, which may differ from that of Prometheus.
+    // Both times are from the exporter's own clock, which may differ from Prometheus's.
     measure: (p) => {
       const lastSuccess = (...matchers: string[]) =>
         p.recent('xen_exporter_collector_last_success_timestamp_seconds', ...matchers);
@@ -291,9 +291,9 @@ export const meta: readonly Alert[] = [
     },
     needs: ['xen_exporter_collector_last_success_timestamp_seconds'],
     for: '15m',
-    summary: 'What {{ $labels.instance }} exports of its inventory is old',
+    summary: '{{ $labels.instance }} exports an old inventory',
     description:
-      'The oldest reading of the inventory that {{ $labels.instance }} exports is {{ $value | humanizeDuration }} old. Caps, weights, pools and limits of grants may have changed since, and alerts read the old ones.',
+      'The oldest inventory reading that {{ $labels.instance }} exports is {{ $value | humanizeDuration }} old. Caps, weights, pools and grant limits may have changed since. Alerts use the old values.',
     command: `curl -sS http://${instanceArgument}/metrics | grep last_success`,
   },
   {
@@ -302,14 +302,14 @@ export const meta: readonly Alert[] = [
     hop: 'exporter',
     about: 'rules',
     levels: [
-      { severity: 'none', threshold: { value: 0, why: 'It fires while there is a target of the job, up or down.' } },
+      { severity: 'none', threshold: { value: 0, why: 'It fires while the job has a target, up or down.' } },
     ],
     measure: (p) => `count(${p.metric('up')})`,
     needs: ['up'],
     for: '0s',
-    summary: 'Prometheus evaluates the rules of xen-exporter, and its alerts arrive',
+    summary: 'Prometheus evaluates the xen-exporter rules, and its alerts arrive',
     description:
-      'This alert always fires. A service outside expects it every few minutes and pages when it is missing: then Prometheus, its rules, Alertmanager or the way between them fails, or Prometheus has no target of the job.',
+      'This alert always fires. A service outside expects it every few minutes and pages when it is missing. In that case Prometheus, its rules, Alertmanager or the network between them fails, or the job has no target.',
     command: "dom0# curl -sS '<URL>/-/ready'",
   },
 ];

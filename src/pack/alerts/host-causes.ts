@@ -3,10 +3,10 @@ import { ofHost, withHost } from '../recording/identity.ts';
 import { promql } from '../promql.ts';
 import { onOneVcpu } from './guest-causes.ts';
 
-/** Grant operations that Dom0 does for a guest, a second. */
+/** Grant operations per second that Dom0 does for a guest. */
 const grantOperations = (): string => greater('uuid:xen_netback_slots:rate5m', 'uuid:xen_grant_operations:rate5m');
 
-/** Hops at their limit, on the host. */
+/** Hops on the host. */
 export const causesOnHost: readonly Alert[] = [
   {
     name: 'XenCreditExhaustion',
@@ -18,20 +18,20 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.2,
-          why: 'Share of the time in which a vCPU is ready and does not run; in the lab 0 when idle, 0.65 in the storm on a shared CPU.',
+          why: 'Ratio of time in which a vCPU is ready but does not run. In the lab it is 0 when idle and 0.65 in the storm on a shared CPU.',
         },
       },
       {
         severity: 'info',
         threshold: {
           value: 0.01,
-          why: 'Seconds, as the mean of all wakes, where the collector runstate is on: a vCPU that an interrupt wakes waits so long. In the lab 0.0002 at most when idle; in the storm 0.0006 with credit, which lets those go first that wake with credit left, and 0.006 with credit2.',
+          why: 'Mean wait in seconds of a vCPU that an interrupt wakes, if the collector runstate is on. In the lab it is at most 0.0002 when idle. In the storm it is 0.006 with credit2, and 0.0006 with credit, which prefers vCPUs that wake with credit left.',
         },
         measure: () => promql`
           uuid:xen_wake_delay_seconds:mean_rate5m
             unless ${hasCap}`,
-        description: `A vCPU of ${guest} that is woken waits {{ $value | humanizeDuration }} for a physical CPU: so long a packet waits before the guest sees it.`,
-        reading: { unit: 'seconds', text: (value) => `a vCPU that is woken waits ${value} for a physical CPU` },
+        description: `A woken vCPU of ${guest} waits {{ $value | humanizeDuration }} for a physical CPU. Each packet waits as long before the guest sees it.`,
+        reading: { unit: 'seconds', text: (value) => `a woken vCPU waits ${value} for a physical CPU` },
       },
     ],
     measure: () => promql`
@@ -40,7 +40,7 @@ export const causesOnHost: readonly Alert[] = [
     needs: ['xen_domain_vcpu_observations_total|xen_xapi_domain_runstate_seconds_total'],
     for: '10m',
     summary: 'Xen keeps vCPUs of {{ $labels.domain }} waiting for a physical CPU',
-    description: `For ${percent} of the time vCPUs of {{ $labels.domain }} that could run did not: their credit is spent, or others on their CPUs have more.`,
+    description: `vCPUs of {{ $labels.domain }} were ready but did not run ${percent} of the time. Their credit is spent, or other vCPUs on their CPUs have more.`,
     reading: { unit: 'percent', text: (value) => `vCPUs are ready but wait ${value} of the time` },
     command: 'dom0# xl vcpu-list',
   },
@@ -52,28 +52,28 @@ export const causesOnHost: readonly Alert[] = [
     levels: [
       {
         severity: 'info',
-        threshold: { value: 0.95, why: 'Of the cap; a batch guest at its cap is as planned, so this is no page.' },
+        threshold: { value: 0.95, why: 'Ratio of the cap. A batch guest at its cap works as planned, so this does not page.' },
       },
       {
         severity: 'warning',
         threshold: {
           value: 0.2,
-          why: 'Share of observations in which a vCPU that has a cap is ready and does not run, as of the credit; while clients are harmed: then the plan was too small.',
+          why: 'Ratio of observations in which a capped vCPU is ready but does not run, as for the credit, while clients are harmed. The cap is too small for the load.',
         },
         measure: () => promql`
           (uuid:xen_vcpu_runnable:ratio_rate5m or on (uuid) uuid:xen_steal:ratio_rate5m)
             and ${hasCap}`,
         only: whenClientsAreHarmed,
-        description: `${guest} has a cap of its CPU time, its vCPUs wait for ${percent} of the time in which they could run, and its clients lose connections.`,
+        description: `The CPU time of ${guest} is capped. Its vCPUs wait ${percent} of the time in which they could run, and its clients lose connections.`,
         reading: {
           unit: 'percent',
-          text: (value) => `vCPUs with a cap wait ${value} of the time in which they could run`,
+          text: (value) => `capped vCPUs wait ${value} of the time in which they could run`,
         },
       },
     ],
-    // rate() falls short where the scrapes at both ends of its window were lost.
+    // rate() is too low if the scrapes at both ends of its window were lost.
     measure: (p) => `max_over_time(uuid:xen_domain_cap_used:ratio_rate5m[${p.window(60)}])`,
-    // Where no domain has a cap there is none to see.
+    // Without a capped domain no cap metric exists.
     needs: ['xen_domain_cpu_seconds_total'],
     for: '10m',
     summary: '{{ $labels.domain }} is at the cap of its CPU time',
@@ -89,7 +89,7 @@ export const causesOnHost: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0.2, why: 'Of the time that Dom0 wants to run: netback of every guest waits as long.' },
+        threshold: { value: 0.2, why: 'Ratio of wanted CPU time of Dom0. The netback of every guest waits as long.' },
       },
     ],
     measure: () => promql`
@@ -97,9 +97,9 @@ export const causesOnHost: readonly Alert[] = [
         and on (instance) ${isTaken('instance:xen_dom0_steal:rate5m')}`,
     needs: ['xen_cpu_seconds_total'],
     for: '10m',
-    summary: 'Dom0 of {{ $labels.host }} waits for physical CPUs, and all its guests with it',
-    description: `${percent} of the time in which Dom0 of {{ $labels.host }} wants to run, guests run instead.`,
-    reading: { unit: 'percent', text: (value) => `${value} of the CPU time that Dom0 wants is stolen` },
+    summary: 'Dom0 of {{ $labels.host }} waits for physical CPUs, and so do all its guests',
+    description: `Dom0 of {{ $labels.host }} does not get ${percent} of its wanted CPU time, because guests run instead.`,
+    reading: { unit: 'percent', text: (value) => `${value} of Dom0's wanted CPU time is stolen` },
     command: 'dom0# xl vcpu-list',
   },
   {
@@ -112,7 +112,7 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.05,
-          why: 'The kernel delays a backend only after several events for nothing in a row; in the twentieth part of the time packets begin to wait.',
+          why: 'The kernel delays a backend only after several spurious events in a row. At 5 % of the time packets begin to wait.',
         },
       },
     ],
@@ -120,7 +120,7 @@ export const causesOnHost: readonly Alert[] = [
     needs: ['xen_backend_eoi_delay_seconds_total'],
     for: '5m',
     summary: 'A backend of {{ $labels.domain }} is slowed down for spurious events',
-    description: `Dom0 left events of {{ $labels.domain }} unanswered for ${percent} of the time, because earlier ones were for nothing.`,
+    description: `Dom0 delayed events of {{ $labels.domain }} ${percent} of the time, because earlier events were spurious.`,
     reading: { unit: 'percent', text: (value) => `Dom0 delays events of the guest ${value} of the time` },
     command: `dom0# grep . /sys/bus/xen-backend/devices/*-$(xl domid ${guestArgument})-*/xenbus/*events`,
   },
@@ -132,13 +132,13 @@ export const causesOnHost: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0.8, why: 'Of one CPU, by one thread, which cannot use a second.' },
+        threshold: { value: 0.8, why: 'Ratio of one CPU. One thread cannot use a second CPU.' },
       },
       {
         severity: 'info',
         threshold: {
           value: 0.3,
-          why: 'Of all CPUs of Dom0, by the netback threads of all guests, said of the guest that has most of it. A claim of the public write-up; a Dom0 that does nothing else can bear more.',
+          why: 'Ratio of all CPUs of Dom0, used by the netback threads of all guests and attributed to the guest with the largest part. The public write-up claims this number. A Dom0 that does nothing else tolerates more.',
         },
         measure: () => promql`
           0 * topk by (host) (1,
@@ -146,7 +146,7 @@ export const causesOnHost: readonly Alert[] = [
               * on (uuid) group_left (host) uuid:xen_guest_identity:info
           )
             + on (host) group_left () ${withHost('instance:xen_netback_cpu:ratio_rate5m')}`,
-        description: `Netback uses ${percent} of all CPUs of Dom0, most of it for ${guest}.`,
+        description: `Netback uses ${percent} of all CPUs of Dom0, most of this for ${guest}.`,
         reading: { unit: 'percent', text: (value) => `netback uses ${value} of all CPUs of Dom0` },
       },
     ],
@@ -170,7 +170,7 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.2,
-          why: 'Share of the time without a free receive buffer, or with a full queue for the guest. Not where one vCPU has all its interrupts and no more time, which is the cause of that.',
+          why: 'Ratio of time without a free receive buffer or with a full queue for the guest. It does not fire if one vCPU handles all interrupts and has no time left, because that is the cause.',
         },
       },
     ],
@@ -181,11 +181,11 @@ export const causesOnHost: readonly Alert[] = [
         ) > ${p.threshold('XenVifInterruptsOnOneVcpu')}`,
     needs: ['xen_netback_guest_queue_full_seconds_total'],
     for: '5m',
-    summary: '{{ $labels.domain }} does not take its packets',
-    description: `For ${percent} of the time {{ $labels.domain }} had no free receive buffer, or netback's queue for it was full.`,
+    summary: '{{ $labels.domain }} does not drain its receive queue',
+    description: `{{ $labels.domain }} had no free receive buffer, or its netback queue was full, ${percent} of the time.`,
     reading: {
       unit: 'percent',
-      text: (value) => `the guest has no free receive buffer, or a full queue, ${value} of the time`,
+      text: (value) => `the guest has no free receive buffer or a full queue ${value} of the time`,
     },
     command: `dom0# grep . /sys/kernel/debug/xen-netback/vif$(xl domid ${guestArgument}).*/io_ring_q*`,
   },
@@ -197,11 +197,11 @@ export const causesOnHost: readonly Alert[] = [
     levels: [
       {
         severity: 'info',
-        threshold: { value: 0.1, why: 'A bulk upload at its limit is as planned, so this is no page.' },
+        threshold: { value: 0.1, why: 'A bulk upload at its limit works as planned, so this does not page.' },
       },
       {
         severity: 'warning',
-        threshold: { value: 0.1, why: 'The same, while clients are harmed: answers to them are among what waits.' },
+        threshold: { value: 0.1, why: 'The same while clients are harmed. Answers to clients wait too.' },
         only: whenClientsAreHarmed,
         description: `The rate limit of a vif kept packets of ${guest} waiting for ${percent} of the time, and its clients lose connections.`,
       },
@@ -224,14 +224,14 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 500_000,
-          why: 'A claim of the public write-up, for one guest at 10 Gb/s; slots are nine tenths of the operations in the lab (docs/internals/lab.md). The collector probes counts the operations themselves, as far as they have the name of a guest (docs/internals/probes.md).',
+          why: 'The public write-up claims this number for one guest at 10 Gb/s. In the lab slots are nine tenths of the operations (docs/internals/lab.md). The collector probes counts the operations themselves if it can attribute them to a guest (docs/internals/probes.md).',
         },
       },
       {
         severity: 'info',
         threshold: {
           value: 0.15,
-          why: 'Of all CPUs of Dom0, in grant calls for all guests, where the collector probes is on; said of the guest with most operations. Small hosts have no CPU left long before the number above. Half of the 0.3 at which netback is noted, of which these calls are a part; no host but the lab was measured: 0.09 of its two emulated CPUs while a guest serves pages.',
+          why: 'Ratio of all CPUs of Dom0 in grant calls for all guests, if the collector probes is on, attributed to the guest with the most operations. Small hosts run out of CPU long before they reach the number above. It is half of the 0.3 limit for netback, of which these calls are a part. Measured only in the lab: 0.09 of its two emulated CPUs while a guest serves pages.',
         },
         measure: () => promql`
           0 * topk by (host) (1,
@@ -248,9 +248,9 @@ export const causesOnHost: readonly Alert[] = [
     measure: grantOperations,
     needs: ['xen_netback_ring_consumed_slots_total'],
     for: '5m',
-    summary: '{{ $labels.domain }} costs its host very many grant operations',
+    summary: '{{ $labels.domain }} causes very many grant operations',
     description:
-      'Dom0 does {{ $value | humanize }} grant operations a second for {{ $labels.domain }}: about one for each slot that netback takes from its rings, or as many as the collector probes counts.',
+      'Dom0 does {{ $value | humanize }} grant operations a second for {{ $labels.domain }}: about one for each slot that netback takes from its rings, or the count of the collector probes.',
     reading: { unit: 'number', text: (value) => `Dom0 does ${value} grant operations a second for the guest` },
     command: `dom0# ip -s link show vif$(xl domid ${guestArgument}).0`,
   },
@@ -264,7 +264,7 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'info',
         threshold: {
           value: 0.9,
-          why: 'A high-water mark: devices that are plugged in later, or more queues, will fail.',
+          why: 'Devices that are plugged in later, or more queues, will fail. The value is a high-water mark.',
         },
       },
       {
@@ -275,8 +275,8 @@ export const causesOnHost: readonly Alert[] = [
     measure: () => 'uuid:xen_grant_frames:ratio',
     needs: ['xen_domain_grant_frames', 'xen_domain_grant_frames_limit'],
     for: '10m',
-    summary: 'The grant table of {{ $labels.domain }} is nearly as large as it may be',
-    description: `The grant table of {{ $labels.domain }} has ${percent} of the frames that it may have.`,
+    summary: 'The grant table of {{ $labels.domain }} is nearly full',
+    description: `The grant table of {{ $labels.domain }} uses ${percent} of its maximum of frames.`,
     reading: { unit: 'percent', text: (value) => `the grant table uses ${value} of its frames` },
     command: `dom0# /usr/lib/xen-*/bin/xen-diag gnttab_query_size $(xl domid ${guestArgument})`,
   },
@@ -288,27 +288,27 @@ export const causesOnHost: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0.01, why: 'One packet in a hundred: TCP is far below its rate then.' },
+        threshold: { value: 0.01, why: 'One packet in a hundred. This loss already slows TCP severely.' },
       },
       {
         severity: 'critical',
         threshold: {
           value: 0.05,
-          why: 'One packet in twenty, toward a guest whose own exporter could not tell of the harm: nobody else would page.',
+          why: 'One packet in twenty, to a guest without a working exporter. No other alert would page.',
         },
         measure: () => 'uuid:xen_vif_lost_packets:ratio_rate5m',
         only: 'unless on (uuid) uuid:xen_guest_exporter:last_seen_timestamp_seconds > time() - 120',
-        description: `${percent} of the packets for ${guest} were dropped by its vif or the qdisc before it; no exporter in it tells of its clients.`,
+        description: `${percent} of the packets for ${guest} were dropped by its vif or the qdisc in front of it. No exporter in the guest reports on its clients.`,
       },
     ],
-    // What a guest does not take is dropped: then that is the cause.
+    // Packets that a guest does not drain are dropped, so a guest that does not drain is the cause.
     measure: (p) => promql`
       uuid:xen_vif_lost_packets:ratio_rate5m
         unless on (uuid) uuid:xen_guest_not_draining:ratio_rate5m > ${p.threshold('XenGuestNotDraining')}`,
     needs: ['xen_vif_receive_packets_total', 'xen_vif_connected'],
     for: '5m',
     summary: 'Packets are lost on their way to {{ $labels.domain }}',
-    description: `${percent} of the packets for {{ $labels.domain }} were dropped by its vif or the qdisc before it.`,
+    description: `${percent} of the packets for {{ $labels.domain }} were dropped by its vif or the qdisc in front of it.`,
     reading: { unit: 'percent', text: (value) => `${value} of the packets for the guest are dropped at its vif` },
     command: `dom0# ip -s link show vif$(xl domid ${guestArgument}).0`,
   },
@@ -322,16 +322,16 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.5,
-          why: 'Connected or not: of a guest that is not paused, and whose vif was connected within a day.',
+          why: 'The vif is connected or it is not, if the guest is not paused and its vif was connected within a day.',
         },
       },
     ],
     measure: () => 'uuid:xen_vif_disconnected:bool',
     needs: ['xen_vif_connected'],
     for: '5m',
-    summary: 'A vif of {{ $labels.domain }} is cut off',
+    summary: 'A vif of {{ $labels.domain }} is disconnected',
     description:
-      'Backend and frontend of a vif of {{ $labels.domain }} are not connected: the driver in the guest is gone or has failed, or its ring has stalled for a minute.',
+      'Backend and frontend of a vif of {{ $labels.domain }} are not connected. The driver in the guest is gone or has failed, or its ring has stalled for a minute.',
     reading: { text: () => 'backend and frontend of a vif are not connected' },
     command: `dom0# xl network-list ${guestArgument}`,
   },
@@ -345,7 +345,7 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.01,
-          why: 'One packet in a hundred of those for all guests, as of a vif.',
+          why: 'One packet in a hundred of those for all guests, as for a vif.',
         },
       },
     ],

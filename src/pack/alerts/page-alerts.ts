@@ -4,7 +4,7 @@ import { each, query, value } from '../template.ts';
 import { guest, guestOnHost, type Alert } from './alert.ts';
 import { causesOnHost } from './host-causes.ts';
 
-/** Causes that belong to the host if several of its guests suffer from them: those about the host, and waits for a physical CPU. */
+/** Causes that belong to the host if they affect several of its guests: causes about the host, and CPU waits. */
 export const causesOfHosts: readonly string[] = [
   ...causesOnHost.filter(({ about }) => about === 'host').map(({ name }) => name),
   'XenVcpuStarved',
@@ -14,19 +14,19 @@ export const causesOfHosts: readonly string[] = [
 const ofHost = `${pageCause}{cause=~"${causesOfHosts.join('|')}"}`;
 const harmed = `uuid:xen_guest_identity:info{host=%q} and on (uuid) ${ofHost}`;
 const count = (guests: string): string => each(query(`count(${guests})`, '$labels.host'), value('%.0f'), '0');
-/** As many as a notification names. */
+/** The most names that a notification lists. */
 const mostNames = 30;
 const names = each(
   `$index, $guest := ${query(harmed, '$labels.host')} | sortByLabel "domain"`,
   `{{ if lt $index ${mostNames} }}{{ if $index }}, {{ end }}{{ .Labels.domain }}{{ else if eq $index ${mostNames} }} and more{{ end }}`,
 );
-/** A sentence that names the cause before the change. */
+/** Names the cause before the change. */
 const before = each(
   query(`topk(1, last_over_time(${pageCause}{uuid=%q,cause!=%q}[15m]))`, '$labels.uuid', '$labels.cause'),
   ' Before, it was {{ or .Labels.cause "none" }}.',
 );
 
-/** The alerts that make one trouble one page. Prometheus evaluates them after the symptoms of guests. */
+/** Alerts that merge one trouble into one page. Prometheus evaluates them after the guests' symptoms. */
 export const pageAlerts: readonly Alert[] = [
   {
     name: 'XenHostHarmsGuests',
@@ -38,11 +38,11 @@ export const pageAlerts: readonly Alert[] = [
         severity: 'critical',
         threshold: {
           value: 1,
-          why: 'Guests that refuse or lose connections by a cause that belongs to their host. A guest alone has a page of its own.',
+          why: 'Number of guests that refuse or lose connections because of their host. A single guest has its own page.',
         },
       },
     ],
-    // It stays until the last page about its guests ends, because the others may end minutes before.
+    // It fires until the last page about its guests ends: the others may end minutes earlier.
     measure: () => promql`
       max_over_time(${harmedGuests}[15m])
         and on (instance) ${harmedGuests}`,
@@ -62,7 +62,7 @@ export const pageAlerts: readonly Alert[] = [
         severity: 'info',
         threshold: {
           value: 0,
-          why: 'A guest is one of those that XenHostHarmsGuests names, or not. Alertmanager mutes the pages about it.',
+          why: 'XenHostHarmsGuests names the guest or it does not. Alertmanager mutes the pages about the guest.',
         },
       },
     ],
@@ -75,7 +75,7 @@ export const pageAlerts: readonly Alert[] = [
     needs: ['xen_domain_info', 'xen_tcp_listen_overflows_total'],
     for: '0s',
     summary: `${guestOnHost} is harmed by its host`,
-    description: `XenHostHarmsGuests notifies of ${guest} and of the other guests that its host harms.`,
+    description: `XenHostHarmsGuests covers ${guest} and the other guests that its host harms.`,
     command: 'dom0# xl vcpu-list',
   },
   {
@@ -88,11 +88,11 @@ export const pageAlerts: readonly Alert[] = [
         severity: 'critical',
         threshold: {
           value: 0,
-          why: 'Another cause was the strongest for 2 minutes while a page fired, and at least 1.5 times as strong as the one that the page names.',
+          why: 'Another cause was the strongest for 2 minutes while a page fired, and at least 1.5 times as strong as the cause that the page names.',
         },
       },
     ],
-    // It ends in the evaluation in which the page does, so that one notification has the end of both.
+    // It ends in the same evaluation as the page, so that one notification reports both.
     measure: () => promql`
       ${pageCause}
         and on (uuid) ${alertSeries('alertname!="XenCauseChanged"', 'kind="symptom"', 'severity="critical"', 'alertstate="firing"')}`,

@@ -29,8 +29,8 @@ const knownPort = 'port=~"[0-9]{1,5}"';
 const knownService = String.raw`service=~"[A-Za-z0-9_.:@\\\\-]{1,128}"`;
 
 /**
- * The harm of the recent past, from the counters of the guest's exporter. The rate of the alert looks further back, so it is low when a trouble
- * begins. If the last scrapes have failed there is that rate alone.
+ * Recent harm, from the counters of the guest's exporter. The alert's rate looks further back, so it is still low when
+ * trouble begins. If the last scrapes failed, only that rate remains.
  */
 const recentOverflow = (p: Promql): string => {
   const window = p.recentWindow;
@@ -58,7 +58,7 @@ const recentOverflow = (p: Promql): string => {
   );
 };
 
-/** What clients feel. */
+/** Harm that clients feel. */
 export const symptoms: readonly Alert[] = [
   {
     name: 'XenAcceptQueueOverflow',
@@ -70,7 +70,7 @@ export const symptoms: readonly Alert[] = [
         severity: 'critical',
         threshold: {
           value: 0.01,
-          why: 'A queue that is full for 3 s of 5 min, with overflows: full alone harms nobody, and a burst of milliseconds is no page.',
+          why: 'The queue is full for 3 s of 5 min, with overflows. A full queue without overflows is harmless, and millisecond bursts do not page.',
         },
       },
     ],
@@ -92,7 +92,7 @@ export const symptoms: readonly Alert[] = [
         severity: 'warning',
         threshold: {
           value: 0.2,
-          why: 'One sample in five above three quarters: the next burst will be refused. Backlogs of 8 and less are left out: there one or two connections are as much.',
+          why: 'One sample in five is above three quarters, so the next burst will be refused. Backlogs of 8 and less are excluded, because one or two connections fill a quarter.',
         },
       },
     ],
@@ -120,7 +120,7 @@ export const symptoms: readonly Alert[] = [
         },
       },
     ],
-    // Connections that are refused are missed among those that are accepted: one trouble, told once.
+    // Refused connections also reduce the accept rate: one trouble, one alert.
     measure: collapse,
     needs: ['xen_tcp_passive_opens_total'],
     for: '30s',

@@ -1,9 +1,9 @@
 import { promql } from '../promql.ts';
 import type { RecordingRule } from './recording-rule.ts';
 
-// Records that are made from other records alone.
+// Records made only from other records.
 
-/** Of each guest's queues: what its network namespaces have in all, and what is over a longer time. */
+/** Each guest's queues: sums over its network namespaces, and values over longer windows. */
 export const queueRules: readonly RecordingRule[] = [
   { record: 'uuid:xen_accepts:rate5m', expr: 'sum by (uuid) (uuid_netns:xen_accepts:rate5m)' },
   { record: 'uuid:xen_listen_overflows:rate5m', expr: 'sum by (uuid) (uuid_netns:xen_listen_overflows:rate5m)' },
@@ -13,7 +13,7 @@ export const queueRules: readonly RecordingRule[] = [
     expr: 'min_over_time(uuid:xen_accepts:rate5m[10m] offset 1h)',
   },
   {
-    // Connections that overflow, or SYN-ACKs that are sent again.
+    // True while connections overflow or SYN-ACKs are retransmitted.
     record: 'uuid:xen_clients_losing:bool',
     expr: promql`
       (
@@ -24,10 +24,10 @@ export const queueRules: readonly RecordingRule[] = [
   },
 ];
 
-/** Of the CPU time of each guest. */
+/** CPU time of each guest. */
 export const cpuRules: readonly RecordingRule[] = [
   {
-    // Over the time that the guest wanted to run: a mostly idle guest that waits for each packet shows little over the wall clock.
+    // Relative to wanted time: relative to the wall clock, a mostly idle guest that waits for each packet shows little.
     record: 'uuid:xen_steal:ratio_rate5m',
     expr: promql`
       uuid:xen_steal:rate5m

@@ -2,11 +2,15 @@ import { promql, type Promql } from '../promql.ts';
 import type { RecordingRule } from './recording-rule.ts';
 
 const daySeconds = 86_400;
-/** Uuids of guests: every Dom0 has the zero one. They stand in links of notifications, and a guest controls its page. */
+/**
+ * Guest uuids, without the zero uuid that every Dom0 has. They appear in notification links, and a guest controls its
+ * page.
+ */
 const uuidsOfGuests = ['uuid=~"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', 'uuid!~"00000000-0000-.*"'];
 
 /**
- * A record of when something was there last, in seconds since 1970, for a day. `expr` has the labels and a value wherever it is there now.
+ * Records when something was last there, in seconds since 1970, for a day. `expr` has the labels and a value wherever
+ * it is there now.
  */
 export const lastSeen = (record: string, labels: string, expr: string): RecordingRule => ({
   record,
@@ -16,21 +20,21 @@ export const lastSeen = (record: string, labels: string, expr: string): Recordin
     ${record} > time() - ${daySeconds}`,
 });
 
-/** The labels that identify what an alert is about, the kept target labels among them. */
+/** Labels that identify an alert's subject, including the kept target labels. */
 export const identityLabels = (p: Promql): string => ['domain', 'host', ...p.keptLabels].join(', ');
 
-/** Adds the label host, the address of the host's exporter, to values of hosts. `expr` has the label instance. */
+/** Adds the label host (address of the host's exporter) to values of hosts. `expr` has the label instance. */
 export const withHost = (expr: string): string =>
   `max by (host) (label_replace(${expr}, "host", "$1", "instance", "(.*)"))`;
 
-/** A value of each host, by the uuid of every guest that it has. `expr` has the label instance. */
+/** A value of each host, for the uuid of every guest on it. `expr` has the label instance. */
 export const ofHost = (expr: string): string => promql`
   max by (uuid) (
     uuid:xen_guest_identity:info
       * on (host) group_left () ${withHost(expr)}
   )`;
 
-/** Only values of targets that Prometheus marks as hosts. `expr` has the label instance. */
+/** Keeps only targets that Prometheus marks as hosts. `expr` has the label instance. */
 export const onHosts = (expr: string): string => promql`
   ${expr}
     and on (instance) instance:xen_host:info`;
@@ -44,7 +48,8 @@ export const withTargetLabels = (p: Promql, expr: string): string =>
           * on (instance) group_left (${p.keptLabels.join(', ')}) instance:xen_target_labels:info`;
 
 /**
- * Guests by name and host, as their hosts know them. A kept label is that of the exporter in the guest if it has one, or that of the host's exporter.
+ * Guests by name and host, according to their hosts. A kept label comes from the guest's exporter if it has it,
+ * otherwise from the host's exporter.
  */
 const guestsOfHosts = (p: Promql): string => {
   const labels = `uuid, ${identityLabels(p)}`;
@@ -73,17 +78,18 @@ const guestsOfHosts = (p: Promql): string => {
   return `max by (${labels}) (${merged})`;
 };
 
-/** Who is who: which targets are hosts, which exporter speaks for which guest, and which host runs it. */
+/** Identity: which targets are hosts, which exporter represents which guest, and which host runs it. */
 export const identityRules = (p: Promql): RecordingRule[] => {
   const labels = `uuid, ${identityLabels(p)}`;
   const hosts = p.ofHosts;
-  /** Hosts whose exporter did not answer, or could not ask xl, within five minutes. */
+  /** Hosts whose exporter did not answer, or could not query xl, within five minutes. */
   const unread = [hosts.metric('up'), hosts.metric('xen_exporter_collector_success', 'collector="domains"')]
     .map((metric) => `min_over_time(${metric}[5m]) == 0`)
     .join(' or ');
   return [
     {
-      // A page can add a label that its target lacks, also to a series that it calls up. It cannot remove the series up of Prometheus.
+      // A page can add labels that its target lacks, even to series about itself. It cannot remove Prometheus's series
+      // up.
       record: 'instance:xen_host:info',
       expr: promql`
         count by (instance) (${hosts.metric('up')})
@@ -101,7 +107,8 @@ export const identityRules = (p: Promql): RecordingRule[] => {
           },
         ]),
     {
-      // The exporters that claim the uuid of a guest. One that does not answer keeps its claim, so that no other can take its place.
+      // Exporters that claim a guest's uuid. An exporter that does not answer keeps its claim, so no other can take
+      // over.
       record: 'instance:xen_guest_claim:info',
       expr: promql`
         topk by (instance) (1,
@@ -112,12 +119,12 @@ export const identityRules = (p: Promql): RecordingRule[] => {
           and on (instance) ${p.metric('up')} == 0`,
     },
     {
-      // Of guests that several exporters claim to be: hardly any.
+      // Guests that several exporters claim to be: normally none.
       record: 'uuid:xen_guest_conflict:count',
       expr: 'count by (uuid) (instance:xen_guest_claim:info) > 1',
     },
     {
-      // The exporter that speaks for a guest: none while several claim to.
+      // The exporter that represents a guest. Absent while several claim to.
       record: 'instance:xen_guest_uuid:info',
       expr: promql`
         instance:xen_guest_claim:info
@@ -133,8 +140,9 @@ export const identityRules = (p: Promql): RecordingRule[] => {
         )`,
     },
     {
-      // A guest that migrates is on two hosts for a moment. It keeps its name while the exporter of its host is down or cannot ask xl, also over
-      // five minutes without its own. One whose host has none is known by its own address.
+      // A migrating guest is briefly on two hosts. It keeps its name while its host's exporter is down or cannot query
+      // xl, and for over five minutes without its own exporter. Without a host's exporter, a guest is named by its own
+      // address.
       record: 'uuid:xen_guest_identity:info',
       expr: promql`
         ${guestsOfHosts(p)}
@@ -153,7 +161,8 @@ export const identityRules = (p: Promql): RecordingRule[] => {
         )`,
     },
     {
-      // Of the exporter in each guest and in each Dom0. One that is down is who it was, one that never said is nobody.
+      // Identity of the exporter in each guest and Dom0. An exporter that is down keeps it; one that never reported has
+      // none.
       record: 'instance:xen_exporter_identity:info',
       expr: promql`
         instance:xen_guest_claim:info

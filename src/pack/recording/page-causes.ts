@@ -6,33 +6,36 @@ import { ofHost } from './identity.ts';
 import type { RecordingRule } from './recording-rule.ts';
 import { scoreName } from './score.ts';
 
-// Records of guests about which a page is pending or fires. A healthy fleet has none of them.
+// Records of guests that have a pending or firing page. A healthy fleet has none.
 //
-// A page fires within a minute, when a full queue shows in rates over five minutes. Many causes do not yet: half of the CPU time that Dom0 wants must
-// be stolen for two minutes until a fifth is, over five. So pages also know the host's causes, and steal, over the recent window.
+// A page fires within a minute, as soon as a full queue shows in five-minute rates. Many causes do not show yet: at
+// half of Dom0's wanted CPU time stolen, two minutes pass until the five-minute ratio is a fifth. So pages also use the
+// host's causes, and steal, over the recent window.
 
-/** How often the cause that notifications name has changed since the page about a guest fired, with the label `cause`. */
+/** How often the named cause has changed since the guest's page fired, with the label `cause`. */
 export const pageCause = 'uuid:xen_page_cause:changes';
-/** Guests of a host about which a page is pending or fires, by a cause that belongs to the host; absent if none fires. */
+/** Guests of a host with a pending or firing page that names a host cause. Absent if no page fires. */
 export const harmedGuests = 'instance:xen_harmed_guests:count';
 
-/** The score of a cause over the recent window. */
+/** Score of a cause over the recent window. */
 export const recentScore = 'uuid_cause:xen_page_recent_cause_score:ratio';
 const recentSteal = 'uuid:xen_page_steal:recent';
 const recentLoss = 'uuid:xen_page_loss:recent';
 const pageScore = 'uuid_cause:xen_page_cause_score:ratio';
 const strongestScore = 'uuid:xen_page_strongest_cause_score:ratio';
 
-/** How much stronger than the named cause another one must be to take its place. Causes of one trouble are often nearly as strong. */
+/**
+ * Factor by which another cause must exceed the named one to replace it. Causes of one trouble are often nearly equal.
+ */
 const margin = 1.5;
-/** For how long another cause must be the strongest to take the place of the named one. */
+/** Time for which another cause must be strongest to replace the named one. */
 const settled = '2m';
 
 const page = (pages: readonly string[], ...matchers: readonly string[]): string =>
   alertSeries(`alertname=~"${pages.join('|')}"`, ...matchers);
 const firingPage = (pages: readonly string[]): string => page(pages, 'alertstate="firing"');
 
-/** A cause, and what it measures, in PromQL. */
+/** A cause and the PromQL of its measure. */
 export interface MeasuredCause {
   name: string;
   hop: string;
@@ -43,10 +46,10 @@ export interface MeasuredCause {
 
 const hostRecord = /\b(instance:xen_\w+:(?:\w+_)?)rate5m\b/g;
 
-/** The same PromQL over records of hosts over the recent window. */
+/** The same PromQL over the hosts' records of the recent window. */
 const ofRecentHosts = (expr: string): string => expr.replaceAll(hostRecord, '$1recent');
 
-/** The records over the recent window that causes about hosts need. */
+/** Records over the recent window for causes about hosts. */
 export const recentHostRules = (p: Promql, causes: readonly MeasuredCause[]): RecordingRule[] => {
   const all = [...hostInputs.hosts(p.recently), ...hostInputs.probes(p.recently)];
   const needed = new Set<string>();
@@ -66,7 +69,9 @@ export const recentHostRules = (p: Promql, causes: readonly MeasuredCause[]): Re
 
 const stealRatio = 'uuid:xen_steal:ratio_rate5m';
 
-/** A measure of steal over the recent window, beside what the guest has run before. It runs less since, so the ratio is a lower bound. */
+/**
+ * Steal over the recent window relative to earlier run time. The guest now runs less, so the ratio is a lower bound.
+ */
 const ofRecentSteal = (expr: string): string => {
   const { expr: ratio } = cpuRules.find(({ record }) => record === stealRatio)!;
   return expr.replaceAll(stealRatio, `(${ratio})`).replaceAll('uuid:xen_steal:rate5m', recentSteal);
@@ -97,13 +102,14 @@ const recentScores = (page: string, causes: readonly MeasuredCause[]): Recording
   return scores.length === 0 ? [] : [{ record: recentScore, expr: scores.join('\n  or\n') }];
 };
 
-/** What grew of each guest over the recent window, a second. */
+/** Growth per second of each guest's counter over the recent window. */
 const recentRate = (p: Promql, name: string, ...matchers: readonly string[]): string =>
   by('sum', 'uuid', withGuest(by('sum', 'instance', p.recently.rate(name, ...matchers))));
 
 /**
- * Which cause the notifications about a guest name. They follow the strongest cause until the page fires. `pages`: names of the alerts that page
- * about guests. Prometheus evaluates these rules before those alerts, so they read the state of the last evaluation.
+ * The cause that notifications name for each guest. It follows the strongest cause until the page fires. `pages` are
+ * the names of the alerts that page about guests. Prometheus evaluates these rules before those alerts, so they read
+ * the state of the previous evaluation.
  */
 export const pageCauseRules = (
   p: Promql,
@@ -117,7 +123,8 @@ export const pageCauseRules = (
         and on (uuid) ${page(pages)}`,
   },
   {
-    // That the harm goes on. After it a page fires for minutes, while the rates of causes fall, each by its own window.
+    // True while the harm continues. Afterwards a page still fires for minutes while cause rates fall, each by its own
+    // window.
     record: recentLoss,
     expr: promql`
       (
@@ -129,7 +136,7 @@ export const pageCauseRules = (
   },
   ...recentScores(page(pages), causes),
   {
-    // A cause in another network namespace than that of the page is none of its causes.
+    // A cause in a different network namespace than the page is not its cause.
     record: pageScore,
     expr: promql`
       max by (uuid, cause) (
@@ -147,7 +154,7 @@ export const pageCauseRules = (
     expr: `topk by (uuid) (1, ${pageScore})`,
   },
   {
-    // Another cause that has settled, else the one that was named, else the strongest, else a row without cause.
+    // In order: another cause that has settled, the named cause, the strongest cause, a row without a cause.
     record: pageCause,
     expr: promql`
       (
@@ -173,7 +180,7 @@ export const pageCauseRules = (
   },
 ];
 
-/** `causes`: those that belong to a host. Prometheus evaluates the rule after the alerts that page about guests. */
+/** `causes` are the host's causes. Prometheus evaluates this rule after the alerts that page about guests. */
 export const harmedGuestsRule = (pages: readonly string[], causes: readonly string[]): RecordingRule => {
   const harmed = promql`
     uuid:xen_guest_identity:info{host!="unknown"}

@@ -1,4 +1,4 @@
-/** A recording rule, as Prometheus has it. */
+/** A Prometheus recording rule. */
 export interface RecordingRule {
   record: string;
   expr: string;
