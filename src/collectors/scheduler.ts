@@ -40,7 +40,8 @@ const metrics = {
     versions: 'Xen 4.11 and later',
   }),
   weight: gauge('xen_domain_scheduler_weight', {
-    meaning: 'Weight of the domain: its share of CPU time while CPUs are short, relative to other weights. The default is 256.',
+    meaning:
+      'Weight of the domain: its share of CPU time while CPUs are short, relative to other weights. The default is 256.',
     labels: domainLabel,
     source: 'xl sched-credit, xl sched-credit2',
     versions: 'Xen 4.17',

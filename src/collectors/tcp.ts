@@ -31,7 +31,7 @@ const counters = [
     key: 'TcpExt.ListenOverflows',
     metric: tcpCounter('xen_tcp_listen_overflows_total', {
       meaning:
-        "SYNs and last ACKs of handshakes that met a full accept queue: attempts, not connections, because a refused client tries again.",
+        'SYNs and last ACKs of handshakes that met a full accept queue: attempts, not connections, because a refused client tries again.',
       source: `${tcpExt} ListenOverflows`,
     }),
   },

@@ -4,26 +4,29 @@ import { usage, type CommandText } from '../config/usage.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { version } from '../config/version.ts';
 
-/** Input of the user: flags by name, and the config file if one is named. */
+/** The user's input: flags by name, and the config file if one was named. */
 export interface Given extends Pick<CommandLine, 'given'> {
   readonly file: ConfigFile | undefined;
 }
 
 /** A command of `xen-exporter`. */
 export interface Command extends CommandText {
-  /** For --config.check: reads what the command would read at its start. Throws UsageError. */
+  /** Reads, for --config.check, what the command reads at its start. Throws UsageError. */
   check?(given: Given): void;
-  /** Throws UsageError before it does anything, where what was given cannot be used. */
+  /** Runs the command. Throws UsageError before it acts if the input cannot be used. */
   run(given: Given): Promise<void> | void;
 }
 
 /** Prints on stdout. */
 export const print = (text: string): void => void process.stdout.write(text);
 
-/** Warns on stderr: the command does what it was asked for. */
+/** Warns on stderr. The command still runs. */
 export const warn = (text: string): void => void process.stderr.write(`xen-exporter: warning: ${text}\n`);
 
-/** Runs the command that the arguments (without program and script) name, the first where they name none. Rejects with UsageError and with what the command throws. */
+/**
+ * Runs the command named by the arguments (without program and script), by default the first one. Rejects with
+ * UsageError and with the command's error.
+ */
 const runCommand = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
   const named = commands.find(({ name }) => name === args[0]);
   const command = named ?? commands[0]!;
@@ -41,9 +44,9 @@ const runCommand = async (commands: readonly Command[], args: readonly string[])
 
 const exitStatus = { failed: 1, badUsage: 2 } as const;
 
-/** `runCommand` for a process: an error is printed, and becomes the exit status. */
+/** `runCommand` for a process: prints the error and sets the exit status. */
 export const main = async (commands: readonly Command[], args: readonly string[]): Promise<void> => {
-  // The reader of a pipe may have enough of it, as `head` has.
+  // The reader of a pipe may close it early, as `head` does.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });

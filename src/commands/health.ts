@@ -15,7 +15,7 @@ const parsedUrl = (text: string): URL | null => {
 
 const options = {
   url: textOption({
-    help: 'What to ask for. A request for a password is an answer; certificates are not checked.',
+    help: 'URL to request. A request for a password counts as an answer. Certificates are not checked.',
     default: `http://127.0.0.1:${defaultPort}/-/healthy`,
     metavar: 'URL',
     expected: 'a URL of http or https',
@@ -23,7 +23,7 @@ const options = {
   }),
 };
 
-/** The status of the answer to a request. Rejects if none comes in time. */
+/** Status of the response. Rejects if none arrives in time. */
 const statusOf = (url: URL, seconds: number): Promise<number> =>
   new Promise((resolve, reject) => {
     const request = { agent: false, signal: AbortSignal.timeout(seconds * 1e3), rejectUnauthorized: false };
@@ -35,7 +35,10 @@ const statusOf = (url: URL, seconds: number): Promise<number> =>
     outgoing.end();
   });
 
-/** One line on the answer of an exporter. Rejects with an Error that names the URL if there is no answer, or one with a status of 500 or more. */
+/**
+ * Describes an exporter's answer in one line. Rejects with an Error that names the URL if there is no answer, or a
+ * status of 500 or more.
+ */
 export const healthOf = async (url: URL, seconds = timeoutSeconds): Promise<string> => {
   const status = await statusOf(url, seconds).catch((error: Error) => {
     const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
@@ -48,9 +51,9 @@ export const healthOf = async (url: URL, seconds = timeoutSeconds): Promise<stri
 /** `xen-exporter health`: for health checks of containers. */
 export const health: Command = {
   name: 'health',
-  summary: 'Asks a running exporter whether it answers.',
+  summary: 'Checks that a running exporter answers.',
   description:
-    'Asks a running exporter whether it answers, and ends with exit status 0 if it does, else 1. For health checks of containers.',
+    'Checks that a running exporter answers. Exit status: 0 if it does, else 1. For health checks of containers.',
   readsConfigFile: false,
   settings: settingsOf(options),
   run: async ({ given }) => print(await healthOf(parsedUrl(resolveFlags(options, given).url)!)),

@@ -11,12 +11,12 @@ import { onStopSignal, setUpHost, setUpLog, setupOptions } from './setup.ts';
 
 const switches = remoteCollectors.map((collector) => `collector.${collector}`);
 
-/** `xen-exporter helper`: reads the exporter's config file too, and takes only its own settings from it. */
+/** `xen-exporter helper`. It reads the exporter's config file but uses only its own settings. */
 export const helper: Command = {
   name: 'helper',
-  summary: 'Reads for another exporter what only root can.',
+  summary: 'Reads for an exporter what needs root.',
   description:
-    'Reads, as root, what xen-exporter --privileged-reads=helper asks for by name over a Unix socket, and nothing else.',
+    'Runs as root and serves xen-exporter --privileged-reads=helper over a Unix socket. It reads only what has a name in its table.',
   readsConfigFile: true,
   settings: [
     ...settingsOf(someOptions(setupOptions)),

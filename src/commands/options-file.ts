@@ -32,7 +32,7 @@ const alertSchema = ({ levels: [, ...others] }: Alert) => {
 const alertSchemas = Object.fromEntries(alerts.map((alert) => [alert.name, v.optional(alertSchema(alert))]));
 const fileSchema = v.strictObject({ alerts: v.optional(v.strictObject(alertSchemas)) });
 
-/** Lists the keys that are valid where this path has an unknown one. */
+/** Lists the valid keys for an unknown key at this path. */
 const expectedAt = (path: KeyPath): string => {
   const alert = alerts.find(({ name }) => name === path[1]);
   if (path.length === 1) return 'alerts';
@@ -50,7 +50,7 @@ const describe = (file: ConfigFile, issue: v.BaseIssue<unknown>): string => {
     : text;
 };
 
-/** Levels whose severity another level of their alert has: Prometheus could not tell the two apart. */
+/** Levels with the same severity as another level of their alert. Prometheus could not distinguish them. */
 const clashes = (file: ConfigFile, changes: AlertChanges): string[] =>
   alerts.flatMap((alert) => {
     const levels = alert.levels.map((level) => ({ level, severity: levelOf(changes, alert, level).severity }));
@@ -69,7 +69,7 @@ const clashes = (file: ConfigFile, changes: AlertChanges): string[] =>
       );
   });
 
-/** Reads the changes of alerts from a parsed options file. Throws UsageError. */
+/** Reads alert changes from a parsed options file. Throws UsageError. */
 export const parseOptionsFile = (file: ConfigFile): AlertChanges => {
   const result = v.safeParse(fileSchema, file.content);
   if (!result.success) throw usageErrorOf(result.issues, (issue) => describe(file, issue));
@@ -79,6 +79,6 @@ export const parseOptionsFile = (file: ConfigFile): AlertChanges => {
   return changes;
 };
 
-/** Reads the file of `--options.file`. Without a file nothing changes. Throws UsageError. */
+/** Reads the file of `--options.file`. No file means no changes. Throws UsageError. */
 export const readOptionsFile = (path: string | undefined): AlertChanges =>
   path === undefined ? {} : parseOptionsFile(readConfigFile('options.file', path));

@@ -10,25 +10,25 @@ import { localTracefs, type Tracefs } from '../host/tracefs.ts';
 import { print, type Command } from './command.ts';
 
 const options = {
-  cleanup: switchOption({ help: 'Take away what is left behind.', default: false }),
+  cleanup: switchOption({ help: 'Remove leftover probes.', default: false }),
   ...someOptions(['path.sysfs', 'path.tracefs']),
 };
 
-/** Takes probes away that were left behind; resolves to one line for each. Rejects with AnotherExporter and FileError. */
+/** Removes leftover probes. Resolves to one line for each. Rejects with AnotherExporter and FileError. */
 const cleanUp = async (tracefs: Tracefs): Promise<string> => {
   const isThere = needsTracefs(tracefs.files);
   if (isThere !== true) throw new Error(isThere.reason);
   using _lock = await lockProbes(tracefs);
   const removed = await removeLeftovers(tracefs);
-  return removed.length === 0 ? 'Nothing was left behind\n' : removed.map((what) => `Removed ${what}\n`).join('');
+  return removed.length === 0 ? 'Found no leftover probes\n' : removed.map((what) => `Removed ${what}\n`).join('');
 };
 
 /** `xen-exporter probes`. */
 export const probes: Command = {
   name: 'probes',
-  summary: 'Takes away kernel probes that a killed exporter has left behind (--cleanup).',
+  summary: 'Removes kernel probes that a killed exporter left behind (--cleanup).',
   description:
-    'Takes away the probes that an exporter with the collector probes has left in the kernel, as after kill -9; the next start of such an exporter does so too. The probes of a running exporter, and those that others have set, are left alone.',
+    'Removes probes that an exporter with the collector probes left in the kernel, for example after kill -9. The next start of such an exporter also removes them. It does not touch the probes of a running exporter or of other programs.',
   readsConfigFile: true,
   settings: settingsOf(options),
   check: ({ given, file }) => void resolveSettings(registry, { given }, file),

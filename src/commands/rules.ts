@@ -17,7 +17,7 @@ const renderers = { prometheus: ruleFile, operator: prometheusRule } as const;
 
 const anyText = { expected: 'a text', holds: (): boolean => true };
 
-/** A duration in seconds, or NaN. */
+/** Converts a duration to seconds, or NaN. */
 const secondsOf = (duration: string): number =>
   duration === '1m' ? 60 : Number(/^(\d+)s$/.exec(duration)?.[1] ?? NaN);
 
@@ -31,7 +31,7 @@ const ownLabels = new Set(
 
 const options = {
   job: textOption({
-    expected: 'a regular expression of Prometheus (RE2, which has no lookaround and no backreferences)',
+    expected: 'a Prometheus regular expression (RE2: no lookaround, no backreferences)',
     holds: (text) => text !== '' && isRe2(text),
     help: 'Regular expression for the label job of all exporters.',
     default: defaultPackOptions.job,
@@ -40,14 +40,14 @@ const options = {
   'host-selector': textOption({
     expected: `matchers of target labels, such as ${defaultPackOptions.hostSelector}`,
     holds: isMatchers,
-    help: 'Matchers of the target labels of Dom0s and driver domains. Metrics of domains and vifs count only from these targets.',
+    help: 'Matchers of the target labels of Dom0s and driver domains. The rules trust metrics of domains and vifs only from these targets.',
     default: defaultPackOptions.hostSelector,
     metavar: 'MATCHERS',
   }),
   'keep-labels': textListOption({
-    expected: 'target labels, such as site,rack,team, none of which the rules use themselves',
+    expected: 'target labels that the rules do not use themselves, such as site,rack,team',
     holds: (text) => text.split(',').every((label) => /^(?!__)[a-zA-Z_]\w*$/.test(label) && !ownLabels.has(label)),
-    help: 'Target labels that alerts keep, separated by commas: those of the exporter in the guest, or else those of its host. Repeatable.',
+    help: 'Comma-separated target labels that alerts keep, from the exporter in the guest if it has them, otherwise from its host. Repeatable.',
     default: [],
     metavar: 'LABELS',
   }),
@@ -60,29 +60,29 @@ const options = {
   }),
   'runbook-url': textOption({
     ...anyText,
-    help: 'Where the runbooks are; ALERT.md follows.',
+    help: 'Base URL of the runbooks; ALERT.md follows.',
     default: defaultPackOptions.runbookUrl,
     metavar: 'URL',
   }),
   'grafana-url': textOption({
     ...anyText,
-    help: 'Where Grafana is; d/ and the uid of a dashboard follow.',
+    help: 'Base URL of Grafana; d/ and the uid of a dashboard follow.',
     default: defaultPackOptions.grafanaUrl,
     metavar: 'URL',
   }),
   'options.file': pathOption({
-    help: 'YAML file that disables alerts and sets their thresholds, durations and severities. --set beats the file. See docs/alerts/README.md.',
+    help: 'YAML file that disables alerts and sets their thresholds, durations and severities. --set overrides the file. See docs/alerts/README.md.',
     default: undefined,
     mayBeRelative: true,
   }),
   set: textListOption({
     ...anyText,
-    help: 'Another threshold for an alert, ALERT.threshold=NUMBER, or for another severity that it has, ALERT.SEVERITY.threshold=NUMBER. Repeatable.',
+    help: 'New threshold of an alert: ALERT.threshold=NUMBER, or ALERT.SEVERITY.threshold=NUMBER for another of its severities. Repeatable.',
     default: [],
     metavar: 'THRESHOLD',
   }),
   format: choiceOption({
-    help: 'A rule file, or a PrometheusRule of the Prometheus Operator.',
+    help: 'Output format: a rule file, or a PrometheusRule of the Prometheus Operator.',
     default: 'prometheus',
     choices: ['prometheus', 'operator'],
   }),
@@ -98,7 +98,7 @@ const levels = alerts.flatMap((alert) =>
   alert.levels.map((level) => ({ key: thresholdKey(alert, level), alert, level })),
 );
 
-/** The changes with what one --set changes. */
+/** Applies one --set to the changes. */
 const withSet = (changes: AlertChanges, text: string): AlertChanges => {
   const [, key = '', alert = '', number = ''] = /^((\w+)(?:\.\w+)?\.threshold)=(.+)$/.exec(text) ?? [];
   if (key === '')
@@ -115,7 +115,7 @@ const withSet = (changes: AlertChanges, text: string): AlertChanges => {
   return withThreshold(changes, found.alert, found.level, value);
 };
 
-/** Renders the rules as a file, or with `--metrics` the list of the metrics that the rules read. Throws UsageError. */
+/** Renders the rules, or with `--metrics` the list of the metrics that they read. Throws UsageError. */
 export const renderRules = (given: CommandLine['given'] = {}): string => {
   const values = resolveFlags(options, given);
   const groups = rulePack({
@@ -130,7 +130,7 @@ export const renderRules = (given: CommandLine['given'] = {}): string => {
   return values.metrics ? `${metricsRead(groups).join('\n')}\n` : renderers[values.format](groups);
 };
 
-/** A warning about rules that load but do not work as they are. Undefined if there is none. */
+/** Warning about rules that can be loaded but have a problem; undefined if there is none. */
 const warning = (given: CommandLine['given']): string | undefined => {
   const { metrics, 'runbook-url': url } = resolveFlags(options, given);
   if (metrics || folderUrl(url) !== folderUrl(defaultPackOptions.runbookUrl)) return undefined;

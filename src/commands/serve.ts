@@ -35,7 +35,7 @@ import { onStopSignal, setUpHost, setUpLog } from './setup.ts';
 
 type ServeSettings = Settings<CollectorDefinition>;
 
-// Time that responses get to end after SIGTERM.
+// Time for responses to end after SIGTERM.
 const graceSeconds = 5;
 const warmUpSeconds = 10;
 
@@ -50,7 +50,7 @@ const deny = (calls: readonly DeniedCall[], log: Log): Promise<void> =>
     log.warn('Cannot install the seccomp filter', { calls: calls.join(','), err: error.message });
   });
 
-/** This machine; with --privileged-reads=helper also the link to the helper. */
+/** The local machine. With --privileged-reads=helper also the link to the helper. */
 const createHost = async (
   { global }: ServeSettings,
   log: Log,
@@ -108,7 +108,7 @@ const createScraper = (
   });
 };
 
-/** The HTTP side; nothing listens yet. */
+/** Creates the HTTP side. It does not listen yet. */
 const createDoor = (
   { global, collectors }: ServeSettings,
   config: CurrentConfig,
@@ -139,7 +139,7 @@ const createDoor = (
   return new FrontDoor({ handlers, limits, config, metrics });
 };
 
-/** Where to listen, each with the flag that says so. Throws UsageError if that is to be sockets of systemd, and there are none. */
+/** Addresses to listen on, each with its flag. Throws UsageError if systemd should pass sockets and did not. */
 const listenAddresses = (global: ServeSettings['global']): { flag: string; address: ListenAddress }[] => {
   if (!global['web.systemd-socket']) {
     const texts = global['web.listen-address'];
@@ -154,7 +154,7 @@ const listenAddresses = (global: ServeSettings['global']): { flag: string; addre
   return sockets.map((fd) => ({ flag: '--web.systemd-socket', address: { fd } }));
 };
 
-/** Listens on every address, or on none. Resolves to the addresses as they are then. */
+/** Listens on every address, or on none. Resolves to the actual addresses. */
 const listen = async (door: FrontDoor, all: ReturnType<typeof listenAddresses>): Promise<string[]> => {
   const addresses: string[] = [];
   try {
@@ -192,10 +192,10 @@ const run = async (settings: ServeSettings): Promise<void> => {
   const scraper = createScraper(settings, host, namespaces, log, own);
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
   const door = createDoor(settings, config, log, scraper, webMetrics);
-  // Warm up: the first scrape runs code that is not compiled yet and takes several times as long as later ones.
+  // Warm up: the first scrape runs uncompiled code and takes several times as long as later ones.
   await scraper.exposition({ format: 'text', encoding: 'gzip', timeoutSeconds: warmUpSeconds });
   const addresses = await listen(door, listenOn);
-  // Programs such as the clients of Open vSwitch may need sockets of their own; with a helper this process runs none.
+  // Open vSwitch clients and other programs may need their own sockets. With a helper this process runs no program.
   if (link) await deny(listening, log);
   scraper.start();
   const { tls, http2, users } = config.value;
@@ -214,10 +214,10 @@ const run = async (settings: ServeSettings): Promise<void> => {
   await manager.ready();
 };
 
-/** `xen-exporter`: the exporter itself. */
+/** `xen-exporter`: the exporter. */
 export const serve: Command = {
   name: 'serve',
-  summary: 'Serves the metrics of this machine; runs when no command is named.',
+  summary: 'Serves the metrics of this machine (default command).',
   description: 'Prometheus exporter for the TCP accept path of Xen hosts and guests.',
   readsConfigFile: true,
   settings: allSettings(registry),

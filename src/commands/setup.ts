@@ -1,11 +1,11 @@
-// Setup that the long-running commands, serve and helper, share.
+// Shared set-up of the long-running commands, serve and helper.
 import type { globalOptions, GlobalValues } from '../config/global-options.ts';
 import type { Host } from '../host/host.ts';
 import { localHost } from '../host/local-host.ts';
 import { createLog, type Log } from '../host/log.ts';
 import { endOrphans } from '../host/orphans.ts';
 
-/** The options that both take, by name. */
+/** Names of the options that both have. */
 export const setupOptions = [
   'path.procfs',
   'path.sysfs',
@@ -29,11 +29,11 @@ export const setUpLog = (values: SetupValues): Log =>
     write: (line) => process.stderr.write(line),
   });
 
-/** Warns when --path.procfs leads to no procfs: then nearly everything is absent, which looks like a machine without Xen. */
+/** Warns if --path.procfs is not a procfs. Nearly everything would be absent, as on a machine without Xen. */
 const checkProcfs = ({ procfs }: Host, log: Log): void => {
   const warn = (found: string): void => {
     const expected = `a file ${procfs.path('stat')} that begins with cpu`;
-    log.warn('--path.procfs is no procfs', { path: procfs.root, expected, found });
+    log.warn('--path.procfs is not a procfs', { path: procfs.root, expected, found });
   };
   try {
     if (!/^cpu /.test(procfs.text('stat'))) warn('another content');
@@ -42,7 +42,10 @@ const checkProcfs = ({ procfs }: Host, log: Log): void => {
   }
 };
 
-/** This machine, without programs that an exporter has left running. `observeCommand` receives the seconds that each process ran. */
+/**
+ * The local machine. Ends programs that an earlier exporter left running. `observeCommand` receives each process's
+ * duration in seconds.
+ */
 export const setUpHost = async (
   values: SetupValues,
   log: Log,
@@ -58,7 +61,8 @@ export const setUpHost = async (
     observeCommand,
   });
   checkProcfs(host, log);
-  for (const { pid, program } of endOrphans()) log.warn('Ended a program whose exporter was killed', { pid, program });
+  for (const { pid, program } of endOrphans())
+    log.warn('Ended a program that a killed exporter left running', { pid, program });
   return host;
 };
 

@@ -1,11 +1,11 @@
-// Options that several collectors have.
+// Options that several collectors share.
 import { choiceOption, fileOnly, numberOption, type Option } from './option.ts';
 
-/** Whether a collector's series are for each queue, or one for each vif; `--collector.queues` sets it for all collectors. */
+/** Whether a collector exports series per queue or per vif. `--collector.queues` sets it for all collectors. */
 export const queuesOption: Option<'vif' | 'each'> = {
   ...fileOnly(
     choiceOption({
-      help: 'As --collector.queues, for this collector.',
+      help: 'Like --collector.queues, for this collector.',
       default: 'vif',
       choices: ['vif', 'each'],
     }),
@@ -13,11 +13,11 @@ export const queuesOption: Option<'vif' | 'each'> = {
   inherits: 'collector.queues',
 };
 
-/** The most series that a collector may give; `--collector.max-series` sets it for all collectors. */
+/** The series limit of a collector. `--collector.max-series` sets it for all collectors. */
 export const maxSeriesOption = (ofCollector: number): Option<number> => ({
   ...fileOnly(
     numberOption({
-      help: 'As --collector.max-series, for this collector.',
+      help: 'Like --collector.max-series, for this collector.',
       default: ofCollector,
       metavar: 'NUMBER',
       min: 1,
@@ -28,7 +28,7 @@ export const maxSeriesOption = (ofCollector: number): Option<number> => ({
   inherits: 'collector.max-series',
 });
 
-/** The options of a collector's sampler. `what`: what one sample reads. */
+/** Options of a collector's sampler. `what` names what one sample reads. */
 export const samplerOptions = (what: string, hertz: number, maxHertz: number) => ({
   'sampler-hertz': numberOption({
     help: `Samples of ${what} per second; 0 for none.`,
@@ -39,7 +39,7 @@ export const samplerOptions = (what: string, hertz: number, maxHertz: number) =>
   }),
   'sampler-cpu-budget': fileOnly(
     numberOption({
-      help: 'Share of one core that the samples may cost; the sampler slows down to stay within it.',
+      help: 'Share of one core that samples may use. The sampler slows down to stay within it.',
       default: 0.005,
       metavar: 'SHARE',
       min: 0.0001,
@@ -48,13 +48,13 @@ export const samplerOptions = (what: string, hertz: number, maxHertz: number) =>
   ),
 });
 
-/** The options of what looks at the machine for a window of time now and then. `of`: whose windows. */
+/** Options of a reader that observes the machine in windows. `of` names the owner of the windows. */
 export const windowOptions = (
   of: string,
   windowSeconds: number,
 ): { window: Option<number>; interval: Option<number> } => ({
   window: numberOption({
-    help: `Seconds that a window ${of} lasts.`,
+    help: `Duration of a window ${of} in seconds.`,
     default: windowSeconds,
     metavar: 'SECONDS',
     min: 1,
@@ -62,7 +62,7 @@ export const windowOptions = (
     whole: true,
   }),
   interval: numberOption({
-    help: `Seconds from the start of a window ${of} to the start of the next; at least one second is between two.`,
+    help: `Seconds from the start of a window ${of} to the start of the next. The gap is at least one second.`,
     default: 60,
     metavar: 'SECONDS',
     min: 1,
@@ -70,6 +70,6 @@ export const windowOptions = (
   }),
 });
 
-/** The share of one core that something may cost beside what it is there for. */
+/** Share of one core that an overhead may use. */
 export const cpuBudgetOption = (help: string, share: number): Option<number> =>
   fileOnly(numberOption({ help, default: share, metavar: 'SHARE', min: 0.0001, max: 1 }));

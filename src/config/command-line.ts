@@ -2,16 +2,16 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { flagsOf, type Setting } from './settings.ts';
 import { UsageError } from './usage-error.ts';
 
-/** A flag that no config file can set. */
+/** A flag without a key in the config file. */
 export interface ActionFlag {
   readonly name: string;
-  /** Placeholder of the value in the usage text. Empty for a switch. */
+  /** Placeholder of its value; empty for a switch. */
   readonly metavar: string;
   readonly help: string;
 }
 
 const fileActions: readonly ActionFlag[] = [
-  { name: 'config.file', metavar: 'PATH', help: 'YAML file with the settings; a flag beats the file.' },
+  { name: 'config.file', metavar: 'PATH', help: 'YAML file with settings. Flags override it.' },
   { name: 'config.check', metavar: '', help: 'Check flags and config file, then exit.' },
 ];
 const commonActions: readonly ActionFlag[] = [
@@ -19,11 +19,11 @@ const commonActions: readonly ActionFlag[] = [
   { name: 'help', metavar: '', help: 'Print this text and exit.' },
 ];
 
-/** The action flags of a command. */
+/** Action flags of a command. */
 export const actionFlags = (readsConfigFile: boolean): readonly ActionFlag[] =>
   readsConfigFile ? [...fileActions, ...commonActions] : commonActions;
 
-/** A parsed command line: flags by name, as text or switch, and the action instead of running. */
+/** A parsed command line: flag values by name, and the action that replaces running. */
 export interface CommandLine {
   readonly given: Readonly<Record<string, unknown>>;
   readonly configFile: string | undefined;
@@ -39,12 +39,12 @@ const parserOptions = (flags: readonly Setting[], actions: readonly ActionFlag[]
     ...actions.map(({ name, metavar }) => [name, { type: metavar ? ('string' as const) : ('boolean' as const) }]),
   ]);
 
-/** The message for a flag that the command does not have. `given`: as it was typed, without its value. */
+/** Message for an unknown flag. `given` is the flag as typed, without its value. */
 const unknownFlag = (given: string, settings: readonly Setting[], actions: readonly ActionFlag[]): string => {
   const name = given.replace(/^--(?:no-)?/, '');
   const setting = settings.find((each) => each.name === name);
   if (setting?.option.isFileOnly) {
-    return `--${name}: this is no flag, set ${setting.path.join('.')} in the config file (--config.file)`;
+    return `--${name}: not a flag, set ${setting.path.join('.')} in the config file (--config.file)`;
   }
   const metavar = setting?.option.metavar ?? actions.find((each) => each.name === name)?.metavar;
   return metavar
@@ -59,8 +59,8 @@ const messageOf = (error: Error, settings: readonly Setting[], actions: readonly
 };
 
 /**
- * Reads arguments (without program, script and command) for a command with these settings. Throws UsageError for a flag that does not exist or
- * lacks its value.
+ * Parses arguments (without program, script and command) for a command with these settings. Throws UsageError for an
+ * unknown flag or a missing value.
  */
 export const parseCommandLine = (
   args: readonly string[],

@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 import { constructFromEvents, EVENT_ID, getScalarValue, parseEvents, YAMLException, type Event } from 'js-yaml';
 import { UsageError } from './usage-error.ts';
 
-/** A YAML file's content, and where in the file each part of it stands. */
+/** A YAML file's content and the position of each part. */
 export interface ConfigFile {
   readonly name: string;
   readonly content: unknown;
-  /** The line (from 1) of the key or list item at `path`, or of the nearest part that holds it. */
+  /** Line (from 1) of the key or list item at `path`, or of its nearest existing parent. */
   lineOf(path: readonly (string | number)[]): number;
 }
 
 const pathKey = (path: readonly (string | number)[]): string => JSON.stringify(path.map(String));
 
-// The parser's events are flat: a collection's start, what is in it, a POP. `open` is where we are in the collections that are open.
+// The parser's events are flat: start of a collection, its content, a POP. `open` is the stack of open collections.
 const offsetsOf = (source: string, events: readonly Event[]): Map<string, number> => {
   const offsets = new Map<string, number>();
   const open: { kind: 'mapping' | 'sequence' | 'document'; key?: string; index: number }[] = [];
@@ -52,7 +52,7 @@ const offsetsOf = (source: string, events: readonly Event[]): Map<string, number
 
 const lineAt = (source: string, offset: number): number => source.slice(0, offset).split('\n').length;
 
-/** Parses a config file. Throws UsageError, with the line, for what is no YAML, has a key twice, or holds more than one document. */
+/** Parses a config file. Throws UsageError with the line for invalid YAML, duplicate keys and multiple documents. */
 export const parseConfigFile = (name: string, source: string): ConfigFile => {
   try {
     const events = parseEvents(source, { filename: name });
@@ -78,7 +78,7 @@ export const parseConfigFile = (name: string, source: string): ConfigFile => {
   }
 };
 
-/** Reads the config file that a flag names. Throws UsageError, also where the file cannot be read. */
+/** Reads the config file of a flag. Throws UsageError, also if the file cannot be read. */
 export const readConfigFile = (flag: string, path: string): ConfigFile => {
   let source: string;
   try {

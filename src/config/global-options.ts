@@ -15,15 +15,15 @@ import { logFormats, logLevels } from '../host/log.ts';
 import { parseListenAddress } from './listen-address.ts';
 
 /**
- * Where the exporter listens unless it is told otherwise. Below the ports that Linux gives to clients (32768 and up) and those of Kubernetes
- * services (30000 and up). Neither /etc/services nor a search of public code and docs knows a program whose default it is, unlike 10901 to 10912
- * (Thanos, RocketMQ).
+ * Default listening port. It is below the ports that Linux gives to clients (32768 and up) and those of Kubernetes
+ * services (30000 and up). Neither /etc/services nor a search of public code and docs found a program with this
+ * default, unlike 10901 to 10912 (Thanos, RocketMQ).
  */
 export const defaultPort = 28697;
 
 const windows = windowOptions("of Xen's trace buffer", 3);
 
-/** The options that are no collector's. */
+/** Options that belong to no collector. */
 export const globalOptions = {
   'web.listen-address': textListOption({
     help: 'Address to listen on: HOST:PORT (all addresses if HOST is empty) or unix:PATH, a socket for its user and group. Repeatable.',
@@ -33,11 +33,11 @@ export const globalOptions = {
     holds: (text) => parseListenAddress(text) !== undefined,
   }),
   'web.systemd-socket': switchOption({
-    help: 'Listen on the sockets that systemd passes (systemd/xen-exporter.socket) in place of --web.listen-address.',
+    help: 'Listen on the sockets that systemd passes (systemd/xen-exporter.socket) instead of --web.listen-address.',
     default: false,
   }),
   'web.telemetry-path': textOption({
-    help: 'Path of the metrics. With / there is no landing page.',
+    help: 'Path of the metrics page. With / there is no landing page.',
     default: '/metrics',
     metavar: 'PATH',
     expected: 'a path that begins with /, not with /-/ (health and reload), and has no ?, # or space',
@@ -61,7 +61,7 @@ export const globalOptions = {
   }),
   'web.max-connections-per-client': fileOnly(
     numberOption({
-      help: 'Concurrent connections of one IPv4 address or IPv6 /64 network. Beyond the limit a new one replaces the client's own that has waited longest.',
+      help: 'Concurrent connections of one IPv4 address or IPv6 /64 network. Beyond the limit a new one replaces the one of that client that has waited longest.',
       default: 256,
       metavar: 'NUMBER',
       min: 1,
@@ -106,7 +106,7 @@ export const globalOptions = {
     default: false,
   }),
   'scrape.timeout-offset': numberOption({
-    help: 'Seconds to subtract from Prometheus's scrape timeout.',
+    help: 'Seconds to subtract from the scrape timeout of Prometheus.',
     default: 0.25,
     metavar: 'SECONDS',
     min: 0,
@@ -125,12 +125,12 @@ export const globalOptions = {
     whole: true,
   }),
   'collector.queues': choiceOption({
-    help: "Series for each queue, or for each vif: then the label queue is empty, and the metric's HELP says whether it is the sum or the worst of the queues. The config file can set it for a collector.",
+    help: "Export series for each queue, or one for each vif. For vif the label queue is empty, and the metric's HELP states whether the value is the sum or the worst of the queues. The config file can set it for a collector.",
     default: 'vif',
     choices: ['vif', 'each'],
   }),
   'collector.listeners.namespaces': choiceOption({
-    help: 'Network namespaces whose listeners and TCP counters are read: the exporter's own, or all with a process, such as those of containers. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/internals/namespaces.md.',
+    help: 'Network namespaces whose listeners and TCP counters are read: only that of the exporter, or all with a process, such as those of containers. all needs CAP_SYS_ADMIN and CAP_SYS_PTRACE; see docs/internals/namespaces.md.',
     default: 'self',
     choices: ['self', 'all'],
   }),
@@ -154,7 +154,7 @@ export const globalOptions = {
     }),
   ),
   'path.procfs': pathOption({
-    help: 'Path of procfs. With another path than /proc netlink is not used, because it reports the running kernel.',
+    help: 'Path of procfs. With a path other than /proc, netlink is not used because it reports the running kernel.',
     default: livePaths.procfs,
   }),
   'path.sysfs': pathOption({
@@ -175,19 +175,19 @@ export const globalOptions = {
   ),
   'path.rrd-metrics': fileOnly(
     pathOption({
-      help: 'Folder of xcp-rrdd's metrics on XCP-ng and XenServer. Default: /dev/shm/metrics.',
+      help: 'Folder of the xcp-rrdd metrics on XCP-ng and XenServer. Default: /dev/shm/metrics.',
       default: undefined,
     }),
   ),
   'path.tools': textListOption({
-    help: 'Folder to search first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss. The PATH and /usr/lib/xen-*/bin follow. With another --path.procfs than /proc only these folders count, because other programs report this machine. Repeatable.',
+    help: 'Folder to search first for the programs that the exporter runs: xl, xen-diag, xentrace, lsevtchn, ovs-appctl, ss. The PATH and /usr/lib/xen-*/bin follow. If --path.procfs is not /proc, only these folders are searched, because other programs report this machine. Repeatable.',
     default: [],
     metavar: 'PATH',
     expected: 'a path that begins with /',
     holds: (text) => text.startsWith('/'),
   }),
   'toolstack.interval': numberOption({
-    help: 'Seconds between two readings of domains and their vCPUs by xl, in the background.',
+    help: 'Seconds between two background readings of domains and vCPUs by xl.',
     default: 5,
     metavar: 'SECONDS',
     min: 1,
@@ -198,7 +198,7 @@ export const globalOptions = {
     default: '*/5 * * * *',
   }),
   'toolstack.timeout': numberOption({
-    help: 'Seconds after which a command of the toolstack is killed.',
+    help: 'Seconds after which a toolstack command is killed.',
     default: 10,
     metavar: 'SECONDS',
     min: 0.1,
@@ -208,7 +208,7 @@ export const globalOptions = {
   'xentrace.interval': windows.interval,
   'xentrace.max-bytes': fileOnly(
     numberOption({
-      help: 'Limit of bytes per window, at which the window ends. Half a million changes of run states take 8 MiB.',
+      help: 'Maximum size of a window in bytes. A larger window ends early. Half a million run-state changes take 8 MiB.',
       default: 8 << 20,
       metavar: 'BYTES',
       min: 1 << 16,
@@ -217,19 +217,19 @@ export const globalOptions = {
     }),
   ),
   'xentrace.cpu-budget': cpuBudgetOption(
-    'Share of one core for reading the trace. A window that costs more ends.',
+    'Share of one core that reading the trace may use. A window that uses more ends early.',
     0.02,
   ),
   'privileged-reads': choiceOption({
-    help: 'Process that reads with root's privileges: local is this one; helper is the process xen-exporter helper, so that this one needs no privilege.',
+    help: 'Process that reads as root. local: this process. helper: the process xen-exporter helper, so that this process needs no privilege.',
     default: 'local',
     choices: ['local', 'helper'],
   }),
   'helper.socket': pathOption({
-    help: 'Unix socket of the helper, which its user and group may open.',
+    help: 'Unix socket of the helper. Its user and group may open it.',
     default: '/run/xen-exporter/helper.sock',
   }),
-  'log.level': choiceOption({ help: 'Least severe messages to log.', default: 'info', choices: logLevels }),
+  'log.level': choiceOption({ help: 'Lowest severity to log.', default: 'info', choices: logLevels }),
   'log.format': choiceOption({ help: 'Format of log lines.', default: 'logfmt', choices: logFormats }),
 };
 

@@ -2,7 +2,7 @@ import type * as v from 'valibot';
 import type { ConfigFile } from './config-file.ts';
 import { nearest } from './nearest.ts';
 
-/** A value as a message may show it. */
+/** Shortens a value for a message. */
 export const shorten = (value: unknown): string => {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
@@ -10,17 +10,17 @@ export const shorten = (value: unknown): string => {
 
 export type KeyPath = readonly (string | number)[];
 
-/** Describes an issue at one place of a file, with the line. */
+/** Describes a problem at one place of a file, with the line. */
 export const describeAt = (file: ConfigFile, path: KeyPath, what: string): string =>
   `${file.name}:${file.lineOf(path)}: ${path.join('.') || 'the file'}: ${what}`;
 
-/** The part of a schema that matters for its keys: an object has entries, and optional values are wrapped. */
+/** The parts of a schema that describe its keys: an object has entries, and optional values are wrapped. */
 interface SchemaNode {
   readonly entries?: Readonly<Record<string, SchemaNode>>;
   readonly wrapped?: SchemaNode;
 }
 
-/** The keys that the mapping at `path` may have; none if there is no mapping. */
+/** Keys that the mapping at `path` may have; none if there is no mapping. */
 const keysAt = (schema: SchemaNode, path: KeyPath): string[] => {
   let node: SchemaNode | undefined = schema;
   const unwrap = (): void => {
@@ -38,13 +38,13 @@ const keysAt = (schema: SchemaNode, path: KeyPath): string[] => {
 const flow = (keys: readonly string[]): string =>
   keys.reduceRight((inner, key) => `{${key}: ${inner}}`, '...').slice(1, -1);
 
-/** How to write a key with dots, as a flag has them. */
+/** Shows how to write a dotted key, such as a flag's name. */
 export const levelsHint = (keys: readonly string[]): string => `; each dot is a level in this file: ${flow(keys)}`;
 
-/** How to write a setting that has a value where its keys should be. */
+/** Shows how to write a setting that has a value where its keys belong. */
 export const formHint = (keys: readonly string[]): string => `; write ${flow(keys)}`;
 
-/** The hint for an unknown key with dots whose parts are keys; nothing for any other. */
+/** Hint for an unknown dotted key whose parts are keys; empty for any other. */
 export const dottedKeyHint = (schema: v.GenericSchema, issue: v.BaseIssue<unknown>): string => {
   const path = issue.path?.map(({ key }) => String(key)) ?? [];
   const parts = path.flatMap((key) => key.split('.'));
@@ -58,7 +58,7 @@ const describeUnknownKey = (schema: SchemaNode, path: KeyPath): string => {
   return meant === undefined ? 'unknown key' : `unknown key, perhaps ${meant}`;
 };
 
-/** One issue of a schema, in words; the value that was found is left out where it is secret. With `schema` it names the key that was meant. */
+/** Describes one schema issue. Omits secret values. With `schema` it suggests the intended key. */
 export const describeIssue = (
   file: ConfigFile,
   issue: v.BaseIssue<unknown>,
@@ -66,7 +66,7 @@ export const describeIssue = (
 ): string => {
   const pathOf = (items: readonly v.IssuePathItem[]): KeyPath => items.map(({ key }) => key as string | number);
   const items = issue.path ?? [];
-  // The library takes a list for an object with the keys 0, 1, ...
+  // The library treats a list as an object with the keys 0, 1, ...
   const list = items.findIndex(({ type, input }) => type === 'object' && Array.isArray(input));
   if (list >= 0) {
     return describeAt(file, pathOf(items.slice(0, list)), `expected a mapping, found ${shorten(items[list]!.input)}`);

@@ -2,7 +2,10 @@ import { isRe2 } from './re2.ts';
 
 const matcher = /\s*[a-zA-Z_]\w*\s*(=~|!~|!=|=)\s*"((?:[^"\\\n]|\\[\\"nt])*)"\s*/y;
 
-/** Whether a text is what the braces of a selector of Prometheus may hold: at least one matcher, such as `xen_role="host"`, separated by commas. */
+/**
+ * Returns whether a text is valid inside the braces of a Prometheus selector: one or more matchers, such as
+ * `xen_role="host"`, separated by commas.
+ */
 export const isMatchers = (text: string): boolean => {
   let at = 0;
   for (;;) {

@@ -1,4 +1,4 @@
-/** The least number of characters to insert, remove or change (Levenshtein). */
+/** Levenshtein distance: the least number of insertions, removals and changes. */
 const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i += 1) {
@@ -17,7 +17,7 @@ const longestName = 60;
 // Other programs write `listen_address` and `listenAddress`.
 const plain = (name: string): string => name.toLowerCase().replace(/[-_.]/g, '');
 
-/** The name that somebody meant who wrote `given`; undefined if none is like it. */
+/** Returns the name most similar to `given`; undefined if none is similar. */
 export const nearest = (given: string, names: readonly string[]): string | undefined => {
   if (given.length > longestName) return undefined;
   const [best] = names

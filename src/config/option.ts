@@ -1,21 +1,21 @@
 import { validate } from 'node-cron';
 import * as v from 'valibot';
 
-/** One setting: its default, what it means, and what values it takes, from the command line or the config file. */
+/** One setting: its default, meaning and valid values, from the command line or the config file. */
 export interface Option<Value = unknown> {
   readonly help: string;
   readonly default: Value;
-  /** Placeholder of the value in the usage text. Empty for switches. */
+  /** Placeholder of the value in the usage text; empty for switches. */
   readonly metavar: string;
   /** Checks a value of the config file, or one made by `fromText`. */
   readonly schema: v.GenericSchema<unknown, Value>;
   /** Converts a flag's text before `schema` checks it. Absent for switches, which take no text. */
   readonly fromText?: (text: string) => unknown;
-  /** Whether the flag may be given several times, its value being the list. */
+  /** Whether the flag may be repeated. Its value is then the list. */
   readonly isList?: boolean;
-  /** The option has a key in the config file and no flag. */
+  /** Whether the option has a key in the config file but no flag. */
   readonly isFileOnly?: boolean;
-  /** Name of the option whose value counts before this one's default, where it was set. */
+  /** Name of the option whose value, if set, replaces this one's default. */
   readonly inherits?: string;
 }
 
@@ -24,7 +24,7 @@ export type OptionValues<Specs extends Options> = {
   readonly [Name in keyof Specs]: Specs[Name] extends Option<infer Value> ? Value : never;
 };
 
-// The issue's message says what was expected; whoever reports it adds where and what was found.
+// The message states what was expected. The reporter adds the place and the value found.
 const checked = <Value>(expected: string, holds: (value: unknown) => boolean) =>
   v.custom<Value>(holds, expected) as v.GenericSchema<unknown, Value>;
 
@@ -33,18 +33,21 @@ const booleans: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   ...[false, 'false', 'no', 'n', 'off'].map((value) => [value, false] as const),
 ]);
 
-/** The meaning of a value of YAML 1.1, which exporters in Go read: `yes` and `off` too, which are texts in YAML 1.2. Undefined for anything else. */
+/**
+ * Converts YAML 1.1 booleans, which Go exporters accept. YAML 1.2 reads `yes` and `off` as text. Undefined for anything
+ * else.
+ */
 export const asBoolean = (value: unknown): boolean | undefined =>
   booleans.get(typeof value === 'string' ? value.toLowerCase() : value);
 
-/** A number, also one in quotes. */
+/** Converts a number that may be in quotes. */
 const asNumber = (value: unknown): unknown =>
   typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
 
-/** The same option without a flag: few installations need another value than its default. */
+/** Removes an option's flag: few installations need a value other than its default. */
 export const fileOnly = <Value>(option: Option<Value>): Option<Value> => ({ ...option, isFileOnly: true });
 
-/** A number from `min` to `max`, whole if `whole` is set. */
+/** A number from `min` to `max`, integral if `whole` is set. */
 export const numberOption = <Default extends number | undefined>(spec: {
   help: string;
   default: Default;
@@ -71,7 +74,7 @@ export const numberOption = <Default extends number | undefined>(spec: {
   fromText: (text) => text,
 });
 
-/** One of a few words. */
+/** One of several words. */
 export const choiceOption = <const Choice extends string>(spec: {
   help: string;
   default: Choice;
@@ -84,7 +87,7 @@ export const choiceOption = <const Choice extends string>(spec: {
   fromText: (text) => text,
 });
 
-/** Any text that `holds`; `expected` says in words what that is. */
+/** Any text that satisfies `holds`; `expected` describes it. */
 export const textOption = (spec: {
   help: string;
   default: string;
@@ -99,7 +102,10 @@ export const textOption = (spec: {
   fromText: (text) => text,
 });
 
-/** Several texts, each of which `holds`; at least one unless the default is none. In the config file a list of one may be a text. */
+/**
+ * Several texts that satisfy `holds`, at least one unless the default is empty. In the config file a list of one may be
+ * a text.
+ */
 export const textListOption = (spec: {
   help: string;
   default: readonly string[];
@@ -127,7 +133,7 @@ export const textListOption = (spec: {
   isList: true,
 });
 
-/** A cron pattern, as node-cron reads it. */
+/** A cron pattern in node-cron's syntax. */
 export const cronOption = (spec: { help: string; default: string }): Option<string> =>
   textOption({
     ...spec,
@@ -145,7 +151,7 @@ const isRegExp = (source: string): boolean => {
   }
 };
 
-/** A regular expression that must match the whole of a name; undefined where none is given. */
+/** A regular expression that must match a whole name; undefined if not set. */
 export const patternOption = (spec: { help: string }): Option<RegExp | undefined> => ({
   help: spec.help,
   default: undefined,
@@ -157,7 +163,7 @@ export const patternOption = (spec: { help: string }): Option<RegExp | undefined
   fromText: (text) => text,
 });
 
-/** A path, absolute unless `mayBeRelative` is set; where the default is undefined, none unless given. */
+/** A path, absolute unless `mayBeRelative` is set. If the default is undefined, the path is undefined unless set. */
 export const pathOption = <Default extends string | undefined>(spec: {
   help: string;
   default: Default;

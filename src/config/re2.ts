@@ -2,7 +2,7 @@
 const maxRepeat = 1000;
 
 const punctuation = String.raw`[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]`;
-/** The part of an escape after its backslash, if it stands for one character or a class. */
+/** An escape without its backslash that represents one character or a class. */
 const characters = String.raw`[afnrtvdDsSwW]|0[0-7]{0,2}|[1-7][0-7]{1,2}|x[\da-fA-F]{2}|x\{[\da-fA-F]+\}|[pP](?:[A-Z]|\{\^?\w+\})|${punctuation}`;
 const escapeInClass = new RegExp(String.raw`\\(?:${characters})`, 'y');
 const escape = new RegExp(String.raw`\\(?:${characters}|[bBAz])`, 'y');
@@ -13,7 +13,7 @@ const repetition = /(?:[*+?]|\{(\d+)(?:,(\d*))?\})\??/y;
 const classStart = /\[\^?\]?/y;
 const namedClass = /\[:\^?(?:alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit):\]/y;
 
-/** Whether a class of Unicode has a name that is known. */
+/** Returns whether a Unicode class has a known name. */
 const isUnicodeClass = (escaped: string): boolean => {
   const [, name] = /^\\[pP]\{?\^?(\w+)\}?$/.exec(escaped) ?? [];
   if (name === undefined || name === 'Any') return true;
@@ -26,7 +26,7 @@ const isUnicodeClass = (escaped: string): boolean => {
   });
 };
 
-/** The code of what one item of a class stands for; undefined for a class of its own, which begins or ends no range. */
+/** Code of one item of a class; undefined for a nested class, which cannot start or end a range. */
 const codeOf = (item: string): number | undefined => {
   if (!item.startsWith('\\')) return item.codePointAt(0);
   const control = 'afnrtv'.indexOf(item[1]!);
@@ -38,13 +38,13 @@ const codeOf = (item: string): number | undefined => {
 };
 
 /**
- * Whether Prometheus takes a text for a regular expression. It takes RE2's syntax as Go has it: no lookaround and no backreferences, which JavaScript
- * has, but flags such as `(?i)`, which JavaScript has not.
+ * Returns whether Prometheus accepts a regular expression. It uses RE2's syntax as in Go: no lookaround and no
+ * backreferences, unlike JavaScript, but flags such as `(?i)`, which JavaScript lacks.
  */
 export const isRe2 = (source: string): boolean => {
   let at = 0;
   let depth = 0;
-  /** Whether what stands before can be repeated. */
+  /** Whether the preceding item can be repeated. */
   let isRepeatable = false;
   const take = (pattern: RegExp): RegExpExecArray | undefined => {
     pattern.lastIndex = at;
@@ -64,7 +64,7 @@ export const isRe2 = (source: string): boolean => {
   };
   const takeItem = (): string | undefined => (source[at] === '\\' ? takeEscape(escapeInClass) : takeCharacter());
   const takeClass = (): boolean => {
-    // A bracket that comes first is a character of the class.
+    // A leading bracket is a character of the class.
     if (take(classStart)![0].endsWith(']')) at -= 1;
     for (let isFirst = true; at < source.length; isFirst = false) {
       if (source[at] === ']' && !isFirst) {
@@ -94,7 +94,7 @@ export const isRe2 = (source: string): boolean => {
       if (!isRepeatable || !isInRange || (most !== '' && Number(least) > Number(most))) return false;
       isRepeatable = false;
     } else if (take(flags)) {
-      // They change nothing that could be repeated.
+      // Groups and flags do not change what can be repeated.
     } else if (source[at] === '(') {
       if (!take(groupStart)) return false;
       depth += 1;

@@ -7,7 +7,7 @@ import type { Options, OptionValues } from './option.ts';
 import { allSettings, settingsOf, type ConfigurableCollector, type Setting } from './settings.ts';
 import { UsageError, usageErrorOf } from './usage-error.ts';
 
-/** How a collector is set up. */
+/** Settings of a collector. */
 export interface CollectorSettings<Collector extends ConfigurableCollector> {
   readonly definition: Collector;
   readonly isEnabled: boolean;
@@ -15,7 +15,7 @@ export interface CollectorSettings<Collector extends ConfigurableCollector> {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Every setting, checked. */
+/** All settings, validated. */
 export interface Settings<Collector extends ConfigurableCollector> {
   readonly global: GlobalValues;
   readonly collectors: readonly CollectorSettings<Collector>[];
@@ -32,7 +32,7 @@ type Tree = { [key: string]: Tree | v.GenericSchema };
 
 const isSchema = (node: Tree | v.GenericSchema): node is v.GenericSchema => 'kind' in node && node.kind === 'schema';
 
-/** The schema of the whole config file: the settings' schemas at their places, every other key an error. */
+/** Schema of the whole config file: each setting's schema at its place. Any other key is an error. */
 const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
   const tree: Tree = {};
   for (const { path, option } of settings) {
@@ -43,7 +43,7 @@ const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
   const build = (node: Tree): v.GenericSchema =>
     v.strictObject(
       Object.fromEntries(
-        // A key with nothing below it sets nothing: `web:` with all its settings commented out.
+        // A key with nothing below it sets nothing, such as `web:` with all its settings commented out.
         Object.entries(node).map(([key, child]) => [
           key,
           isSchema(child) ? v.optional(child) : v.nullish(build(child)),
@@ -53,7 +53,10 @@ const fileSchema = (settings: readonly Setting[]): v.GenericSchema => {
   return build(tree);
 };
 
-/** How to write a setting that stands where its flag would, such as `collector.cpu: false` or `collector: {cpu: false}`; nothing for other issues. */
+/**
+ * Shows how to write a setting that was written like its flag, such as `collector.cpu: false` or `collector: {cpu:
+ * false}`; empty for other issues.
+ */
 const hintOf = (issue: v.BaseIssue<unknown>, settings: readonly Setting[]): string => {
   const name = issue.path?.map(({ key }) => String(key)).join('.');
   const setting = settings.find((each) => each.name === name);
@@ -76,7 +79,7 @@ const valuesOfFile = (file: ConfigFile, settings: readonly Setting[]): Map<strin
   return values;
 };
 
-/** Values from flags and file, by the name of the setting. A flag beats the file. Throws UsageError. */
+/** Values from flags and file by setting name. Flags override the file. Throws UsageError. */
 const valuesSet = (
   settings: readonly Setting[],
   given: CommandLine['given'],
@@ -90,7 +93,7 @@ const valuesSet = (
   return values;
 };
 
-/** The values of options that are flags alone. Throws UsageError. */
+/** Values of options that have only flags. Throws UsageError. */
 export const resolveFlags = <Specs extends Options>(specs: Specs, given: CommandLine['given']): OptionValues<Specs> => {
   const values = valuesSet(settingsOf(specs), given, undefined);
   return Object.fromEntries(
@@ -99,8 +102,8 @@ export const resolveFlags = <Specs extends Options>(specs: Specs, given: Command
 };
 
 /**
- * Puts flags, file and defaults together: a flag beats the file, the file the default, and a collector's own value the one for all collectors.
- * Throws UsageError.
+ * Merges flags, file and defaults. A flag overrides the file, the file the default, and a collector's own value the
+ * value for all collectors. Throws UsageError.
  */
 export const resolveSettings = <Collector extends ConfigurableCollector>(
   definitions: readonly Collector[],

@@ -2,32 +2,32 @@ import { maxSeriesOption } from './collector-options.ts';
 import { globalOptions } from './global-options.ts';
 import { switchOption, type Option, type Options } from './option.ts';
 
-/** A setting: a key of the config file and, unless its option says otherwise, a flag of the same name. */
+/** A setting: a key of the config file and, unless its option prevents it, a flag of the same name. */
 export interface Setting {
-  /** As a flag, without the dashes. */
+  /** Name of the flag, without the dashes. */
   readonly name: string;
-  /** Where it stands in the config file. */
+  /** Path in the config file. */
   readonly path: readonly string[];
   readonly option: Option;
 }
 
 /** The configurable part of a collector. */
 export interface ConfigurableCollector {
-  /** As in `--collector.NAME`. */
+  /** The NAME in `--collector.NAME`. */
   readonly name: string;
   /** One sentence: what it reads. */
   readonly help: string;
   readonly enabledByDefault: boolean;
-  /** Series that it may give unless another limit is set. */
+  /** Its series limit unless another one is set. */
   readonly maxSeries: number;
   /** Its own options, `collector.NAME.OPTION`. */
   readonly options: Options;
 }
 
-/** An option's setting. Its dots are the levels of the config file, unless `path` is given. */
+/** Setting of an option. The dots of the name are the levels of the config file unless `path` is given. */
 const setting = (name: string, option: Option, path = name.split('.')): Setting => ({ name, option, path });
 
-/** The settings of these options. */
+/** Settings of these options. */
 export const settingsOf = (options: Options): Setting[] =>
   Object.entries(options).map(([name, option]) => setting(name, option));
 
@@ -37,11 +37,11 @@ const collectorSettings = ({ name, help, enabledByDefault, maxSeries, options }:
   ...Object.entries(options).map(([option, spec]) => setting(`collector.${name}.${option}`, spec)),
 ];
 
-/** Everything that can be set with these collectors. */
+/** All settings with these collectors. */
 export const allSettings = (collectors: readonly ConfigurableCollector[]): Setting[] => [
   ...settingsOf(globalOptions),
   ...collectors.flatMap(collectorSettings),
 ];
 
-/** Settings that are flags. */
+/** The settings that have flags. */
 export const flagsOf = (settings: readonly Setting[]): Setting[] => settings.filter(({ option }) => !option.isFileOnly);

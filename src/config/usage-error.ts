@@ -1,7 +1,7 @@
-// A key of a file may be as long as the file.
+// A file's key may be as long as the file.
 const mostCharacters = 8192;
 
-/** Flags or a config file that cannot be used; the message has a line for each thing that is wrong. Ends the start with exit status 2. */
+/** Unusable flags or config file. The message has one line per problem. Ends the start with exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 
@@ -13,8 +13,8 @@ export class UsageError extends Error {
 const mostLines = 10;
 
 /**
- * One error for all faults of a file, at most ten lines long. The faults beyond are only counted, not described: a broken file of thousands of
- * lines must neither fill the log nor keep a running exporter busy.
+ * One error for all faults of a file, at most ten lines long. Further faults are only counted: a broken file of
+ * thousands of lines must neither fill the log nor keep a running exporter busy.
  */
 export const usageErrorOf = <Fault>(faults: readonly Fault[], describe: (fault: Fault) => string): UsageError => {
   const shown = faults.length > mostLines ? faults.slice(0, mostLines - 1) : faults;

@@ -1,20 +1,20 @@
 import { actionFlags } from './command-line.ts';
 import { flagsOf, type Setting } from './settings.ts';
 
-/** A command as people read about it. */
+/** A command's text for readers. */
 export interface CommandText {
-  /** As it is called: `xen-exporter NAME`. */
+  /** Its name on the command line: `xen-exporter NAME`. */
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** Purpose of the command, in sentences. */
+  /** Its description in sentences. */
   readonly description: string;
-  /** Whether its settings may stand in a config file. */
+  /** Whether a config file can set its settings. */
   readonly readsConfigFile: boolean;
   readonly settings: readonly Setting[];
 }
 
-/** A setting as people read about it: how to write it, its default, what it does. */
+/** A setting's text for readers: syntax, default and meaning. */
 export interface SettingText {
   readonly syntax: string;
   readonly default: string;
@@ -26,7 +26,7 @@ const defaultText = (value: unknown): string => {
   return Array.isArray(value) ? value.join(', ') : String(value);
 };
 
-/** Every flag of a command in words: for --help, the manual page and the docs. */
+/** Describes every flag of a command, for --help, the manual page and the docs. */
 export const describeFlags = ({
   settings,
   readsConfigFile,
@@ -43,7 +43,7 @@ export const describeFlags = ({
   })),
 ];
 
-/** Every setting that has a key in the config file and no flag, in words. */
+/** Describes every setting that has only a key in the config file. */
 export const describeFileSettings = (settings: readonly Setting[]): SettingText[] =>
   settings
     .filter(({ option }) => option.isFileOnly)
@@ -53,11 +53,11 @@ export const describeFileSettings = (settings: readonly Setting[]): SettingText[
       help: option.help,
     }));
 
-/** How a command is written; the first one, which runs when none is named, needs no name. */
+/** Syntax of a command. The first command is the default and needs no name. */
 export const synopsis = (command: CommandText, commands: readonly CommandText[]): string =>
   `xen-exporter ${command === commands[0] ? '' : `${command.name} `}[FLAGS]`;
 
-/** The text of `xen-exporter NAME --help`; that of the first command lists all of them. */
+/** Text of `xen-exporter NAME --help`. The first command's text lists all others. */
 export const usage = (command: CommandText, commands: readonly CommandText[]): string => {
   const others = commands
     .filter((each) => each !== command)

@@ -1,56 +1,62 @@
 import { noiseShare, type Bounds } from './bounds.ts';
 
-/** How wide a kernel's counter is, and so where it wraps to 0. */
+/** Width of a kernel counter: where it wraps to 0. */
 export type CounterWidth = 'u32' | 'u64';
 
-/** A reading that later ones continue from. */
+/** A reading from which later readings continue. */
 interface CounterBase {
-  /** The highest reading since its base: what was counted up to. */
+  /** The highest reading since the base: growth is counted up to here. */
   high: number;
   /**
-   * When it was read last, or when that reading began, in seconds of monotonic time; later if it has grown by more than in that time, so that the slack of
-   * one reading is not that of the next as well.
+   * Time of the last reading, or of its start, in seconds of monotonic time. It is later if the counter grew faster
+   * than that time allows, so that the slack of one reading is not granted again to the next.
    */
   at: number;
 }
 
-/** State of one kernel counter. */
+/** State of one counter of the kernel. */
 export interface CounterSource extends CounterBase {
-  /** The last reading was absurd, and the counter has not grown since: a smaller reading is neither a wrap nor a restart at 0. */
+  /**
+   * The last reading was absurd and the counter has not grown since. A smaller reading is neither a wrap nor a restart
+   * at 0.
+   */
   isDoubtful: boolean;
-  /** The base before the last absurd reading. The counter may return to it. It grows with the counter, because that growth is counted already. */
+  /**
+   * Base before the last absurd reading; the counter may return to it. It grows with the counter, because that growth
+   * is counted already.
+   */
   before?: CounterBase | undefined;
 }
 
-/** A reading of a counter, with what may be expected of it. */
+/** A reading of a counter with its bounds. */
 export interface CounterReading {
   readonly now: number;
-  /** When it was taken, in seconds of monotonic time. */
+  /** Time of the reading, in seconds of monotonic time. */
   readonly at: number;
   readonly bounds: Bounds;
-  /** Number of CPUs, vCPUs or the like in the sum. */
+  /** Number of CPUs, vCPUs or the like that the reading sums. */
   readonly count: number;
   readonly width: CounterWidth | undefined;
 }
 
-/** Growth by a reading, and whether it starts from a new base. */
+/** What a reading adds to the total, and whether it is a new base. */
 export interface CounterStep {
   readonly growth: number;
   readonly isReset: boolean;
 }
 
-// Readings are not taken at the moment for which they hold, and kernels count in batches.
+// Readings are older than their timestamps, and kernels count in batches.
 const slackSeconds = 5;
-// The clock that the counter goes by may be a little faster than ours.
+// The counter's clock may be slightly faster than ours.
 const clockDrift = 1.1;
 const longestUptimeSeconds = 20 * 365 * 86_400;
-// Nothing counts so far: 64 bits that read this went below 0. Nor would a total of this size show what it grows by.
+// No counter gets this high: a 64-bit counter that reads this underflowed. A total of this size would also hide growth.
 const mostOfAny = 2 ** 63;
 const modulus = { u32: 2 ** 32, u64: 2 ** 64 } as const;
-// After a longer pause a wrap of 32 bits would always be within the bounds, and a restart is likelier.
+// After a longer pause a 32-bit wrap would always be within bounds, and a restart is likelier.
 const longestPauseBeforeWrap = 60;
 
-/** The largest plausible growth from a reading at `from` to one at `to`, in seconds of monotonic time. */
+/** Largest plausible growth between readings at `from` and `to`, in seconds of monotonic time. */
 export const mostGrowth = (perSecond: number, from: number, to: number): number =>
   perSecond * Math.max(0, to - from + slackSeconds);
 
@@ -58,10 +64,13 @@ export const mostGrowth = (perSecond: number, from: number, to: number): number 
 const accountedUntil = (from: number, growth: number, at: number, perSecond: number): number =>
   Math.max(at, from + growth / (perSecond * clockDrift));
 
-/** Whether a counter can read this at all. */
+/** Returns whether a counter can have this value. */
 const isCount = (now: number): boolean => now >= 0 && now < Infinity;
 
-/** The first reading of a counter. All of it counts, as it would for Prometheus, unless no machine has run for long enough, or it went below 0. */
+/**
+ * The first reading of a counter. All of it counts, as in Prometheus, unless it underflowed or no machine has run that
+ * long.
+ */
 export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterSource, CounterStep] => {
   const isAbsurd = !isCount(now) || now >= mostOfAny || now > bounds.perSecond * count * longestUptimeSeconds;
   return [
@@ -71,8 +80,9 @@ export const firstStep = ({ now, at, bounds, count }: CounterReading): [CounterS
 };
 
 /**
- * Growth of a counter that goes forward as its bounds allow, or stands still; undefined if the reading has to be judged. Updates the source. `now` and
- * `at` are those of the reading, `perSecond` is its largest plausible growth: this is asked for each series of each scrape.
+ * Growth of a counter that stays within its bounds or stands still; undefined if the reading must be judged. Updates
+ * the source. `now` and `at` belong to the reading, `perSecond` is its largest plausible growth. Scalar arguments,
+ * because this runs for each series of each scrape.
  */
 export const stepForward = (source: CounterSource, now: number, at: number, perSecond: number): number | undefined => {
   const growth = now - source.high;
@@ -89,11 +99,11 @@ const goForward = (source: CounterSource, growth: number, now: number, at: numbe
   if (source.before) source.before = { high: source.before.high + growth, at: source.at };
 };
 
-/** Whether a reading lies further back than noise does. */
+/** Returns whether a reading is further back than noise. */
 export const wentBack = ({ high }: CounterBase, { now, bounds, count }: CounterReading): boolean =>
   isCount(now) && high - now > Math.max(bounds.stepBack * count, high * noiseShare);
 
-/** Growth from a base to a reading that continues it; undefined if the reading does not. */
+/** Growth from a base to a reading that continues it; undefined if it does not. */
 const growthFrom = (base: CounterBase, reading: CounterReading): number | undefined => {
   const growth = reading.now - base.high;
   if (growth < 0) return wentBack(base, reading) ? undefined : 0;
@@ -101,11 +111,13 @@ const growthFrom = (base: CounterBase, reading: CounterReading): number | undefi
 };
 
 /**
- * Judges a reading that does not go forward as its bounds allow, or that follows an absurd one; updates the source. A small step back is noise: nothing
- * is added, nor on the way up to where the counter was. A reading that continues the base before an absurd reading grows from there. A larger step back
- * is a wrap if the counter was in the upper half of its range, if the growth would be within bounds, and if no other counter of the device went back
- * too: they all restart at once, and wrap one by one. Otherwise the counter restarted at 0, and what it has counted since is its growth if that is
- * within bounds. Any other reading is absurd: it adds nothing, and becomes the new base unless no counter can read it.
+ * Judges a reading that leaves its bounds or follows an absurd one. Updates the source.
+ * - A small step back is noise. It adds nothing, nor does the way back up.
+ * - A reading that continues the base before an absurd reading grows from that base.
+ * - A larger step back is a wrap if the counter was in the upper half of its range, the growth is within bounds, and no
+ *   other counter of the device went back: counters restart together but wrap one by one.
+ * - Otherwise the counter restarted at 0, and its reading is its growth if that is within bounds.
+ * - Any other reading is absurd. It adds nothing, and becomes the new base unless no counter can have that value.
  */
 export const judgeStep = (source: CounterSource, reading: CounterReading, othersWentBack: boolean): CounterStep => {
   const { now, at, bounds, count, width } = reading;
@@ -145,14 +157,17 @@ export const judgeStep = (source: CounterSource, reading: CounterReading, others
   return { growth: growthSince, isReset: !isWrap };
 };
 
-/** A reading that has to be judged beside the others of its device. */
+/** A reading to judge together with the others of its device. */
 export interface Suspect {
   readonly source: CounterSource;
   readonly device: unknown;
   readonly reading: CounterReading;
 }
 
-/** Judges readings of one moment, which tell of each other whether a device restarted; updates their sources, and gives each step to `take`. */
+/**
+ * Judges simultaneous readings together, because they show whether a device restarted. Updates their sources and passes
+ * each step to `take`.
+ */
 export const judgeTogether = <Each extends Suspect>(
   suspects: readonly Each[],
   take: (suspect: Each, step: CounterStep) => void,

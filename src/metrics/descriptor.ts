@@ -3,36 +3,36 @@ import type { CounterWidth } from './counter-step.ts';
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** Meaning of a metric. */
+/** The text of a metric's HELP, in fields. */
 export interface Meaning<Label extends string> {
-  /** Meaning and unit, in sentences. */
+  /** What the metric is and its unit, in sentences. */
   readonly meaning: string;
   readonly labels?: readonly Label[];
-  /** The kernel file, tool or system call that it comes from; a clause without a full stop. */
+  /** Kernel file, tool or system call of the readings; a clause without a full stop. */
   readonly source?: string;
-  /** The releases of kernel, Xen or tool that the source was checked with, or that have it: `checked with Linux 6.1`. */
+  /** Releases of kernel, Xen or tool that the source was checked with or that have it: `checked with Linux 6.1`. */
   readonly versions?: string;
-  /** Requirements of the source: a privilege, a setting of the kernel. */
+  /** Further requirements of the source: privilege, kernel setting. */
   readonly notes?: string;
 }
 
-/** Kinds of counter readings. */
+/** Plausible readings of a counter. */
 export interface CounterBehaviour {
-  /** Width of the kernel's counter; absent if it is none of the kernel's. */
+  /** Width of the kernel's counter; absent if it is not a kernel counter. */
   readonly wraps?: CounterWidth;
   readonly bounds: Bounds;
 }
 
-/** Static description of a metric: name, meaning and labels. */
+/** Name, meaning and labels of a metric; known without running anything. */
 export interface Descriptor<Label extends string = string> extends Meaning<Label> {
   readonly name: string;
   readonly type: MetricType;
   readonly labels: readonly Label[];
-  /** Its HELP: meaning, source, versions and notes. */
+  /** The HELP text: meaning, source, versions and notes. */
   readonly help: string;
 }
 
-/** A counter whose readings come from elsewhere: the kernel, Xen, a tool. */
+/** A counter that the kernel, Xen or a tool keeps. */
 export interface CounterDescriptor<Label extends string = string> extends Descriptor<Label>, CounterBehaviour {}
 
 const helpOf = ({ meaning, source, versions, notes }: Meaning<string>): string => {
@@ -54,9 +54,9 @@ const describe =
 export const gauge = describe('gauge');
 /** Observations counted in cumulative buckets. */
 export const histogram = describe('histogram');
-/** A total that the exporter keeps itself, which only grows while its series lives. By convention its name ends in `_total`. */
+/** A total that the exporter keeps. It only grows while its series lives. By convention its name ends in `_total`. */
 export const total = describe('counter');
-/** A counter that is read, and what its readings can do. By convention its name ends in `_total`. */
+/** A counter that is read, with its plausible readings. By convention its name ends in `_total`. */
 export const counter = <const Label extends string = never>(
   name: string,
   { wraps, bounds, ...meaning }: Meaning<Label> & CounterBehaviour,

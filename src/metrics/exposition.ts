@@ -2,7 +2,7 @@ import type { Metric, RegistryContentType } from 'prom-client';
 import Registry from 'prom-client/lib/registry.js';
 import type { Family } from './families.ts';
 
-/** The exposition formats we write, by the content type that names them. */
+/** Exposition formats by content type. */
 export const contentTypes = {
   text: Registry.PROMETHEUS_CONTENT_TYPE,
   openMetrics: Registry.OPENMETRICS_CONTENT_TYPE,
@@ -10,9 +10,10 @@ export const contentTypes = {
 export type ExpositionFormat = keyof typeof contentTypes;
 
 /**
- * The interface that the encoder needs of a metric. Kernel counters are not ours to increment, so these are no prom-client metrics but constant ones. For
- * OpenMetrics prom-client strips `_total` from the name of the *registered object*, for good, and takes the name that get() returns: each
- * exposition therefore has a registry and wrappers of its own, and get() answers with the wrapper's name of that moment.
+ * The interface that the encoder needs of a metric. Kernel counters are not ours to increment, so these are constant
+ * metrics, not prom-client ones. For OpenMetrics prom-client permanently strips `_total` from the name of the
+ * *registered object* and takes the name that get() returns. So each exposition has its own registry and wrappers, and
+ * get() returns the wrapper's current name.
  */
 const constantMetric = ({ descriptor: { name, help, type }, samples }: Family) => ({
   name,
@@ -30,11 +31,11 @@ const encodePiece = (families: readonly Family[], format: ExpositionFormat): Pro
   return registry.metrics();
 };
 
-// Some milliseconds of work.
+// Takes a few milliseconds to encode.
 const samplesPerPiece = 2000;
 const end = '# EOF\n';
 
-/** A page of families, in pieces: of a large one the event loop can turn between them. */
+/** Encodes families in pieces, so that the event loop can run between the pieces of a large page. */
 export async function* encode(families: Iterable<Family>, format: ExpositionFormat): AsyncGenerator<string> {
   let piece: Family[] = [];
   let samples = 0;

@@ -1,7 +1,7 @@
 import type { Descriptor } from './descriptor.ts';
 import type { Labels } from './labels.ts';
 
-/** One line of exposition, in the shape that prom-client's encoder takes: `sharedLabels` are those whose text it caches. */
+/** One line of exposition, as prom-client's encoder takes it. The encoder caches the text of `sharedLabels`. */
 export interface Sample {
   readonly value: number;
   readonly sharedLabels: Labels;
@@ -9,22 +9,22 @@ export interface Sample {
   readonly labels?: { readonly le: string };
 }
 
-/** A metric and its samples of this moment. */
+/** A metric and its current samples. */
 export interface Family {
   readonly descriptor: Descriptor;
   readonly samples: readonly Sample[];
 }
 
-/** The state of a histogram: cumulative counts under each upper bound, the last of which is `+Inf`. */
+/** State of a histogram: cumulative counts for each upper bound. The last bound is `+Inf`. */
 export interface HistogramReading {
   readonly buckets: readonly { readonly le: string; readonly count: number }[];
   readonly sum: number;
 }
 
-// The exporter's own metrics are few and report what is missing, so they have room beyond the limit.
+// The exporter's own series are few and report what is missing, so they may exceed the limit.
 const isOwn = ({ name }: Descriptor): boolean => name.startsWith('xen_exporter_');
 
-/** The families of one collector in one scrape: built anew each time, so that what vanished from the machine vanishes here. */
+/** Families of one collector in one scrape. Built for each scrape, so vanished devices leave no series. */
 export class Families {
   readonly #samples = new Map<Descriptor, Sample[]>();
   readonly #maxSeries: number;
@@ -45,28 +45,28 @@ export class Families {
     return this.#dropped;
   }
 
-  /** Series that can still be added. */
+  /** Number of series that can still be added. */
   get room(): number {
     return Math.max(0, this.#maxSeries - this.#series);
   }
 
-  /** Counts series that the collector does not add, because the room is for more important ones. */
+  /** Counts series that the collector leaves out in favour of more important ones. */
   drop(series: number): void {
     this.#dropped += series;
   }
 
-  /** Adds a sample; an undefined value (the kernel does not say) adds none. */
+  /** Adds a sample, or none if the value is undefined because the kernel does not report it. */
   add<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
     if (value === undefined || !this.#hasRoomFor(1, descriptor)) return;
     this.#samplesOf(descriptor).push({ value, sharedLabels: labels });
   }
 
-  /** Gives a metric its place among the families before it has a sample. */
+  /** Fixes a metric's place among the families before it has a sample. */
   reserve(descriptor: Descriptor): void {
     this.#samplesOf(descriptor);
   }
 
-  /** Adds a whole histogram, or where it does not fit under the limit, nothing of it. */
+  /** Adds a whole histogram, or nothing if it exceeds the limit. */
   addHistogram<Label extends string>(
     descriptor: Descriptor<Label>,
     labels: Labels<Label>,
@@ -86,7 +86,7 @@ export class Families {
     if (this.#hasRoomFor(samples.length, descriptor)) this.#samplesOf(descriptor).push(...samples);
   }
 
-  /** Counts so many series as taken if they fit under the limit, or are the exporter's own, else as dropped. */
+  /** Counts series as taken if they fit under the limit or are the exporter's own, otherwise as dropped. */
   #hasRoomFor(series: number, descriptor: Descriptor): boolean {
     if (series > this.room && !isOwn(descriptor)) {
       this.drop(series);
@@ -102,7 +102,7 @@ export class Families {
     return samples;
   }
 
-  /** The families that have samples, in the order in which they were first added to. */
+  /** Families that have samples, in the order of their first sample. */
   list(): Family[] {
     return [...this.#samples].flatMap(([descriptor, samples]) => (samples.length > 0 ? [{ descriptor, samples }] : []));
   }

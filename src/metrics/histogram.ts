@@ -7,7 +7,7 @@ export class Histogram {
   readonly #counts: Float64Array;
   #sum = 0;
 
-  /** `bounds`: upper bounds as OpenMetrics writes them, ascending, the last of them `+Inf`. */
+  /** `bounds` are ascending upper bounds in OpenMetrics notation. The last is `+Inf`. */
   constructor(bounds: readonly string[]) {
     this.#bounds = bounds;
     this.#limits = bounds.map((bound) => (bound === '+Inf' ? Infinity : Number(bound)));
@@ -18,13 +18,13 @@ export class Histogram {
     this.observeAll(value, 1, value);
   }
 
-  /** Adds observations that lie together: none is above `greatest`, nor as small as the bound below it. */
+  /** Adds observations of the same bucket. `greatest` is the largest of them. */
   observeAll(greatest: number, count: number, sum: number): void {
     this.#counts[this.#limits.findIndex((limit) => greatest <= limit)]! += count;
     this.#sum += sum;
   }
 
-  /** Adds all that another one with the same bounds has observed. */
+  /** Adds all observations of a histogram with the same bounds. */
   addAll(other: Histogram): void {
     other.#counts.forEach((count, i) => (this.#counts[i]! += count));
     this.#sum += other.#sum;

@@ -1,21 +1,24 @@
 import { printable } from '../formats/printable.ts';
 
-/** The label values of one series. The same object stands for the same series in every scrape: the encoder caches its text by identity. */
+/** Label values of one series. Every scrape reuses the same object, because the encoder caches its text by identity. */
 export type Labels<Label extends string = string> = Readonly<Record<Label, string>>;
 
-/** The labels of a metric that has none. */
+/** Labels of a metric without labels. */
 export const noLabels: Labels<never> = {};
 
 interface Leaf<Label extends string> {
   readonly labels: Labels<Label>;
-  /** The round in which somebody asked for it last. */
+  /** The last round that requested it. */
   round: number;
 }
 
-/** Children by the value of the next label. */
+/** Subtree for each value of the next label. */
 type Branch<Label extends string> = Map<string, Branch<Label> | Leaf<Label>>;
 
-/** The label objects of the series that live now. They are found value by value: a key of all values would be a new string for each series of each scrape. */
+/**
+ * Label objects of live series. The lookup goes value by value: a joined key would allocate a string per series and
+ * scrape.
+ */
 export class LabelSets<Label extends string> {
   readonly #names: readonly Label[];
   readonly #root: Branch<Label> = new Map();
@@ -25,12 +28,12 @@ export class LabelSets<Label extends string> {
     this.#names = names;
   }
 
-  /** The label object for these values, in the order of the names. */
+  /** Returns the label object for these values, in the order of the names. */
   get(...values: readonly string[]): Labels<Label> {
     return this.of(values);
   }
 
-  /** As `get`, with the values in an array. */
+  /** Like `get`, with the values in an array. */
   of(values: readonly string[]): Labels<Label> {
     let branch = this.#root;
     const last = this.#names.length - 1;
@@ -44,7 +47,7 @@ export class LabelSets<Label extends string> {
     let leaf = branch.get(value) as Leaf<Label> | undefined;
     if (!leaf) {
       const clean = values.map(printable);
-      // Values that are not clean are asked for as clean ones, and kept as those alone.
+      // Values that need cleaning are cached under their clean form only.
       if (clean.some((each, i) => each !== values[i])) return this.of(clean);
       branch.set(value, (leaf = { labels: this.#make(clean), round: this.#round }));
     }
@@ -56,7 +59,7 @@ export class LabelSets<Label extends string> {
     return Object.fromEntries(this.#names.map((name, i) => [name, values[i] ?? ''])) as Labels<Label>;
   }
 
-  /** Forgets the label objects that nobody asked for since the last call. */
+  /** Forgets label objects that were not requested since the last call. */
   sweep(): void {
     this.#prune(this.#root);
     this.#round += 1;

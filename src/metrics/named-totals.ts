@@ -1,9 +1,9 @@
-/** Totals over windows. */
+/** Totals that add up over windows. */
 export interface Totals {
   addAll(other: this): void;
 }
 
-// A guest that reboots is back within a few windows.
+// A rebooting guest is back within a few windows.
 const windowsRemembered = 60;
 
 interface Remembered<Value> {
@@ -20,14 +20,14 @@ const age = <Key, Value>(all: Map<Key, Remembered<Value>>): void => {
 };
 
 /**
- * Totals by the name of the domain, so that they go on when a guest reboots and has another domid. What is seen of a domain before its name is
- * known is kept until it is.
+ * Totals by domain name, so that they continue when a rebooted guest has a new domid. Readings of a domain without a
+ * known name wait until it is known.
  */
 export class NamedTotals<Value extends Totals> {
   readonly #byName = new Map<string, Remembered<Value>>();
   readonly #unnamed = new Map<number, Remembered<Value>>();
 
-  /** Adds what a window showed of each domain, by domid. */
+  /** Adds a window's readings by domid. */
   add(window: ReadonlyMap<number, Value>): void {
     age(this.#byName);
     age(this.#unnamed);
@@ -38,7 +38,7 @@ export class NamedTotals<Value extends Totals> {
     }
   }
 
-  /** The totals of the domains that there are now. `names`: by domid. */
+  /** Totals of the current domains. `names` maps domids to names. */
   of(names: ReadonlyMap<number, string>): Map<string, Value> {
     const current = new Map<string, Value>();
     for (const [domid, name] of names) {

@@ -4,13 +4,13 @@ import type { Families, HistogramReading } from './families.ts';
 import { LabelSets, type Labels } from './labels.ts';
 import { SourcedCounter, type SourceReading } from './sourced-counter.ts';
 
-/** State of a collector's series between scrapes: label objects, and the sources of its counters. */
+/** State of a collector's series between scrapes: label objects and the sources of counters. */
 export class SeriesState {
   readonly #labels = new Map<readonly string[], LabelSets<string>>();
   readonly #counters = new Map<Descriptor, SourcedCounter>();
   #resets = 0;
 
-  /** Readings that did not continue from the ones before, in all counters. */
+  /** Readings, in all counters, that did not continue from the previous one. */
   get resets(): number {
     return this.#resets;
   }
@@ -31,7 +31,7 @@ export class SeriesState {
     return counter;
   }
 
-  /** Ends a scrape: gives the counters' samples to `out`, and forgets the series that were not seen for a while. */
+  /** Ends a scrape: adds the counters' samples to `out` and forgets series that were not seen for a while. */
   end(out: Families): void {
     const suspects = [...this.#counters.values()].flatMap((counter) => counter.takeSuspects());
     judgeTogether(suspects, ({ add }, { growth, isReset }) => {
@@ -42,41 +42,45 @@ export class SeriesState {
     for (const sets of this.#labels.values()) sets.sweep();
   }
 
-  /** Ends a scrape that failed: its series are not gone, they could not be read. What is still to be judged is left out: other readings are missing. */
+  /**
+   * Ends a failed scrape. Its series could not be read, so none is forgotten. Suspect readings are dropped because
+   * others of their device are missing.
+   */
   abandon(): void {
     for (const counter of this.#counters.values()) counter.takeSuspects();
   }
 }
 
-/** Takes the samples of one scrape of a collector. */
+/** Collects the samples of one scrape of a collector. */
 export class Output {
   readonly #state: SeriesState;
   readonly #families: Families;
   readonly #now: number;
-  /** The counters of this scrape so far. */
+  /** Counters of this scrape so far. */
   readonly #counters = new Map<Descriptor, SourcedCounter>();
   #skipped: { readonly items: number; readonly first: Error } | undefined;
 
-  /** `now`: of this scrape, in seconds of monotonic time. */
+  /** `now` is the time of this scrape, in seconds of monotonic time. */
   constructor(state: SeriesState, families: Families, now: number) {
     this.#state = state;
     this.#families = families;
     this.#now = now;
   }
 
-  /** The labels of a series, by the names of a metric's labels and their values in that order. */
+  /** Labels of a series: the names of a metric's labels and their values in the same order. */
   labels<Label extends string>(names: readonly Label[], ...values: readonly string[]): Labels<Label> {
     return this.#state.labelsOf(names).of(values) as Labels<Label>;
   }
 
-  /** Series that the limit still has room for, without those of counters, which are added when the scrape ends. */
+  /** Remaining room for series. Excludes counters, which are added at the end of the scrape. */
   get room(): number {
     return this.#families.room;
   }
 
   /**
-   * Adds items by `add` for as long as there is room, one a step, and counts the series of the others as dropped: an item has all its series or none. Give
-   * important ones first. `seriesOf`: how many series `add` gives. Returns the items that were left out.
+   * Adds items with `add` while there is room, one per step, so that an item has all its series or none. The series of
+   * the rest count as dropped. Pass important items first. `seriesOf` returns the number of series of an item. Returns
+   * the dropped items.
    */
   *addWhole<Item>(
     items: readonly Item[],
@@ -98,22 +102,22 @@ export class Output {
     return leftOut;
   }
 
-  /** Counts items (devices, queues, processes) that are left out because they cannot be read. */
+  /** Counts items (devices, queues, processes) that cannot be read. */
   skip(error: Error, items = 1): void {
     this.#skipped = { items: (this.#skipped?.items ?? 0) + items, first: this.#skipped?.first ?? error };
   }
 
-  /** The items that were left out so far, and the first one's error; undefined if there are none. */
+  /** Number of items that could not be read and the first error; undefined if there are none. */
   get skipped(): { readonly items: number; readonly first: Error } | undefined {
     return this.#skipped;
   }
 
-  /** A value of this moment; undefined (the kernel does not say) gives no sample. */
+  /** Adds a current value, or none if it is undefined because the kernel does not report it. */
   gauge<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
     this.#families.add(descriptor, labels, value);
   }
 
-  /** A total that the exporter keeps itself. */
+  /** Adds a total that the exporter keeps. */
   total<Label extends string>(descriptor: Descriptor<Label>, labels: Labels<Label>, value: number | undefined): void {
     this.#families.add(descriptor, labels, value);
   }
@@ -127,8 +131,8 @@ export class Output {
   }
 
   /**
-   * A reading of a counter. The series grows by what its sources grow by, so it never goes down when one of them wraps, restarts or goes away; it
-   * begins at what they read first. The bounds of the descriptor say which readings are absurd.
+   * Adds a reading of a counter. The series starts at the first reading of its sources and grows with them. It never
+   * goes down when a source wraps, restarts or goes away. The descriptor's bounds define absurd readings.
    */
   counter<Label extends string>(
     descriptor: CounterDescriptor<Label>,
@@ -139,12 +143,12 @@ export class Output {
     this.#counterOf(descriptor).feed(labels, reading, this.#now);
   }
 
-  /** Counts readings that did not continue from the ones before, of counters that the collector follows itself. */
+  /** Counts discontinuities of counters that the collector follows itself. */
   countResets(resets: number): void {
     this.#state.countResets(resets);
   }
 
-  /** Growth of a source since its last reading, or its whole reading the first time. For `grow`. */
+  /** Growth of a source since its last reading, or its whole first reading. Pass it to `grow`. */
   growthOf(
     descriptor: CounterDescriptor,
     reading: SourceReading & { readonly source: string; readonly reads: number },

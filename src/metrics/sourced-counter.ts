@@ -12,35 +12,35 @@ import type { CounterDescriptor, Descriptor } from './descriptor.ts';
 import type { Families } from './families.ts';
 import type { Labels } from './labels.ts';
 
-/** A reading of one of the sources that feed a series. */
+/** A reading of one source of a series. */
 export interface SourceReading {
-  /** Undefined where it cannot be read now: then it is as if it had not been asked for. */
+  /** Undefined if it cannot be read now; the reading is then ignored. */
   readonly reads: number | undefined;
-  /** Which source it is; the series itself where it has only one. */
+  /** The name of the source; the series itself if it has only one. */
   readonly source?: string;
-  /** The device that it belongs to, whose sources restart together. */
+  /** The source's device. All sources of a device restart together. */
   readonly device?: string;
-  /** When it was taken, in seconds of monotonic time; in this scrape where it is not given. */
+  /** Time of the reading in seconds of monotonic time. Default: the time of the scrape. */
   readonly at?: number | undefined;
-  /** How many seconds before `at` the reading began, if it was not taken at once. */
+  /** Duration of the reading in seconds, if it was not instantaneous; it ended at `at`. */
   readonly took?: number | undefined;
-  /** Number of CPUs, vCPUs or the like in the sum. The bounds are those of one. */
+  /** Number of CPUs, vCPUs or the like that it sums. The bounds apply to one. */
   readonly count?: number;
-  /** How many of its units make one of the metric's; 'unknown' keeps the series back until it is known. */
+  /** Number of source units in one metric unit. 'unknown' withholds the series until it is known. */
   readonly unitsPer?: number | 'unknown';
 }
 
-/** A reading of a series that has to be judged; what it grows by is given to `add`. */
+/** A suspect reading of a series. `add` receives its growth. */
 export interface SuspectOfSeries extends Suspect {
   add(growth: number): void;
 }
 
 interface Source extends CounterSource {
-  /** The round in which it was read last. */
+  /** Round of the last reading. */
   round: number;
-  /** The number of CPUs, vCPUs or the like that the last reading summed. */
+  /** Number of CPUs, vCPUs or the like in the last reading. */
   count: number;
-  /** The duration of that reading, in seconds. */
+  /** Duration of the last reading in seconds. */
   took: number;
 }
 
@@ -48,11 +48,12 @@ interface Total {
   value: number;
   round: number;
   unitsPer: number | 'unknown';
-  /** The source of a series that has only one. */
+  /** Source of a series with only one. */
   own: Source | undefined;
 }
 
-// Enough for a guest to reboot between scrapes a second apart, and few enough that one long gone takes no memory.
+// Long enough for a guest to reboot while scrapes are a second apart; short enough to free the memory of guests that
+// are gone.
 const roundsRemembered = 60;
 
 const unlimited: Bounds = { stepBack: 0, perSecond: Infinity };
@@ -60,20 +61,22 @@ const unlimited: Bounds = { stepBack: 0, perSecond: Infinity };
 const keyOf = (labels: Labels): string => Object.values(labels).join('\0');
 
 /**
- * A metric each of whose series is fed by any number of sources, one after another or at once: the queues of a vif, a guest's device before and after a
- * reboot, a guest's device and that of its stub domain. A series that has no source for a while, as while a guest reboots, is gone, and goes on from
- * where it was.
+ * A metric whose series may have several sources, in sequence or in parallel: queues of a vif, a guest's device before
+ * and after a reboot, a guest's device and its stub domain's. A series without a source for a while, such as during a
+ * reboot, is gone; later it continues from its old total.
  */
 export class SourcedCounter {
   readonly #descriptor: Descriptor;
   readonly #bounds: Bounds;
   readonly #sources = new Map<string, Source>();
   readonly #totals = new Map<Labels, Total>();
-  /** Totals of series that are gone, by the values of their labels. */
+  /** Totals of gone series by their label values. */
   readonly #gone = new Map<string, Total>();
   #suspects: SuspectOfSeries[] = [];
   #resets = 0;
-  /** Number of the round to come. A round ends with a flush, if any series was fed: while nothing can be read, nothing is forgotten. */
+  /**
+   * The next round. A round ends with a flush if any series was fed, so nothing is forgotten while nothing can be read.
+   */
   #round = 0;
   #isFed = false;
 
@@ -104,7 +107,7 @@ export class SourcedCounter {
     }
   }
 
-  /** Growth of a source that feeds no series of its own. */
+  /** Growth of a source that feeds no series. */
   growthOf(given: SourceReading & { readonly source: string; readonly reads: number }, now: number): number {
     const source = this.#sources.get(given.source);
     if (!source) {
@@ -124,8 +127,8 @@ export class SourcedCounter {
   }
 
   /**
-   * Adds a sample to `out` for each series that was fed since the last call. Forgets sources and series that were not fed for many calls while others
-   * were. Returns the number of readings that did not continue from the ones before.
+   * Adds a sample to `out` for each series fed since the last call. Forgets sources and series that were not fed for
+   * many calls while others were. Returns the number of discontinuous readings.
    */
   flush(out: Families): number {
     if (this.#isFed) {
@@ -147,17 +150,20 @@ export class SourcedCounter {
     return resets;
   }
 
-  /** Takes the suspect readings. Judge them before the flush, beside all readings of their device, including those of other metrics. */
+  /**
+   * Takes the suspect readings. Before the flush, judge them together with all readings of their device, including
+   * other metrics.
+   */
   takeSuspects(): SuspectOfSeries[] {
     const suspects = this.#suspects;
     this.#suspects = [];
     return suspects;
   }
 
-  /** Growth of a source that goes forward as its bounds allow, otherwise its reading, which has to be judged. */
+  /** Growth of a source within its bounds, otherwise the reading, which must be judged. */
   #continue(source: Source, reads: number, given: SourceReading, scrape: number): number | CounterReading {
     const { at = scrape, count = 1, took = 0 } = given;
-    // The growth may come from the larger number of CPUs, and from any time since the last reading began.
+    // The growth may come from the larger number of CPUs, and started as early as the last reading did.
     const mostCount = Math.max(count, source.count);
     const readAt = source.at - source.took;
     source.at = readAt;
@@ -193,7 +199,7 @@ export class SourcedCounter {
     return total;
   }
 
-  /** The total of a series that is back under another label object, or of a new one. */
+  /** The total of a series that returns under a new label object, or of a new series. */
   #takeGone(labels: Labels): Total {
     const key = keyOf(labels);
     const total = this.#gone.get(key) ?? { value: 0, round: 0, unitsPer: 1, own: undefined };

@@ -50,7 +50,7 @@ export const metrics = {
   }),
   helperUp: gauge('xen_exporter_helper_up', {
     meaning:
-      'Whether the helper, which reads with root's privileges, answers: 1, else 0. Checked every few seconds. Absent without --privileged-reads=helper.',
+      'Whether the helper, which reads as root, answers: 1, else 0. Checked every few seconds. Absent without --privileged-reads=helper.',
   }),
   helperResident: gauge('xen_exporter_helper_resident_memory_bytes', {
     meaning:

@@ -61,8 +61,7 @@ export const metrics = {
     ...source,
   }),
   mismatches: total('xen_exporter_xentrace_mismatched_changes_total', {
-    meaning:
-      'Changes that do not continue from the vCPU's last state. The time before such a change is left out.',
+    meaning: 'Changes that do not continue from the last state of the vCPU. The time before such a change is left out.',
     ...source,
   }),
 };

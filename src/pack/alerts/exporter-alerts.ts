@@ -254,7 +254,10 @@ export const meta: readonly Alert[] = [
     levels: [
       {
         severity: 'warning',
-        threshold: { value: 0, why: 'Without readings of its listeners a container has no alerts about its accept queues.' },
+        threshold: {
+          value: 0,
+          why: 'Without readings of its listeners a container has no alerts about its accept queues.',
+        },
       },
     ],
     measure: (p) =>
@@ -301,9 +304,7 @@ export const meta: readonly Alert[] = [
     kind: 'meta',
     hop: 'exporter',
     about: 'rules',
-    levels: [
-      { severity: 'none', threshold: { value: 0, why: 'It fires while the job has a target, up or down.' } },
-    ],
+    levels: [{ severity: 'none', threshold: { value: 0, why: 'It fires while the job has a target, up or down.' } }],
     measure: (p) => `count(${p.metric('up')})`,
     needs: ['up'],
     for: '0s',

@@ -52,7 +52,10 @@ export const causesOnHost: readonly Alert[] = [
     levels: [
       {
         severity: 'info',
-        threshold: { value: 0.95, why: 'Ratio of the cap. A batch guest at its cap works as planned, so this does not page.' },
+        threshold: {
+          value: 0.95,
+          why: 'Ratio of the cap. A batch guest at its cap works as planned, so this does not page.',
+        },
       },
       {
         severity: 'warning',
