@@ -238,7 +238,7 @@ export function describeProbes(stage: () => Stage): void {
         await stopExporter(dom0(), 'SIGKILL');
         expect(await run(CLEANUP)).toContain('Removed instances/xen_exporter_');
         expect(await stateOf(dom0())).toBe(before);
-        expect(await run(CLEANUP)).toBe('Nothing was left behind\n');
+        expect(await run(CLEANUP)).toBe('Found no leftover probes\n');
       });
 
       test('the stranger has counted on', async () => {

@@ -16,7 +16,7 @@ test('a --path.procfs that leads to no procfs is a warning, which names flag, pa
   using tree = new TempTree().write({ 'good/stat': 'cpu  1 2 3\ncpu0 1 2 3\n', 'bad/stat': '', 'empty/file': '' });
   const warning = (folder: string, found: string): string => {
     const stat = tree.path(`${folder}/stat`);
-    return `warn | --path.procfs is no procfs | ${tree.path(folder)} | a file ${stat} that begins with cpu | ${found}`;
+    return `warn | --path.procfs is not a procfs | ${tree.path(folder)} | a file ${stat} that begins with cpu | ${found}`;
   };
   expect(await warningsAt(tree.path('good'))).toEqual([]);
   expect(await warningsAt(tree.path('bad'))).toEqual([warning('bad', 'another content')]);

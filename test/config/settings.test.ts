@@ -159,9 +159,9 @@ describe('a flag that cannot be used is named', () => {
     ['--collector.queues=all', '--collector.queues: expected one of vif, each, found "all"'],
     [
       '--collector.listeners.source=proc',
-      '--collector.listeners.source: this is no flag, set collector.listeners.source in the config file (--config.file)',
+      '--collector.listeners.source: not a flag, set collector.listeners.source in the config file (--config.file)',
     ],
-    ['--no-path.debugfs', '--path.debugfs: this is no flag, set path.debugfs in the config file (--config.file)'],
+    ['--no-path.debugfs', '--path.debugfs: not a flag, set path.debugfs in the config file (--config.file)'],
     ['--path.tools=bin', '--path.tools: expected a list, each item: a path that begins with /, found ["bin"]'],
     ['--collector.listeners.include=(', '--collector.listeners.include: expected a regular expression, found "("'],
     ['--web.config.file=', '--web.config.file: expected a path, found ""'],
@@ -283,7 +283,7 @@ test('the helper takes the flags that say where and what to read, and the export
   expect(names.filter((name) => /^(web|collector|scrape)\./.test(name))).toEqual(['collector.runstate']);
   expect(() => parseCommandLine(['--web.listen-address=:1'], helper.settings)).toThrow('--web.listen-address');
   expect(() => parseCommandLine(['--path.tracefs=/t'], helper.settings)).toThrow(
-    '--path.tracefs: this is no flag, set path.tracefs in the config file (--config.file)',
+    '--path.tracefs: not a flag, set path.tracefs in the config file (--config.file)',
   );
   const file = parseConfigFile(
     'x.yml',

@@ -128,7 +128,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
           value: '',
           guests,
           scope: [20, 23],
-          causes: ['XenDom0Starved (50 % of the CPU time that Dom0 wants is stolen, limit 20 %)', waits],
+          causes: ['XenDom0Starved (50 % of the wanted CPU time of Dom0 is stolen, limit 20 %)', waits],
         },
         { ...host, instance: host.host },
       ),

@@ -250,7 +250,7 @@ const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): stri
 /** Those that need another world than the sound guest and its host, or harm; below. */
 const firingElsewhere = ['XenVifDropping critical', 'XenDomainCapReached warning', 'XenNetbackRateLimited warning'];
 
-const dom0Waits = 'XenDom0Starved (50 % of the CPU time that Dom0 wants is stolen, limit 20 %)';
+const dom0Waits = 'XenDom0Starved (50 % of the wanted CPU time of Dom0 is stolen, limit 20 %)';
 const delays = 'XenSpuriousEvents (Dom0 delays events of the guest 10.0 % of the time, limit 5 %)';
 const smallBacklogs =
   'XenListenBacklogTooSmall (the accept queue needs 5.0 times its limit to hold the connections of one second, limit 1)';
@@ -374,31 +374,31 @@ const firing: [what: string, change: Series, expected: Expected[], reading?: str
     'vCPUs that wait when they are woken',
     runStates(0.3, 0.02),
     [{ alert: 'XenCreditExhaustion', severity: 'info', value: '20ms' }],
-    'a vCPU that is woken waits 20ms for a physical CPU, limit 10ms',
+    'a woken vCPU waits 20ms for a physical CPU, limit 10ms',
   ],
   [
     'vCPUs that wait because of their cap, also when they are woken',
     { ...runStates(3, 0.02), ...atCap },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    'vCPUs with a cap wait 50 % of the time in which they could run, limit 20 %',
+    'capped vCPUs wait 50 % of the time in which they could run, limit 20 %',
   ],
   [
     'vCPUs that wait because of their cap',
     { ...contention, ...atCap },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    'vCPUs with a cap wait 50 % of the time in which they could run, limit 20 %',
+    'capped vCPUs wait 50 % of the time in which they could run, limit 20 %',
   ],
   [
     'a Dom0 that waits for CPUs',
     starvedDom0,
     [{ alert: 'XenDom0Starved', value: '50%' }],
-    '50 % of the CPU time that Dom0 wants is stolen, limit 20 %',
+    '50 % of the wanted CPU time of Dom0 is stolen, limit 20 %',
   ],
   [
     'vCPUs that wait because of their budget under rtds',
     { ...contention, ...budget(93.6, 0) },
     [{ alert: 'XenDomainCapReached', value: '97.5%' }],
-    'vCPUs with a cap wait 50 % of the time in which they could run, limit 20 %',
+    'capped vCPUs wait 50 % of the time in which they could run, limit 20 %',
   ],
   [
     'vCPUs of an HVM guest that wait for a CPU, by what xapi tells',
@@ -422,7 +422,7 @@ const firing: [what: string, change: Series, expected: Expected[], reading?: str
     'a netback thread that only seems busy, for time stolen from Dom0 counts as its own',
     { ...starvedDom0, ...busyThread(57) },
     [{ alert: 'XenDom0Starved', value: '50%' }],
-    '50 % of the CPU time that Dom0 wants is stolen, limit 20 %',
+    '50 % of the wanted CPU time of Dom0 is stolen, limit 20 %',
   ],
   [
     'a netback that takes much of Dom0',
@@ -434,13 +434,13 @@ const firing: [what: string, change: Series, expected: Expected[], reading?: str
     'a guest whose queue in netback is full',
     ofVif({ 'xen_netback_guest_queue_full_seconds_total{queue=""}': 24 }),
     [{ alert: 'XenGuestNotDraining', value: '40%' }],
-    'the guest has no free receive buffer, or a full queue, 40 % of the time, limit 20 %',
+    'the guest has no free receive buffer or a full queue 40 % of the time, limit 20 %',
   ],
   [
     'a guest without receive buffers',
     ofVif({ 'xen_netback_rx_empty_seconds_total{queue=""}': 30 }),
     [{ alert: 'XenGuestNotDraining', value: '50%' }],
-    'the guest has no free receive buffer, or a full queue, 50 % of the time, limit 20 %',
+    'the guest has no free receive buffer or a full queue 50 % of the time, limit 20 %',
   ],
   [
     'a guest without receive buffers, for the one vCPU that handles all packets has no more time',
@@ -1385,7 +1385,7 @@ describe('a page says once that its cause has changed', { timeout }, () => {
           {
             ...page,
             causes: [
-              'XenGuestNotDraining (the guest has no free receive buffer, or a full queue, 60 % of the time, limit 20 %)',
+              'XenGuestNotDraining (the guest has no free receive buffer or a full queue 60 % of the time, limit 20 %)',
               waits,
             ],
           },

@@ -218,7 +218,7 @@ const harm: Readonly<Record<string, Harm>> = {
   ],
   XenGuestHarmedByHost: (_, labels) => [
     'is harmed by its host',
-    `XenHostHarmsGuests notifies of ${labels['domain']} and of the other guests that its host harms.`,
+    `XenHostHarmsGuests covers ${labels['domain']} and the other guests that its host harms.`,
   ],
   XenCauseChanged: ({ before = '' }, labels) => [
     'now suffers from another cause',

@@ -102,7 +102,7 @@ export const causesOnHost: readonly Alert[] = [
     for: '10m',
     summary: 'Dom0 of {{ $labels.host }} waits for physical CPUs, and so do all its guests',
     description: `Dom0 of {{ $labels.host }} does not get ${percent} of its wanted CPU time, because guests run instead.`,
-    reading: { unit: 'percent', text: (value) => `${value} of Dom0's wanted CPU time is stolen` },
+    reading: { unit: 'percent', text: (value) => `${value} of the wanted CPU time of Dom0 is stolen` },
     command: 'dom0# xl vcpu-list',
   },
   {
