@@ -13,7 +13,7 @@ import type { Xentrace } from '../sources/xentrace/xentrace.ts';
 /** Static description of a collector. Settings, docs and the exporter's own metrics derive from it. */
 export interface CollectorDefinition<Specs extends Options = Options> extends ConfigurableCollector {
   readonly options: Specs;
-  /** Every metric that it can give; it gives no other. */
+  /** All metrics that it can export. */
   readonly metrics: readonly Descriptor[];
   create(context: CreateContext<Specs>): Collector;
 }
@@ -28,46 +28,47 @@ export interface CreateContext<Specs extends Options = Options> {
   readonly xentrace: Xentrace;
 }
 
-/** One scrape's view of a collector: `host` refuses after the deadline, `out` takes the samples. */
+/** A collector's view of one scrape: `host` refuses after the deadline, `out` takes the samples. */
 export interface CollectContext {
   readonly host: Host;
   readonly out: Output;
 }
 
-/** A collector at work, with the state that it keeps between scrapes. */
+/** A running collector with the state that it keeps between scrapes. */
 export interface Collector {
   /** Whether its interface exists here now. Never throws. */
   availability(): Availability;
   /** The part that cannot be read here and why, as a clause. Undefined if nothing is missing. Called only if available. Never throws. */
   limitations?(): string | undefined;
   /**
-   * Reads the machine and adds samples, synchronously: what may wait belongs in `background`. One that reads thousands of files is a generator
-   * that yields between devices, so that others get their turn of the event loop. What it throws is this collector's failure and nobody else's.
+   * Reads the machine and adds samples, synchronously: anything that may wait belongs in `background`. A collector that
+   * reads thousands of files is a generator that yields between devices, so that other work can use the event loop.
+   * Errors affect only this collector.
    */
   collect(context: CollectContext): void | Iterable<void>;
-  /** Work many times a second, for what a scrape would see only by luck. */
+  /** Frequent readings of short events that a scrape would almost always miss. */
   readonly sampler?: SamplerTask;
-  /** Work off the request path. Its failure is this collector's. */
+  /** Work outside the request path. Its failure is the collector's failure. */
   readonly background?: readonly BackgroundTask[];
-  /** Ends its background work and takes away what it has put into the machine, when the exporter ends. */
+  /** Stops background work and undoes changes to the machine when the exporter ends. */
   close?(): Promise<void>;
-  /** Work off the request path for which another collector answers: if it fails, this one continues with what it has. */
+  /** Work outside the request path that another collector owns. If it fails, this one continues without it. */
   readonly sharedTasks?: readonly BackgroundTask[];
 }
 
-/** A quick synchronous reading of the machine, repeated at `hertz` as far as its CPU cost stays under `cpuBudget`. */
+/** A quick synchronous reading, repeated at `hertz` unless its CPU cost exceeds `cpuBudget`. */
 export interface SamplerTask {
   readonly name: string;
   readonly hertz: number;
-  /** Share of one core that the samples may cost. */
+  /** Share of one core that the samples may use. */
   readonly cpuBudget: number;
   sample(): void;
 }
 
-/** A definition whose options keep their types. */
+/** Types a definition, including its options. */
 export const defineCollector = <Specs extends Options>(
   definition: CollectorDefinition<Specs>,
 ): CollectorDefinition<Specs> => definition;
 
-/** A collector of what is never available on this machine. */
+/** A collector that is never available on this machine. */
 export const absentCollector = (why: Unavailable): Collector => ({ availability: () => why, collect: () => {} });

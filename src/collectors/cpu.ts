@@ -18,7 +18,7 @@ const metrics = {
   }),
 };
 
-/** CPU times, for what of them was stolen and what went to interrupts. */
+/** CPU times, mainly steal and interrupts. */
 export const cpu = defineCollector({
   name: 'cpu',
   help: 'Time of each CPU by mode, with the time stolen by other guests, from /proc/stat.',

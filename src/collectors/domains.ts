@@ -68,15 +68,15 @@ const metrics = {
   }),
 };
 
-// Counted in whole tenths, as xl prints them: sums of fractions would end in odd digits.
+// In whole tenths, as xl prints them: sums of fractions would show rounding errors.
 const tenthsPerSecond = 10;
 const tenths = (seconds: number): number => Math.round(seconds * tenthsPerSecond);
 
-/** Counts what vCPUs were seen doing, by domid. */
+/** Counts observed states of vCPUs by domid. */
 class Observations {
   #counts = new Map<number, Record<ObservedState, number>>();
 
-  /** Adds one look at all vCPUs; only those of the domains in `counted` count. */
+  /** Adds one observation of all vCPUs, limited to the domains in `counted`. */
   add(vcpus: readonly XlVcpu[], counted: ReadonlySet<number>): void {
     for (const { domid, state } of vcpus) {
       if (state === 'offline' || !counted.has(domid)) continue;
@@ -99,7 +99,7 @@ class Observations {
   }
 }
 
-/** The domains whose runnable vCPUs are those that wait for a CPU. */
+/** Domains in which a runnable vCPU waits for a CPU. */
 const contendingDomains = (xl: Xl): Set<number> => {
   const types = new Map(xl.configs.last?.map(({ domid, type }) => [domid, type]));
   const contending = (xl.domains.fresh ?? []).filter(({ domid, states, onlineVcpus }) => {
@@ -110,7 +110,7 @@ const contendingDomains = (xl: Xl): Set<number> => {
   return new Set(contending.map(({ domid }) => domid));
 };
 
-/** The domains of this host, as Xen counts and the toolstack knows them. */
+/** The domains of this host, according to Xen and the toolstack. */
 export const domains = defineCollector({
   name: 'domains',
   help: 'State, CPU time, vCPUs and memory of every domain, and how often its vCPUs wait for a CPU, from xl.',
@@ -148,7 +148,7 @@ export const domains = defineCollector({
         );
         const byDomid = vcpusOf();
         for (const { domid, uuid, states, cpuSeconds, memoryBytes, onlineVcpus } of list) {
-          // A stub domain is a domain of its own here: it has vCPUs, weight and memory that are not its guest's.
+          // Stub domains count as domains: their vCPUs, weight and memory are not the guest's.
           const domain = names.get(domid);
           if (domain === undefined) continue;
           const config = configs.get(domid);

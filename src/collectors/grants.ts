@@ -24,7 +24,7 @@ const metrics = {
   }),
 };
 
-/** How full the grant tables are: a guest that has no grant left cannot post receive buffers. */
+/** Fill level of grant tables: a guest without free grants cannot post receive buffers. */
 export const grants = defineCollector({
   name: 'grants',
   help: "Size and limit of every domain's grant table, from xen-diag.",
@@ -49,7 +49,7 @@ export const grants = defineCollector({
         try {
           sizes.push(await readCommand(commands, command, parseGnttabQuerySize, doubt));
         } catch (error) {
-          // A domain may go away meanwhile; Dom0 does not.
+          // A domain may disappear meanwhile, but Dom0 cannot.
           failure ??= error as Error;
         }
       }

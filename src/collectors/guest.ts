@@ -22,10 +22,13 @@ interface Identity {
 
 const notOnXen: Identity = { uuid: '', type: '', role: 'baremetal' };
 
-// guest_type is there since Linux 4.13; before, PVH cannot be told from HVM.
+// guest_type exists since Linux 4.13. Older kernels do not distinguish PVH from HVM.
 const typeByFeatures = (sysfs: FileTree): string => (xenFeatures(sysfs)?.hvmCallbackVector ? 'hvm' : 'pv');
 
-/** Reads how this kernel runs on Xen. A type that cannot be read is skipped, and empty. Throws FileError or ParseError: without uuid or role nothing can be joined. */
+/**
+ * Reads this kernel's identity on Xen. An unreadable type is skipped and empty. Throws FileError or ParseError, because
+ * without uuid or role no join is possible.
+ */
 const identify = (host: Host, skips: Skips): Identity => {
   const { sysfs } = host;
   const hypervisor = (name: string): string | undefined => sysfs.textIfAny(`hypervisor/${name}`)?.trim();

@@ -42,7 +42,7 @@ const metrics = {
   }),
 };
 
-/** The physical machine, of which Dom0 itself sees only its share. */
+/** The physical machine. Dom0's own kernel sees only part of it. */
 export const host = defineCollector({
   name: 'host',
   help: 'Physical CPUs and memory of the host and the version of its Xen, from xl info.',

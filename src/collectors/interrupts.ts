@@ -58,7 +58,7 @@ const metrics = {
 /** The purpose of a row of /proc/interrupts. */
 const eventCounter = { bounds: bounds.events, count: 1, width: 'u32' } as const;
 
-/** Numbers by CPU number, not by column: a CPU that comes back online goes on counting where it was. */
+/** Indexed by CPU number, not by column, so that a CPU that comes back online continues its count. */
 const grownTo = <Numbers extends Uint32Array | Float64Array>(numbers: Numbers, length: number): Numbers => {
   if (numbers.length >= length) return numbers;
   const grown = new (numbers.constructor as new (length: number) => Numbers)(length);
@@ -66,24 +66,27 @@ const grownTo = <Numbers extends Uint32Array | Float64Array>(numbers: Numbers, l
   return grown;
 };
 
-// Their numbers are given to another device once they are freed, and then they count from 0. The number of a physical interrupt stays that of its
-// line: drivers that share it come and go, and its counts stay.
+// Numbers of these kinds are reused for other devices and then count from 0. A physical interrupt keeps its number and
+// counts while the drivers that share it come and go.
 const dynamicKinds: ReadonlySet<string> = new Set(['event', 'virq', 'ipi']);
 
-/** A row as it was read last, of one number and action. Its counters are 32 bits wide, wrap, and restart when their device is reconnected. */
+/**
+ * Last reading of a row with this number and action. Its counters are 32 bits wide, wrap, and restart when the device
+ * reconnects.
+ */
 class Row {
   readonly action: string;
   readonly source: EventSource | 'callbacks';
   readonly netfront: NetfrontQueue | undefined;
   readonly netback: NetbackQueue | undefined;
-  /** Rows of the same device restart together; undefined where the counts of each CPU wrap for themselves. */
+  /** Rows of a device restart together. Undefined if each CPU's count wraps on its own. */
   readonly device: string | undefined;
-  /** Its number is given to another device once it is freed. */
+  /** True if the number is reused for another device once freed. */
   readonly isDynamic: boolean;
   last = new Uint32Array(0);
-  /** When it was read last; undefined before the first time, because then all that it has counted counts. */
+  /** Time of the last reading. Undefined before the first, whose whole count is growth. */
   readAt: number | undefined;
-  /** The counts of CPUs that had an absurd reading, or have grown by more than in the time that passed. */
+  /** Counts of CPUs that had an absurd reading or grew faster than the elapsed time allows. */
   readonly inDoubt = new Map<number, CounterSource>();
   #growth = 0;
 
@@ -98,7 +101,7 @@ class Row {
     else this.device = this.source === 'callbacks' ? undefined : `${label} ${action}`;
   }
 
-  /** Continues the counts of the same interrupt under another action. */
+  /** Continues the counts of the same interrupt after its action changed. */
   continueFrom({ last, readAt, inDoubt }: Row): void {
     this.last = last;
     this.readAt = readAt;
@@ -109,7 +112,7 @@ class Row {
     this.#growth += growth;
   }
 
-  /** Growth of the row since the last call, all CPUs together. */
+  /** Growth of the row since the last call, summed over CPUs. */
   takeGrowth(): number {
     const growth = this.#growth;
     this.#growth = 0;
@@ -117,24 +120,27 @@ class Row {
   }
 }
 
-/** A count that does not go forward, or by more than the bounds of events allow in the time that passed. */
+/** A count that went back or exceeds the bounds of events. */
 interface SuspectCount extends Suspect {
   readonly row: Row;
   readonly cpu: number;
 }
 
-/** Adds up what the rows of /proc/interrupts grow by, from one reading to the next. */
+/** Sums the growth of the rows of /proc/interrupts between readings. */
 class EventTotals {
-  /** By what the events are for, then by CPU number. */
+  /** Events by purpose, then by CPU number. */
   readonly bySource = new Map<EventSource | 'callbacks', Float64Array>();
-  /** The CPUs of the last reading: those online. */
+  /** CPUs of the last reading: those online. */
   cpus: readonly number[] = [];
-  /** Counts of the last reading that did not continue from the ones before. */
+  /** Counts of the last reading that did not continue. */
   resets = 0;
-  /** By number. Rows that are gone stay, because they may come back with their counts. */
+  /** Rows by number. Missing rows stay, because they may return with their counts. */
   readonly #rows = new Map<string, Row>();
 
-  /** Takes a reading of the file at `now` (monotonic seconds); returns its rows. Broken rows go to `skip`. Throws ParseError. */
+  /**
+   * Takes a reading of the file at `now` (monotonic seconds) and returns its rows. Passes broken rows to `skip`. Throws
+   * ParseError.
+   */
   read(bytes: Uint8Array, devices: NetworkDevices, now: number, skip: Skip): Row[] {
     const rows: Row[] = [];
     const suspects: SuspectCount[] = [];
@@ -170,7 +176,7 @@ class EventTotals {
       const cpu = cpus[column]!;
       const count = counts[column]!;
       const high = last[cpu]!;
-      // Nearly all: hundreds of thousands of counts on a large host.
+      // The common case: a large host has hundreds of thousands of counts.
       if (count === high && inDoubt.size === 0) continue;
       const step = count - high;
       const known = inDoubt.size === 0 ? undefined : inDoubt.get(cpu);
@@ -206,7 +212,7 @@ class EventTotals {
   }
 }
 
-/** Event channel interrupts: how hard Xen's events hit each virtual CPU, and which queue's. */
+/** Event channel interrupts: the event load of each virtual CPU and queue. */
 export const interrupts = defineCollector({
   name: 'interrupts',
   help: 'Event channel interrupts by virtual CPU and source, and by queue of each Xen network device, from /proc/interrupts.',

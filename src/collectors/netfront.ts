@@ -86,7 +86,7 @@ const metrics = {
   }),
 };
 
-/** The guest's end of the split network driver. */
+/** The guest's side of the split network driver. */
 export const netfront = defineCollector({
   name: 'netfront',
   help: "Traffic, drops, queues and qdisc of the guest's Xen network devices, from /proc/net/dev, sysfs and rtnetlink.",

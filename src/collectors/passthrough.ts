@@ -47,10 +47,10 @@ const countFunctions = (sysfs: FileTree, device: string, assignable: ReadonlySet
   return counts;
 };
 
-/** Not a part of the answer, but why there is no device (libxl_pci.c, libxl_device_pci_assignable_list). */
+/** Not part of the answer, but the reason for no devices (libxl_pci.c, libxl_device_pci_assignable_list). */
 const withoutPciback = /pciback driver not loaded/;
 
-/** The way around netback: devices that guests could have for themselves. */
+/** Devices that bypass netback if assigned to guests. */
 export const passthrough = defineCollector({
   name: 'passthrough',
   help: 'SR-IOV virtual functions and PCI devices that can be given to guests, from sysfs and xl.',

@@ -20,7 +20,7 @@ import { xcpRrdd } from './xcp-rrdd.ts';
 import { host } from './host.ts';
 import { xenbus } from './xenbus.ts';
 
-/** Every collector, in the order in which a scrape runs them. Flags, docs and self-metrics are made of this list. */
+/** All collectors, in the order of a scrape. Flags, docs and self-metrics are generated from this list. */
 export const registry: readonly CollectorDefinition[] = [
   guest,
   listeners,

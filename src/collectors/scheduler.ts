@@ -72,7 +72,7 @@ const metrics = {
   }),
 };
 
-/** Settings of the schedulers: pools, timeslices, weights and caps. */
+/** Scheduler settings: pools, timeslices, weights and caps. */
 export const scheduler = defineCollector({
   name: 'scheduler',
   help: 'Schedulers of the cpupools with their parameters, and weight, cap or budget of every domain, from xl.',
@@ -88,7 +88,7 @@ export const scheduler = defineCollector({
       sharedTasks: [xl.domains],
       collect: ({ out }) => {
         const names = domainLabels(xl.domains.last ?? []);
-        // One that moves from pool to pool while the schedulers are asked, one after the other, is in both.
+        // Schedulers are queried one after another, so a domain that moves between pools can appear twice.
         const added = new Set<number>();
         for (const { name, scheduler, cpus, parameters } of xl.cpupools.fresh ?? []) {
           const pool = out.labels(poolLabel, name);

@@ -36,7 +36,7 @@ const metrics = {
 
 const onlineFile = 'devices/system/cpu/online';
 
-/** The number of each row's CPU; before Linux 5.10 that of the CPU online in its place. Throws Error while a CPU goes or comes. */
+/** CPU number of each row. Before Linux 5.10 the n-th online CPU. Throws Error while a CPU comes or goes. */
 const cpusOf = (rows: readonly (SoftnetCpu | undefined)[], sysfs: FileTree): (number | undefined)[] => {
   if (rows.some((row) => row?.cpu !== undefined)) return rows.map((row) => row?.cpu);
   const online = parsedIfAny(sysfs, onlineFile, parseCpuList) ?? [...rows.keys()];
@@ -48,7 +48,7 @@ const cpusOf = (rows: readonly (SoftnetCpu | undefined)[], sysfs: FileTree): (nu
   return online;
 };
 
-/** The kernel's own receive path, between driver and TCP. */
+/** The kernel's receive path between driver and TCP. */
 export const softnet = defineCollector({
   name: 'softnet',
   help: 'Receive work, drops and exhausted budgets of each CPU, from /proc/net/softnet_stat.',

@@ -14,11 +14,11 @@ const tcpExt = 'TcpExt of /proc/net/netstat';
 
 const netnsLabel = ['netns'] as const;
 
-/** A counter of each network namespace. */
+/** A counter that each network namespace has. */
 const tcpCounter = (name: string, meaning: { readonly meaning: string; readonly source: string }) =>
   counter(name, { ...meaning, labels: netnsLabel, wraps: 'u64', bounds: bounds.connections });
 
-/** Each counter, with its name in the kernel (net/ipv4/proc.c). */
+/** The counters and their kernel names (net/ipv4/proc.c). */
 const counters = [
   {
     key: 'Tcp.PassiveOpens',
@@ -127,11 +127,11 @@ const established = gauge('xen_tcp_established_connections', {
   source: 'Tcp CurrEstab of /proc/net/snmp',
 });
 
-// TFO_SERVER_ENABLE and TFO_SERVER_COOKIE_NOT_REQD of the kernel (include/net/tcp.h).
+// TFO_SERVER_ENABLE and TFO_SERVER_COOKIE_NOT_REQD in the kernel (include/net/tcp.h).
 const fastOpenServer = 0x2;
 const fastOpenWithoutCookie = 0x200;
 
-/** Each setting, with its file below /proc/sys. `of`: the sample of what the file has; default: that itself. */
+/** The settings and their files below /proc/sys. `of` converts the file's value; default: unchanged. */
 const settings: readonly { file: string; metric: Descriptor<never>; of?: (value: number) => number }[] = [
   {
     file: 'sys/net/core/somaxconn',
@@ -184,11 +184,11 @@ const settings: readonly { file: string; metric: Descriptor<never>; of?: (value:
   },
 ];
 
-/** The counters below a folder of /proc, `net` or `PID/net`. Broken ones are skipped. Throws FileError, ParseError. */
+/** Counters below a folder of /proc, `net` or `PID/net`. Skips broken ones. Throws FileError, ParseError. */
 const readCounters = (procfs: FileTree, folder: string, skips: Skips): Map<string, number> =>
   new Map(['snmp', 'netstat'].flatMap((file) => [...parsedRows(procfs, `${folder}/${file}`, parseNetCounters, skips)]));
 
-/** The counters of another network namespace, from the files of a process in it; undefined where that goes, or moves, meanwhile. */
+/** Counters of another network namespace, from a process in it. Undefined if the process ends or moves meanwhile. */
 const readCountersOf = (
   procfs: FileTree,
   namespace: NetworkNamespace,
@@ -205,7 +205,7 @@ const readCountersOf = (
   }
 };
 
-/** The TCP counters of the accept path, which each network namespace has for itself. The settings are those of our own. */
+/** TCP counters of the accept path in each network namespace. The settings are from the exporter's own. */
 export const tcp = defineCollector({
   name: 'tcp',
   help: 'Handshakes, accept queue overflows, SYN cookies and the settings behind them, from /proc/net/snmp, /proc/net/netstat and /proc/sys/net.',
@@ -223,7 +223,7 @@ export const tcp = defineCollector({
       availability: () => needs(procfs, 'net/netstat'),
       collect: function* ({ host: { procfs }, out }) {
         for (const { file, metric, of } of settings) {
-          // Settings come and go with kernels: tcp_fastopen since 3.7, others only in the first network namespace.
+          // Settings depend on the kernel: tcp_fastopen since 3.7, others only in the initial network namespace.
           const value = readItem(out, () => parsedIfAny(procfs, file, parseInteger));
           out.gauge(metric, noLabels, of === undefined || value === undefined ? value : of(value));
         }

@@ -90,18 +90,21 @@ const cardCounters = [
   { file: 'rx_errors', metric: metrics.errors },
 ] as const;
 
-/** The network cards: devices of this machine's hardware, neither made by the kernel (bridges, bonds) nor by Xen. Throws FileError. */
+/** Network cards: hardware devices, not those of the kernel (bridges, bonds) or of Xen. Throws FileError. */
 const networkCards = (sysfs: FileTree): string[] =>
   sysfs.listIfAny('class/net').filter((name) => sysfs.exists(`class/net/${name}/device`) && !isXenDevice(sysfs, name));
 
-/** Devices of Xen's bus say of what class they are (xenbus_dev_attrs); those of PCI do not. */
+/** Devices on Xen's bus state their class (xenbus_dev_attrs); PCI devices do not. */
 const isXenDevice = (sysfs: FileTree, name: string): boolean => sysfs.exists(`class/net/${name}/device/devtype`);
 
-/** Open vSwitch makes a network device for its datapath in the kernel, and one for that in its daemon. It may be installed and not run. */
+/**
+ * Open vSwitch creates a network device for its kernel datapath, and another in its daemon. It may be installed but not
+ * running.
+ */
 const hasDatapath = (sysfs: FileTree): boolean =>
   ['ovs-system', 'ovs-netdev'].some((name) => sysfs.exists(`class/net/${name}`));
 
-/** The first hop: packets that were lost before the bridge could see them, or on it. */
+/** The first hop: packets lost at or before the bridge. */
 export const uplink = defineCollector({
   name: 'uplink',
   help: 'Packets lost by network cards, connection tracking and Open vSwitch, from sysfs, /proc/net/stat and ovs-appctl.',
@@ -149,7 +152,7 @@ export const uplink = defineCollector({
             procfs.exists(conntrackCount) ||
             (datapaths !== undefined && hasDatapath(sysfs)) ||
             new Unavailable(
-              `no network card in ${sysfs.path('class/net')}, no connection tracking (${procfs.path(conntrackCount)}) and no datapath of Open vSwitch`,
+              `no network card in ${sysfs.path('class/net')}, no connection tracking (${procfs.path(conntrackCount)}) and no Open vSwitch datapath`,
             )
           );
         } catch (error) {

@@ -19,7 +19,7 @@ const blkback = (file: string, meaning: string, kind: Bounds) => ({
 });
 const { requests, sectors } = bounds;
 
-/** Each counter, with its file below the device's statistics. */
+/** The counters and their files below the device's statistics. */
 const metrics = [
   {
     file: 'rd_req',

@@ -73,7 +73,7 @@ const metrics = {
   }),
 };
 
-/** 1 or 0; a network device that is down has no carrier to ask for (EINVAL). */
+/** 1 or 0. A network device that is down returns EINVAL instead of a carrier. */
 const carrierOf = (sysfs: FileTree, netDevice: string): number | undefined => {
   try {
     return parseInteger(sysfs.cachedText(`class/net/${netDevice}/carrier`)) === 1 ? 1 : 0;
@@ -90,7 +90,7 @@ const queuesOf = (sysfs: FileTree, netDevice: string): number | undefined =>
 const bridgeOf = (sysfs: FileTree, netDevice: string): string =>
   sysfs.linkIfAny(`class/net/${netDevice}/master`)?.split('/').at(-1) ?? '';
 
-/** The hop between bridge and netback: what was passed to each guest, and what was lost before it got there. */
+/** The hop between bridge and netback: packets passed to each guest, and packets lost on the way. */
 export const vif = defineCollector({
   name: 'vif',
   help: 'Traffic, drops, qdisc and state of the vif of every guest, from /proc/net/dev, sysfs and rtnetlink.',
@@ -115,7 +115,7 @@ export const vif = defineCollector({
           device: name,
           reads,
         });
-      // The guest's direction: what the vif transmits, the guest receives.
+      // From the guest's point of view: the vif transmits what the guest receives.
       const from = { source: name, device: name };
       out.counter(metrics.receivePackets, labels, { ...from, reads: traffic.transmitPackets });
       out.counter(metrics.receiveBytes, labels, { ...from, reads: traffic.transmitBytes });

@@ -11,12 +11,13 @@ import { domainLabels, uuidOwners } from '../sources/toolstack/domain-directory.
 import type { Toolstack } from '../sources/toolstack/toolstack.ts';
 
 const file = 'xcp-rrdd-cpu';
-// The file is as long as a host with as many VMs as xapi supports would need, some 20 MiB; only its beginning is used (rrdp_cpu.ml).
+// The file is sized for the most VMs that xapi supports, some 20 MiB. Only its beginning is used (rrdp_cpu.ml).
 const maxBytes = 64 << 20;
 const maxReads = 3;
 const staleSeconds = 60;
 
-// As xcp-rrdd names them (ocaml/xcp-rrdd/bin/rrdp-cpu/rrdp_cpu.ml). Xen has them by mixed-domain-runstates.patch of XenServer and XCP-ng.
+// Names by xcp-rrdd (ocaml/xcp-rrdd/bin/rrdp-cpu/rrdp_cpu.ml). Xen gets these states from mixed-domain-runstates.patch
+// of XenServer and XCP-ng.
 const prefix = 'runstate_';
 const states: ReadonlySet<string> = new Set([
   'fullrun',
@@ -36,7 +37,7 @@ const runstates = counter('xen_xapi_domain_runstate_seconds_total', {
   bounds: bounds.seconds,
 });
 
-/** The plugin writes in place: what is read meanwhile is no reading, and the next one is. */
+/** The plugin writes in place, so a reading during a write fails and the next one succeeds. */
 const read = (files: FileTree): XcpRrddReading => {
   for (let reads = 1; ; reads += 1) {
     const bytes = files.bytesUntil(file, (beginning) => beginning.length >= xcpRrddBytes(beginning), maxBytes);
@@ -49,8 +50,8 @@ const read = (files: FileTree): XcpRrddReading => {
 };
 
 /**
- * Tells from the file's timestamp, in wall time, how many seconds old it is. The wall clock may be set, so it counts only when a timestamp is first
- * seen; after that the monotonic clock does.
+ * Returns a function that converts the file's wall-time timestamp to its age in seconds. The wall clock may be set, so
+ * it counts only when a timestamp is first seen; afterwards the monotonic clock does.
  */
 const ageByTimestamp = ({ wallSeconds, monotonicSeconds }: Clock): ((timestampSeconds: number) => number) => {
   let last: { timestampSeconds: number; writtenAt: number } | undefined;
@@ -63,12 +64,12 @@ const ageByTimestamp = ({ wallSeconds, monotonicSeconds }: Clock): ((timestampSe
   };
 };
 
-/** The label of a VM by its uuid; undefined while xl does not list it. */
+/** Maps a VM's uuid to its label; undefined while xl does not list it. */
 const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
   if (xl instanceof Unavailable) return (uuid) => `uuid:${uuid}`;
   const domains = xl.domains.last ?? [];
   const labels = domainLabels(domains);
-  // While a VM reboots or moves, two domains may have its uuid.
+  // While a VM reboots or migrates, two domains may have its uuid.
   const owners = uuidOwners(domains);
   return (uuid) => {
     const domid = owners.get(uuid);
@@ -76,7 +77,7 @@ const labelOf = ({ xl }: Toolstack): ((uuid: string) => string | undefined) => {
   };
 };
 
-/** Run states that xl lacks: how long vCPUs waited for a CPU, in Xen as XCP-ng and XenServer build it. */
+/** Run states that xl lacks: CPU waits of vCPUs in the Xen of XCP-ng and XenServer. */
 export const xcpRrdd = defineCollector({
   name: 'xcp-rrdd',
   help: 'Time that every domain spent running, blocked and waiting for a CPU, from xcp-rrdd of XCP-ng and XenServer.',
@@ -94,7 +95,7 @@ export const xcpRrdd = defineCollector({
         const age = ageOf(timestampSeconds);
         if (age > staleSeconds) {
           throw new Error(
-            `${rrdMetrics.path(file)}: expected a timestamp at most ${staleSeconds} s old, found one ${Math.round(age)} s old: its plugin has died, or has more to write than the file can hold`,
+            `${rrdMetrics.path(file)}: expected a timestamp at most ${staleSeconds} s old, found one ${Math.round(age)} s old: its plugin has died or overflows the file`,
           );
         }
         const label = labelOf(toolstack);

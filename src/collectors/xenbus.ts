@@ -9,7 +9,7 @@ import { defineCollector } from './collector.ts';
 import { KernelHz } from '../sources/kernel-hz.ts';
 import { parsedCachedIfAny, readItem } from '../sources/parsed.ts';
 
-// Device classes whose backend drivers are in the kernel. The backends of consoles and keyboards are programs, which count nothing.
+// Device classes with backend drivers in the kernel. Console and keyboard backends are programs without counters.
 const classes = ['vif', 'vbd'];
 const none = 'no network or block device';
 const deviceLabels = ['domain', 'class', 'device'] as const;
@@ -51,10 +51,10 @@ const metrics = {
   }),
 };
 
-// atomic_t printed by %d (XENBUS_SHOW_STAT in drivers/xen/xenbus/xenbus_probe.c): a u32 that is shown negative from 2^31 on.
+// atomic_t printed by %d (XENBUS_SHOW_STAT in drivers/xen/xenbus/xenbus_probe.c): a u32, shown negative from 2^31 on.
 const parseAtomic = (text: string): number => parseInteger(text) >>> 0;
 
-/** Event channels as the backends see them: how often guests call, how often for nothing. */
+/** Event channels from the backend's side: events, and spurious events, of guests. */
 export const xenbus = defineCollector({
   name: 'xenbus',
   help: "Events and spurious events of every guest's network and block devices, from /sys/bus/xen-backend.",
@@ -67,7 +67,7 @@ export const xenbus = defineCollector({
 
     const read = (sysfs: FileTree, folder: string, file: string, out: Output): number | undefined =>
       readItem(out, () => parsedCachedIfAny(sysfs, `${folder}/xenbus/${file}`, parseAtomic));
-    /** A backend has the files once its driver has taken it on, since Linux 5.12. */
+    /** A backend has the files once its driver is bound, since Linux 5.12. */
     const needsFiles = (): Availability => {
       const devices = backendDevices(host.sysfs).filter((device) => classes.includes(device.class));
       const [first] = devices;

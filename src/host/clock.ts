@@ -1,10 +1,10 @@
-/** Time as the product needs it; tests put their own in. */
+/** Time sources. Tests substitute their own. */
 export interface Clock {
-  /** Seconds since some fixed moment; never goes backwards, unaffected by changes of the date. */
+  /** Seconds since a fixed moment. Never goes backwards and ignores changes of the date. */
   monotonicSeconds(): number;
   /** Seconds since 1970. */
   wallSeconds(): number;
-  /** CPU time that this process has used, user and system, in seconds (getrusage(2)). */
+  /** CPU time of this process, user and system, in seconds (getrusage(2)). */
   cpuSeconds(): number;
 }
 

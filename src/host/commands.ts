@@ -4,55 +4,61 @@ import { delimiter, join } from 'node:path';
 import { collectErrors, filledLines, firstLine, signalGroup, startChild } from './child.ts';
 import { startStream, type RunningStream } from './stream.ts';
 
-/** A program to run: no shell, `args` as they are. */
+/** A program to run without a shell. `args` are passed unchanged. */
 export interface Command {
-  /** Name in metrics, the same for commands that differ only in the domain. */
+  /** Name in metrics, without variable parts such as the domid. */
   name: string;
   /** The program's path. */
   file: string;
   args: readonly string[];
   timeoutSeconds: number;
   maxBytes: number;
-  /** Aborted when nobody wants the output any longer: then it is killed, or as a stream asked to end, and what it writes is given all the same. */
+  /**
+   * Abort it when the output is no longer needed. The command is then killed, or as a stream asked to end; its output
+   * is still delivered.
+   */
   signal?: AbortSignal | undefined;
 }
 
-/** Output of a command that ended with exit status 0. `complaint` is the beginning of stderr, without empty lines: not every failure has another status. */
+/**
+ * Output of a command with exit status 0. `complaint` is the start of stderr without empty lines, because some failures
+ * exit with 0.
+ */
 export interface CommandOutput {
   stdout: string;
   complaint: string;
 }
 
-/** A command that could not be started, failed, took too long or said too much; the message names it and says which. */
+/** A command failed to start, failed, timed out or printed too much. The message names the command and the reason. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-/** The programs that the product runs, and the only things in it that can hang. */
+/** The programs that the product runs: the only part that can hang. */
 export interface Commands {
   /**
-   * The output of a command that ended with exit status 0 within its deadline. At most one process of each program runs at a time: others
-   * wait for it, and their deadlines begin when their own processes do; but those that wait for one that even SIGKILL cannot end are given
-   * up after as long. Rejects with CommandError.
+   * Runs a command and resolves to its output if it ends with status 0 within its deadline. At most one process of each
+   * program runs at a time. Others wait, and their deadlines begin with their own processes. Those that wait for a
+   * process that even SIGKILL cannot end fail after as long. Rejects with CommandError.
    */
   run(command: Command): Promise<CommandOutput>;
   /**
-   * As `run`, but gives `take` what the command writes as it comes. Where `take` wants no more, the command is asked to end (SIGTERM), and what
-   * it still writes is given too; so it is where its time is over, its output too long, or `take` throws, and then this rejects. A command that
-   * does not end when it is asked is killed two seconds later.
+   * Like `run`, but passes output to `take` as it arrives. When `take` returns false, the command is asked to end
+   * (SIGTERM) and its remaining output is still delivered. It is also asked to end on timeout, on too much output, or
+   * if `take` throws, and then this rejects. If it does not end within two seconds, it is killed.
    */
   stream(command: Command, take: (bytes: Uint8Array) => boolean): Promise<void>;
-  /** The path of a program; undefined where there is none. */
+  /** Path of a program; undefined if not found. */
   find(name: string): string | undefined;
-  /** Where `find` looks, in words that continue `there is no xl`. */
+  /** Where `find` searches, as the end of the sentence `there is no xl`. */
   readonly searched: string;
-  /** Kills what still runs, asks streams to end, and lets nothing else begin. */
+  /** Kills running commands, asks streams to end, and starts nothing more. */
   close(): void;
 }
 
 const graceSeconds = 2;
 
-/** A folder may be executable too. */
+/** Folders may be executable too. */
 const isProgram = (file: string): boolean => {
   try {
     accessSync(file, constants.X_OK);
@@ -71,13 +77,13 @@ const foldersOfXen = (): string[] => {
   }
 };
 
-/** The path of the first executable of that name in these folders; undefined if there is none. */
+/** Path of the first executable of that name in these folders; undefined if there is none. */
 export const programIn = (folders: readonly string[], name: string): string | undefined =>
   folders.map((folder) => join(folder, name)).find(isProgram);
 
 /**
- * The path of the first executable of that name on the PATH, where system programs are, or where Debian puts Xen's own: in a folder for each
- * version that is installed, of which that of the running Xen counts, then the latest. Undefined where there is none.
+ * Path of the first executable of that name on the PATH, in system folders, or in Debian's Xen folders: one for each
+ * installed version, first the running Xen's, then the latest. Undefined if there is none.
  */
 export const findProgram = (name: string, xenVersion?: string): string | undefined =>
   programIn(
@@ -93,21 +99,21 @@ export const findProgram = (name: string, xenVersion?: string): string | undefin
     name,
   );
 
-/** Where a program is looked for when the folders of --path.tools and then those of `findProgram` count. */
+/** Where programs are searched: the folders of --path.tools, then those of `findProgram`. */
 export const searchedWith = (tools: readonly string[]): string =>
   `${tools.length > 0 ? `in ${tools.join(', ')}, ` : ''}on the PATH or in /usr/lib/xen-*/bin (--path.tools adds folders)`;
 
-/** Where a program is looked for beside a copy of another machine's files. */
+/** Where programs are searched when the files are a copy of another machine's. */
 export const searchedBesideCopy = (tools: readonly string[]): string =>
   `in ${tools.length > 0 ? tools.join(', ') : 'a folder of --path.tools, which is not set'} (with another --path.procfs than /proc only the folders of --path.tools count)`;
 
 interface Waiting {
   go(): void;
-  /** Another went in before it. */
+  /** Called when another one enters the lane before it. */
   moved(): void;
 }
 
-/** Lets one in at a time, in the order in which they came. */
+/** Admits one at a time, in order of arrival. */
 class Lane {
   #isTaken = false;
   readonly #waiting: Waiting[] = [];
@@ -129,7 +135,7 @@ class Lane {
   }
 }
 
-/** Commands of this machine. `find` tells where a program is; `observe` is told how long each process ran, in seconds. */
+/** Commands of this machine. `find` locates programs. `observe` receives each process's duration in seconds. */
 export const localCommands = ({
   find = findProgram,
   searched = searchedWith([]),
@@ -181,13 +187,13 @@ export const localCommands = ({
 
       const go = (): void => {
         if (isClosed) fail('stopping');
-        // Late: whoever asked for it has gone.
+        // Too late: the caller no longer waits.
         if (isSettled) return lane.leave();
         timer.refresh();
         begin = performance.now();
         child = start({ file, args, maxBytes }, fail, settle);
         running.add(child);
-        // Not before the process has gone: one that even SIGKILL cannot end must not be followed by a second.
+        // Wait for the process to end: after one that even SIGKILL cannot end, no second may start.
         let hasLeft = false;
         const leave = (): void => {
           if (hasLeft) return;
@@ -202,7 +208,7 @@ export const localCommands = ({
       lane.enter({ go, moved: () => void (isSettled || timer.refresh()) });
     });
 
-  /** When it is the program's turn. */
+  /** Resolves when it is the program's turn. */
   const turn = (file: string): Promise<Lane> =>
     new Promise((resolve) => {
       const lane = laneOf(file);
@@ -227,7 +233,7 @@ export const localCommands = ({
       throw new CommandError(`${[file, ...args].join(' ')}: ${(error as Error).message}`, { cause: error });
     } finally {
       signal?.removeEventListener('abort', stop);
-      // As above: not before the process has gone.
+      // As above, wait for the process to end.
       void Promise.resolve(running?.gone).then(() => {
         if (running) streams.delete(running);
         lane.leave();
@@ -264,7 +270,7 @@ const start = (
     outputBytes += chunk.length;
     if (outputBytes > maxBytes) fail(`more than ${maxBytes} bytes of output`);
   });
-  // 'close' waits for the output's end, which a grandchild may hold open: the deadline bounds that too.
+  // 'close' waits for the end of the output, which a grandchild may hold open. The deadline limits that too.
   child.on('close', (status, signal) => {
     if (status === 0) {
       succeed({ stdout: Buffer.concat(output).toString('utf8'), complaint: filledLines(errors()).join('\n') });

@@ -1,12 +1,13 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { NamespaceRefused, NetlinkUnavailable } from './netlink-error.ts';
 
-/** The way into other network namespaces, and back. */
+/** Enters other network namespaces and returns. */
 export interface NamespaceEntry {
   /**
-   * Does `act` in the network namespace that `file` shows, if that is the one with this inode number, and comes back. `act` must be synchronous:
-   * only this thread goes, and whatever else runs on it meanwhile would be there too. A socket that it opens stays there for good. Throws
-   * NamespaceRefused where we may not, NetlinkUnavailable where there is no such namespace (any more), and what `act` throws.
+   * Runs `act` in the network namespace of `file` if it has this inode number, then returns home. `act` must be
+   * synchronous: only this thread switches, and any other code on it would run there too. A socket opened there stays
+   * there. Throws NamespaceRefused without the privilege, NetlinkUnavailable if the namespace does not exist (any
+   * more), and errors of `act`.
    */
   inside<Result>(file: string, inode: number, act: () => Result): Result;
   close(): void;
@@ -24,7 +25,7 @@ const refusals = ['EPERM', 'EACCES'];
 const failure = (doing: string, code: string): NetlinkUnavailable =>
   new (refusals.includes(code) ? NamespaceRefused : NetlinkUnavailable)(`${doing}: ${code}`);
 
-/** Opens the door from the network namespace that this thread is in. */
+/** Opens the entry from this thread's network namespace. */
 export const openNamespaceEntry = (libc: Calls): NamespaceEntry => {
   const home = openSync('/proc/thread-self/ns/net', 'r');
 
@@ -47,13 +48,13 @@ export const openNamespaceEntry = (libc: Calls): NamespaceEntry => {
         const found = fstatSync(target).ino;
         if (found !== inode)
           throw new NetlinkUnavailable(`${file}: expected network namespace ${inode}, found ${found}`);
-        // To go home takes a privilege in the user namespace that home belongs to: who lacks it must not leave.
+        // Returning home needs a privilege in home's user namespace. Do not leave without it.
         go(home, 'to our own network namespace');
         go(target, file);
         try {
           return act();
         } finally {
-          // All that this process says from here on would be of another namespace.
+          // Stuck in the wrong namespace: all later readings would be of that namespace.
           if (libc.setns(home, CLONE_NEWNET) !== 0) process.abort();
         }
       } finally {

@@ -2,7 +2,10 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { OpenFileCache } from './open-file-cache.ts';
 
-/** A file or folder that could not be read. `code` is errno's name (`ENOENT`); `EREFUSED` where we refused to read on, `EHELPER` where no helper answers. */
+/**
+ * A file or folder that could not be read. `code` is the errno name (`ENOENT`), `EREFUSED` if we refused to read it, or
+ * `EHELPER` if no helper answers.
+ */
 export class FileError extends Error {
   readonly path: string;
   readonly code: string;
@@ -15,15 +18,15 @@ export class FileError extends Error {
   }
 }
 
-/** True for an error that says: this file or folder does not exist, or went away while we looked (ESRCH: with its process). */
+/** True if the file or folder does not exist, or disappeared during the read (ESRCH: with its process). */
 export const isMissing = (error: unknown): boolean =>
   error instanceof FileError && ['ENOENT', 'ENODEV', 'ENOTDIR', 'ESRCH'].includes(error.code);
 
-/** True for an error that says: there is such a file, but not for us (no privilege, or kernel lockdown). */
+/** True if access is denied (no privilege, or kernel lockdown). */
 export const isForbidden = (error: unknown): boolean =>
   error instanceof FileError && ['EACCES', 'EPERM'].includes(error.code);
 
-/** True for an error that says: the helper, which is to read this file, does not answer. */
+/** True if the helper that should read this file does not answer. */
 export const isUnanswered = (error: unknown): boolean => error instanceof FileError && error.code === 'EHELPER';
 
 /** Returns the result of `read`, or undefined if the file does not exist. Other errors pass through. */
@@ -51,7 +54,7 @@ const kindOf = (stats: fs.Stats): string => {
 
 const defaultMaxBytes = 4 << 20;
 
-// One buffer serves every read of the process: reads are synchronous, so only one is ever under way.
+// One buffer serves all reads of the process: they are synchronous, so only one runs at a time.
 let shared = Buffer.allocUnsafeSlow(64 << 10);
 
 const grow = (): void => {
@@ -61,19 +64,20 @@ const grow = (): void => {
 };
 
 /**
- * Files below one folder (`/proc`, `/sys`, or a copy of them), read synchronously: asynchronous reads of kernel files cost four to eight
- * times more, and four hung ones stop libuv's pool. Whatever is not a regular file is refused without waiting for it.
+ * Files below one folder (`/proc`, `/sys`, or a copy of them), read synchronously: asynchronous reads of kernel files
+ * cost four to eight times more, and four hung ones block libuv's pool. Anything but a regular file is refused without
+ * waiting.
  */
 export class FileTree {
   readonly root: string;
-  /** The files that stay open. */
+  /** Cache of open files. */
   readonly openFiles: OpenFileCache;
   /** Runs before each access with the file's path. */
   readonly beforeEach: (path: string) => void;
 
   /**
-   * `openFiles`: the files that stay open, which several trees may share. `beforeEach` runs before each access with the file's path; what it throws
-   * ends the access (deadlines).
+   * Several trees may share `openFiles`. `beforeEach` runs before each access with the file's path; if it throws, the
+   * access fails (deadlines).
    */
   constructor(root: string, openFiles = new OpenFileCache(0), beforeEach: (path: string) => void = () => {}) {
     this.root = root;
@@ -90,19 +94,19 @@ export class FileTree {
     return join(this.root, name);
   }
 
-  /** The whole content. The bytes are a view of a shared buffer: use them before the next read. Throws FileError. */
+  /** Whole content, as a view of a shared buffer: use it before the next read. Throws FileError. */
   bytes(name: string, maxBytes = defaultMaxBytes): Uint8Array {
     return this.read(name, maxBytes, () => false);
   }
 
-  /** The whole content as UTF-8 (invalid bytes become U+FFFD). Throws FileError. */
+  /** Whole content as UTF-8 (invalid bytes become U+FFFD). Throws FileError. */
   text(name: string, maxBytes = defaultMaxBytes): string {
     return this.read(name, maxBytes, () => false).toString('utf8');
   }
 
   /**
-   * As `text`, for the small files that each scrape reads anew, of each queue of each guest: they stay open, which saves most of what a reading
-   * costs. Throws FileError.
+   * Like `text`, for small per-queue files that every scrape reads. They stay open, which saves most of the cost.
+   * Throws FileError.
    */
   cachedText(name: string): string {
     const path = `${this.root}/${name}`;
@@ -111,23 +115,23 @@ export class FileTree {
     return length === undefined ? this.text(name) : shared.toString('utf8', 0, length);
   }
 
-  /** As `text`, but reads in chunks of `chunkBytes` and stops as soon as `enough` holds of what was read so far. Throws FileError. */
+  /** Like `text`, but reads chunks of `chunkBytes` until `enough` holds for the text so far. Throws FileError. */
   textUntil(name: string, enough: (text: string) => boolean, chunkBytes = 4096): string {
     return this.read(name, defaultMaxBytes, (bytes) => enough(bytes.toString('latin1')), chunkBytes).toString('utf8');
   }
 
-  /** As `bytes`, but reads in chunks and stops as soon as `enough` holds of what was read so far. Throws FileError. */
+  /** Like `bytes`, but reads chunks until `enough` holds for the bytes so far. Throws FileError. */
   bytesUntil(name: string, enough: (bytes: Uint8Array) => boolean, maxBytes = defaultMaxBytes): Uint8Array {
     return this.read(name, maxBytes, enough, 64 << 10);
   }
 
-  /** The common part of all readings. */
+  /** Common part of all reads. */
   protected read(name: string, maxBytes: number, enough: (bytes: Buffer) => boolean, chunkBytes = Infinity): Buffer {
     const path = this.path(name);
     this.beforeEach(path);
     let descriptor: number | undefined;
     try {
-      // O_NONBLOCK: opening a FIFO must not wait for its writer.
+      // O_NONBLOCK: opening a FIFO must not wait for a writer.
       descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
       const stats = fs.fstatSync(descriptor);
       if (!stats.isFile()) throw new FileError(path, 'EREFUSED', `expected a regular file, found ${kindOf(stats)}`);
@@ -148,12 +152,12 @@ export class FileTree {
     }
   }
 
-  /** The names in a folder, sorted so that numbers in them count as numbers. Throws FileError. */
+  /** Names in a folder, in natural order of their numbers. Throws FileError. */
   list(name: string): string[] {
     return this.unsorted(name).sort(naturalOrder.compare);
   }
 
-  /** The names in a folder in no order: of /proc there are too many to sort. Throws FileError. */
+  /** Names in a folder, unsorted: /proc has too many to sort. Throws FileError. */
   unsorted(name: string): string[] {
     const path = this.path(name);
     this.beforeEach(path);
@@ -164,17 +168,17 @@ export class FileTree {
     }
   }
 
-  /** The names in a folder as `list` gives them, or none where there is no such folder. Throws FileError for any other failure. */
+  /** Like `list`, or empty if the folder does not exist. Throws FileError for any other failure. */
   listIfAny(name: string): string[] {
     return unlessMissing(() => this.list(name)) ?? [];
   }
 
-  /** The content as `text` gives it, or undefined where there is no such file. Throws FileError for any other failure. */
+  /** Like `text`, or undefined if the file does not exist. Throws FileError for any other failure. */
   textIfAny(name: string): string | undefined {
     return unlessMissing(() => this.text(name));
   }
 
-  /** The folders directly in a folder, `most` at most, with their inode numbers. Throws FileError. */
+  /** Subfolders, at most `most`, with their inode numbers. Throws FileError. */
   folders(name: string, most = Infinity): { name: string; inode: number }[] {
     const path = this.path(name);
     this.beforeEach(path);
@@ -184,7 +188,7 @@ export class FileTree {
         .filter((entry) => entry.isDirectory())
         .slice(0, most)
         .flatMap(({ name }) => {
-          // Undefined for one that went away meanwhile.
+          // Undefined if it disappeared meanwhile.
           const stats = fs.statSync(join(path, name), { throwIfNoEntry: false });
           return stats ? { name, inode: stats.ino } : [];
         });
@@ -193,7 +197,7 @@ export class FileTree {
     }
   }
 
-  /** The inode number of a file or folder, behind links. Throws FileError. */
+  /** Inode number of a file or folder, after following links. Throws FileError. */
   inode(name: string): number {
     const path = this.path(name);
     this.beforeEach(path);
@@ -204,7 +208,7 @@ export class FileTree {
     }
   }
 
-  /** Where a symbolic link points, as it is written; undefined where there is none. Throws FileError. */
+  /** Target of a symbolic link as written; undefined if there is no link. Throws FileError. */
   linkIfAny(name: string): string | undefined {
     const path = this.path(name);
     this.beforeEach(path);
@@ -212,13 +216,13 @@ export class FileTree {
       return fs.readlinkSync(path);
     } catch (error) {
       const failure = fileError(path, error);
-      // EINVAL: it is a file or folder.
+      // EINVAL: not a link.
       if (isMissing(failure) || failure.code === 'EINVAL') return undefined;
       throw failure;
     }
   }
 
-  /** True where the file or folder exists. */
+  /** True if the file or folder exists. */
   exists(name: string): boolean {
     const path = this.path(name);
     this.beforeEach(path);

@@ -4,15 +4,15 @@ import type { FileTree } from './file-tree.ts';
 import type { Netlink } from './netlink.ts';
 import type { Tracefs } from './tracefs.ts';
 
-/** All that the product knows of the machine it runs on. Collectors see nothing else, so a copy of a machine's files will do for tests. */
+/** The machine as the product sees it. Collectors use nothing else, so tests can use a copy of a machine's files. */
 export interface Host {
   /** Kernel files as procfs(5) shows them. */
   readonly procfs: FileTree;
   /** Kernel files as sysfs(5) shows them. */
   readonly sysfs: FileTree;
-  /** Kernel files as debugfs shows them, to root alone. */
+  /** Kernel files of debugfs, which only root may read. */
   readonly debugfs: FileTree;
-  /** Output of xcp-rrdd's plugins, on XCP-ng and XenServer. */
+  /** Output of xcp-rrdd's plugins on XCP-ng and XenServer. */
   readonly rrdMetrics: FileTree;
   readonly tracefs: Tracefs;
   readonly netlink: Netlink;
@@ -20,12 +20,12 @@ export interface Host {
   readonly clock: Clock;
 }
 
-/** Work that was not begun because its time was over. */
+/** Work refused because its deadline has passed. */
 class DeadlineExceeded extends Error {
   override readonly name = 'DeadlineExceeded';
 }
 
-/** The same host, whose files and netlink refuse with DeadlineExceeded after `deadline` (monotonic seconds). */
+/** The same host. After `deadline` (monotonic seconds) its files and netlink throw DeadlineExceeded. */
 export const withDeadline = (host: Host, deadline: number): Host => {
   const check = (doing: string, what: string): void => {
     if (host.clock.monotonicSeconds() > deadline)

@@ -2,17 +2,17 @@ import type { load } from 'koffi';
 
 /** The C library of this process. */
 export interface Libc {
-  /** A function of it, by its prototype in C. Throws where there is none. */
+  /** A function by its C prototype. Throws if it does not exist. */
   func(prototype: string): ReturnType<ReturnType<typeof load>['func']>;
-  /** errno of the call before. */
+  /** errno of the previous call. */
   errno(): number;
   /** Such as EACCES. */
   errorName(errno: number): string;
-  /** Where these bytes are, for structures that hold pointers. They must outlive the call. */
+  /** Address of these bytes, for structures with pointers. The bytes must outlive the call. */
   addressOf(bytes: Uint8Array): bigint;
 }
 
-/** Loads the add-on that calls C, when it is first needed. Rejects where it cannot be loaded. */
+/** Loads the native add-on for C calls on first use. Rejects if it cannot be loaded. */
 export const loadLibc = async (): Promise<Libc> => {
   const { default: koffi } = await import('koffi');
   const { getSystemErrorName } = await import('node:util');
@@ -25,7 +25,7 @@ export const loadLibc = async (): Promise<Libc> => {
   };
 };
 
-/** Socket calls that Node lacks: netlink, datagrams to a path, blocking answers. As in socket(2) and so on. */
+/** Socket calls that Node lacks: netlink, datagrams to a path, blocking answers. As in socket(2) etc. */
 export interface SocketCalls extends Pick<Libc, 'errno' | 'errorName'> {
   socket(family: number, type: number, protocol: number): number;
   connect(socket: number, address: Uint8Array, length: number): number;
@@ -49,5 +49,5 @@ export const socketCalls = ({ func, errno, errorName }: Libc): SocketCalls => ({
   errorName,
 });
 
-/** Rejects where the add-on cannot be loaded. */
+/** Rejects if the native add-on cannot be loaded. */
 export const loadSocketCalls = async (): Promise<SocketCalls> => socketCalls(await loadLibc());

@@ -9,7 +9,7 @@ import { noNetlink, openNetlink, type Netlink } from './netlink.ts';
 import { readMaxDescriptors } from './own-process.ts';
 import { localTracefs } from './tracefs.ts';
 
-/** Where the running kernel shows itself. */
+/** Paths of the running kernel's files. */
 export const livePaths = { procfs: '/proc', sysfs: '/sys' } as const;
 
 const isLivePath = (procfs: string): boolean => {
@@ -29,21 +29,22 @@ const netlinkOf = async (isLive: boolean, procfs: string): Promise<Netlink> => {
   }
 };
 
-/** Where tracefs is, unless it is said: kernel/tracing below sysfs. */
+/** Path of tracefs. Default: kernel/tracing below sysfs. */
 export const tracefsAt = (sysfs: string, tracefs?: string): string => tracefs ?? join(sysfs, 'kernel/tracing');
 
-/** Half of what this process may have open: connections and commands need some as well. */
+/** Half of this process's descriptor limit: connections and commands need some too. */
 const maxCachedFiles = (): number => Math.min(20_000, (readMaxDescriptors() ?? Infinity) / 2);
 
-/** Version of the running Xen, such as `4.17`; undefined where there is none. */
+/** Version of the running Xen, such as `4.17`; undefined without Xen. */
 const xenVersion = (sysfs: FileTree): string | undefined => {
   const [major, minor] = ['major', 'minor'].map((part) => sysfs.textIfAny(`hypervisor/version/${part}`)?.trim());
   return major && minor && `${major}.${minor}`;
 };
 
 /**
- * This machine, or a copy of another one's files where the paths point elsewhere. `tools` are folders to look in first for programs; beside a
- * copy only these count, because all other programs report this machine. `observeCommand` receives the seconds that each process ran.
+ * This machine, or a copy of another machine's files if the paths differ. `tools` are folders that are searched first
+ * for programs. With a copy only these count, because all other programs report this machine. `observeCommand` receives
+ * each process's duration in seconds.
  */
 export const localHost = async ({
   procfs,

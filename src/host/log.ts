@@ -1,4 +1,4 @@
-/** Severity of a log line, least first. */
+/** Severities in ascending order. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
@@ -7,14 +7,14 @@ export type LogFormat = (typeof logFormats)[number];
 
 export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
-/** One method per level; a message in plain words and the values it is about. */
+/** One method per level. The message is a sentence, the fields are its values. */
 export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
 
-// JSON leaves DEL and the control characters beyond ASCII as they are, which terminals obey.
+// JSON does not escape DEL and non-ASCII control characters, which terminals interpret.
 const quoted = (value: unknown): string =>
   JSON.stringify(value).replace(/[\x7f-\x9f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
 
-// logfmt quotes a value with spaces, quotes, `=` or control characters; JSON's escapes are the ones that its readers understand.
+// logfmt quotes values with spaces, quotes, `=` or control characters. Its readers understand JSON's escapes.
 const logfmtValue = (value: string | number | boolean): string => {
   const text = String(value);
   return /^[^\s"=\\\p{Cc}]+$/u.test(text) ? text : quoted(text);
@@ -28,7 +28,7 @@ const formatLine: Record<LogFormat, (entry: LogFields) => string> = {
   json: (entry) => quoted(entry),
 };
 
-/** A log that writes one line per message of at least `level` to `write`. */
+/** A log that passes one line per message of at least `level` to `write`. */
 export const createLog = (options: {
   level: LogLevel;
   format: LogFormat;

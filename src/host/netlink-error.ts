@@ -1,4 +1,4 @@
-/** Netlink that cannot be spoken here, or a call of its that failed; the message says which and why. */
+/** Netlink is unavailable here, or one of its calls failed. The message states which and why. */
 export class NetlinkUnavailable extends Error {
   override readonly name: string = 'NetlinkUnavailable';
 }

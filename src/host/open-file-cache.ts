@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 
-// One read of a kernel file ends at its end or at a page of 4 KiB, less what did not fit (fs/seq_file.c, fs/sysfs/file.c):
-// a shorter piece is the whole.
+// A read of a kernel file ends at its end, or at a 4 KiB page less what did not fit (fs/seq_file.c, fs/sysfs/file.c). A
+// shorter result is the whole file.
 const certainlyWhole = 2048;
 const unusedSeconds = 120;
 const secondsBetweenSweeps = 30;
@@ -12,27 +12,27 @@ interface KeptFile {
 }
 
 /**
- * Small files that are kept open and read from their beginning again: the kernel makes their content anew each time. To open and close one
- * costs three times as much as to read it. Those that nobody reads any longer are closed.
+ * Keeps small files open and rereads them from the start: the kernel generates their content for each read. Opening and
+ * closing costs three times as much as reading. Files that are no longer read are closed.
  */
 export class OpenFileCache {
   readonly #files = new Map<string, KeptFile>();
   readonly #most: number;
   #sweptAt = 0;
 
-  /** `most`: how many to keep open at most. */
+  /** `most` is the maximum number of open files. */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** How many are open. */
+  /** Number of open files. */
   get size(): number {
     return this.#files.size;
   }
 
   /**
-   * Reads a file into `buffer`; returns its length, or undefined where it is not to be read in this way: it is not there, no small regular file, or
-   * too many are open.
+   * Reads a file into `buffer` and returns its length. Undefined if the cache cannot serve it: it is missing, not a
+   * small regular file, or too many files are open.
    */
   read(path: string, buffer: Buffer): number | undefined {
     const now = performance.now() / 1e3;
@@ -49,7 +49,7 @@ export class OpenFileCache {
       const length = fs.readSync(descriptor, buffer, 0, buffer.length, 0);
       if (length < certainlyWhole) return length;
     } catch {
-      // ENODEV, ESRCH, EIO: its device or thread is gone, and perhaps there is a new one.
+      // ENODEV, ESRCH, EIO: its device or thread is gone and may have been replaced.
     }
     this.#close(path, descriptor);
     return undefined;
@@ -68,7 +68,7 @@ export class OpenFileCache {
         }
       }
     } catch {
-      // Whoever reads it in the ordinary way is told why it cannot be read.
+      // An uncached read will report the error.
     }
     if (descriptor !== undefined) fs.closeSync(descriptor);
     return undefined;
@@ -79,7 +79,7 @@ export class OpenFileCache {
     fs.closeSync(descriptor);
   }
 
-  /** Also closes what was replaced: a file of the kernel's own, once gone, cannot be read, but a copy of one can. */
+  /** Also closes replaced files: a removed kernel file cannot be read, but a removed copy can. */
   #sweep(now: number): void {
     this.#sweptAt = now;
     for (const [path, { descriptor, usedAt }] of this.#files) {

@@ -1,22 +1,22 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
-/** A program that outlived the exporter that started it. */
+/** A program that outlived its exporter. */
 export interface Orphan {
   readonly pid: number;
   readonly program: string;
 }
 
-// When its exporter began. Process numbers are given again, and differ between PID namespaces.
+// Identifies the exporter by its start time: pids are reused and differ between PID namespaces.
 const ownerVariable = 'XEN_EXPORTER_OWNER';
 
-/** Ticks from the boot to the start of a process (fs/proc/array.c, do_task_stat); undefined for a zombie. */
+/** Start time of a process in ticks since boot (fs/proc/array.c, do_task_stat); undefined for a zombie. */
 const startOf = (pid: string): string | undefined => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return state === 'Z' ? undefined : fields[18];
 };
 
-/** The owner that a process of this user has in its environment. */
+/** Owner in the environment of a process of this user. */
 const ownerOf = (pid: string): string | undefined => {
   if (statSync(`/proc/${pid}`).uid !== process.geteuid!()) return undefined;
   const entry = readFileSync(`/proc/${pid}/environ`, 'latin1')
@@ -25,7 +25,7 @@ const ownerOf = (pid: string): string | undefined => {
   return entry?.slice(ownerVariable.length + 1);
 };
 
-/** The result of `look`; undefined if the process has ended meanwhile or may not be looked at. */
+/** The result of `look`; undefined if the process has ended or access is denied. */
 const ifPossible = <Result>(look: () => Result): Result | undefined => {
   try {
     return look();
@@ -34,15 +34,15 @@ const ifPossible = <Result>(look: () => Result): Result | undefined => {
   }
 };
 
-/** Marks the environment of programs that this process starts as its own. */
+/** Marks the environment of programs that this process starts. */
 export const ownerEnvironment = (): Readonly<Record<string, string>> => {
   const start = ifPossible(() => startOf('self'));
   return start === undefined ? {} : { [ownerVariable]: start };
 };
 
 /**
- * Asks every program to end whose exporter is gone, such as one that hung when its exporter was killed: by SIGTERM, on which xentrace turns tracing
- * off. Returns those programs. An exporter that lives keeps its own, in whatever PID namespace it is.
+ * Asks programs of dead exporters to end, such as one that hung when its exporter was killed. SIGTERM makes xentrace
+ * turn tracing off. Returns those programs. Programs of live exporters are kept in any PID namespace.
  */
 export const endOrphans = (): Orphan[] => {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));

@@ -1,8 +1,8 @@
 const firstDescriptor = 3;
 
 /**
- * The file descriptors of the listening sockets that systemd passes to this process (sd_listen_fds(3)). Takes the variables that name them out of
- * `environment`, so that no program that this process starts takes them for its own.
+ * File descriptors of the listening sockets that systemd passed (sd_listen_fds(3)). Removes their variables from
+ * `environment`, so that child processes do not claim them.
  */
 export const takePassedSockets = (environment: NodeJS.ProcessEnv): number[] => {
   const { LISTEN_PID: owner, LISTEN_FDS: count = '' } = environment;

@@ -1,6 +1,6 @@
 import { loadLibc } from './libc.ts';
 
-/** Both ends of a pipe, as descriptors of this process that no program started by it inherits. */
+/** Both ends of a pipe, as descriptors that child processes do not inherit. */
 export interface Pipe {
   readonly readEnd: number;
   readonly writeEnd: number;
@@ -8,7 +8,7 @@ export interface Pipe {
 
 const O_CLOEXEC = 0o2000000;
 const F_SETPIPE_SZ = 1031;
-// The most that a user may have (/proc/sys/fs/pipe-max-size); 64 KiB else.
+// Maximum for unprivileged users (/proc/sys/fs/pipe-max-size); the default is 64 KiB.
 const pipeBytes = 1 << 20;
 
 const loadCalls = async () => {
@@ -17,13 +17,16 @@ const loadCalls = async () => {
 };
 let calls: ReturnType<typeof loadCalls> | undefined;
 
-/** Makes a pipe. What Node connects a program to is a socket, which a program cannot open as /dev/stdout. Rejects where it cannot be made. */
+/**
+ * Creates a pipe. Node connects children by a socket, which they cannot open as /dev/stdout. Rejects if it cannot be
+ * created.
+ */
 export const openPipe = async (): Promise<Pipe> => {
   const { pipe2, fcntl, errno, errorName } = await (calls ??= loadCalls());
   const ends = Buffer.alloc(8);
   if (pipe2(ends, O_CLOEXEC) !== 0) throw new Error(`pipe2: ${errorName(errno())}`);
   const [readEnd, writeEnd] = [ends.readInt32LE(0), ends.readInt32LE(4)];
-  // Where it may not be larger it is as large as it is.
+  // If it may not grow, keep its size.
   fcntl(writeEnd, F_SETPIPE_SZ, 'int', pipeBytes);
   return { readEnd, writeEnd };
 };

@@ -1,16 +1,16 @@
 import { loadLibc } from './libc.ts';
 
-/** Kernel facts that differ between processors: its name for audit and seccomp, and numbers of system calls (asm/unistd.h). */
+/** Kernel facts by processor: its audit name for seccomp, and its system call numbers (asm/unistd.h). */
 interface Machine {
   readonly audit: number;
   readonly seccomp: number;
   readonly calls: Readonly<Record<DeniedCall, number>>;
 }
 
-/** System calls that can be done without. */
+/** System calls that can be denied. */
 export type DeniedCall = 'execve' | 'execveat' | 'bind' | 'listen' | 'io_uring_setup' | 'io_uring_register';
 
-// Newer calls have one number on all processors.
+// New calls have the same number on all processors.
 const newCalls = { io_uring_setup: 425, io_uring_register: 427 };
 const machines: Readonly<Record<string, Machine>> = {
   x64: { audit: 0xc000_003e, seccomp: 317, calls: { execve: 59, execveat: 322, bind: 49, listen: 50, ...newCalls } },
@@ -21,33 +21,34 @@ const machines: Readonly<Record<string, Machine>> = {
   },
 };
 
-/** To start a program. */
+/** Calls that start programs. */
 export const startingPrograms: readonly DeniedCall[] = ['execve', 'execveat'];
 /**
- * To do by a new io_uring what other calls are denied: its operations are no system calls, and since Linux 6.11 bind and listen are among them.
- * Not io_uring_enter: Node aborts without it, because libuv has a ring from its start. The units deny that one too, before Node starts.
+ * Calls that create an io_uring, whose operations bypass system call filters: since Linux 6.11 they include bind and
+ * listen. Not io_uring_enter: Node aborts without it, because libuv creates a ring at its start. The units deny that
+ * call too, before Node starts.
  */
 export const makingRings: readonly DeniedCall[] = ['io_uring_setup', 'io_uring_register'];
-/** To have a socket at an address of its own, such as a port. */
+/** Calls that give a socket an address of its own, such as a port. */
 export const listening: readonly DeniedCall[] = ['bind', 'listen'];
 
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
-// Classic BPF on struct seccomp_data, in which the number of the call is at 0 and the processor at 4 (linux/filter.h, linux/seccomp.h).
+// Classic BPF on struct seccomp_data: call number at 0, processor at 4 (linux/filter.h, linux/seccomp.h).
 const load = 0x20;
 const jumpIfEqual = 0x15;
 const jumpIfAtLeast = 0x35;
 const give = 0x06;
 const allow = 0x7fff_0000;
 const EPERM = 0x0005_0001;
-// Numbers of another kind of call on the same processor (x32) begin here.
+// Numbers of another ABI of the same processor (x32) begin here.
 const otherCalls = 0x4000_0000;
 
-/** Code, how many instructions to skip where it holds, how many where not, operand. */
+/** Code, instructions to skip if true, instructions to skip if false, operand. */
 type Instruction = readonly [number, number, number, number];
 
-/** Calls of another kind of processor are refused, and those with these numbers; its last line refuses. */
+/** Denies calls of another processor or ABI, and calls with these numbers. The last line denies. */
 const filterOf = (audit: number, numbers: readonly number[]): readonly Instruction[] => [
   [load, 0, 0, 4],
   [jumpIfEqual, 0, numbers.length + 3, audit],
@@ -71,8 +72,8 @@ const encodeFilter = (filter: readonly Instruction[]): Buffer =>
   );
 
 /**
- * From now on these calls fail with EPERM, in all threads of this process and in whatever it forks (seccomp(2)); there is no way back. Rejects where
- * the kernel or the add-on that makes the call will not have it.
+ * Makes these calls fail with EPERM, permanently, in all threads of this process and its children (seccomp(2)). Rejects
+ * if the kernel or the native add-on refuses.
  */
 export const installSeccompFilter = async (calls: readonly DeniedCall[]): Promise<void> => {
   const machine = machines[process.arch];
@@ -84,7 +85,7 @@ export const installSeccompFilter = async (calls: readonly DeniedCall[]): Promis
   const syscall = func('long syscall(long, unsigned long, unsigned long, const void *)');
   const numbers = calls.map((call) => machine.calls[call]);
   const filter = encodeFilter(filterOf(machine.audit, numbers));
-  // struct sock_fprog: how many instructions, and where they are.
+  // struct sock_fprog: number of instructions and their address.
   const program = Buffer.alloc(16);
   program.writeUInt16LE(filter.length / 8, 0);
   program.writeBigUInt64LE(addressOf(filter), 8);

@@ -4,17 +4,19 @@ import { AF_UNIX, unixAddress } from './unix-socket.ts';
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
 
-/** The service manager that has started this process, such as systemd with Type=notify (sd_notify(3)). */
+/** The service manager that started this process, such as systemd with Type=notify (sd_notify(3)). */
 export interface ServiceManager {
-  /** Says that this process serves now, and from then on, as often as it was asked to, that it lives. Rejects where that cannot be said. */
+  /**
+   * Reports that this process is ready, and then signs of life at the requested interval. Rejects if it cannot report.
+   */
   ready(): Promise<void>;
-  /** Says that it is about to end. */
+  /** Reports that this process is stopping. */
   stopping(): void;
 }
 
 const noManager: ServiceManager = { ready: () => Promise.resolve(), stopping: () => {} };
 
-/** The service manager that `environment` names; without one, nobody is told anything. */
+/** The service manager that `environment` names. Without one, all calls do nothing. */
 export const serviceManager = ({
   NOTIFY_SOCKET: path,
   WATCHDOG_USEC: watchdogMicroseconds,
@@ -34,7 +36,7 @@ export const serviceManager = ({
       tell = (state) => void libc.send(socket, Buffer.from(state), state.length, MSG_DONTWAIT);
       tell('READY=1');
       if (!watchdogMicroseconds) return;
-      // Half of the time, as sd_watchdog_enabled(3) has it.
+      // Half of the interval, as sd_watchdog_enabled(3) recommends.
       watchdog = setInterval(() => tell('WATCHDOG=1'), Number(watchdogMicroseconds) / 2e3).unref();
     },
     stopping: () => {

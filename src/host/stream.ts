@@ -3,20 +3,21 @@ import { Socket } from 'node:net';
 import { collectErrors, lastLine, signalGroup, startChild } from './child.ts';
 import { openPipe } from './pipe.ts';
 
-/** A program whose output is taken as it comes. */
+/** A program whose output is read as it arrives. */
 export interface RunningStream {
-  /** Asks it to end, by SIGTERM; it is killed where it does not within the grace. */
+  /** Asks it to end with SIGTERM; kills it if it does not within the grace period. */
   stop(): void;
-  /** The process has gone: at once where it could not be started. */
+  /** Resolves when the process has ended; immediately if it could not be started. */
   readonly gone: Promise<void>;
-  /** It has ended with status 0 and its output is taken; else rejects with a message that says why not. */
+  /** Resolves when it ended with status 0 and its output was taken. Otherwise rejects with the reason. */
   readonly ended: Promise<void>;
 }
 
 /**
- * Starts a program with a true pipe for its standard output. `take` is given each piece, and says whether it wants more: where not, the program
- * is asked to end, and what it still writes is given as well. Where `take` throws, or too much time passes or output comes, it is asked too, and
- * nothing more is given. It is killed where it has not ended `graceSeconds` later.
+ * Starts a program with a real pipe as its standard output. `take` receives each piece and returns whether it wants
+ * more. If not, the program is asked to end, and `take` receives the rest. If `take` throws, or on timeout or too much
+ * output, the program is asked to end and `take` receives nothing more. It is killed if it has not ended `graceSeconds`
+ * later.
  */
 export const startStream = async (
   {
@@ -39,7 +40,7 @@ export const startStream = async (
   let killTimer: NodeJS.Timeout | undefined;
   let isOutputOver = false;
   let ending: string | undefined;
-  /** Why nothing more is taken. */
+  /** Why no more output is taken. */
   let refusal: string | undefined;
 
   const settle = (why: string): void => {
@@ -86,7 +87,7 @@ export const startStream = async (
     settle(error.message);
   });
   child.on('exit', () => hasGone(undefined));
-  // Its stderr is read to the end by then.
+  // stderr is complete by then.
   child.on('close', (status, signal) => {
     const end = signal ?? `exit status ${status}`;
     ending = status === 0 ? '' : [end, lastLine(errors())].filter(Boolean).join(': ');

@@ -4,27 +4,27 @@ import { fileError, FileTree } from './file-tree.ts';
 import { EAGAIN, loadLibc } from './libc.ts';
 
 /**
- * The kernel's tracefs, the only place that the product writes to. What is written waits for all CPUs of the kernel, for milliseconds: none of it
- * is synchronous. All reject with FileError.
+ * The kernel's tracefs, the only place that the product writes to. A write waits for all CPUs of the kernel, for
+ * milliseconds, so none is synchronous. All reject with FileError.
  */
 export interface Tracefs {
-  /** Files to read at once. */
+  /** Files for synchronous reads. */
   readonly files: FileTree;
   /**
-   * Takes the lock that every exporter of this kernel takes before it writes here, in whatever container it runs. The kernel releases it when this
-   * process ends, however it ends. Undefined if another one has it.
+   * Takes the lock that every exporter of this kernel takes before it writes here, in any container. The kernel
+   * releases it when this process ends for any reason. Undefined if another process holds it.
    */
   lock(): Promise<Disposable | undefined>;
-  /** The whole content of a file, which the kernel may take long to print. */
+  /** Whole content of a file that the kernel may take long to print. */
   read(name: string): Promise<string>;
-  /** Gives the kernel one command more, beside those that the file holds. */
+  /** Adds a command to those in the file. */
   append(name: string, command: string): Promise<void>;
-  /** Sets a file of one value. */
+  /** Sets a file with one value. */
   set(name: string, value: string): Promise<void>;
-  /** Takes all hist triggers away from an event of an instance: `instances/NAME/events/SYSTEM/EVENT`. */
+  /** Removes all hist triggers from an event of an instance: `instances/NAME/events/SYSTEM/EVENT`. */
   clearHists(event: string): Promise<void>;
   makeInstance(name: string): Promise<void>;
-  /** Only one without hist triggers can go. */
+  /** Fails while the instance has hist triggers. */
   removeInstance(name: string): Promise<void>;
 }
 
@@ -37,10 +37,10 @@ const loadCalls = async () => {
 };
 let calls: ReturnType<typeof loadCalls> | undefined;
 
-/** flock(2) on a folder: a lock of its inode, which all mounts of tracefs share. */
+/** flock(2) on a folder locks its inode, which all mounts of tracefs share. */
 const lockFolder = async (path: string): Promise<Disposable | undefined> => {
   const { flock, errno, errorName } = await (calls ??= loadCalls());
-  // Node opens it with O_CLOEXEC: no program that this process starts keeps the lock.
+  // Node opens it with O_CLOEXEC, so child processes do not keep the lock.
   const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   if (flock(folder, LOCK_EX | LOCK_NB) === 0) return { [Symbol.dispose]: () => closeSync(folder) };
   const error = errno();
@@ -49,7 +49,7 @@ const lockFolder = async (path: string): Promise<Disposable | undefined> => {
   throw Object.assign(new Error(`flock ${path}: ${errorName(error)}`), { code: errorName(error) });
 };
 
-/** The tracefs that is mounted at this path. */
+/** The tracefs mounted at this path. */
 export const localTracefs = (root: string): Tracefs => {
   const files = new FileTree(root);
   const attempt = async <Result>(name: string, access: (path: string) => Promise<Result>): Promise<Result> => {
@@ -60,7 +60,7 @@ export const localTracefs = (root: string): Tracefs => {
       throw fileError(path, error);
     }
   };
-  // Never with O_CREAT, which makes a file that is missing a forbidden one.
+  // Without O_CREAT, which turns a missing file into a forbidden one.
   const write = (name: string, flags: number, text: string): Promise<void> =>
     attempt(name, async (path) => {
       await using file = await open(path, constants.O_WRONLY | flags);
@@ -73,8 +73,9 @@ export const localTracefs = (root: string): Tracefs => {
     append: (name, command) => write(name, constants.O_APPEND, `${command}\n`),
     set: (name, value) => write(name, 0, `${value}\n`),
     clearHists: (event) => {
-      // kprobe_events and synthetic_events take O_TRUNC for "away with those of everybody".
-      if (!/^instances\/[^/]+\/events\/[^/]+\/[^/]+$/.test(event)) throw new Error(`${event}: no event of an instance`);
+      // For kprobe_events and synthetic_events O_TRUNC means: remove all entries, including those of other programs.
+      if (!/^instances\/[^/]+\/events\/[^/]+\/[^/]+$/.test(event))
+        throw new Error(`${event}: expected an event of an instance`);
       return write(`${event}/trigger`, constants.O_TRUNC, '');
     },
     makeInstance: (name) => attempt(`instances/${name}`, (path) => mkdir(path)),

@@ -1,4 +1,4 @@
-/** Says that something is not available on this machine, and why, as a clause for people: `there is no xl on the PATH`. */
+/** Something is unavailable on this machine. The reason is a clause: `there is no xl on the PATH`. */
 export class Unavailable {
   readonly reason: string;
 
@@ -6,11 +6,11 @@ export class Unavailable {
     this.reason = reason;
   }
 
-  /** Message of a failed attempt. */
+  /** From the error of a failed attempt. */
   static because(error: unknown): Unavailable {
     return new Unavailable((error as Error).message);
   }
 }
 
-/** True where something is available, else why not. */
+/** True if available, else the reason. */
 export type Availability = true | Unavailable;

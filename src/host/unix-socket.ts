@@ -4,10 +4,10 @@ import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 
 export const AF_UNIX = 1;
-// For its user and group.
+// Read and write for its user and group.
 const mode = 0o660;
 
-/** struct sockaddr_un of unix(7): a path, or with an @ before it a name of the kernel's own. */
+/** struct sockaddr_un of unix(7): a path, or an abstract name after an @. */
 export const unixAddress = (path: string): Buffer => {
   const family = Buffer.alloc(2);
   family.writeUInt16LE(AF_UNIX);
@@ -16,7 +16,10 @@ export const unixAddress = (path: string): Buffer => {
     : Buffer.concat([family, Buffer.from(`${path}\0`)]);
 };
 
-/** Listens on a Unix socket that its user and group may open, in the place of one that a process that was killed has left. Rejects where it cannot. */
+/**
+ * Listens on a Unix socket that its user and group may open. Replaces the socket of a killed process. Rejects if it
+ * cannot.
+ */
 export const listenOnPath = async (server: Server, path: string): Promise<void> => {
   requireFolderOf(path);
   await removeStaleSocket(path);
@@ -25,17 +28,17 @@ export const listenOnPath = async (server: Server, path: string): Promise<void> 
   chmodSync(path, mode);
 };
 
-// libuv turns bind's ENOENT into EACCES (uv_pipe_bind2), as if permissions were to blame.
+// libuv turns bind's ENOENT into EACCES (uv_pipe_bind2), which suggests wrong permissions.
 const requireFolderOf = (path: string): void => {
   const folder = dirname(path);
   const stats = statSync(folder, { throwIfNoEntry: false });
   if (stats?.isDirectory()) return;
   throw new Error(
-    `cannot listen on unix:${path}: ${stats ? `${folder} is no folder` : `the folder ${folder} does not exist`}`,
+    `cannot listen on unix:${path}: ${stats ? `${folder} is not a folder` : `the folder ${folder} does not exist`}`,
   );
 };
 
-// A socket that nobody listens on is left of a process that was killed.
+// A socket without a listener is left over from a killed process.
 const removeStaleSocket = async (path: string): Promise<void> => {
   if (!(statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false)) return;
   const isStale = await new Promise<boolean>((resolve) => {

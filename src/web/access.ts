@@ -5,7 +5,7 @@ import { admit, clientOf } from './connections.ts';
 import type { Credentials, Passwords } from './passwords.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** Reads an Authorization header of the Basic scheme (RFC 7617); undefined for any other, and for none. */
+/** Parses a Basic Authorization header (RFC 7617); undefined for other schemes and if there is none. */
 export const basicCredentials = (header: string | undefined): Credentials | undefined => {
   const [, encoded] = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(header ?? '') ?? [];
   if (encoded === undefined) return undefined;
@@ -21,13 +21,16 @@ const hasBody = (request: Request): boolean => {
   return encoding !== undefined || Number(length ?? 0) !== 0 || stream?.endAfterHeaders === false;
 };
 
-/** Refuses a request. On HTTP/1 the connection ends: what follows on it is not read, so a client pays for a new one each time. */
+/** Refuses a request and, on HTTP/1, ends the connection: the client must pay for a new one each time. */
 const refuse = (request: Request, response: Response, status: number, text: string): void => {
   if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
   response.status(status).type('text/plain').send(`${text}\n`);
 };
 
-/** Access control before everything else: the web config's headers, rate limit and users. Requests with a body are refused. */
+/**
+ * Access control, before all other handlers: the web config's headers, rate limit and users. Refuses requests with a
+ * body.
+ */
 export const accessControl = (spec: {
   config: CurrentConfig;
   passwords: Passwords;
@@ -47,7 +50,7 @@ export const accessControl = (spec: {
     for (const [name, value] of headers) response.setHeader(name, value);
     if (hasBody(request)) {
       metrics.refused('body');
-      return refuse(request, response, 413, 'No request here has a body');
+      return refuse(request, response, 413, 'Requests must not have a body');
     }
     if (bucket && !bucket.take()) {
       metrics.refused('rate_limit');
@@ -65,7 +68,7 @@ export const accessControl = (spec: {
     if (verdict === 'busy') {
       metrics.refused('password_queue');
       response.setHeader('Retry-After', '1');
-      return refuse(request, response, 429, 'Too many passwords to look at, try again later');
+      return refuse(request, response, 429, 'Too many pending logins, try again later');
     }
     metrics.refused('credentials');
     response.setHeader('WWW-Authenticate', 'Basic realm="xen-exporter", charset="UTF-8"');

@@ -3,37 +3,39 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { isIPv6, type Socket } from 'node:net';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 
-/** Limits of clients: resources and time. */
+/** Limits of clients in resources and time. */
 export interface ConnectionLimits {
   readonly connections: number;
   readonly connectionsPerClient: number;
-  /** From the connection, TLS handshake included, to the end of the first request's headers. */
+  /** From the connection, including the TLS handshake, to the end of the first request's headers. */
   readonly headerSeconds: number;
   /** From a response to the next request. */
   readonly idleSeconds: number;
-  /** From a response's last byte's being ready to its having been taken. */
+  /** Time for the client to read a finished response. */
   readonly responseSeconds: number;
 }
 
-/** Unanswered requests of one connection. Beyond them it is not read; HTTP/2 refuses further streams. */
+/**
+ * Unanswered requests of one connection. At this limit the connection is not read, and HTTP/2 refuses further streams.
+ */
 export const mostRequests = 8;
 
-// Unread responses of clients, in bytes. TLS keeps a copy of each for itself.
+// Unread response bytes of all clients. TLS keeps its own copy of each response.
 const mostUnreadBytes = 32 << 20;
 
 type Response = ServerResponse | Http2ServerResponse;
 
-/** The connections of one address. */
+/** Connections of one address. */
 interface Client {
   readonly key: string;
   count: number;
-  /** Size of its responses, in bytes. */
+  /** Size of its unread responses, in bytes. */
   unread: number;
-  /** Responses that wait for the client, longest first. */
+  /** Connections with unread responses, longest-waiting first. */
   readonly waiting: Set<Connection>;
 }
 
-/** Whom an address belongs to: an IPv4 address, an IPv6 network of 64 bits; empty for a Unix socket. */
+/** The client of an address: an IPv4 address or an IPv6 /64 network; empty for a Unix socket. */
 export const clientKey = (address: string | undefined): string => {
   if (address === undefined) return '';
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
@@ -45,28 +47,28 @@ export const clientKey = (address: string | undefined): string => {
   return [...groups, ...Array<string>(zeros).fill('0'), ...after].slice(0, 4).join(':');
 };
 
-/** One client's connection, from accept() to its end. */
+/** A client's connection, from accept() to its end. */
 export class Connection {
   readonly socket: Socket;
   readonly client: Client;
-  /** Requests that have come and are not answered: their responses are being made, or being taken. */
+  /** Requests whose response is not written or not yet read. */
   requests = 0;
-  /** Connections that access control has let in. */
+  /** Requests that passed access control. */
   admitted = 0;
-  /** Connections whose responses are being read. */
+  /** Responses that the client is reading. */
   sending = 0;
-  /** Bytes that are being read. */
+  /** Bytes that the client has not read yet. */
   unread = 0;
-  /** Until its first request. */
+  /** True until its first request. */
   isNew = true;
-  /** To be closed once it has no requests. */
+  /** To be closed as soon as it has no requests. */
   isRetired = false;
-  /** Whether several requests share it, so that bytes that come need not be a request's. */
+  /** True if several requests share it. Incoming bytes may then not be a request. */
   isMultiplexed = false;
   timer: NodeJS.Timeout | undefined;
-  /** Says goodbye, in the words of its protocol. */
+  /** Closes it as its protocol prescribes. */
   end = (): void => this.cut();
-  /** Called when it has been answered a request. */
+  /** Called after each answered request. */
   answered = (): void => {};
 
   constructor(socket: Socket, client: Client) {
@@ -74,42 +76,46 @@ export class Connection {
     this.client = client;
   }
 
-  /** Whether it has as many requests as it may. */
+  /** Whether it has the maximum number of requests. */
   get isFull(): boolean {
     return this.requests >= mostRequests;
   }
 
-  /** Whether its client may send a further request. */
+  /** Whether its client may send another request. */
   get takesMore(): boolean {
     return !this.isFull && (this.isNew || !this.isRetired);
   }
 
-  /** Whether it may be cut off for another's sake: no request is let in, the client has to read, or it asks for as much as it may. */
+  /**
+   * Whether another connection may replace it: it has no admitted request, waits for its client to read, or is at its
+   * request limit.
+   */
   get waits(): boolean {
     return this.admitted === 0 || this.sending > 0 || this.isFull;
   }
 
-  /** Ends it at once; what is not sent yet is dropped. */
+  /** Closes it immediately and drops unsent data. */
   cut(): void {
-    // Only TCP has a reset, which also frees what the kernel holds for a client that never reads.
+    // Only TCP has resets. A reset also frees kernel memory of a client that never reads.
     if (this.socket.remoteAddress === undefined) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 }
 
-/** By response: to be called when its request is let in. */
+/** By response: call it when its request is admitted. */
 const admissions = new WeakMap<object, () => void>();
 const clients = new WeakMap<object, Client>();
 
-/** Client that a response is for: see `clientKey`. */
+/** The client of a response: see `clientKey`. */
 export const clientOf = (response: object): string => clients.get(response)?.key ?? '';
 
-/** Notes that access control has let a request in: until it is answered, its connection is not cut off for another's sake. */
+/** Marks a request as admitted. Until it is answered, no other connection replaces its connection. */
 export const admit = (response: object): void => admissions.get(response)?.();
 
 /**
- * All connections of all clients. A client can keep one waiting for a limited time. If there are too many, a new one takes the place of one that waits:
- * the longest, of the client that has most. So clients that hold connections open keep no other out.
+ * All connections of all clients. A client can keep a connection waiting for a limited time. At the limit a new
+ * connection replaces the longest-waiting one of the client with the most connections. So clients that hold connections
+ * open cannot lock others out.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
@@ -124,13 +130,13 @@ export class Connections {
     this.#metrics = metrics;
   }
 
-  /** Takes a new connection in, or refuses it: then it is closed, and undefined is returned. */
+  /** Admits a new connection, or closes it and returns undefined. */
   admit(socket: Socket): Connection | undefined {
-    // A peer that has gone again already.
+    // The peer may be gone already.
     socket.on('error', () => {});
     const key = clientKey(socket.remoteAddress);
     const client = this.#clients.get(key) ?? { key, count: 0, unread: 0, waiting: new Set() };
-    // The file system decides who may open a Unix socket.
+    // File permissions decide who may open a Unix socket.
     const isFull = key !== '' && client.count >= this.#limits.connectionsPerClient;
     if (
       (isFull && !this.#evict(client.waiting)) ||
@@ -150,7 +156,7 @@ export class Connections {
     return connection;
   }
 
-  /** To be called with each request. */
+  /** Call it at the start of each request. */
   begin(connection: Connection, response: Response): void {
     connection.requests += 1;
     connection.isNew = false;
@@ -190,20 +196,22 @@ export class Connections {
     });
   }
 
-  /** Closes all that do nothing, and the others when they are done; those that are new get one request yet, unless it is the last moment. */
+  /**
+   * Closes idle connections, and busy ones after their requests. New ones may send one more request unless `isLast`.
+   */
   retire({ isLast }: { isLast: boolean }): void {
     for (const connection of this.#all) {
       connection.isRetired = true;
       if (connection.requests === 0) {
         if (isLast || !connection.isNew) this.#end(connection);
       } else if (connection.isMultiplexed) {
-        // Streams that are open go on to their end.
+        // Open streams finish first.
         connection.end();
       }
     }
   }
 
-  /** Closes all at once. */
+  /** Closes all connections immediately. */
   cutAll(): void {
     for (const connection of this.#all) connection.cut();
   }
@@ -221,7 +229,7 @@ export class Connections {
     }
   }
 
-  // Headers that have begun to come and do not end are looked for as often as those of a new connection may take.
+  // Headers that arrive but do not end are checked as often as a new connection's header timeout.
   #idle(connection: Connection, leftSeconds: number, bytesRead: number): void {
     const { headerSeconds } = this.#limits;
     this.#wait(connection, Math.min(leftSeconds, headerSeconds), () => {
@@ -254,7 +262,10 @@ export class Connections {
     this.#unread += bytes;
   }
 
-  /** Cuts connections off whose clients do not read: of the client with the most unread bytes, the one that has waited longest. One is never too many. */
+  /**
+   * Cuts connections whose clients do not read: first the longest-waiting one of the client with the most unread bytes.
+   * Always keeps one.
+   */
   #boundUnread(): void {
     while (this.#unread > mostUnreadBytes) {
       let chosen: Connection | undefined;
@@ -296,11 +307,11 @@ export class Connections {
   }
 }
 
-/** State that requests on one connection share. */
+/** State shared by the requests of one connection. */
 export const connectionKey = (request: IncomingMessage | Http2ServerRequest): object =>
   'stream' in request ? (request.stream.session ?? request.stream) : request.socket;
 
-/** Whether the client can take no answer any longer: it has closed the connection, or has reset the request's stream. */
+/** Whether the client cannot receive an answer: it closed the connection or reset the request's stream. */
 export const isGone = (request: IncomingMessage | Http2ServerRequest): boolean =>
   'stream' in request ? request.stream.closed || request.stream.session === undefined : request.socket.destroyed;
 

@@ -5,10 +5,10 @@ import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { droppedDemands } from './config/security-change.ts';
 import { openDoor, type LoadedConfig, type WebConfigFile } from './config/web-config-file.ts';
 
-// How often, at most, the files are looked at for changes.
+// Minimum time between two checks of the files for changes.
 const restSeconds = 1;
 
-/** The web config in use: that of the last reading that succeeded. Only a restart drops a demand on clients. */
+/** The web config in use: the last one that could be read. Only a restart drops a demand on clients. */
 export class CurrentConfig {
   readonly #file: WebConfigFile | undefined;
   readonly #log: Log;
@@ -18,7 +18,7 @@ export class CurrentConfig {
   #value: LoadedConfig = openDoor;
   #lookedAt = -Infinity;
 
-  /** Reads the file, if there is one. Throws UsageError where it cannot be used. */
+  /** Reads the file if there is one. Throws UsageError if it is unusable. */
   constructor(spec: { file: WebConfigFile | undefined; log: Log; metrics: WebMetrics; clock: Clock }) {
     this.#file = spec.file;
     this.#log = spec.log;
@@ -31,13 +31,13 @@ export class CurrentConfig {
     return this.#value;
   }
 
-  /** Calls `listener` with each new config, beginning with this one. */
+  /** Calls `listener` with the current config and each new one. */
   onChange(listener: (config: LoadedConfig) => void): void {
     this.#listeners.push(listener);
     listener(this.#value);
   }
 
-  /** Reads the file again where it, or one that it names, has changed; looks at most once a second. */
+  /** Reloads the file if it, or a file that it names, changed. Checks at most once a second. */
   refresh(): void {
     const now = this.#clock.monotonicSeconds();
     if (this.#file === undefined || now - this.#lookedAt < restSeconds) return;
@@ -45,7 +45,7 @@ export class CurrentConfig {
     if (this.#file.changed()) this.reload();
   }
 
-  /** Reads the file again. If it cannot be used, or would drop a demand on clients, the config stays as it is, and false is returned. */
+  /** Reloads the file. If it is unusable or would drop a demand on clients, keeps the config and returns false. */
   reload(): boolean {
     if (this.#file === undefined) return true;
     try {
@@ -57,10 +57,10 @@ export class CurrentConfig {
         );
       }
       this.#take(next);
-      this.#log.info('Web config file read again', { path: this.#file.path });
+      this.#log.info('Reloaded the web config file', { path: this.#file.path });
       return true;
     } catch (error) {
-      this.#log.error('Web config file cannot be used, the last good one is kept', { err: (error as Error).message });
+      this.#log.error('Cannot use the web config file, keeping the last good one', { err: (error as Error).message });
       if (this.#metrics.config) this.#metrics.config = { ...this.#metrics.config, succeeded: false };
       return false;
     }

@@ -5,8 +5,9 @@ import { connectionKey, isGone } from './connections.ts';
 const longestRestMs = 500;
 
 /**
- * Handles the requests of one connection one after another, each when the response before it has been taken, so none of them can pile up work. A request
- * that came before that response waits as long again as the one before it took, at most half a second: such a connection gets half of the time.
+ * Handles the requests of one connection in sequence, each after the previous response has been read, so none of them
+ * can pile up work. A request that arrived before that waits as long as the previous one took, at most half a second.
+ * Such a connection gets half of the time.
  */
 export const inTurn = (handler: RequestHandler): RequestHandler => {
   const lastOn = new WeakMap<object, Promise<number>>();

@@ -6,7 +6,7 @@ interface MediaRange {
   readonly quality: number;
 }
 
-// RFC 9110 12.5.1. Parameters that we do not know (`escaping`, `charset`) are ignored; quoted values hold no commas in practice.
+// RFC 9110 12.5.1. Unknown parameters (`escaping`, `charset`) are ignored. In practice quoted values contain no commas.
 const parseRange = (text: string): MediaRange => {
   const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
   const parameter = (name: string): string | undefined =>
@@ -18,7 +18,8 @@ const parseRange = (text: string): MediaRange => {
   return { type, version: parameter('version'), quality: quality >= 0 && quality <= 1 ? quality : 0 };
 };
 
-// A range without a version takes any. Of two formats that a client likes equally, it gets the first: browsers and curl say */* and mean text.
+// A range without a version matches any. Of equally preferred formats the first wins: browsers and curl send */* and
+// want text.
 const formats = [
   { format: 'text', version: '0.0.4', types: { 'text/plain': 3, 'text/*': 2, '*/*': 1 } },
   { format: 'openMetrics', version: '1.0.0', types: { 'application/openmetrics-text': 3, 'application/*': 2 } },
@@ -29,7 +30,9 @@ const matchesOf = (ranges: readonly MediaRange[], version: string, types: Readon
     .filter((range) => Object.hasOwn(types, range.type) && (range.version === undefined || range.version === version))
     .sort((a, b) => types[b.type]! - types[a.type]!);
 
-/** The format that an Accept header likes best; text for no header and for one that takes neither, as Prometheus's own libraries do. */
+/**
+ * The preferred format of an Accept header. Text if there is no header or no match, as in Prometheus's own libraries.
+ */
 export const negotiate = (accept: string | undefined): ExpositionFormat => {
   const ranges = (accept ?? '').split(',').map(parseRange);
   const offers = formats.map(({ format, version, types }) => ({

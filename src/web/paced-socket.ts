@@ -2,14 +2,15 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 const pieceBytes = 512;
-// TLS keeps as much memory as the largest write took, until its connection ends.
+// Until its connection ends, TLS keeps as much memory as its largest write needed.
 const writtenBytes = 64 << 10;
-// HTTP/1 only. No request has more after its headers: requests with a body are refused.
+// HTTP/1 only. Requests with a body are refused, so requests end after the headers.
 const endOfRequest = '\r\n\r\n';
 
 /**
- * A connection that reads small pieces, of HTTP/1 one request at most, each in its turn and only while `mayRead` holds, because Node's servers make objects
- * of every request in what they are given, 64 KiB at a time. What is not read stays in the kernel, and the client has to wait.
+ * A connection that reads small pieces in turn (HTTP/1: at most one request), and only while `mayRead` holds. Node's
+ * servers create objects for every request in their input of up to 64 KiB. Unread data stays in the kernel, and the
+ * client waits.
  */
 export class PacedSocket extends Duplex {
   readonly remoteAddress: string | undefined;
@@ -19,7 +20,7 @@ export class PacedSocket extends Duplex {
   #isWanted = false;
   #willRead = false;
 
-  /** `takeTurn` does some work once other connections have had their turn. */
+  /** `takeTurn` runs work after other connections had their turn. */
   constructor(socket: Socket, mayRead: () => boolean, takeTurn: (work: () => void) => void) {
     super({ readableHighWaterMark: pieceBytes, writableHighWaterMark: socket.writableHighWaterMark });
     this.remoteAddress = socket.remoteAddress;
@@ -31,7 +32,9 @@ export class PacedSocket extends Duplex {
     socket.once('close', () => this.destroy());
   }
 
-  /** Reads a piece when it is this connection's turn, if it is wanted and may be read; to be called when `mayRead` may have changed. */
+  /**
+   * Reads a piece in this connection's turn, if one is wanted and may be read. Call it when `mayRead` may have changed.
+   */
   readSoon(): void {
     if (this.#willRead || !this.#isWanted || !this.#mayRead()) return;
     this.#willRead = true;
@@ -41,7 +44,7 @@ export class PacedSocket extends Duplex {
     });
   }
 
-  /** Ends it once everything has been written; Node's HTTP server calls it, as of a net.Socket. */
+  /** Ends the connection after all data is written. Node's HTTP server calls it, as on a net.Socket. */
   destroySoon(): void {
     this.end(() => this.destroy());
   }

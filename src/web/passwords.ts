@@ -1,33 +1,33 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Busy: not compared, because too many wait. */
+/** `busy` means not compared, because too many logins wait. */
 export type Verdict = 'right' | 'wrong' | 'busy';
 
-/** A user's name and password, as a client gives them. */
+/** A user name and password from a client. */
 export interface Credentials {
   readonly user: string;
   readonly password: Buffer;
 }
 
-// `$2b$10$`: version and cost.
+// A hash starts with version and cost: `$2b$10$`.
 const costOf = (hash: string): number => Number(hash.slice(4, 6));
 const withCost = (hash: string, cost: number): string =>
   `${hash.slice(0, 4)}${String(cost).padStart(2, '0')}${hash.slice(6)}`;
 
-// The last 31 characters of a bcrypt hash, which follow version, cost and salt.
+// The last 31 characters of a bcrypt hash, after version, cost and salt.
 const digestOf = (hash: string): Buffer => Buffer.from(hash.slice(-31));
 
-/** Whether the password is that of the bcrypt hash; computed by one thread of libuv's pool. */
+/** Compares a password with a bcrypt hash in one thread of libuv's pool. */
 export const matches = async (password: Buffer, hash: string): Promise<boolean> => {
-  // The add-on is loaded when it is first needed: who sets no passwords can do without.
+  // Loaded on first use, so installations without passwords do not need the add-on.
   const { hash: bcryptHash } = await import('bcrypt');
-  // The library knows $2b$ alone by that name, and Go takes $2a$ and $2y$ to be the same.
+  // The library reads only $2b$. Go treats $2a$ and $2y$ alike.
   const salt = `$2b$${hash.slice(4, 29)}`;
   return timingSafeEqual(digestOf(await bcryptHash(password, salt)), digestOf(hash));
 };
 
-/** Keys that were added lately, at most so many of them; the one that was added first makes room. */
+/** The most recent keys, up to a limit. A new key evicts the oldest. */
 class Recent {
   readonly #most: number;
   readonly #seconds: number;
@@ -56,25 +56,25 @@ class Recent {
 }
 
 const limits = {
-  /** Credentials that are remembered, of each kind. */
+  /** Remembered logins of each kind. */
   remembered: 1000,
   rightSeconds: 600,
   wrongSeconds: 60,
-  /** Clients that gave wrong ones. */
+  /** Clients with wrong passwords. */
   guessers: 10_000,
   guesserSeconds: 3600,
-  /** Credentials that wait to be compared, of all clients and of one. */
+  /** Logins waiting for a comparison, of all clients and of one. */
   waiting: 32,
   waitingPerClient: 4,
-  /** After a wrong password the next one waits so many times as long as it took: guessing gets a quarter of a processor. */
+  /** Rest after a wrong password, as a multiple of its duration: guessing gets a quarter of a CPU. */
   restsPerWrong: 3,
-  /** The same while a client waits that has not guessed wrong: half of a processor. */
+  /** The same while a client without wrong passwords waits: half of a CPU. */
   restsPerWrongIfUrgent: 1,
-  /** But no longer than this: on a busy machine the right one that comes next has waited long enough. */
+  /** Longest rest: on a busy machine the next correct password must not wait longer. */
   longestRestSeconds: 0.5,
 };
 
-/** The network that a client is in, of which one party may have all addresses: 24 bits of an IPv4 address, 48 of an IPv6 one. */
+/** The client's network, all of whose addresses one party may own: /24 for IPv4, /48 for IPv6. */
 const networkOf = (client: string): string => client.slice(0, Math.max(0, client.search(/[.:][^.:]*$/)));
 
 interface Job {
@@ -82,15 +82,15 @@ interface Job {
   readonly password: Buffer;
   readonly hash: string;
   readonly isKnown: boolean;
-  /** The highest cost of all users' hashes. */
+  /** Highest cost of all users' hashes. */
   readonly highestCost: number;
   readonly done: (verdict: Verdict) => void;
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Compares passwords, one at a time and off the event loop. The outcome is remembered for a while, under a keyed digest. Clients take turns and share
- * the places in which credentials wait, so those that guess lock out no other.
+ * Compares passwords one at a time, off the event loop. Remembers results for a while under a keyed digest. Clients
+ * take turns and share the waiting slots, so guessing clients lock out no other.
  */
 export class Passwords {
   readonly #limits: typeof limits;
@@ -99,10 +99,10 @@ export class Passwords {
   readonly #secret = randomBytes(32);
   readonly #right;
   readonly #wrong;
-  /** Clients that gave a wrong password lately. */
+  /** Clients with a recent wrong password. */
   readonly #guessers;
   readonly #underWay = new Map<string, Promise<Verdict>>();
-  /** Waiting logins by client, in the order of their turns. */
+  /** Waiting logins by client, in the order of turns. */
   readonly #queues = new Map<string, Job[]>();
   #waiting = 0;
   #turns = 0;
@@ -117,12 +117,12 @@ export class Passwords {
     this.#guessers = new Recent(this.#limits.guessers, this.#limits.guesserSeconds);
   }
 
-  /** Credentials that are remembered. */
+  /** Number of remembered logins. */
   get remembered(): number {
     return this.#right.size + this.#wrong.size;
   }
 
-  /** Whether `client` gave the password of one of the users (by name, bcrypt hashes; at least one). */
+  /** Checks credentials of `client` against the users (bcrypt hashes by name, at least one). */
   async check(users: ReadonlyMap<string, string>, { user, password }: Credentials, client: string): Promise<Verdict> {
     const known = users.get(user);
     // Check unknown users against a real hash, always the same one, so that timing does not reveal who exists.
@@ -169,8 +169,8 @@ export class Passwords {
   }
 
   /**
-   * Takes a place from the network that has most of them, if that is more than the network of `client` would have, and in it from the client that has
-   * most; of two clients that have as many, from one that guesses.
+   * Frees a slot of the network with the most slots if it has more than the network of `client` would have. Within that
+   * network the client with the most slots loses one; of two equal clients, the one that guesses.
    */
   #makeRoomFor(client: string): boolean {
     const places = new Map<string, number>();
@@ -207,7 +207,8 @@ export class Passwords {
 
   async #verdict({ password, hash, isKnown, highestCost }: Job): Promise<Verdict> {
     if ((await this.#matches(password, hash)) && isKnown) return 'right';
-    // Each cost takes twice as long as the one below it: with these, a wrong password takes as long as for the user of the highest cost.
+    // Each cost takes twice as long as the one below it. This loop makes a wrong password take as long as for the
+    // highest cost.
     for (let cost = costOf(hash); cost < highestCost; cost += 1) await this.#matches(password, withCost(hash, cost));
     return 'wrong';
   }
@@ -226,12 +227,12 @@ export class Passwords {
   #next(): Job | undefined {
     const clients = [...this.#queues.keys()];
     this.#turns += 1;
-    // Every other turn is for a client that does not guess, so that many who do cannot hold it up.
+    // Every other turn goes to a client that does not guess, so that many guessing clients cannot delay it.
     const client = (this.#turns % 2 === 0 ? clients.find((name) => !this.#guesses(name)) : undefined) ?? clients[0];
     if (client === undefined) return undefined;
     const queue = this.#queues.get(client)!;
     this.#waiting -= 1;
-    // The client's next turn comes after those of all others.
+    // The client's next turn follows those of all others.
     this.#queues.delete(client);
     if (queue.length > 1) this.#queues.set(client, queue);
     return queue.shift();

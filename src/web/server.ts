@@ -21,18 +21,21 @@ import type { CurrentConfig } from './current-config.ts';
 import { PacedSocket } from './paced-socket.ts';
 import { Turns } from './turns.ts';
 
-/** Where to listen: a host (every address if empty) and a port, the path of a Unix socket, or the descriptor of a socket that is bound already. */
+/**
+ * Address to listen on: host (empty for all addresses) and port, path of a Unix socket, or descriptor of a bound
+ * socket.
+ */
 export type ListenAddress =
   { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number };
 
 const formatAddress = (address: AddressInfo | string | null, given: ListenAddress): string => {
-  // Node does not know the path of a Unix socket that was passed.
+  // Node does not know the path of an inherited Unix socket.
   if (address === null) return `unix:fd=${'fd' in given ? given.fd : ''}`;
   if (typeof address === 'string') return `unix:${address}`;
   return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 };
 
-/** Go's exporters listen on the IPv4 address of a name that has both, such as `localhost`. */
+/** Like Go's exporters, prefer the IPv4 address of a name such as `localhost`. */
 const portOf = async ({ host, port }: { host: string; port: number }): Promise<{ host?: string; port: number }> =>
   host === '' || isIP(host.split('%', 1)[0]!) !== 0
     ? { port, ...(host !== '' && { host }) }
@@ -41,7 +44,7 @@ const portOf = async ({ host, port }: { host: string; port: number }): Promise<{
 const notListening = (fd: number, cause: Error): Error =>
   new Error(`file descriptor ${fd}: expected a listening stream socket, found none (${cause.message})`, { cause });
 
-/** Request handlers: the same app, made for each protocol. */
+/** Request handlers of the same app for each protocol. */
 export interface Handlers {
   readonly http1: RequestListener;
   readonly http2: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
@@ -54,17 +57,17 @@ export interface FrontDoorOptions {
   readonly metrics: WebMetrics;
 }
 
-// Request line and headers of a request, in bytes.
+// Maximum size of a request's line and headers, in bytes.
 const mostHeaderBytes = 16 << 10;
-// Above this no new stream is taken on a connection of HTTP/2.
+// Above this an HTTP/2 connection refuses new streams.
 const mostSessionMegabytes = 2;
-// Streams that a client may reset: at once, and then each second. Beyond them its connection ends, because each has cost a request, and none counts as
-// unanswered any longer.
+// Number of streams that a client may reset at once, and then per second. Beyond it the connection ends: each reset
+// stream has cost a request but no longer counts as unanswered.
 const mostResets = { streamResetBurst: 16, streamResetRate: 1 };
 
 /**
- * Listens, speaks TLS where the web config says so, and hands requests on. Sockets are accepted here and injected into servers that do not listen
- * themselves: so TLS can change, begin and end while it runs.
+ * Listens, handles TLS if the web config has it, and passes requests on. It accepts sockets itself and injects them
+ * into servers that do not listen. So TLS can be changed, started and stopped at run time.
  */
 export class FrontDoor {
   readonly #connections: Connections;
@@ -74,9 +77,9 @@ export class FrontDoor {
   readonly #http1;
   readonly #http2;
   readonly #listeners: Server[] = [];
-  /** By the socket that HTTP/1 is spoken on, or the session of HTTP/2. */
+  /** Connections by HTTP/1 socket or HTTP/2 session. */
   readonly #connectionOf = new WeakMap<object, Connection>();
-  /** The connection whose handshake the code that runs belongs to. */
+  /** The connection whose handshake is running. */
   readonly #shakingHands = new AsyncLocalStorage<Connection>();
   #tls: TlsServer | undefined;
   #tlsKey = '';
@@ -85,7 +88,7 @@ export class FrontDoor {
     this.#config = config;
     this.#metrics = metrics;
     this.#connections = new Connections(limits, metrics);
-    // Connections have their own time limits, for all protocols alike.
+    // Connections have their own time limits, the same for all protocols.
     this.#http1 = createHttpServer(
       {
         maxHeaderSize: mostHeaderBytes,
@@ -103,7 +106,7 @@ export class FrontDoor {
         settings: { maxConcurrentStreams: mostRequests, maxHeaderListSize: mostHeaderBytes, enablePush: false },
       },
       (request, response) => {
-        // Its client may have gone while the request was on its way here.
+        // The client may have disconnected meanwhile.
         if (request.stream.session === undefined) return;
         const connection = this.#begin(request.stream.session, response);
         this.#takeTurn(connection, () => {
@@ -122,9 +125,11 @@ export class FrontDoor {
     config.onChange((value) => this.#useTls(value));
   }
 
-  /** Listens at an address; gives it back with the port that the system assigned. Rejects with the system's error where it cannot. */
+  /**
+   * Listens at an address and resolves to it, with the port that the system assigned. Rejects with the system's error.
+   */
   async listen(address: ListenAddress): Promise<string> {
-    // As the HTTP servers have it: who has said all that he says may still want the answer.
+    // Like HTTP servers: a client that has finished sending may still want the answer.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
     if ('path' in address) {
       await listenOnPath(server, address.path);
@@ -134,13 +139,13 @@ export class FrontDoor {
         throw 'fd' in address ? notListening(address.fd, error) : error;
       });
     }
-    // accept() fails if the process or the machine has no file descriptor left.
+    // accept() fails if the process or the machine is out of file descriptors.
     server.on('error', () => this.#metrics.refused('connections'));
     this.#listeners.push(server);
     return formatAddress(server.address(), address);
   }
 
-  /** Stops listening, lets responses end for at most `graceSeconds`, closes every connection. */
+  /** Stops listening, gives responses up to `graceSeconds` to finish, then closes every connection. */
   async close(graceSeconds: number): Promise<void> {
     const closed = this.#listeners.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
     this.#connections.retire({ isLast: true });
@@ -155,7 +160,7 @@ export class FrontDoor {
     if (connection === undefined) return;
     const tls = this.#tls;
     if (tls === undefined) return this.#speakHttp1(socket, connection);
-    // TLS has no half of a connection.
+    // TLS has no half-closed connections.
     socket.allowHalfOpen = false;
     this.#shakingHands.run(connection, () => tls.emit('connection', socket));
   }
@@ -168,7 +173,7 @@ export class FrontDoor {
     this.#http1.emit('connection', paced);
   }
 
-  // Windows and settings of streams that are open come in between requests: HTTP/2 itself refuses those that are too many.
+  // Window and settings frames of open streams arrive between requests. HTTP/2 itself limits them.
   #speakHttp2(socket: Socket, connection: Connection): void {
     this.#http2.emit(
       'connection',
@@ -180,7 +185,7 @@ export class FrontDoor {
     return new PacedSocket(socket, mayRead, (work) => this.#takeTurn(connection, work));
   }
 
-  /** Counts every request, also those that Node answers itself: one without a host, or with an expectation that it cannot meet. */
+  /** Counts every request, including those that Node answers: without a host, or with an unsupported expectation. */
   #countedResponse(): typeof ServerResponse {
     const begin = (request: IncomingMessage, response: ServerResponse) => this.#begin(request.socket, response);
     return class<Request extends IncomingMessage> extends ServerResponse<Request> {
@@ -207,7 +212,7 @@ export class FrontDoor {
     if (key === this.#tlsKey) return;
     this.#tlsKey = key;
     this.#tls = tls && identity && this.#createTls(config, tls, identity);
-    // Clients that came in under the old config must come in again.
+    // Clients admitted under the old config must reconnect.
     this.#connections.retire({ isLast: false });
   }
 
@@ -219,10 +224,10 @@ export class FrontDoor {
     const server = createTlsServer({
       ...secureContextOptions(tls, identity),
       requestCert: tls.clientAuth !== 'NoClientCert',
-      // The policy decides, in `admitsClient`.
+      // `admitsClient` applies the policy.
       rejectUnauthorized: false,
       ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-      // A session that is resumed would pass by the checks of today's config.
+      // A resumed session would bypass the checks of the current config.
       secureOptions: cryptoConstants.SSL_OP_NO_TICKET | cryptoConstants.SSL_OP_NO_RENEGOTIATION,
     });
     server.on('tlsClientError', (_error, socket) => {

@@ -1,13 +1,13 @@
 import type { RateLimit } from './config/web-config.ts';
 
-/** Lets `burst` through at once and then one each interval. */
+/** Admits `burst` at once and then one per interval. */
 export class TokenBucket {
   readonly #limit: RateLimit;
   readonly #now: () => number;
   #tokens: number;
   #filledAt: number;
 
-  /** `now` gives seconds that never go backwards. */
+  /** `now` returns monotonic seconds. */
   constructor(limit: RateLimit, now: () => number) {
     this.#limit = limit;
     this.#now = now;
@@ -15,12 +15,12 @@ export class TokenBucket {
     this.#filledAt = now();
   }
 
-  /** Whether it is one of this limit. */
+  /** Returns whether the bucket has this limit. */
   is({ intervalSeconds, burst }: RateLimit): boolean {
     return intervalSeconds === this.#limit.intervalSeconds && burst === this.#limit.burst;
   }
 
-  /** Takes a token, if there is one. */
+  /** Takes a token if there is one. */
   take(): boolean {
     const now = this.#now();
     this.#tokens = Math.min(this.#limit.burst, this.#tokens + (now - this.#filledAt) / this.#limit.intervalSeconds);

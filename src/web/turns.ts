@@ -1,19 +1,19 @@
-// The rest waits for the next turn of the event loop, in which other work has its share and libuv accepts one connection.
+// After this, work waits for the next turn of the event loop, so that other work runs and libuv accepts a connection.
 const longestTurnMs = 1;
 
-/** Work for one connection, in order. */
+/** Work of one connection, in order. */
 type Queue = (() => void)[];
 
 /**
- * Work for clients, in their turns: each client has one piece of it done, then the next client, and of one client one connection after the other. So a
- * client with many connections holds up none with few, and one connection with many requests none with one.
+ * Schedules work round-robin over clients, and within a client over its connections. So many connections of one client,
+ * or many requests on one connection, do not delay others.
  */
 export class Turns {
-  /** By client and connection, each in the order of their next turns. */
+  /** By client and connection, both in the order of their next turns. */
   readonly #clients = new Map<string, Map<object, Queue>>();
   #isDue = false;
 
-  /** Does this when it is the turn of the client and of the connection; never at once. */
+  /** Runs work in the turn of its client and connection, never immediately. */
   take(client: string, connection: object, work: () => void): void {
     const connections = this.#clients.get(client) ?? new Map<object, Queue>();
     this.#clients.set(client, connections);
@@ -39,7 +39,7 @@ export class Turns {
     for (const [client, connections] of this.#clients) {
       for (const [connection, queue] of connections) {
         const work = queue.shift();
-        // Their next turns come after those of all others.
+        // Their next turns follow those of all others.
         connections.delete(connection);
         if (queue.length > 0) connections.set(connection, queue);
         this.#clients.delete(client);

@@ -16,9 +16,9 @@ import { naming, uncounted } from '../../sources/parsed.ts';
 /** The purpose of an event channel of this kernel. */
 export interface EventChannel {
   readonly source: EventSource;
-  /** The guest, if the channel belongs to a vif. */
+  /** The guest's domid if the channel belongs to a vif. */
   readonly domid: number | undefined;
-  /** Empty where it is no network device's. */
+  /** Empty if it belongs to no network device. */
   readonly vif: string;
   readonly queue: string;
 }

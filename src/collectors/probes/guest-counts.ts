@@ -7,11 +7,11 @@ type GuestMetric = Descriptor;
 
 const separator = '\0';
 
-/** Counts on behalf of one domain, by metric and by its labels behind `domain`. */
+/** Counts of one domain, by metric and by the labels after `domain`. */
 export class GuestCounts implements Totals {
   readonly #counts = new Map<GuestMetric, Map<string, number>>();
 
-  /** `values`: of the labels behind `domain`. */
+  /** `values` are the labels after `domain`. */
   add(metric: GuestMetric, values: readonly string[], count: number): void {
     let counts = this.#counts.get(metric);
     if (!counts) this.#counts.set(metric, (counts = new Map()));
@@ -29,7 +29,7 @@ export class GuestCounts implements Totals {
     }
   }
 
-  /** Adds the counts as those of a domain. */
+  /** Adds the counts to `out` for this domain. */
   addTo(out: Output, domain: string): void {
     for (const { metric, values, count } of this.all()) {
       out.total(metric, out.labels(metric.labels, domain, ...values), count);

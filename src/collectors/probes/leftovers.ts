@@ -5,7 +5,7 @@ import type { Tracefs } from '../../host/tracefs.ts';
 import { parsed } from '../../sources/parsed.ts';
 import { ours } from './probe-sets.ts';
 
-/** Another exporter has its probes here. They are left alone. */
+/** Another exporter has probes in this kernel. They are not touched. */
 export class AnotherExporter extends Error {
   override readonly name = 'AnotherExporter';
 }
@@ -18,23 +18,25 @@ export const ownInstance = (procfs: FileTree): string => {
   return `${ours}_${pid}_${startTicks}`;
 };
 
-/** True where tracefs is mounted, else the reason. Throws FileError where it may not be looked at. */
+/** True if tracefs is mounted, else the reason. Throws FileError if access is denied. */
 export const needsTracefs = (files: FileTree): Availability => {
   const isThere = (unlessMissing(() => files.unsorted('.')) ?? []).length > 0;
   const root = files.path('');
-  return isThere || new Unavailable(`there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or path.tracefs)`);
+  return isThere || new Unavailable(`no tracefs at ${root} (mount -t tracefs nodev ${root}, or path.tracefs)`);
 };
 
 const instancesOfOurs = ({ files }: Tracefs): string[] =>
   files.listIfAny('instances').filter((name) => instanceName.test(name));
 
-/** Takes the lock under which probes are set and taken away. Rejects with AnotherExporter while an exporter that lives has it. */
+/**
+ * Locks the setting and removal of probes. Rejects with AnotherExporter while another running exporter holds the lock.
+ */
 export const lockProbes = async (tracefs: Tracefs): Promise<Disposable> => {
   const lock = await tracefs.lock();
   if (lock) return lock;
   const instances = instancesOfOurs(tracefs).map((name) => `instances/${name}`);
   throw new AnotherExporter(
-    `another xen-exporter, which runs, has probes in ${tracefs.files.path('')} (${instances.join(', ') || 'no instance yet'})`,
+    `another running xen-exporter has probes in ${tracefs.files.path('')} (${instances.join(', ') || 'no instance yet'})`,
   );
 };
 
@@ -49,22 +51,22 @@ const eventsOfOurs = ({ files }: Tracefs, instance: string): string[] => {
   );
 };
 
-/** Which of the events have triggers; first those whose refer to another event. */
+/** Events that have triggers. Events whose triggers refer to another event come first. */
 const armedEvents = async (tracefs: Tracefs, events: readonly string[]): Promise<string[]> => {
   const set: { event: string; refers: boolean }[] = [];
   for (const event of events) {
     const text = await tracefs.read(`${event}/trigger`);
-    // Where there are none, a comment says which there could be.
+    // Without triggers the file contains a comment that lists the possible ones.
     if (!/^[^#\n]/m.test(text)) continue;
     set.push({ event, refers: text.includes(':onmatch(') });
   }
   return set.sort((a, b) => Number(b.refers) - Number(a.refers)).map(({ event }) => event);
 };
 
-// A trigger stays, without an error, while another refers to it.
+// The kernel silently keeps a trigger while another one refers to it.
 const mostRounds = 3;
 
-/** Takes away all triggers of the events of ours in an instance: nothing is watched any longer. Rejects with FileError. */
+/** Removes all triggers of our events in an instance, so nothing is recorded. Rejects with FileError. */
 export const clearInstance = async (tracefs: Tracefs, instance: string): Promise<void> => {
   const events = eventsOfOurs(tracefs, instance);
   for (let round = 0; round < mostRounds; round += 1) {
@@ -72,16 +74,16 @@ export const clearInstance = async (tracefs: Tracefs, instance: string): Promise
     if (armed.length === 0) return;
     for (const event of armed) await tracefs.clearHists(event);
   }
-  throw new Error(`triggers in ${tracefs.files.path(`instances/${instance}`)} cannot be taken away`);
+  throw new Error(`triggers in ${tracefs.files.path(`instances/${instance}`)} cannot be removed`);
 };
 
-/** A kernel without such events has no file of them. */
+/** Lists events of a file, which kernels without such events lack. */
 const eventsIn = async (tracefs: Tracefs, file: string, line: RegExp): Promise<string[]> =>
   tracefs.files.exists(file) ? [...(await tracefs.read(file)).matchAll(line)].map(([, name]) => name!) : [];
 
 /**
- * Takes away every instance, synthetic event and probe of exporters; nothing else. Whoever calls it has the lock, so that no other one lives.
- * Returns what it took away. Rejects with FileError.
+ * Removes all instances, synthetic events and probes of exporters, and nothing else. The caller holds the lock, so no
+ * other exporter runs. Returns what was removed. Rejects with FileError.
  */
 export const removeLeftovers = async (tracefs: Tracefs): Promise<string[]> => {
   const removed: string[] = [];
@@ -101,10 +103,10 @@ export const removeLeftovers = async (tracefs: Tracefs): Promise<string[]> => {
   return removed;
 };
 
-/** Makes the instance of this process, small, and with nothing recorded in it. Rejects with FileError. */
+/** Creates this process's instance, small and with recording off. Rejects with FileError. */
 export const makeInstance = async (tracefs: Tracefs, own: string): Promise<void> => {
   await tracefs.makeInstance(own);
   await tracefs.set(`instances/${own}/tracing_on`, '0');
-  // Buffer size per CPU. A new buffer can be as large as that of the whole kernel, 1.4 MB, and we do not use it.
+  // Buffer size per CPU. By default a new buffer can be as large as the kernel's, 1.4 MB. We do not use it.
   await tracefs.set(`instances/${own}/buffer_size_kb`, '1');
 };

@@ -21,7 +21,7 @@ const powersOfTwo = (first: number, last: number): string[] => {
   return [...exponents.map((exponent) => String(2 ** exponent / 1e9)), '+Inf'];
 };
 
-/** Upper bounds of the time of a grant call, in seconds: 2^8 ns to 2^30 ns, as the kernel sorts them. */
+/** Upper bounds of the duration of a grant call, in seconds: 2^8 ns to 2^30 ns, the kernel's buckets. */
 export const callBounds = powersOfTwo(8, 30);
 /** Upper bounds of a wait for accept(), in seconds: 2^10 ns to 2^37 ns, two minutes. */
 export const waitBounds = powersOfTwo(10, 37);

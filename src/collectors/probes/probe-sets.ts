@@ -1,35 +1,35 @@
-/** The group of all events of ours, and what the names of our instances and synthetic events begin with. */
+/** Group of all our events, and prefix of our instances and synthetic events. */
 export const ours = 'xen_exporter';
 
 export const probeSetNames = ['grants', 'events', 'accept'] as const;
 export type ProbeSetName = (typeof probeSetNames)[number];
 
-/** A function of the kernel that is watched where it begins, or where it returns. */
+/** A kernel function that is probed at its entry or return. */
 export interface Probe {
   /** Name of the event, in our group. */
   readonly event: string;
   readonly function: string;
   readonly at: 'entry' | 'return';
-  /** Arguments to record: `NAME=%REGISTER:TYPE` and the like. */
+  /** Arguments to record, such as `NAME=%REGISTER:TYPE`. */
   readonly takes: readonly string[];
 }
 
-/** Counts the hits of a probe by keys, and adds up what they took. */
+/** Counts the hits of a probe by keys and sums its values. */
 export interface Count {
   readonly event: string;
   readonly keys: string;
   readonly sums: readonly string[];
 }
 
-/** The time from one hit to another with the same key, as a synthetic event of this name. */
+/** The time between two hits with the same key, as a synthetic event of this name. */
 export interface Delay {
-  /** Without the beginning that all names of ours have. */
+  /** Without our common prefix. */
   readonly name: string;
   readonly from: { readonly event: string; readonly keys: string };
   readonly to: { readonly event: string; readonly keys: string; readonly only?: string };
 }
 
-/** Probes that are of use together. */
+/** Probes that are useful only together. */
 export interface ProbeSet {
   readonly name: ProbeSetName;
   readonly probes: readonly Probe[];
@@ -37,17 +37,21 @@ export interface ProbeSet {
   readonly delays: readonly Delay[];
 }
 
-/** A command of tracefs for an event of an instance, which is at `events/EVENT`. */
+/** A tracefs command for an event at `events/EVENT` of an instance. */
 export interface Trigger {
   readonly event: string;
   readonly command: string;
 }
 
-// Before Linux 4.20 arguments have no numbers, only registers; those of x86-64, the one that Xen's Dom0 ran on then.
+// Before Linux 4.20 arguments have no numbers, only registers. These are x86-64's, the only Dom0 architecture at that
+// time.
 const registers = ['%di', '%si', '%dx', '%cx'] as const;
 const argument = (number: 1 | 2 | 3 | 4): string => (process.arch === 'x64' ? registers[number - 1]! : `$arg${number}`);
 
-/** The operations of gnttab_batch_copy, gnttab_map_refs and gnttab_unmap_refs (include/xen/grant_table.h) are an argument. */
+/**
+ * The number of operations is an argument of gnttab_batch_copy, gnttab_map_refs and gnttab_unmap_refs
+ * (include/xen/grant_table.h).
+ */
 const grantFunctions = {
   copy: { function: 'gnttab_batch_copy', count: argument(2) },
   map: { function: 'gnttab_map_refs', count: argument(4) },
@@ -55,7 +59,7 @@ const grantFunctions = {
 } as const;
 export const grantOperations = ['copy', 'map', 'unmap'] as const;
 
-// A thread can be moved to another CPU in a call, and idle ones share a number: so both.
+// A thread can move to another CPU during a call, and idle threads share a pid. So the key needs both.
 const sameCall = 'cpu,common_pid';
 
 const grants: ProbeSet = {
@@ -97,8 +101,9 @@ const events: ProbeSet = {
 const accepted = { event: 'accept', keys: 'newsk', only: 'newsk != 0' } as const;
 
 /**
- * A connection enters the queue in inet_csk_complete_hashdance. One made by a SYN cookie or Fast Open comes to inet_csk_reqsk_queue_add from another
- * file (net/ipv4/syncookies.c, tcp_input.c); the other ones do not where the compiler has put that function into the first.
+ * A connection enters the queue in inet_csk_complete_hashdance. Connections from SYN cookies or Fast Open call
+ * inet_csk_reqsk_queue_add from other files (net/ipv4/syncookies.c, tcp_input.c). Ordinary ones do not if the compiler
+ * has inlined that function.
  */
 const accept: ProbeSet = {
   name: 'accept',
@@ -121,29 +126,30 @@ const accept: ProbeSet = {
 
 export const probeSets: Readonly<Record<ProbeSetName, ProbeSet>> = { grants, events, accept };
 
-/** Without which a set is of no use; the others are there for what comes another way. */
+/** Returns whether the set needs this probe. The others cover alternative paths. */
 export const isNeeded = ({ event }: Probe): boolean => event !== 'add';
 
-// Calls that are followed at once, for a return: threads that wait in accept() are among them.
+// Calls tracked concurrently for return probes. Threads that wait in accept() occupy one each.
 const followedCalls = 1024;
-// Rows of a table: threads, connections. The kernel takes the memory for all of them when the trigger is set.
+// Rows of a table (threads, connections). The kernel allocates all of them when the trigger is set.
 const rows = 4096;
 const rowsOfPowers = 128;
 
-// The default, global, gives a CPU whose clock is behind the last time that any has given: many times would be 0.
+// The default clock, global, never goes back: a CPU whose clock lags gets the latest time, so many durations would be
+// 0.
 const clock = 'clock=mono';
 
-/** The name of an event as kprobe_profile shows it, which does not tell groups from each other. */
+/** Name of an event in kprobe_profile, which shows no groups. */
 export const eventName = (event: string): string => `${ours}_${event}`;
 
-/** The command for kprobe_events that makes a probe. */
+/** Command for kprobe_events that creates a probe. */
 export const probeCommand = ({ event, function: name, at, takes }: Probe): string =>
   [`${at === 'entry' ? 'p' : `r${followedCalls}`}:${ours}/${eventName(event)}`, name, ...takes].join(' ');
 
-/** The command for synthetic_events that makes the event of a delay. */
+/** Command for synthetic_events that creates the event of a delay. */
 export const delayCommand = ({ name }: Delay): string => `${eventName(name)} u64 ns`;
 
-/** Where in an instance the events are. */
+/** Folder of the event within an instance. */
 export const probeFolder = (event: string): string => `${ours}/${eventName(event)}`;
 export const delayFolder = ({ name }: Delay): string => `synthetic/${eventName(name)}`;
 
@@ -152,7 +158,10 @@ const countTrigger = ({ event, keys, sums }: Count): Trigger => ({
   command: `hist:keys=${keys}:vals=${['hitcount', ...sums].join(',')}:size=${rows}`,
 });
 
-/** Counting triggers come before the events that feed them. A variable has a name of its own: an event may have several. */
+/**
+ * Counting triggers precede the events that feed them. Each variable has its own name, because an event may have
+ * several.
+ */
 const delayTriggers = (delay: Delay): Trigger[] => {
   const { name, from, to } = delay;
   const filter = to.only === undefined ? '' : ` if ${to.only}`;
@@ -169,7 +178,7 @@ const delayTriggers = (delay: Delay): Trigger[] => {
   ];
 };
 
-/** All triggers of a set, in the order in which they are to be set. */
+/** All triggers of a set, in the order to set them. */
 export const triggersOf = ({ counts, delays }: ProbeSet): Trigger[] => [
   ...counts.map(countTrigger),
   ...delays.flatMap(delayTriggers),

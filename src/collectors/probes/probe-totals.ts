@@ -12,10 +12,10 @@ import { GuestCounts } from './guest-counts.ts';
 import { callBounds, metrics, waitBounds } from './metrics.ts';
 import { delayFolder, grantOperations, probeFolder, probeSets, type ProbeSetName } from './probe-sets.ts';
 
-/** Counts of TCP itself over the same time, in this network namespace. */
+/** TCP's own counts for the same time, in this network namespace. */
 export interface TcpGrowth {
   readonly passiveOpens: number;
-  /** The part made by SYN cookies and by Fast Open. */
+  /** Connections from SYN cookies and Fast Open. */
   readonly anotherWay: number;
 }
 
@@ -37,19 +37,19 @@ export class ProbeTotals {
   readonly #isEach: boolean;
   readonly #sets = new Map<ProbeSetName, SetTotals>();
   readonly #guests = new NamedTotals<GuestCounts>();
-  /** Counts that belong to no known guest. */
+  /** Counts that no known guest owns. */
   readonly #nobodys = new GuestCounts();
   readonly #calls = new Map(grantOperations.map((operation) => [operation, new Histogram(callBounds)]));
   readonly #waits = new Histogram(waitBounds);
   #unmatched = 0;
   #passiveOpens = 0;
 
-  /** `isEach`: whether series are for each queue. */
+  /** `isEach` selects series per queue. */
   constructor(isEach: boolean) {
     this.#isEach = isEach;
   }
 
-  /** Adds what the sets counted in a window. Throws FileError or ParseError. */
+  /** Adds the counts of a window. Throws FileError or ParseError. */
   add(host: Pick<Host, 'procfs' | 'sysfs'>, deltas: ReadonlyMap<ProbeSetName, ReadingDelta>, tcp: TcpGrowth): void {
     const guests = new Map<number, GuestCounts>();
     const countsOf = (domid: number | undefined): GuestCounts => {
@@ -123,7 +123,7 @@ export class ProbeTotals {
   #addAccepts({ tables, probes }: ReadingDelta, { passiveOpens, anotherWay }: TcpGrowth): void {
     const [queue, add] = probeSets.accept.delays.map((delay) => tables.get(delayFolder(delay)) ?? []);
     const hits = (event: string): number => probes.get(event)?.hits ?? 0;
-    // Where the second function is not part of the first, all come through it: each would count twice.
+    // If the second function is not inlined, all connections pass it, and each would count twice.
     const allAreAdded = hits('add') >= hits('queue') && hits('add') > 2 * anotherWay;
     const counted = allAreAdded ? [add!] : [queue!, add!];
     for (const each of counted) this.#observe('accept', each, this.#waits);
@@ -133,7 +133,7 @@ export class ProbeTotals {
     this.#passiveOpens += passiveOpens;
   }
 
-  /** Powers of two, which are bounds of the histogram or below the first of them. */
+  /** Keys are powers of two: bounds of the histogram, or below its first bound. */
   #observe(set: ProbeSetName, tables: readonly HistTable[] | undefined, histogram: Histogram): void {
     for (const { keys, hits, sums } of tables?.[0]?.rows ?? []) {
       const exponent = log2Of(keys[0]!);
@@ -142,7 +142,7 @@ export class ProbeTotals {
     }
   }
 
-  /** Adds the totals. `names`: of the guests that there are now, by domid. */
+  /** Adds the totals. `names` maps the domids of current guests to names. */
   addTo(out: Output, names: ReadonlyMap<number, string>): void {
     this.#nobodys.addTo(out, '');
     for (const [domain, counts] of this.#guests.of(names)) counts.addTo(out, domain);
@@ -170,6 +170,9 @@ export class ProbeTotals {
   }
 }
 
-/** Finds the owner of a thread such as `vif1.0-q0-guest [ 322]`. Names are cut to 15 characters; if the queue is cut off too, the owner is unknown. */
+/**
+ * Finds the owner of a thread such as `vif1.0-q0-guest [ 322]`. Names are cut to 15 characters. If the queue is cut
+ * off, the owner is unknown.
+ */
 const vifOfThread = (thread: string, vifs: readonly VifDevice[]): VifDevice | undefined =>
   vifs.find(({ netDevice }) => netDevice !== undefined && thread.startsWith(`${netDevice}-q`));

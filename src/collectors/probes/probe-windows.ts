@@ -8,18 +8,18 @@ import type { TcpGrowth } from './probe-totals.ts';
 import type { ProbeSession, Reading } from './session.ts';
 import { readTcp, tcpGrowth } from './tcp-counters.ts';
 
-/** Limits of a window, and how windows follow each other. */
+/** Limits and spacing of windows. */
 export interface WindowLimits {
   readonly windowSeconds: number;
-  /** Hits a second of all probes together. */
+  /** Hits per second of all probes together. */
   readonly maxHits: number;
-  /** The probes stay armed from one window to the next. */
+  /** The probes stay armed between windows. */
   readonly isAlways: boolean;
 }
 
 /** Result of a window. */
 export interface ProbeWindow {
-  /** There were too many hits, and the probes were disarmed before it was over. */
+  /** Too many hits: the probes were disarmed early. */
   readonly isShort: boolean;
   readonly deltas: ReadonlyMap<ProbeSetName, ReadingDelta>;
   readonly tcp: TcpGrowth;
@@ -31,15 +31,15 @@ interface Armed {
   readonly tcp: TcpGrowth;
 }
 
-// A storm of hits is seen after that.
+// Time until a storm of hits is detected.
 const secondsBetweenChecks = 0.5;
-// So many connections without a hit are no accident.
+// With this many connections, zero hits cannot be chance.
 const telling = 20;
 
 const hitsOf = (sets: readonly ProbeSet[], profile: ReadonlyMap<string, ProbeCounts>): number =>
   sets.flatMap(({ probes }) => probes).reduce((sum, { event }) => sum + (profile.get(eventName(event))?.hits ?? 0), 0);
 
-/** Arms probes for a window at a time, and disarms them when they are hit too often. */
+/** Arms probes for one window at a time. Disarms them early if they are hit too often. */
 export class ProbeWindows {
   readonly #host: Host;
   readonly #log: Log;
@@ -56,8 +56,9 @@ export class ProbeWindows {
   }
 
   /**
-   * Watches for a window what of `wanted` this kernel lets us. Undefined where that is nothing, or `signal` ended it. `observeCost` is told of CPU
-   * time. Rejects with CannotTrace, AnotherExporter, FileError or ParseError; the probes are to be torn down then.
+   * Records `wanted`, as far as this kernel allows, for one window. Undefined if it allows nothing or `signal` ended
+   * the window. `observeCost` receives CPU time. Rejects with CannotTrace, AnotherExporter, FileError or ParseError;
+   * the caller must then remove the probes.
    */
   async watch(
     wanted: ReadonlySet<ProbeSetName>,
@@ -101,7 +102,7 @@ export class ProbeWindows {
     return { sets, readings: await this.#session.read(sets), tcp: readTcp(this.#host.procfs) };
   }
 
-  /** Whether there were too many hits. */
+  /** Waits for the window to end. Resolves to whether there were too many hits. */
   async #wait(sets: readonly ProbeSet[], signal: AbortSignal): Promise<boolean> {
     const { clock } = this.#host;
     const { windowSeconds, maxHits } = this.#limits;
@@ -115,7 +116,8 @@ export class ProbeWindows {
       at = clock.monotonicSeconds();
       const rate = (hits - hitsBefore) / (at - before);
       if (rate <= maxHits) continue;
-      if (!this.#wasShort) this.#log.warn('Probes are disarmed', { hits_per_second: Math.round(rate), max: maxHits });
+      if (!this.#wasShort)
+        this.#log.warn('Disarmed probes because of too many hits', { hits_per_second: Math.round(rate), max: maxHits });
       return (this.#wasShort = true);
     }
     if (!signal.aborted) this.#wasShort = false;
@@ -129,9 +131,9 @@ export class ProbeWindows {
     const tcp = tcpGrowth(before.tcp, now.tcp);
     const ways = deltas.get('accept')?.probes;
     if (ways && tcp.passiveOpens >= telling && !['queue', 'add'].some((event) => ways.get(event)?.hits)) {
-      const why = `TCP made ${tcp.passiveOpens} connections, and no probe on their way to accept() was hit: its functions are parts of others in this kernel`;
+      const why = `TCP made ${tcp.passiveOpens} connections without a hit of a probe: this kernel inlines the probed functions`;
       this.#session.giveUp('accept', why);
-      this.#log.warn('Probes are of no use', { probes: 'accept', err: why });
+      this.#log.warn('Probes do not work', { probes: 'accept', err: why });
     }
     return { isShort, deltas, tcp };
   }
@@ -142,7 +144,7 @@ export class ProbeWindows {
   }
 }
 
-/** Waits, or until `signal` comes. */
+/** Waits for the time, or until `signal` fires. */
 export const pause = async (seconds: number, signal: AbortSignal): Promise<void> => {
   await delay(seconds * 1e3, undefined, { signal, ref: false }).catch(() => {});
 };

@@ -34,13 +34,13 @@ const options = {
   ...windowOptions('of the probes', 5),
   always: fileOnly(
     switchOption({
-      help: 'Leave the probes armed, and read them after each window; the interval is then only that after which they are armed again where they were hit too often.',
+      help: 'Keep the probes armed and read them after each window. The interval then applies only to re-arming after too many hits.',
       default: false,
     }),
   ),
   'max-hits': fileOnly(
     numberOption({
-      help: 'Hits a second of all probes beyond which they are disarmed until the next window.',
+      help: 'Hits per second of all probes. Above this they are disarmed until the next window.',
       default: 200_000,
       metavar: 'NUMBER',
       min: 1,
@@ -48,7 +48,7 @@ const options = {
     }),
   ),
   'cpu-budget': cpuBudgetOption(
-    'Share of one core that arming and reading may cost; windows are further apart where it costs more.',
+    'Share of one core that arming and reading may use. Above it windows are further apart.',
     0.01,
   ),
 };
@@ -59,7 +59,7 @@ const filesNeeded = [
   { file: 'synthetic_events', what: 'synthetic events (CONFIG_SYNTH_EVENTS)' },
 ];
 
-/** Whether this kernel lets anybody set the probes. Never throws. */
+/** Returns whether this kernel supports probes. Never throws. */
 const needsProbes = (tracefs: FileTree): Availability => {
   try {
     const isThere = needsTracefs(tracefs);
@@ -71,7 +71,7 @@ const needsProbes = (tracefs: FileTree): Availability => {
   }
 };
 
-/** For each set: true where there can be anything to see on this machine now, else the reason. */
+/** For each set: true if this machine has anything to measure now, else the reason. */
 const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => Availability> => {
   const onXen = needsXen(sysfs);
   return {
@@ -81,7 +81,7 @@ const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => Availability> => {
   };
 };
 
-/** Grant operations, events and waits for accept(), which no counter tells: from probes in the kernel, set now and then. */
+/** Grant operations, events and waits for accept(), which no counter shows, from temporary kernel probes. */
 export const probes = defineCollector({
   name: 'probes',
   help: 'Grant operations and their times, events sent through event channels, and the time that connections wait for accept(), from kprobes and hist triggers of the kernel.',

@@ -25,8 +25,8 @@ export interface ReadingDelta extends Omit<Reading, 'at'> {
 }
 
 /**
- * Computes the difference of two readings. Neither arming nor reading happens at once, but both readings go through the tables in the same order: so what
- * each has counted too long or too short is the same.
+ * Difference of two readings. Arming and reading take time, but both go through the tables in the same order, so each
+ * table covers the same duration.
  */
 export const deltaOf = (before: Reading, now: Reading): ReadingDelta => ({
   seconds: now.at - before.at,

@@ -18,32 +18,32 @@ import {
 } from './probe-sets.ts';
 import { clearInstance, lockProbes, makeInstance, ownInstance, removeLeftovers } from './leftovers.ts';
 
-/** Content of a set's tables at a moment. */
+/** Content of a set's tables at one moment. */
 export interface Reading {
   /** Monotonic seconds. */
   readonly at: number;
-  /** By the event's folder, in the order of its triggers. */
+  /** Tables by the event's folder, in the order of its triggers. */
   readonly tables: ReadonlyMap<string, readonly HistTable[]>;
-  /** By event. */
+  /** Counts by event. */
   readonly probes: ReadonlyMap<string, ProbeCounts>;
 }
 
-/** The kernel does not take a command, for a reason that will not pass. */
+/** Returns whether the kernel permanently refuses a command. */
 const isRefusal = (error: unknown): error is FileError =>
   error instanceof FileError && ['EINVAL', 'ENOENT', 'EADDRNOTAVAIL', 'EOPNOTSUPP', 'EILSEQ'].includes(error.code);
 
 type ProbeHost = Pick<Host, 'procfs' | 'tracefs' | 'clock'>;
 
-/** The probes of this process in the kernel: made once, armed for a window, and all gone in the end. */
+/** This process's probes in the kernel: created once, armed per window, removed at the end. */
 export class ProbeSession {
   readonly #host: ProbeHost;
   readonly #sets: readonly ProbeSet[];
   readonly #unusable = new Map<ProbeSetName, string>();
-  /** Probes that are there for what comes another way, and which this kernel does not let us have. */
+  /** Optional probes that this kernel refuses. */
   readonly #missing = new Set<Probe>();
-  /** The instance of this process, as soon as it may exist. */
+  /** This process's instance. Set before the instance may exist. */
   #instance: string | undefined;
-  /** While there may be something of this process. */
+  /** Held while this process may have anything in the kernel. */
   #lock: Disposable | undefined;
   #isSetUp = false;
 
@@ -52,12 +52,12 @@ export class ProbeSession {
     this.#sets = sets;
   }
 
-  /** The sets that this kernel lets us have, as far as is known. */
+  /** Sets that this kernel allows, as far as known. */
   get usable(): ProbeSet[] {
     return this.#sets.filter(({ name }) => !this.#unusable.has(name));
   }
 
-  /** Why not, by set. */
+  /** Reasons why sets are unusable. */
   get unusable(): ReadonlyMap<ProbeSetName, string> {
     return this.#unusable;
   }
@@ -66,7 +66,7 @@ export class ProbeSession {
     this.#unusable.set(set, why);
   }
 
-  /** The set without the probes that this kernel does not let us have. */
+  /** The set without the probes that this kernel refuses. */
   #possible({ name, probes, counts, delays }: ProbeSet): ProbeSet {
     const missing = new Set([...this.#missing].map(({ event }) => event));
     return {
@@ -78,7 +78,7 @@ export class ProbeSession {
   }
 
   /**
-   * Makes instance, probes and synthetic events, where they are not there yet, in place of all that a process before has left behind. Rejects with
+   * Creates missing instance, probes and synthetic events after removing leftovers of earlier processes. Rejects with
    * CannotTrace, AnotherExporter or FileError.
    */
   async setUp(): Promise<void> {
@@ -113,7 +113,7 @@ export class ProbeSession {
     for (const delay of this.#possible(set).delays) await tracefs.append('synthetic_events', delayCommand(delay));
   }
 
-  /** From now on these sets count. One that the kernel does not take is unusable. Rejects with FileError. */
+  /** Starts counting for these sets. A set that the kernel refuses becomes unusable. Rejects with FileError. */
   async arm(sets: readonly ProbeSet[]): Promise<void> {
     for (const set of sets) {
       for (const { event, command } of triggersOf(this.#possible(set))) {
@@ -129,13 +129,13 @@ export class ProbeSession {
     }
   }
 
-  /** The kernel's message about the last command that it refused. */
+  /** The kernel's message about the last refused command. */
   async #complaint(error: FileError): Promise<string> {
     const log = await this.#host.tracefs.read(`instances/${this.#instance}/error_log`).catch(() => '');
     return [...log.matchAll(/error: (.*)/g)].at(-1)?.[1] ?? error.code;
   }
 
-  /** Counts of these sets since they were armed. Rejects with FileError or ParseError. */
+  /** Counts of these sets since arming. Rejects with FileError or ParseError. */
   async read(sets: readonly ProbeSet[]): Promise<Map<ProbeSetName, Reading>> {
     const readings = new Map<ProbeSetName, Reading>();
     const profile = await this.profile();
@@ -163,18 +163,18 @@ export class ProbeSession {
     return naming(this.#host.tracefs.files.path(file), () => parseTraceHist(text));
   }
 
-  /** How often the probes of everybody were hit, by the name of their events. Rejects with FileError or ParseError. */
+  /** Hits of all probes, including other programs', by event name. Rejects with FileError or ParseError. */
   async profile(): Promise<Map<string, ProbeCounts>> {
     const text = await this.#host.tracefs.read('kprobe_profile');
     return naming(this.#host.tracefs.files.path('kprobe_profile'), () => parseKprobeProfile(text));
   }
 
-  /** Nothing is watched any longer. Rejects with FileError. */
+  /** Stops recording. Rejects with FileError. */
   async disarm(): Promise<void> {
     if (this.#instance !== undefined) await clearInstance(this.#host.tracefs, this.#instance);
   }
 
-  /** All is as it was before. Rejects with FileError. */
+  /** Removes everything that was created. Rejects with FileError. */
   async tearDown(): Promise<void> {
     this.#isSetUp = false;
     if (this.#instance !== undefined) await removeLeftovers(this.#host.tracefs);
@@ -189,4 +189,4 @@ export class ProbeSession {
 }
 
 const forbidden = ({ message }: Error): string =>
-  `only root can set probes, and no one where the kernel is locked down for confidentiality (${message})`;
+  `probes need root and a kernel that is not locked down for confidentiality (${message})`;

@@ -1,14 +1,14 @@
 import { runStates, type RunState } from '../../formats/xentrace.ts';
 import type { Segment, TraceWindow } from '../../sources/xentrace/trace-window.ts';
 
-/** Time that a vCPU spent in a run state, in one piece. */
+/** Uninterrupted time of a vCPU in a run state. */
 export interface Interval {
   readonly domid: number;
   readonly vcpu: number;
   readonly state: RunState;
-  /** Length of the interval as far as it was seen. */
+  /** Observed length of the interval. */
   readonly cycles: number;
-  /** The states before and after. Undefined if the trace had not begun, or was over. */
+  /** State before and after. Undefined before the start or after the end of the trace. */
   readonly before: RunState | undefined;
   readonly after: RunState | undefined;
 }
@@ -23,10 +23,11 @@ interface Open {
 }
 
 /**
- * Gives each interval of each vCPU to `take`. One that goes on over an end of a segment is given up to there, for the first change in a segment
- * tells what was before it and the last one what comes after: so the states of a vCPU add up to the time that was observed. Nothing is given of
- * the time between segments, nor of a vCPU of which there is no record at all. A generator, as the trace's records are many; returns the number of
- * changes whose old state is not what the one before said, or that came before it: the interval between is not known and not given.
+ * Passes each interval of each vCPU to `take`. At the end of a segment open intervals are cut: the first change in a
+ * segment reports the state before it, and the last one the state after it, so the states of a vCPU sum to the observed
+ * time. Time between segments, and vCPUs without any record, are left out. A generator, because a trace has many
+ * records. Returns the number of changes whose old state contradicts the previous change or that precede it in time;
+ * their interval is unknown and left out.
  */
 export function* foldIntervals(
   trace: TraceWindow,
@@ -65,7 +66,7 @@ export function* foldIntervals(
     if (from === to && known.state === from && known.since <= cycles) return void open.set(vcpu, known);
     if (known.state === from && known.since <= cycles) give(vcpu, known, cycles, to);
     else mismatches += 1;
-    // Where time went back, what was given already reaches beyond this change.
+    // If time went back, the reported intervals already extend beyond this change.
     if (known.since > cycles) open.set(vcpu, { state: unknownState, since: known.since, before: undefined });
     else open.set(vcpu, { state: to, since: cycles, before: from });
   });

@@ -9,7 +9,7 @@ import { RunStateTotals } from './domain-totals.ts';
 import { foldIntervals } from './intervals.ts';
 import { metrics } from './metrics.ts';
 
-/** How long vCPUs wait for a physical CPU, which stock Xen reports nowhere but in its trace buffer. */
+/** CPU waits of vCPUs, which stock Xen reports only in its trace buffer. */
 export const runstate = defineCollector({
   name: 'runstate',
   help: "How long every domain's vCPUs run, sleep and wait for a physical CPU, in total and each time, from Xen's trace buffer.",

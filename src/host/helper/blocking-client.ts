@@ -2,12 +2,12 @@ import type { Clock } from '../clock.ts';
 import { EAGAIN, loadSocketCalls, SOCK_CLOEXEC } from '../libc.ts';
 import { AF_UNIX, unixAddress } from '../unix-socket.ts';
 
-/** Asks a helper and waits for all that it answers. Throws an Error that says why there is no answer. */
+/** Sends a request to a helper and waits for the whole answer. Throws an Error with the reason if there is none. */
 export type Exchange = (request: string) => Buffer;
 
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
-// With the values that they have on 64-bit systems (include/uapi/asm-generic/socket.h).
+// Values on 64-bit systems (include/uapi/asm-generic/socket.h).
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const receiveBytes = 1 << 20;
@@ -22,8 +22,8 @@ const timeval = (seconds: number): Buffer => {
 };
 
 /**
- * An exchange that waits as a read of a file does, for collectors that read files: the process does nothing else meanwhile, for at most
- * `timeoutSeconds`. A connection for each request. Rejects where the add-on that makes the calls cannot be loaded.
+ * A blocking exchange, like a file read, for collectors that read files. The process waits for at most
+ * `timeoutSeconds`. Uses one connection per request. Rejects if the native add-on cannot be loaded.
  */
 export const openBlockingClient = async (path: string, timeoutSeconds: number): Promise<Exchange> => {
   const libc = await loadSocketCalls();
@@ -66,10 +66,13 @@ export const openBlockingClient = async (path: string, timeoutSeconds: number): 
   };
 };
 
-// At most a twentieth of the time is lost to waiting for a helper that does not answer.
+// Limits the time lost to an unresponsive helper to one twentieth.
 const restPerWait = 20;
 
-/** The same exchange, which after one that failed fails at once, with the same error, for twenty times as long as that took. */
+/**
+ * The same exchange. After a failure it fails immediately with the same error, for twenty times as long as the failure
+ * took.
+ */
 export const resting = (exchange: Exchange, { monotonicSeconds }: Pick<Clock, 'monotonicSeconds'>): Exchange => {
   let failure: { readonly error: unknown; readonly until: number } | undefined;
   return (request) => {

@@ -1,20 +1,20 @@
 import { connect } from 'node:net';
 import { aliveSeconds, endOfRequest, FrameReader, type Frame } from './protocol.ts';
 
-// A helper that has so much to do that it misses this many signs of life is as good as none.
+// A helper that misses this many signs of life counts as hung.
 const missedSigns = 5;
 
-/** A request that is under way. */
+/** A pending request. */
 export interface PendingRequest {
-  /** The last frame. Rejects with an Error that says why none came. */
+  /** The last frame. Rejects with an Error that states why none arrived. */
   readonly last: Promise<Frame>;
-  /** Says that it is enough: what is under way ends, and what it still says is given. */
+  /** Ends the command. Output until its end is still delivered. */
   enough(): void;
-  /** Goes. */
+  /** Closes the connection without waiting for the answer. */
   abandon(): void;
 }
 
-/** Asks a helper. `take` is given its output as it comes. */
+/** Sends a request to a helper. `take` receives its output as it arrives. */
 export const sendRequest = (
   path: string,
   request: string,

@@ -21,18 +21,21 @@ export class HelperLink {
     this.#log = log;
   }
 
-  /** Whether the helper has this program. One that has never answered is taken to have all that it may run: to run one then says what is wrong. */
+  /**
+   * Whether the helper has this program. If it has never answered, assume that it has: running the program then reports
+   * the reason.
+   */
   has(program: string): boolean {
     return this.#programs?.has(program) ?? allPrograms.includes(program);
   }
 
-  /** Asks it now, and from then on. */
+  /** Requests the status now and then regularly. */
   async watch(): Promise<void> {
     await this.#look();
     this.#timer = setTimeout(() => void this.watch(), secondsBetweenLooks * 1e3).unref();
   }
 
-  /** Asks no more. */
+  /** Stops requesting. */
   close(): void {
     clearTimeout(this.#timer);
   }

@@ -15,20 +15,20 @@ import {
 import { filesOf, programsFor, remoteCommand, statusRequest, type RemoteCommand } from './requests.ts';
 
 const mostConnections = 32;
-/** For a request to be complete. */
+/** Timeout of an incomplete request. */
 const requestSeconds = 2;
-/** For a client to go on reading what it is sent. */
+/** Timeout of a client that stops reading. */
 const idleSeconds = 10;
 const mostOutputBytes = 8 << 20;
-// As much as a window of the collector `runstate` may bring, with what is in the buffers of all CPUs at its end.
+// Size of a window of the collector `runstate`, plus the buffers of all CPUs at its end.
 const mostStreamBytes = (256 + 32) << 20;
-// Bytes that a stream may write ahead of its reader.
+// Bytes that a stream may be ahead of its reader.
 const mostUnreadBytes = 64 << 20;
 const secondsBetweenLogs = 60;
 
 /**
- * Answers requests for what only root can read, and for nothing else. What a client says is looked up in a list (requests.ts); nothing of it gets
- * to a path or a command line. A client that is gone, or says that it has had enough, ends what it has asked for.
+ * Answers requests that need root, and no others. The request is looked up in a list (requests.ts) and never becomes
+ * part of a path or command line. When the client disconnects or has enough, its command ends.
  */
 export class Helper {
   readonly #host: Host;
@@ -38,12 +38,15 @@ export class Helper {
   readonly #secondsOf: ReadonlyMap<string, number>;
   readonly #collectors: ReadonlySet<string>;
   readonly #clients = new Set<Socket>();
-  /** Clients whose turn it is, to ask or to read the answer; the one that has waited longest first. */
+  /** Clients that have not sent a request or not read their answer, longest-waiting first. */
   readonly #idle = new Set<Socket>();
   readonly #server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   #loggedAt = -Infinity;
 
-  /** `secondsOf`: for how long the last process ran, by the names of commands. `collectors`: those that are enabled in its own configuration. */
+  /**
+   * `secondsOf` returns the duration of a command's last process by name. `collectors` are those enabled in the
+   * helper's own configuration.
+   */
   constructor(spec: {
     host: Host;
     log: Log;
@@ -60,14 +63,14 @@ export class Helper {
     this.#collectors = spec.collectors;
   }
 
-  /** Listens on a Unix socket that user and group of this process may open. Rejects where it cannot. */
+  /** Listens on a Unix socket that this process's user and group may open. Rejects if it cannot. */
   async listen(path: string): Promise<void> {
     await listenOnPath(this.#server, path);
-    // accept() fails if no file descriptor is left.
+    // accept() fails if there is no free file descriptor.
     this.#server.on('error', (error) => this.#warn('Cannot accept a connection', error.message));
   }
 
-  /** Stops listening and turns everyone away. What they had asked for is ended. */
+  /** Stops listening, disconnects all clients and ends their commands. */
   close(): void {
     this.#server.close();
     for (const client of this.#clients) client.destroy();
@@ -81,7 +84,7 @@ export class Helper {
     let request = '';
     let isAnswered = false;
     const deadline = setTimeout(() => refuse('no request'), requestSeconds * 1e3);
-    /** Sends the last frame. A client that does not close its side must not keep the connection. */
+    /** Sends the last frame. A client that does not close its side must not keep the connection open. */
     const finish = (frame: Buffer): void => {
       if (socket.destroyed) return;
       this.#idle.add(socket);
@@ -112,7 +115,7 @@ export class Helper {
       const isWhole = end === request.length - 1;
       if (end < 0 && request.length <= mostRequestBytes) return;
       clearTimeout(deadline);
-      // Nobody has two requests, or so long a one.
+      // Clients send one short request.
       if (isAnswered) return void socket.destroy();
       if (!isWhole || request.length > mostRequestBytes)
         return refuse(JSON.stringify(request.slice(0, mostRequestBytes)));
@@ -129,7 +132,7 @@ export class Helper {
     this.#idle.delete(socket);
   }
 
-  /** Makes room for another client. False if all are being answered. */
+  /** Makes room for another client. False if all clients have a running request. */
   #dropIdle(): boolean {
     const [longest] = this.#idle;
     if (!longest) return false;
@@ -138,7 +141,7 @@ export class Helper {
     return true;
   }
 
-  /** The last frame of the answer to a request; undefined where it is not on the list. Never rejects. */
+  /** The last frame of the answer to a request; undefined if the request is not listed. Never rejects. */
   #answer(request: string, socket: Socket, signal: AbortSignal): Promise<Buffer> | undefined {
     if (request === statusRequest) return Promise.resolve(answer(this.#status()));
     const files = filesOf(request);
@@ -195,7 +198,7 @@ export class Helper {
     }
   }
 
-  /** Once a minute: who asks for what he must not shall not fill the disk. */
+  /** Logs at most once a minute, so that invalid requests cannot fill the disk. */
   #warn(message: string, err: string): void {
     const now = this.#host.clock.monotonicSeconds();
     if (now - this.#loggedAt < secondsBetweenLogs) return;

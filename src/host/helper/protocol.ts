@@ -1,26 +1,26 @@
-/** Messages of a helper on a connection: any number of `output` and `alive`, then one of the others, which ends it. */
+/** Frames from a helper: any number of `output` and `alive`, then one of the others, which ends the connection. */
 const frameTypes = ['output', 'alive', 'answer', 'refusal'] as const;
 export type FrameType = (typeof frameTypes)[number];
 
 export interface Frame {
   readonly type: FrameType;
-  /** Bytes of `output`, JSON of `answer`, words of `refusal`. */
+  /** Bytes of `output`, JSON of `answer`, text of `refusal`. */
   readonly payload: Buffer;
 }
 
-/** An answer that is none: the other side does not speak as we do. */
+/** An invalid answer: the peer does not follow the protocol. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-/** A request is its name and this. */
+/** A request is its name followed by this. */
 export const endOfRequest = '\n';
-/** No name is longer, in bytes. */
+/** Maximum length of a name, in bytes. */
 export const mostRequestBytes = 64;
-/** So often a helper shows that it is alive while a request is under way. */
+/** Interval of a helper's signs of life while a request runs. */
 export const aliveSeconds = 1;
 
-// Type, then the length of the payload (little-endian).
+// Type, then payload length (little-endian).
 const headerBytes = 5;
 const mostPayloadBytes = 256 << 20;
 
@@ -32,13 +32,13 @@ export const encodeFrame = (type: FrameType, payload: Uint8Array | string = ''):
   return Buffer.concat([header, bytes]);
 };
 
-/** Puts frames together again from the pieces in which they arrive. */
+/** Reassembles frames from arriving pieces. */
 export class FrameReader {
   #pieces: Buffer[] = [];
   #length = 0;
   #needed = headerBytes;
 
-  /** The frames that are complete now. Throws ProtocolError. */
+  /** Complete frames so far. Throws ProtocolError. */
   push(piece: Uint8Array): Frame[] {
     this.#pieces.push(Buffer.from(piece));
     this.#length += piece.length;
@@ -66,36 +66,36 @@ export class FrameReader {
   }
 }
 
-/** The answer in the last frame. Throws ProtocolError where that is something else. */
+/** The answer in the last frame. Throws ProtocolError if the frame is something else. */
 export const answerIn = <Answer>({ type, payload }: Frame): Answer => {
   if (type === 'answer') return JSON.parse(payload.toString('utf8')) as Answer;
   throw new ProtocolError(`expected an answer, found ${type}: ${payload.toString('utf8')}`);
 };
 
-/** Files as a helper read them, by their paths below the root of their tree. */
+/** Files that a helper read, by path below the root of their tree. */
 export interface FilesAnswer {
-  /** Their contents, a character for each byte. */
+  /** Contents, one character per byte. */
   readonly files: Readonly<Record<string, string>>;
-  /** Files that could not be read and folders that could not be listed, with errno's name. */
+  /** Unreadable files and folders, with the errno name. */
   readonly failures: Readonly<Record<string, string>>;
 }
 
-/** How a command ended. */
+/** Result of a command. */
 export interface CommandAnswer {
-  /** The first line that it wrote to stderr. */
+  /** First line of stderr. */
   readonly complaint: string;
-  /** Why it failed; undefined where it did not. */
+  /** Reason of the failure; undefined on success. */
   readonly error?: string;
-  /** For how long it ran; undefined where it never began. */
+  /** Duration; undefined if it never started. */
   readonly seconds?: number | undefined;
 }
 
 /** Status of a helper. */
 export interface HelperStatus {
   readonly version: string;
-  /** Its programs that are installed. */
+  /** Installed programs. */
   readonly programs: readonly string[];
   readonly residentBytes: number;
-  /** User and system time, without that of the programs that it has run. */
+  /** User and system time, excluding the programs that it ran. */
   readonly cpuSeconds: number;
 }

@@ -3,8 +3,8 @@ import { sendRequest, type PendingRequest } from './client.ts';
 import { answerIn, type CommandAnswer } from './protocol.ts';
 
 /**
- * The commands of a helper, which has the paths of their programs and the deadlines. `has` tells which programs there are; `observe` is told how
- * long each process ran, in seconds.
+ * Commands of a helper, which has their paths and deadlines. `has` returns whether a program exists. `observe` receives
+ * each process's duration in seconds.
  */
 export const remoteCommands = ({
   socket,

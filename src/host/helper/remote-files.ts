@@ -4,10 +4,10 @@ import type { Exchange } from './blocking-client.ts';
 import { answerIn, endOfRequest, FrameReader, ProtocolError, type FilesAnswer } from './protocol.ts';
 import { remoteFiles, type FilesRequest, type RemoteTree } from './requests.ts';
 
-// A reader who takes longer to go through all files reads what is newer.
+// A reader that takes longer gets newer files.
 const freshSeconds = 0.25;
 
-/** The names in each folder that these files, and those that could not be read, are in. */
+/** Names by folder, including unreadable files. */
 const foldersOf = ({ files, failures }: FilesAnswer): ReadonlyMap<string, ReadonlySet<string>> => {
   const folders = new Map<string, Set<string>>();
   const add = (path: string): void => {
@@ -23,7 +23,7 @@ const foldersOf = ({ files, failures }: FilesAnswer): ReadonlyMap<string, Readon
   return folders;
 };
 
-/** All files of a request as they were at one time. Each is given once: whoever wants it again wants to see it anew. */
+/** All files of a request at one time. Each is returned once: a second read wants a newer version. */
 class Copy {
   readonly answer: FilesAnswer;
   readonly #until: number;
@@ -39,7 +39,7 @@ class Copy {
     return now < this.#until;
   }
 
-  /** Whether the file is there to be given. */
+  /** Whether the file is still available. */
   take(name: string): boolean {
     if (this.#taken.has(name)) return false;
     this.#taken.add(name);
@@ -65,13 +65,13 @@ export class RemoteCopies {
     this.#clock = clock;
   }
 
-  /** Whether this file was there when the helper last read. */
+  /** Whether the file existed at the helper's last reading. */
   has(name: string): boolean {
     const { files = {}, failures = {} } = this.#copy?.answer ?? {};
     return Object.hasOwn(files, name) || !['ENOENT', undefined].includes(failures[name]);
   }
 
-  /** The content of a file. Throws FileError, of `path`. */
+  /** Content of a file. Throws FileError with `path`. */
   content(name: string, path: string): Buffer {
     let copy = this.#current(path);
     if (!copy.take(name)) {
@@ -84,7 +84,7 @@ export class RemoteCopies {
     throw failure(path, failures[name] ?? 'ENOENT');
   }
 
-  /** The names in a folder. Throws FileError, of `path`. */
+  /** Names in a folder. Throws FileError with `path`. */
   names(folder: string, path: string): string[] {
     const copy = this.#current(path);
     const code = copy.answer.failures[folder];
@@ -110,9 +110,9 @@ export class RemoteCopies {
 
 const failure = (path: string, code: string): FileError => new FileError(path, code, `${code} (read by the helper)`);
 
-/** A tree of this machine's own, but for the files that the helper reads. */
+/** A local tree, except for files that the helper reads. */
 export class TreeWithHelper extends FileTree {
-  /** By the first part of their names. */
+  /** Copies by the first part of the name. */
   readonly #copies: ReadonlyMap<string, RemoteCopies>;
 
   constructor({ root, openFiles, beforeEach }: FileTree, copies: ReadonlyMap<string, RemoteCopies>) {
@@ -157,7 +157,7 @@ export class TreeWithHelper extends FileTree {
   }
 }
 
-/** The copies of a tree's files, by the first parts of their names. */
+/** Copies of a tree's files by the first part of the name. */
 export const copiesOfTree = (tree: RemoteTree, exchange: Exchange, clock: Clock): ReadonlyMap<string, RemoteCopies> =>
   new Map(
     Object.entries(remoteFiles)

@@ -5,7 +5,7 @@ import { copiesOfTree, TreeWithHelper } from './remote-files.ts';
 import type { HelperLink } from './helper-link.ts';
 import type { RemoteTree } from './requests.ts';
 
-/** For a helper to read all files of a request. */
+/** Timeout for a helper to read all files of a request. */
 const requestTimeoutSeconds = 1;
 
 const blockingClientOf = async (socket: string): Promise<Exchange> => {
@@ -19,8 +19,8 @@ const blockingClientOf = async (socket: string): Promise<Exchange> => {
 };
 
 /**
- * A host of which a helper reads what only root can. Programs are the helper's alone: this process starts none. `observeCommand` is told how long
- * each ran.
+ * A host whose helper reads what needs root. Only the helper runs programs; this process starts none. `observeCommand`
+ * receives each program's duration.
  */
 export const remoteHost = async (
   host: Host,

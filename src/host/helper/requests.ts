@@ -1,15 +1,17 @@
 import { FileError, type FileTree } from '../file-tree.ts';
 import type { FilesAnswer } from './protocol.ts';
 
-/** A program that the helper may run, and how. */
+/** A program that the helper may run. */
 export interface RemoteCommand {
   /** Name in metrics. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
-  /** Seconds that it goes on by itself, where it is read as it writes; undefined where its output is wanted when it has ended. */
+  /** Run time in seconds of a command that is streamed; undefined if its output is read at its end. */
   readonly streamsFor?: number;
-  /** The collector that alone needs it: the helper runs it only if this one is enabled in its own configuration. */
+  /**
+   * Set if only this collector needs it. The helper then runs it only if its own configuration enables the collector.
+   */
   readonly collector?: RemoteCollector;
 }
 
@@ -17,19 +19,19 @@ export interface RemoteCommand {
 export const remoteCollectors = ['runstate'] as const;
 type RemoteCollector = (typeof remoteCollectors)[number];
 
-/** A command line as a collector has it, and what metrics call it. */
+/** A command line as in the collector, with its name in metrics. */
 const commandOf = (line: string, name = line): RemoteCommand => {
   const [program = '', ...args] = line.split(' ');
   return { name, program, args };
 };
 
-/** A command of Xen's trace buffer: it costs every CPU of the host, and changes a mask of Xen's. */
+/** A command for Xen's trace buffer. It costs every CPU of the host and changes one of Xen's masks. */
 const traceCommandOf = (line: string, name: string): RemoteCommand => ({
   ...commandOf(line, name),
   collector: 'runstate',
 });
 
-// Each only reads, but the last, which switches off what a xentrace that was killed has left on.
+// All are read-only except the last, which turns off tracing that a killed xentrace left on.
 const fixedCommands: readonly RemoteCommand[] = [
   commandOf('xl list -v'),
   commandOf('xl list -l'),
@@ -45,7 +47,7 @@ const fixedCommands: readonly RemoteCommand[] = [
   traceCommandOf('xentrace -X -D -T 1 /dev/null', 'xentrace -X'),
 ];
 
-/** Commands that differ in a number from `least` to `most`, which stands between `before` and `after`. */
+/** Commands that contain a number from `least` to `most` between `before` and `after`. */
 interface NumberedCommands {
   readonly before: string;
   readonly after: string;
@@ -56,7 +58,7 @@ interface NumberedCommands {
 
 const numberedCommands: readonly NumberedCommands[] = [
   {
-    // The domid of a domain (DOMID_FIRST_RESERVED in xen/include/public/xen.h).
+    // A domid (below DOMID_FIRST_RESERVED in xen/include/public/xen.h).
     before: 'xen-diag gnttab_query_size ',
     after: '',
     least: 0,
@@ -64,7 +66,7 @@ const numberedCommands: readonly NumberedCommands[] = [
     of: (line) => commandOf(line, 'xen-diag gnttab_query_size'),
   },
   {
-    // The length of a window, in seconds. The mask is that of run states and nothing else.
+    // Length of a window in seconds. The mask covers only run states.
     before: 'xentrace -D -e 0x00021000 -T ',
     after: ' /dev/stdout',
     least: 1,
@@ -78,7 +80,7 @@ const allCommands = [
   ...numberedCommands.map(({ before, after, least, of }) => of(`${before}${least}${after}`, least)),
 ];
 
-/** The programs of the commands that the helper runs with these collectors enabled. */
+/** Programs that the helper runs with these collectors enabled. */
 export const programsFor = (collectors: ReadonlySet<string>): readonly string[] => {
   const commands = allCommands.filter(({ collector }) => collector === undefined || collectors.has(collector));
   return [...new Set(commands.map(({ program }) => program))];
@@ -87,32 +89,32 @@ export const programsFor = (collectors: ReadonlySet<string>): readonly string[] 
 const lineOf = ({ program, args }: RemoteCommand): string => [program, ...args].join(' ');
 const fixedByLine = new Map(fixedCommands.map((command) => [lineOf(command), command]));
 
-/** The command that is called so; undefined for whatever is not on the list. */
+/** The command of that name; undefined if it is not listed. */
 export const remoteCommand = (request: string): RemoteCommand | undefined => {
   const fixed = fixedByLine.get(request);
   if (fixed) return fixed;
   for (const { before, after, least, most, of } of numberedCommands) {
     const number = Number(request.slice(before.length, request.length - after.length));
-    // Nothing of the request but the value of a whole number goes into the command.
+    // Only the value of a whole number gets from the request into the command.
     const line = `${before}${number}${after}`;
     if (line === request && Number.isInteger(number) && number >= least && number <= most) return of(line, number);
   }
   return undefined;
 };
 
-/** The trees of a host of which the helper reads a part. */
+/** Trees of which the helper reads a part. */
 export type RemoteTree = 'procfs' | 'debugfs' | 'rrdMetrics';
 
-/** Files that are read all at once. */
+/** Files that are read together. */
 export interface RemoteFiles {
   readonly tree: RemoteTree;
-  /** The file; or the folder, all of whose folders belong to it. */
+  /** The file, or the folder with all its subfolders. */
   readonly root: string;
   /** Never throws. */
   read(tree: FileTree): FilesAnswer;
 }
 
-/** Takes down what is read, or why it cannot be. */
+/** Collects contents and failures. */
 class Reading implements FilesAnswer {
   readonly files: Record<string, string> = {};
   readonly failures: Record<string, string> = {};
@@ -144,9 +146,9 @@ const oneFile = (tree: RemoteTree, root: string, read: (tree: FileTree) => Uint8
 });
 
 const ringsFolder = 'xen-netback';
-// Where the first CPU's jiffies are, behind its timers, however many CPUs there are.
+// The first CPU's jiffies are within this, after its timers, for any number of CPUs.
 const enoughOfTimers = 256 << 10;
-// The file is as long as a host with as many VMs as xapi supports would need. What is not used of it are zeros at its end.
+// The file is sized for the most VMs that xapi supports. Unused space is zeros at the end.
 const mostRrdBytes = 64 << 20;
 
 const withoutZeros = (bytes: Uint8Array): Uint8Array => {
@@ -181,9 +183,9 @@ export const remoteFiles = {
 
 export type FilesRequest = keyof typeof remoteFiles;
 
-/** The files that are called so; undefined for whatever is not on the list. */
+/** The files of that name; undefined if not listed. */
 export const filesOf = (request: string): RemoteFiles | undefined =>
   Object.hasOwn(remoteFiles, request) ? remoteFiles[request as FilesRequest] : undefined;
 
-/** The request for what a helper says of itself. */
+/** The request for a helper's own status. */
 export const statusRequest = 'status';

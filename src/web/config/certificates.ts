@@ -4,17 +4,17 @@ import type { KeyPath } from '../../config/issue.ts';
 import { cipherList, curves, tlsVersions } from './tls-names.ts';
 import type { PemSource, TlsConfig } from './web-config.ts';
 
-/** Files for TLS, read and checked to fit together. */
+/** TLS files, read and checked for consistency. */
 export interface Identity {
   readonly cert: string;
   readonly key: string;
   readonly ca: string | undefined;
   readonly validity: Validity;
-  /** Validity of the client CA's certificate that expires first. */
+  /** Validity of the client CA certificate that expires first. */
   readonly caValidity: Validity | undefined;
 }
 
-/** From when to when a certificate is valid, in seconds since 1970. */
+/** Validity period of a certificate, in seconds since 1970. */
 export interface Validity {
   readonly from: number;
   readonly to: number;
@@ -25,7 +25,7 @@ const validityOf = ({ validFrom, validTo }: X509Certificate): Validity => ({
   to: Date.parse(validTo) / 1e3,
 });
 
-/** Raised with the place in the web config file that is at fault. */
+/** An error with the place of the fault in the web config file. */
 export class CertificateError extends Error {
   readonly path: KeyPath;
 
@@ -56,7 +56,7 @@ const privateKeyOf = (source: PemSource, pem: string): KeyObject => {
   }
 };
 
-/** Settings of a `tls.Server` or a secure context. */
+/** Options of a `tls.Server` or a secure context. */
 export const secureContextOptions = (tls: TlsConfig, { cert, key, ca }: Identity) => ({
   cert,
   key,
@@ -68,7 +68,10 @@ export const secureContextOptions = (tls: TlsConfig, { cert, key, ca }: Identity
   ...(tls.curves.length > 0 && { ecdhCurve: tls.curves.map((name) => curves[name]).join(':') }),
 });
 
-/** Reads certificate, key and client CA by `read`, which gives the text of a source. Throws CertificateError, and what `read` throws. */
+/**
+ * Loads certificate, key and client CA. `read` returns the text of a source. Throws CertificateError, and errors of
+ * `read`.
+ */
 export const loadIdentity = (tls: TlsConfig, read: (source: PemSource) => string): Identity => {
   const cert = read(tls.cert);
   const key = read(tls.privateKey);

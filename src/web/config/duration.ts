@@ -1,8 +1,11 @@
-// time.ParseDuration of Go: decimal numbers, each with its unit.
+// Go's time.ParseDuration: decimal numbers, each with its unit.
 const secondsOf = { ns: 1e-9, us: 1e-6, µs: 1e-6, μs: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 } as const;
 const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y;
 
-/** Seconds in a duration as Go writes it (`1.5s`, `1m30s`), or in a whole number of nanoseconds; undefined for anything else, and below 0. */
+/**
+ * Parses a Go duration (`1.5s`, `1m30s`) or a whole number of nanoseconds into seconds; undefined for anything else and
+ * for negative values.
+ */
 export const parseDuration = (value: unknown): number | undefined => {
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? value * 1e-9 : undefined;
   if (typeof value !== 'string') return undefined;

@@ -1,6 +1,6 @@
 import { clientAuthTypes, type WebConfig } from './web-config.ts';
 
-/** The demands that a config makes on clients, each with its key in the web config file. */
+/** The demands of a config on clients, each with its key in the web config file. */
 const demandsOf = ({ tls, users }: WebConfig): string[] => {
   const demands: string[] = [];
   if (users.size > 0) demands.push('users (basic_auth_users)');
@@ -14,8 +14,8 @@ const demandsOf = ({ tls, users }: WebConfig): string[] => {
 };
 
 /**
- * The demands on clients that `next` drops. A file that is read while an editor writes it can look like a config without them. Removing some of the
- * users drops none, so access can be revoked.
+ * The demands on clients that `next` drops. A file read while an editor writes it can look as if it had none. Removing
+ * some users drops no demand, so access can be revoked.
  */
 export const droppedDemands = (current: WebConfig, next: WebConfig): string[] => {
   const kept = new Set(demandsOf(next));

@@ -1,9 +1,9 @@
-/** Go's names of TLS versions, as the file has them, and Node's. */
+/** TLS versions by Go's names, which the file uses, with Node's names. */
 export const tlsVersions = { TLS10: 'TLSv1', TLS11: 'TLSv1.1', TLS12: 'TLSv1.2', TLS13: 'TLSv1.3' } as const;
 
 export type TlsVersionName = keyof typeof tlsVersions;
 
-/** Go's names of curves and OpenSSL's. */
+/** Curves by Go's names, with OpenSSL's names. */
 export const curves: Readonly<Record<string, string>> = {
   X25519: 'X25519',
   CurveP256: 'P-256',
@@ -11,14 +11,14 @@ export const curves: Readonly<Record<string, string>> = {
   CurveP521: 'P-521',
 };
 
-/** The suites of TLS 1.3, which Go and OpenSSL call the same. As in Go, no setting takes one of them away. */
+/** TLS 1.3 suites, which Go and OpenSSL name alike. As in Go, no setting removes them. */
 export const tls13Suites = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
 ] as const;
 
-/** Go's names of the cipher suites up to TLS 1.2 that tls.CipherSuites() has, best first, and OpenSSL's. */
+/** Cipher suites up to TLS 1.2 by Go's names (tls.CipherSuites()), best first, with OpenSSL's names. */
 export const cipherSuites: Readonly<Record<string, string>> = {
   TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: 'ECDHE-ECDSA-AES128-GCM-SHA256',
   TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: 'ECDHE-RSA-AES128-GCM-SHA256',
@@ -32,28 +32,28 @@ export const cipherSuites: Readonly<Record<string, string>> = {
   TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA: 'ECDHE-RSA-AES256-SHA',
 };
 
-// One of these is what every HTTP/2 client must know (RFC 9113 9.2.2).
+// Every HTTP/2 client must support one of these (RFC 9113 9.2.2).
 const http2Suites = ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'];
 
-/** Whether HTTP/2 can be spoken with these suites, by Go's names. */
+/** Returns whether HTTP/2 works with these suites, by Go's names. */
 export const sufficeForHttp2 = (names: readonly string[]): boolean => names.some((name) => http2Suites.includes(name));
 
 const weaknesses: readonly [pattern: RegExp, weakness: string][] = [
   [/^TLS_RSA_/, 'has no forward secrecy'],
   [/RC4|3DES/, 'has a broken cipher'],
-  [/CBC_SHA256$/, 'leaks by the time that it takes (Lucky 13)'],
+  [/CBC_SHA256$/, 'leaks through timing (Lucky 13)'],
 ];
 
-/** Why Go counts this suite among the insecure; undefined for a name that it does not know either. */
+/** Why Go calls this suite insecure; undefined for names that Go does not know either. */
 export const weaknessOf = (name: string): string | undefined =>
   /^TLS_(?:ECDHE_)?(?:RSA|ECDSA)_WITH_(?:RC4_128|3DES_EDE_CBC|AES_(?:128|256)_(?:CBC|GCM))_SHA(?:256|384)?$/.test(name)
     ? weaknesses.find(([pattern]) => pattern.test(name))?.[1]
     : undefined;
 
-/** OpenSSL's cipher list for these suites, by Go's names; all of the table where there are none. */
+/** OpenSSL's cipher list for these suites by Go's names. No names means all of the table. */
 export const cipherList = (names: readonly string[], least: TlsVersionName): string => {
   const listed = (names.length === 0 ? Object.keys(cipherSuites) : names).flatMap((name) => cipherSuites[name] ?? []);
-  // OpenSSL 3 has TLS 1.0 and 1.1, whose handshakes are signed with SHA-1, at its lowest security level alone.
+  // OpenSSL 3 allows TLS 1.0 and 1.1, whose handshakes use SHA-1, only at its lowest security level.
   const level = least === 'TLS10' || least === 'TLS11' ? ['@SECLEVEL=0'] : [];
   return [...tls13Suites, ...listed, ...level].join(':');
 };

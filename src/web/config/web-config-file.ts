@@ -11,13 +11,13 @@ export interface LoadedConfig extends WebConfig {
   readonly identity: Identity | undefined;
 }
 
-/** Without a web config file. */
+/** The config without a web config file. */
 export const openDoor: LoadedConfig = { ...openConfig, identity: undefined };
 
 const mostBytes = 1 << 20;
 const root = new FileTree('/');
 
-/** Result of reading the file and the files that it names: the content, or the reason why there is none. */
+/** Content of the file and the files that it names, or the reason why a file cannot be read. */
 type Contents = ReadonlyMap<string, string | FileError>;
 
 /** A web config file and the files that it names. */
@@ -29,7 +29,7 @@ export class WebConfigFile {
     this.path = resolve(path);
   }
 
-  /** Whether any of the files is another than at the last `load`. */
+  /** Returns whether any of the files changed since the last `load`. */
   changed(): boolean {
     for (const [path, before] of this.#contents) {
       const now = read(path);
@@ -40,7 +40,7 @@ export class WebConfigFile {
     return false;
   }
 
-  /** Reads it all. Throws UsageError with file and line. */
+  /** Reads all files. Throws UsageError with file and line. */
   load(): LoadedConfig {
     const contents = new Map<string, string | FileError>();
     this.#contents = contents;

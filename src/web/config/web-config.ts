@@ -6,7 +6,9 @@ import { usageErrorOf } from '../../config/usage-error.ts';
 import { parseDuration } from './duration.ts';
 import { cipherSuites, curves, sufficeForHttp2, tls13Suites, tlsVersions, weaknessOf } from './tls-names.ts';
 
-/** Go's policies for client certificates: whether a client needs one, and whether the client CA must have signed it. */
+/**
+ * Go's client certificate policies: whether clients need a certificate, and whether the client CA must have signed it.
+ */
 export const clientAuthTypes = {
   NoClientCert: { requires: false, verifies: false },
   RequestClientCert: { requires: false, verifies: false },
@@ -17,7 +19,7 @@ export const clientAuthTypes = {
 
 export type ClientAuthType = keyof typeof clientAuthTypes;
 
-// bcrypt takes twice as long for each step: about 15 s of a processor for one try at 18.
+// Each step doubles bcrypt's time. One try at 18 takes about 15 s of CPU.
 const mostCost = 18;
 
 const custom = <Value>(expected: string | ((value: unknown) => string), holds: (value: unknown) => boolean) =>
@@ -43,20 +45,20 @@ const suite = custom<string>(
   (value) => {
     const weakness = isText(value) ? weaknessOf(value) : undefined;
     return weakness === undefined
-      ? `a cipher suite out of ${suiteNames.join(', ')}`
-      : `a cipher suite that is secure (this one ${weakness})`;
+      ? `a cipher suite: ${suiteNames.join(', ')}`
+      : `a secure cipher suite (this one ${weakness})`;
   },
   (value) => isText(value) && suiteNames.includes(value),
 );
 
-// Hashes that OpenBSD's and Go's bcrypt read alike; $2x$ marks hashes of a faulty implementation.
+// Hashes that OpenBSD's and Go's bcrypt read alike. $2x$ marks hashes of a faulty implementation.
 const hashForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const isHash = (value: unknown): value is string => {
   const cost = Number(isText(value) ? hashForm.exec(value)?.[1] : NaN);
   return cost >= 4 && cost <= mostCost;
 };
 
-// A line end would begin another header.
+// A line break would start another header.
 const headerValue = custom<string>(
   'a text of printable ASCII characters',
   (value) => isText(value) && /^[\x20-\x7e]*$/.test(value),
@@ -71,7 +73,7 @@ const fileSchema = v.strictObject({
       cert_file: v.optional(text),
       key_file: v.optional(text),
       client_ca_file: v.optional(text),
-      // RequireClientCert is an old name of the toolkit's.
+      // RequireClientCert is the toolkit's old name.
       client_auth_type: v.optional(nameOf([...Object.keys(clientAuthTypes), 'RequireClientCert'], 'a policy')),
       client_allowed_sans: v.optional(listOf(text)),
       min_version: v.optional(nameOf(tlsVersions, 'a version')),
@@ -95,7 +97,7 @@ const fileSchema = v.strictObject({
       ),
     }),
   ),
-  // Not v.record, which leaves out keys such as `constructor`.
+  // Not v.record, which drops keys such as `constructor`.
   basic_auth_users: v.optional(
     custom<Readonly<Record<string, unknown>>>('a mapping of user names to bcrypt hashes', isMapping),
   ),
@@ -108,7 +110,7 @@ const fileSchema = v.strictObject({
         ),
       ),
       burst: v.optional(
-        custom<number>('a whole number from 0 on', (value) => Number.isSafeInteger(value) && Number(value) >= 0),
+        custom<number>('a whole number of at least 0', (value) => Number.isSafeInteger(value) && Number(value) >= 0),
       ),
     }),
   ),
@@ -117,10 +119,10 @@ const fileSchema = v.strictObject({
 type FileContent = v.InferOutput<typeof fileSchema>;
 type TlsContent = NonNullable<FileContent['tls_server_config']>;
 
-/** PEM text: in the file itself, or in another one. */
+/** PEM text in the file itself or in another file. */
 export type PemSource = { readonly key: string } & ({ readonly text: string } | { readonly file: string });
 
-/** TLS settings of the file, checked. The files that it names are not read yet. */
+/** Checked TLS settings. The files that they name are not read yet. */
 export interface TlsConfig {
   readonly cert: PemSource;
   readonly privateKey: PemSource;
@@ -129,14 +131,14 @@ export interface TlsConfig {
   readonly allowedSans: readonly string[] | undefined;
   readonly minVersion: keyof typeof tlsVersions;
   readonly maxVersion: keyof typeof tlsVersions;
-  /** By Go's names; empty for all. */
+  /** Go's names; empty for all. */
   readonly cipherSuites: readonly string[];
   readonly prefersOwnOrder: boolean;
-  /** By Go's names; empty for the default. */
+  /** Go's names; empty for the default. */
   readonly curves: readonly string[];
 }
 
-/** At most `burst` requests at once, and one more each interval. */
+/** At most `burst` requests at once, and one more per interval. */
 export interface RateLimit {
   readonly intervalSeconds: number;
   readonly burst: number;
@@ -146,14 +148,14 @@ export interface RateLimit {
 export interface WebConfig {
   readonly tls: TlsConfig | undefined;
   readonly http2: boolean;
-  /** Added to every response. */
+  /** Headers of every response. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** bcrypt hashes by user; without any, no password is needed. */
+  /** bcrypt hashes by user. If empty, no password is needed. */
   readonly users: ReadonlyMap<string, string>;
   readonly rateLimit: RateLimit | undefined;
 }
 
-/** Without a file: plain HTTP for everybody. */
+/** Config without a file: plain HTTP without access control. */
 export const openConfig: WebConfig = {
   tls: undefined,
   http2: true,
@@ -162,10 +164,10 @@ export const openConfig: WebConfig = {
   rateLimit: undefined,
 };
 
-// As in exporter-toolkit, a section without keys, a key without a value, and an empty text for one of these keys are absent.
+// Like exporter-toolkit, treat sections without keys, keys without a value, and empty text of these keys as absent.
 const mayBeEmpty = /^(?:cert|key|client_ca)(?:_file)?$|^client_auth_type$/;
 
-// A user without a hash and SANs without a list remain, and are faults: leaving them out would let more clients in.
+// Keep users without a hash and SANs without a list as faults: dropping them would admit more clients.
 const withoutEmpty = (content: unknown): unknown => {
   if (!isMapping(content)) return content;
   const isEmpty = (section: string, key: string, value: unknown): boolean =>
@@ -183,7 +185,7 @@ const withoutEmpty = (content: unknown): unknown => {
 const isSecret = ([section, key]: KeyPath): boolean =>
   section === 'basic_auth_users' || (section === 'tls_server_config' && key === 'key');
 
-/** Throws UsageError with a line for each key that is unknown or cannot be honoured. */
+/** Throws UsageError with a line for each unknown or unusable key. */
 export const parseWebConfig = (file: ConfigFile): WebConfig => {
   const result = v.safeParse(fileSchema, withoutEmpty(file.content));
   if (!result.success) {
@@ -212,7 +214,7 @@ export const parseWebConfig = (file: ConfigFile): WebConfig => {
   if (config.http2 && config.tls?.minVersion !== 'TLS13' && suites.length > 0 && !sufficeForHttp2(suites)) {
     fault(
       ['tls_server_config', 'cipher_suites'],
-      'expected TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 among them, which HTTP/2 needs, or http_server_config.http2: false',
+      'expected TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, which HTTP/2 needs, or http_server_config.http2: false',
     );
   }
   if (faults.length > 0) throw usageErrorOf(faults, ([path, what]) => describeAt(file, path, what));
@@ -252,21 +254,18 @@ const tlsOf = (content: TlsContent | undefined, fault: Fault): TlsConfig | undef
   const clientCa = pem('client_ca');
   const { requires, verifies } = clientAuthTypes[clientAuth];
   if (clientCa !== undefined && clientAuth === 'NoClientCert') {
-    fault(
-      [section, clientCa.key],
-      'expected a client_auth_type that asks for certificates besides, found NoClientCert',
-    );
+    fault([section, clientCa.key], 'expected a client_auth_type that requests certificates, found NoClientCert');
   }
   if (clientCa === undefined && verifies) {
     fault(
       [section, 'client_auth_type'],
-      `${clientAuth} expects client_ca or client_ca_file, found neither: every public authority's certificates would do`,
+      `${clientAuth} expects client_ca or client_ca_file, found neither: a certificate of any public CA would be accepted`,
     );
   }
   if (allowedSans !== undefined && !requires) {
     fault(
       [section, 'client_allowed_sans'],
-      `expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert besides, found ${clientAuth}: without a certificate there is nothing to match`,
+      `expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert, found ${clientAuth}: without a certificate no name can match`,
     );
   }
 
@@ -296,9 +295,9 @@ const rateLimitOf = (given: FileContent['rate_limit'], fault: Fault): RateLimit 
   const burst = given?.burst ?? 0;
   if (intervalSeconds === 0) {
     if (burst > 0 && given?.interval === undefined)
-      fault(['rate_limit', 'burst'], 'expected interval besides, found none');
+      fault(['rate_limit', 'burst'], 'expected interval with burst, found none');
     return undefined;
   }
-  if (burst === 0) fault(['rate_limit'], 'expected a burst of at least 1: with 0 nothing is ever answered');
+  if (burst === 0) fault(['rate_limit'], 'expected a burst of at least 1: with 0 every request is refused');
   return { intervalSeconds, burst };
 };
