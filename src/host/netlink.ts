@@ -1,4 +1,4 @@
-import { EAGAIN, loadLibc, SOCK_CLOEXEC, socketCalls, type SocketCalls } from './libc.ts';
+import { EAGAIN, loadLibc, SOCK_CLOEXEC, socketCalls, type Libc, type SocketCalls } from './libc.ts';
 import { openNamespaceEntry, type NamespaceEntry } from './enter-namespace.ts';
 import { NetlinkUnavailable } from './netlink-error.ts';
 
@@ -39,9 +39,54 @@ export interface Netlink {
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const MSG_DONTWAIT = 0x40;
-// The kernel fills at most 32 KiB per message buffer of a dump (netlink_dump in net/netlink/af_netlink.c).
-const receiveBytes = 64 << 10;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+// The kernel fills at most 32 KiB per piece of a dump (netlink_dump in net/netlink/af_netlink.c).
+const pieceBytes = 32 << 10;
+// What one call receives at most. A dump of a few sockets is two pieces: the kernel puts NLMSG_DONE into one of its own.
+const piecesPerCall = 4;
 const maxReplyBytes = 64 << 20;
+
+// struct mmsghdr on 64-bit machines: struct msghdr, in which the pointer to struct iovec and their number are at 16 and 24, then the received length at 56.
+const messageHeaderBytes = 64;
+const lengthAt = 56;
+const vectorBytes = 16;
+
+/** Where recvmmsg(2) puts the pieces of a dump. */
+interface Landing {
+  /** struct mmsghdr of each piece. */
+  readonly headers: Buffer;
+  /** What these point to: it must live as long. */
+  readonly vectors: Buffer;
+  readonly pieces: readonly Buffer[];
+}
+
+const makeLanding = ({ addressOf }: Pick<Libc, 'addressOf'>): Landing => {
+  const headers = Buffer.alloc(piecesPerCall * messageHeaderBytes);
+  const vectors = Buffer.alloc(piecesPerCall * vectorBytes);
+  const memory = Buffer.allocUnsafeSlow(piecesPerCall * pieceBytes);
+  const pieces: Buffer[] = [];
+  for (let i = 0; i < piecesPerCall; i += 1) {
+    vectors.writeBigUInt64LE(addressOf(memory) + BigInt(i * pieceBytes), i * vectorBytes);
+    vectors.writeBigUInt64LE(BigInt(pieceBytes), i * vectorBytes + 8);
+    headers.writeBigUInt64LE(addressOf(vectors) + BigInt(i * vectorBytes), i * messageHeaderBytes + 16);
+    headers.writeBigUInt64LE(1n, i * messageHeaderBytes + 24);
+    pieces.push(memory.subarray(i * pieceBytes, (i + 1) * pieceBytes));
+  }
+  return { headers, vectors, pieces };
+};
+
+/** Whether no piece follows this one: its last message is NLMSG_DONE, or an error in place of a dump. */
+const isLastPiece = (piece: Buffer): boolean => {
+  let type = 0;
+  for (let at = 0; at + 16 <= piece.length;) {
+    const length = piece.readUInt32LE(at);
+    if (length < 16) return false;
+    type = piece.readUInt16LE(at + 4);
+    at += (length + 3) & ~3;
+  }
+  return type === NLMSG_DONE || type === NLMSG_ERROR;
+};
 
 /** Loads the system calls. Throws NetlinkUnavailable where the add-on cannot be loaded. */
 export const openNetlink = async (): Promise<Netlink> => {
@@ -49,7 +94,8 @@ export const openNetlink = async (): Promise<Netlink> => {
   const sockets = new Map<NetlinkProtocol, number>();
   const inNamespaces = new WeakMap<EnteredNamespace, number>();
   let door: NamespaceEntry | undefined;
-  let reply = Buffer.allocUnsafeSlow(receiveBytes);
+  const landing = makeLanding(libc);
+  let reply = Buffer.allocUnsafeSlow(piecesPerCall * pieceBytes);
 
   const failed = (call: string): NetlinkUnavailable => {
     const errno = libc.errno();
@@ -75,17 +121,26 @@ export const openNetlink = async (): Promise<Netlink> => {
     libc.close(socket);
   };
 
-  const dump = (socket: number, request: Uint8Array, keep: Keep = ({ length }) => length): Uint8Array => {
+  const dump = (socket: number, request: Uint8Array, keep?: Keep): Uint8Array => {
     if (libc.send(socket, request, request.length, MSG_DONTWAIT) < 0) throw failed('send');
-    // The kernel makes the first part of a dump within send and each next one within recv: when recv would wait, the dump is over.
+    // The kernel makes the first piece of a dump within send and each next one when one is received.
     let length = 0;
     for (;;) {
-      if (reply.length - length < receiveBytes) reply = Buffer.concat([reply], reply.length * 2);
-      const received = libc.recv(socket, reply.subarray(length), reply.length - length, MSG_DONTWAIT);
+      const received = libc.recvmmsg(socket, landing.headers, piecesPerCall, MSG_DONTWAIT, null);
+      // An answer that does not end as a dump does is over when there is no more of it.
       if (received < 0 && libc.errno() === EAGAIN) return reply.subarray(0, length);
-      if (received < 0) throw failed('recv');
-      length += keep(reply.subarray(length, length + received));
-      if (length > maxReplyBytes) throw new NetlinkUnavailable(`netlink recv: more than ${maxReplyBytes} bytes`);
+      if (received < 0) throw failed('recvmmsg');
+      if (reply.length - length < received * pieceBytes) reply = Buffer.concat([reply], reply.length * 2);
+      for (let i = 0; i < received; i += 1) {
+        const pieceLength = landing.headers.readUInt32LE(i * messageHeaderBytes + lengthAt);
+        const piece = landing.pieces[i]!.subarray(0, pieceLength);
+        const isLast = isLastPiece(piece);
+        const kept = keep ? keep(piece) : pieceLength;
+        reply.set(kept === pieceLength ? piece : piece.subarray(0, kept), length);
+        length += kept;
+        if (isLast) return reply.subarray(0, length);
+      }
+      if (length > maxReplyBytes) throw new NetlinkUnavailable(`netlink recvmmsg: more than ${maxReplyBytes} bytes`);
     }
   };
 
@@ -143,15 +198,21 @@ export const noNetlink = (reason: string): Netlink => {
   return { exchange: refuse, exchangeIn: refuse, enter: refuse, close: () => {} };
 };
 
-/** Also that of setns(2). */
-interface Calls extends SocketCalls {
+/** Also setns(2) and recvmmsg(2). */
+interface Calls extends SocketCalls, Pick<Libc, 'addressOf'> {
   setns(file: number, kind: number): number;
+  recvmmsg(socket: number, headers: Uint8Array, length: number, flags: number, timeout: null): number;
 }
 
 const loadCalls = async (): Promise<Calls> => {
   try {
     const libc = await loadLibc();
-    return { ...socketCalls(libc), setns: libc.func('int setns(int, int)') };
+    return {
+      ...socketCalls(libc),
+      addressOf: libc.addressOf,
+      setns: libc.func('int setns(int, int)'),
+      recvmmsg: libc.func('int recvmmsg(int, void *, unsigned int, int, void *)'),
+    };
   } catch (error) {
     throw new NetlinkUnavailable(`cannot load the system calls: ${(error as Error).message}`);
   }

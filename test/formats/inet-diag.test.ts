@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
+  bothListenRequest,
+  InetDiagDumps,
   keepListeners,
   listenRequest,
   parseInetDiag,
@@ -20,6 +22,14 @@ test('asks for listeners, with their memory', () => {
   const header = '48000000' + '1400' + '0103' + '01000000' + '00000000';
   expect(hexOf(listenRequest('ipv4'))).toBe(`${header}02064000${'00040000'}${anySocket}`);
   expect(hexOf(listenRequest('ipv6'))).toBe(`${header}0a064000${'00040000'}${anySocket}`);
+});
+
+test('asks for listeners of both families at once, or for some of them', () => {
+  const header = '4c000000' + '1200' + '0103' + '01000000' + '00000000';
+  expect(hexOf(bothListenRequest())).toBe(`${header}00000040${anySocket}${'00040000'}${'00000000'}`);
+  const some = bothListenRequest([{ family: 'ipv6', address: '::', port: 80 }]);
+  // 4 bytes of attribute header, then the program; the length in the header counts both.
+  expect([some.length, some[0], hexOf(some.subarray(76, 80))]).toEqual([112, 112, '24000100']);
 });
 
 test('asks for half-open connections', () => {
@@ -179,6 +189,61 @@ test('refuses a listener among half-open connections', () => {
   );
 });
 
+describe('one dump after another', () => {
+  const whole = Buffer.from(readBytes('guests/pv-netlink-storm/netlink/inet-diag-listen-v4.bin'));
+  const secondRow = whole.readUInt32LE(0);
+
+  /** The dump with one byte changed, `at` so many bytes behind the header of its second row. */
+  const changed = (at: number): Buffer => {
+    const bytes = Buffer.from(whole);
+    bytes[secondRow + 16 + at]! ^= 1;
+    return bytes;
+  };
+
+  test('the same one is the same object', () => {
+    const dumps = new InetDiagDumps();
+    const first = dumps.parse(whole);
+    expect(first).toEqual(parseInetDiag(whole));
+    expect(dumps.parse(Buffer.from(whole))).toBe(first);
+  });
+
+  test.each([
+    ['the length of the queue', 56],
+    ['the user', 64],
+    // Behind the other attributes and the header of this one.
+    ['the number of drops', 72 + 36 + 4 + 32],
+  ])('if %s of a socket changes, the others are the same objects', (_, at) => {
+    const dumps = new InetDiagDumps();
+    const first = dumps.parse(whole);
+    const second = dumps.parse(changed(at));
+    expect(second).toEqual(parseInetDiag(changed(at)));
+    expect(second.sockets[0]).toBe(first.sockets[0]);
+    expect(second.sockets[1]).not.toEqual(first.sockets[1]);
+    expect(dumps.parse(whole)).toEqual(first);
+  });
+
+  test.each([
+    ['the port', 4],
+    ['the cookie', 44],
+    ['the flags of the header', -10],
+  ])('if %s changes, all is parsed', (_, at) => {
+    const dumps = new InetDiagDumps();
+    dumps.parse(whole);
+    expect(dumps.parse(changed(at))).toEqual(parseInetDiag(changed(at)));
+  });
+
+  test('what is refused is refused again, and costs nothing of what follows', () => {
+    const dumps = new InetDiagDumps();
+    dumps.parse(whole);
+    const attributeTooLong = changed(73);
+    for (let i = 0; i < 2; i += 1) {
+      expect(thrownBy(() => dumps.parse(attributeTooLong))).toBe(thrownBy(() => parseInetDiag(attributeTooLong)));
+      expect(thrownBy(() => dumps.parse(new Uint8Array()))).toContain('ParseError');
+    }
+    expect(dumps.parse(changed(56))).toEqual(parseInetDiag(changed(56)));
+  });
+});
+
 describe('keeps a part of the listeners', () => {
   const whole = readBytes('guests/pv-netlink-storm/netlink/inet-diag-listen-v4.bin');
   const kept = (bytes: Uint8Array, isKept: Parameters<typeof keepListeners>[1]): Buffer => {
@@ -189,13 +254,13 @@ describe('keeps a part of the listeners', () => {
 
   test('by user, port and address', () => {
     const seen: unknown[] = [];
-    const bytes = kept(whole, (uid, port, addressOf) => {
-      seen.push([uid, port, addressOf()]);
+    const bytes = kept(whole, ({ uid, family, port, address }) => {
+      seen.push([uid, family, port, address()]);
       return port === 22;
     });
     expect(seen).toEqual([
-      [0, 8080, '0.0.0.0'],
-      [0, 22, '0.0.0.0'],
+      [0, 'ipv4', 8080, '0.0.0.0'],
+      [0, 'ipv4', 22, '0.0.0.0'],
     ]);
     expect(parseInetDiag(bytes).sockets).toEqual(parseInetDiag(whole).sockets.slice(1));
     expect(kept(whole, () => true)).toEqual(whole);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import type { ListenAddress } from '../../src/formats/inet-diag-filter.ts';
-import { listenRequest, parseInetDiag } from '../../src/formats/inet-diag.ts';
+import { bothListenRequest, listenRequest, parseInetDiag } from '../../src/formats/inet-diag.ts';
 import { noNetlink, openNetlink, NetlinkUnavailable } from '../../src/host/netlink.ts';
 import { TcpServer } from '../../tools/lib/tcp-server.ts';
 
@@ -19,6 +19,27 @@ test('the kernel lists a listener that was just made', async () => {
     queueLimit: 7,
     drops: 0,
   });
+});
+
+test('the kernel lists both families at once, in as many pieces as it takes', async () => {
+  await using server = await TcpServer.start();
+  const ports = new Set<number>();
+  for (let i = 0; i < 600; i += 1) {
+    const family = i % 2 === 0 ? 'ipv4' : 'ipv6';
+    const { port } = await server.listen({ backlog: 7, family, host: family === 'ipv4' ? '127.0.0.1' : '::1' });
+    ports.add(port);
+  }
+  const netlink = await openNetlink();
+  const both = netlink.exchange('sockDiag', bothListenRequest());
+  expect(both.length).toBeGreaterThan(64 << 10);
+  const { sockets } = parseInetDiag(both);
+  const each = (['ipv4', 'ipv6'] as const).flatMap(
+    (family) => parseInetDiag(netlink.exchange('sockDiag', listenRequest(family))).sockets,
+  );
+  const ofServer = (all: typeof sockets) => all.filter(({ port }) => ports.has(port)).toSorted((a, b) => a.id - b.id);
+  expect(ofServer(sockets)).toEqual(ofServer(each));
+  expect(ofServer(sockets)).toHaveLength(600);
+  netlink.close();
 });
 
 test('the kernel picks listeners by address and port, of each family', async () => {
@@ -48,6 +69,8 @@ test('the kernel picks listeners by address and port, of each family', async () 
       expect(sockets.map(nameOf).sort()).toEqual(wanted.map(nameOf).sort());
     }
   }
+  const both = parseInetDiag(netlink.exchange('sockDiag', bothListenRequest(all.slice(7, 31)))).sockets;
+  expect(both.map(nameOf).sort()).toEqual(all.slice(7, 31).map(nameOf).sort());
   // The port of one with the address of another.
   const other = { ...all[2]!, port: all[0]!.port };
   expect(parseInetDiag(netlink.exchange('sockDiag', listenRequest('ipv4', [other]))).sockets).toEqual([]);

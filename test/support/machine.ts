@@ -49,9 +49,10 @@ export class Machine implements Disposable {
     const captured = readBytes('linux-6.18/inet-diag-listen-v4.bin');
     const inodes = new Map<EnteredNamespace, number>();
     const answer = (request: Uint8Array, inode: number): Uint8Array => {
-      const isListenV4 = request[16] === 2 && request[21] === 4;
+      // TCPDIAG_GETSOCK: the request for listeners.
+      const isListen = request[4] === 18;
       const generated = this.listeners.get(inode);
-      if (!isListenV4) return dump();
+      if (!isListen) return dump();
       return generated ? dump(...generated.map(inetDiagRow)) : captured;
     };
     return {

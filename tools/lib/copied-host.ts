@@ -7,18 +7,26 @@ import type { Netlink } from '../../src/host/netlink.ts';
 import { fakeClock, fakeHost, replayNetlink } from './fake-host.ts';
 
 // Offsets of the requests: struct nlmsghdr, then family and states of struct inet_diag_req_v2.
+const typeAt = 4;
 const familyAt = 16;
 const statesAt = 20;
+// The request for listeners of both families (struct inet_diag_req): no capture has that, but one of each family.
+const TCPDIAG_GETSOCK = 18;
 const SYN_RECV = 1 << 3;
+const endOfDump = 20;
 const emptyDump = Uint8Array.of(20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
 const replay = (folder: string): Netlink =>
   replayNetlink((protocol, request) => {
     if (protocol === 'route') return readFileSync(resolve(folder, 'rtm-getqdisc.bin'));
+    const dump = (table: string, family: 'v4' | 'v6'): Uint8Array => {
+      const file = resolve(folder, `inet-diag-${table}-${family}.bin`);
+      return existsSync(file) ? readFileSync(file) : emptyDump;
+    };
+    if (request[typeAt] === TCPDIAG_GETSOCK)
+      return Buffer.concat([dump('listen', 'v4').subarray(0, -endOfDump), dump('listen', 'v6')]);
     const states = request[statesAt]! | (request[statesAt + 1]! << 8);
-    const table = states === SYN_RECV ? 'syn-recv' : 'listen';
-    const file = resolve(folder, `inet-diag-${table}-${request[familyAt] === 2 ? 'v4' : 'v6'}.bin`);
-    return existsSync(file) ? readFileSync(file) : emptyDump;
+    return dump(states === SYN_RECV ? 'syn-recv' : 'listen', request[familyAt] === 2 ? 'v4' : 'v6');
   });
 
 /** A copy of a machine's files as a host; with the kernel's own netlink replies where they were kept. */

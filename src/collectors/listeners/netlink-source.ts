@@ -1,15 +1,11 @@
-import { keepListeners, listenRequest, parseInetDiag, parseSynRecv, synRecvRequest } from '../../formats/inet-diag.ts';
+import { parseInetDiag, parseSynRecv, synRecvRequest } from '../../formats/inet-diag.ts';
 import type { ListenAddress } from '../../formats/inet-diag-filter.ts';
-import type { IpFamily } from '../../formats/ip-address.ts';
-import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Host } from '../../host/host.ts';
-import type { EnteredNamespace, Keep } from '../../host/netlink.ts';
+import type { EnteredNamespace } from '../../host/netlink.ts';
 import { completeDump } from '../../sources/complete-dump.ts';
-import { FairReading } from './fair-reading.ts';
+import { ListenerReading, ListenRequests, type Exchange } from './listener-reading.ts';
 import type { ListenerSource } from './source.ts';
 
-const families = ['ipv4', 'ipv6'] as const;
-const listenRequests = { ipv4: listenRequest('ipv4'), ipv6: listenRequest('ipv6') };
 const synRecvRequests = { ipv4: synRecvRequest('ipv4'), ipv6: synRecvRequest('ipv6') };
 
 // Sockets of a family that are followed: in our network namespace, and in all others together, but not fewer than this in each. Series are for some
@@ -17,18 +13,12 @@ const synRecvRequests = { ipv4: synRecvRequest('ipv4'), ipv6: synRecvRequest('ip
 const mostFollowed = 8192;
 const leastFollowed = 256;
 
-const dump = <Row>(
-  { netlink }: Host,
-  namespace: EnteredNamespace | undefined,
-  request: Uint8Array,
-  parse: (bytes: Uint8Array) => { sockets: Row[]; interrupted: boolean },
-  keep?: Keep,
-) =>
-  parse(
+const exchangeIn =
+  ({ netlink }: Host, namespace: EnteredNamespace | undefined): Exchange =>
+  (request, keep) =>
     namespace === undefined
       ? netlink.exchange('sockDiag', request, keep)
-      : netlink.exchangeIn(namespace, request, keep),
-  );
+      : netlink.exchangeIn(namespace, request, keep);
 
 /**
  * The kernel's sock_diag (sock_diag(7)): length, limit, drops and cgroup of every listener, in a fiftieth of a millisecond however many
@@ -36,55 +26,33 @@ const dump = <Row>(
  * read; all if absent.
  */
 export const netlinkSource = (isWanted?: (listener: ListenAddress) => boolean): ListenerSource => {
-  const newReadings = () => ({ ipv4: new FairReading(), ipv6: new FairReading() });
-  const own = newReadings();
-  const inOthers = new WeakMap<EnteredNamespace, typeof own>();
-  const readingsOf = (namespace: EnteredNamespace | undefined): typeof own => {
+  const requests = new ListenRequests();
+  const own = new ListenerReading(requests, isWanted);
+  const inOthers = new WeakMap<EnteredNamespace, ListenerReading>();
+  const readingOf = (namespace: EnteredNamespace | undefined): ListenerReading => {
     if (namespace === undefined) return own;
-    const readings = inOthers.get(namespace) ?? newReadings();
-    inOthers.set(namespace, readings);
-    return readings;
+    const reading = inOthers.get(namespace) ?? new ListenerReading(requests, isWanted);
+    inOthers.set(namespace, reading);
+    return reading;
   };
-  /** By the list of listeners, which serves for many samples. */
-  const fewRequests = new WeakMap<readonly ListenAddress[], Uint8Array[]>();
-  const requestsFor = (listeners: readonly ListenAddress[]): Uint8Array[] => {
-    const ofFamily = (family: IpFamily) => listeners.filter((listener) => listener.family === family);
-    const asked = families.map((family) => [family, ofFamily(family)] as const).filter(([, { length }]) => length > 0);
-    const requests = fewRequests.get(listeners) ?? asked.map(([family, few]) => listenRequest(family, few));
-    fewRequests.set(listeners, requests);
-    return requests;
-  };
-
-  const read = (host: Host, most: number, namespace?: EnteredNamespace): ListenerSocket[] =>
-    families.flatMap((family) => {
-      const reading = readingsOf(namespace)[family];
-      const keep: Keep = (piece) =>
-        keepListeners(
-          piece,
-          (uid, port, addressOf) => (isWanted?.({ family, address: addressOf(), port }) ?? true) && reading.takes(uid),
-        );
-      return completeDump(() => {
-        reading.begin(most);
-        return dump(host, namespace, listenRequests[family], parseInetDiag, keep);
-      }).sockets;
-    });
 
   return {
     name: 'netlink',
-    read: (host) => read(host, mostFollowed),
-    readIn: (host, namespace, namespaces) =>
-      read(host, Math.max(leastFollowed, Math.floor(mostFollowed / namespaces)), namespace),
-    leftOut: (namespace) => {
-      const { ipv4, ipv6 } = readingsOf(namespace);
-      return ipv4.leftOut + ipv6.leftOut;
+    read: (host) => own.read(exchangeIn(host, undefined), mostFollowed),
+    readIn: (host, namespace, namespaces) => {
+      const most = Math.max(leastFollowed, Math.floor(mostFollowed / namespaces));
+      return readingOf(namespace).read(exchangeIn(host, namespace), most);
     },
-    readFew: (host, listeners, namespace) =>
-      requestsFor(listeners).flatMap(
-        (request) => completeDump(() => dump(host, namespace, request, parseInetDiag)).sockets,
-      ),
-    readSynReceived: (host, asked, namespace) =>
-      asked.flatMap(
-        (family) => completeDump(() => dump(host, namespace, synRecvRequests[family], parseSynRecv)).sockets,
-      ),
+    leftOut: (namespace) => readingOf(namespace).leftOut,
+    readFew: (host, listeners, namespace) => {
+      const exchange = exchangeIn(host, namespace);
+      return requests
+        .readEach(listeners, ({ bytes }) => completeDump(() => parseInetDiag(exchange(bytes))).sockets)
+        .flat();
+    },
+    readSynReceived: (host, asked, namespace) => {
+      const exchange = exchangeIn(host, namespace);
+      return asked.flatMap((family) => completeDump(() => parseSynRecv(exchange(synRecvRequests[family]))).sockets);
+    },
   };
 };
