@@ -56,13 +56,15 @@ export interface Collector {
   readonly sharedTasks?: readonly BackgroundTask[];
 }
 
-/** A quick synchronous reading, repeated at `hertz` unless its CPU cost exceeds `cpuBudget`. */
+/** A quick synchronous reading of the machine, repeated as far as its CPU cost stays under `cpuBudget`. */
 export interface SamplerTask {
   readonly name: string;
+  /** Samples per second while something moves; while nothing does, one a second or fewer are enough. */
   readonly hertz: number;
-  /** Share of one core that the samples may use. */
+  /** Share of one core that the samples may cost, with all that it takes the process to wake up for them. */
   readonly cpuBudget: number;
-  sample(): void;
+  /** Takes a sample that stands for so many seconds. Returns whether something moves, so that the next one is to follow at the full rate. */
+  sample(seconds: number): boolean;
 }
 
 /** Types a definition, including its options. */

@@ -31,7 +31,7 @@ export const maxSeriesOption = (ofCollector: number): Option<number> => ({
 /** Options of a collector's sampler. `what` names what one sample reads. */
 export const samplerOptions = (what: string, hertz: number, maxHertz: number) => ({
   'sampler-hertz': numberOption({
-    help: `Samples of ${what} per second; 0 for none.`,
+    help: `Samples of ${what} per second while something moves, about one while nothing does; 0 for none.`,
     default: hertz,
     metavar: 'NUMBER',
     min: 0,
@@ -39,8 +39,8 @@ export const samplerOptions = (what: string, hertz: number, maxHertz: number) =>
   }),
   'sampler-cpu-budget': fileOnly(
     numberOption({
-      help: 'Share of one core that samples may use. The sampler slows down to stay within it.',
-      default: 0.005,
+      help: 'Share of one core that the samples may cost, with all that it takes to wake up for them; the sampler slows down to stay within it.',
+      default: 0.01,
       metavar: 'SHARE',
       min: 0.0001,
       max: 1,

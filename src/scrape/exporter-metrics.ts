@@ -86,7 +86,7 @@ export const metrics = {
     labels: ['certificate'],
   }),
   samples: total('xen_exporter_sampler_samples_total', {
-    meaning: 'Samples that the sampler took.',
+    meaning: 'Samples that the sampler took: at its full rate while something moves, else about one a second.',
     labels: ['sampler'],
   }),
   skippedSamples: total('xen_exporter_sampler_skipped_samples_total', {
@@ -95,7 +95,8 @@ export const metrics = {
     labels: ['sampler'],
   }),
   samplerCpu: total('xen_exporter_sampler_cpu_seconds_total', {
-    meaning: 'CPU time of this process while the sampler took its samples, in seconds (getrusage(2)).',
+    meaning:
+      'CPU time of this process for the samples, in seconds (getrusage(2)), with what it took to wake up for them.',
     labels: ['sampler'],
   }),
 } as const;

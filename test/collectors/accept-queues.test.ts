@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { AcceptQueues } from '../../src/collectors/listeners/accept-queues.ts';
+import { AcceptQueues, type SampleWeight } from '../../src/collectors/listeners/accept-queues.ts';
 import type { Listener } from '../../src/collectors/listeners/listener.ts';
 import type { ListenerSocket } from '../../src/formats/listener-socket.ts';
 
@@ -13,6 +13,9 @@ const socket = (parts: Partial<ListenerSocket> = {}): ListenerSocket => ({
   drops: 0,
   ...parts,
 });
+
+/** What each sample stands for: so many seconds, and one observation. */
+const standsFor = (seconds: number) => (): SampleWeight => ({ seconds, observations: 1 });
 
 const only = (queues: AcceptQueues): Listener => {
   const [listener, ...others] = queues.listeners;
@@ -51,7 +54,7 @@ test('drops go on over 2^32', () => {
 test('a source without limits and drops gives none', () => {
   const queues = new AcceptQueues();
   const { queueLimit: _limit, drops: _drops, ...bare } = socket({ queueLength: 3 });
-  queues.sample([bare], 0, () => 1);
+  queues.sample([bare], 0, standsFor(1));
   expect(only(queues)).toMatchObject({
     queueLength: 3,
     queueLimit: undefined,
@@ -67,7 +70,7 @@ test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and
   const queues = new AcceptQueues();
   const stuck = socket({ id: 1, queueLength: 10, drops: 7 });
   const idle = socket({ id: 2, queueLength: 0, drops: 1 });
-  queues.sample([stuck, idle], 0, () => 0.5);
+  queues.sample([stuck, idle], 0, standsFor(0.5));
   expect(only(queues)).toMatchObject({
     sockets: 2,
     queueLength: 10,
@@ -81,27 +84,27 @@ test('sockets of one address and port (SO_REUSEPORT) are one listener: sums, and
 
 test('the queue is full when it holds one more than its limit', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 0, () => 1);
+  for (const queueLength of [9, 10, 11]) queues.sample([socket({ queueLength })], 0, standsFor(1));
   expect(only(queues).fullSeconds).toBe(2);
 });
 
 test('a limit of 0 is a queue of one', () => {
   const queues = new AcceptQueues();
-  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 0, () => 1);
-  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 0, () => 1);
+  queues.sample([socket({ queueLimit: 0, queueLength: 0 })], 0, standsFor(1));
+  queues.sample([socket({ queueLimit: 0, queueLength: 1 })], 0, standsFor(1));
   expect(only(queues)).toMatchObject({ maxFill: 1, fullSeconds: 1 });
 });
 
-test('a late sample stands for its real interval', () => {
+test('samples stand for times of their own', () => {
   const queues = new AcceptQueues();
-  queues.sample([socket({ queueLength: 10 })], 0, () => 0.05);
-  queues.sample([socket({ queueLength: 10 })], 0, () => 2);
+  queues.sample([socket({ queueLength: 10 })], 0, standsFor(0.05));
+  queues.sample([socket({ queueLength: 10 })], 0, standsFor(2));
   expect(only(queues)).toMatchObject({ fullSeconds: 2.05, connectionSeconds: 20.5 });
 });
 
 test('the histogram has fills in the buckets of their upper bounds', () => {
   const queues = new AcceptQueues();
-  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 0, () => 1);
+  for (const queueLength of [0, 1, 5, 9, 10, 12]) queues.sample([socket({ queueLength })], 0, standsFor(1));
   expect(only(queues).fill.read()).toEqual({
     buckets: [
       { le: '0.0', count: 1 },
@@ -113,6 +116,73 @@ test('the histogram has fills in the buckets of their upper bounds', () => {
       { le: '+Inf', count: 6 },
     ],
     sum: 0.1 + 0.5 + 0.9 + 1 + 1.2,
+  });
+});
+
+test('a sample counts as often as the observations that it stands for', () => {
+  const queues = new AcceptQueues();
+  queues.sample([socket({ queueLength: 5 })], 0, () => ({ seconds: 1, observations: 20 }));
+  queues.sample([socket({ queueLength: 10 })], 0, () => ({ seconds: 0.05, observations: 1 }));
+  const { buckets, sum } = only(queues).fill.read();
+  expect(buckets.map(({ count }) => count)).toEqual([0, 0, 20, 20, 20, 21, 21]);
+  expect(sum).toBeCloseTo(11);
+});
+
+test('a sample shows whether anything moves: a connection that waits, or one that was dropped', () => {
+  const queues = new AcceptQueues();
+  const busy = (parts: Partial<ListenerSocket>): boolean => queues.sample([socket(parts)], 0, standsFor(1));
+  // Drops from before we knew the socket are old.
+  expect([busy({ drops: 7 }), busy({ drops: 7 }), busy({ drops: 8 }), busy({ drops: 8 })]).toEqual([
+    false,
+    false,
+    true,
+    false,
+  ]);
+  expect([busy({ queueLength: 1, drops: 8 }), busy({ drops: 8 })]).toEqual([true, false]);
+});
+
+describe('readings in which most sockets are the same objects as before', () => {
+  const shared = [socket({ id: 1, queueLength: 3, uid: 7 }), socket({ id: 2, queueLength: 4, uid: 5, queueLimit: 3 })];
+  const other = socket({ id: 3, port: 81, queueLength: 2 });
+
+  /** All that there is to know of listeners. */
+  const stateOf = (queues: AcceptQueues) =>
+    queues.listeners.map(({ fill, ...rest }) => ({ ...rest, fill: fill.read() }));
+
+  test('give what readings of new objects give', () => {
+    const [sameObjects, newObjects] = [new AcceptQueues(), new AcceptQueues()];
+    const first = [...shared, other];
+    const second = first.with(1, socket({ id: 2, queueLength: 1, uid: 5, queueLimit: 9, drops: 4 }));
+    const third = second.with(2, socket({ id: 3, port: 81 }));
+    const gone = third.slice(1);
+    const returned = [...gone, shared[0]!];
+    for (const [i, readings] of [first, first, second, second, third, gone, returned, [], first].entries()) {
+      const copies = readings.map((each) => ({ ...each }));
+      expect(sameObjects.sample(readings, i, standsFor(1))).toBe(newObjects.sample(copies, i, standsFor(1)));
+      expect(stateOf(sameObjects), `reading ${i}`).toEqual(stateOf(newObjects));
+    }
+  });
+
+  test('between samples of a few listeners too', () => {
+    const queues = new AcceptQueues();
+    const first = [...shared, other];
+    queues.sample(first, 0, standsFor(1));
+    const few = queues.listeners.filter(({ port }) => port === 81);
+    queues.sample([socket({ id: 3, port: 81, queueLength: 9 }), shared[0]!], 1, standsFor(1), few);
+    const lengths = () => queues.listeners.map(({ port, sockets, queueLength }) => [port, sockets, queueLength]);
+    // The socket of another listener that came along changes nothing.
+    expect(lengths()).toEqual([
+      [80, 2, 7],
+      [81, 1, 9],
+    ]);
+    queues.sample(first, 2, standsFor(1));
+    expect(lengths()).toEqual([
+      [80, 2, 7],
+      [81, 1, 2],
+    ]);
+    queues.sample([], 3, standsFor(1), few);
+    queues.sample([], 4, standsFor(1));
+    expect(queues.listeners).toEqual([]);
   });
 });
 

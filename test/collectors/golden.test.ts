@@ -8,16 +8,16 @@ import { guestHost, guests, type Guest } from '../../tools/lib/guests.ts';
 import { hostOf, hosts, type HostName } from '../../tools/lib/hosts.ts';
 import { toolstackOf } from '../../tools/lib/sources.ts';
 
-/** Everything that the collectors give on a machine, after a round of background work and two samples half a second apart. */
+/** Everything that the collectors give on a machine, after a round of background work and two samples that stand for a second each. */
 const expositionOf = async (machine: ReturnType<typeof copiedHost>): Promise<string> => {
   const toolstack = toolstackOf(machine);
   const collectors = registry
     .map((definition) => createCollector(definition, machine, {}, { toolstack }))
     .filter((collector) => collector.availability() === true);
   for (const { message } of await runBackground(collectors)) expect(message).toContain('no capture of');
-  for (const { sampler } of collectors) sampler?.sample();
+  for (const { sampler } of collectors) sampler?.sample(1);
   machine.clock.advance(0.5);
-  for (const { sampler } of collectors) sampler?.sample();
+  for (const { sampler } of collectors) sampler?.sample(1);
   const pages: string[] = [];
   for (const collector of collectors) pages.push(await collectText(collector, machine));
   return pages.filter((page) => page !== '').join('\n');
@@ -66,9 +66,9 @@ describe('values checked by hand against what the tools of the same capture prin
       fill: 1,
       syn: 6,
       drops: 29370,
-      fullSeconds: 0.5,
-      connectionSeconds: 4.5,
-      fullSamples: 2,
+      fullSeconds: 2,
+      connectionSeconds: 18,
+      fullSamples: 40,
       lessThanFullSamples: 0,
       passiveOpens: 7776,
       cpu0Steal: 164.69,

@@ -173,46 +173,45 @@ describe('pressure is integrated over time', () => {
 
   test('of the worst queue, and of each', async () => {
     const collectors = [await start(), await start({ queues: 'each' })];
-    const sample = (after: number): void => {
-      host.clock.advance(after);
-      for (const { sampler } of collectors) sampler!.sample();
+    const sample = (seconds: number): boolean[] => {
+      host.clock.advance(seconds);
+      return collectors.map(({ sampler }) => sampler!.sample(seconds));
     };
-    sample(0);
-    sample(0.5);
+    expect(sample(1)).toEqual([false, false]);
     tree.write({ [ringFile(0)]: pressed });
-    sample(0.5);
+    // While nothing presses, a sample stands for a second or more; then it is one of many at the full rate.
+    expect(sample(1)).toEqual([true, true]);
     sample(0.7);
     tree.write({ [ringFile(0)]: ring, [ringFile(1)]: pressed });
     sample(0.5);
     const [worst, each] = collectors;
     const near = (value: number) => Array.from({ length: 4 }, () => expect.closeTo(value, 9));
-    expect(await seconds(worst!)).toEqual(near(0.5 + 0.7 + 0.5));
-    expect(await seconds(each!, { queue: '0' })).toEqual(near(0.5 + 0.7));
+    expect(await seconds(worst!)).toEqual(near(1 + 0.7 + 0.5));
+    expect(await seconds(each!, { queue: '0' })).toEqual(near(1 + 0.7));
     expect(await seconds(each!, { queue: '1' })).toEqual(near(0.5));
   });
 
   test('of rare samples, between which it is scraped', async () => {
     const collector = await start();
     tree.write({ [ringFile(0)]: pressed });
-    collector.sampler!.sample();
     for (let i = 0; i < 12; i += 1) {
-      if (i > 0 && i % 4 === 0) collector.sampler!.sample();
+      if (i % 4 === 0) collector.sampler!.sample(20);
       await collect(collector, host);
       host.clock.advance(5);
     }
-    expect(await seconds(collector)).toEqual([40, 40, 40, 40]);
+    expect(await seconds(collector)).toEqual([60, 60, 60, 60]);
   });
 
   test('time in which a vif could not be read stands for nothing', async () => {
     const collector = await start();
     tree.write({ [ringFile(0)]: pressed, [ringFile(1)]: pressed });
-    collector.sampler!.sample();
+    collector.sampler!.sample(1);
     for (const queue of [0, 1]) rmSync(tree.path(ringFile(queue)));
     host.clock.advance(100);
-    collector.sampler!.sample();
+    expect(collector.sampler!.sample(100)).toBe(false);
     tree.write({ [ringFile(0)]: pressed, [ringFile(1)]: pressed });
     host.clock.advance(6);
-    collector.sampler!.sample();
+    collector.sampler!.sample(5);
     expect(await seconds(collector)).toEqual([6, 6, 6, 6]);
   });
 });
@@ -270,7 +269,7 @@ describe('what is hidden is not failed', () => {
     expect(collector.limitations!()).toMatch(
       /^rings: .*io_ring_q0: EPERM: operation not permitted \(kernel lockdown is "integrity"\)$/,
     );
-    expect(() => collector.sampler!.sample()).not.toThrow();
+    expect(() => collector.sampler!.sample(1)).not.toThrow();
   });
 
   test('without root debugfs cannot even be listed: queues come from sysfs', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseNetCounters } from '../../src/formats/proc-net-counters.ts';
+import { parseNetCounters, parsePassiveOpens } from '../../src/formats/proc-net-counters.ts';
 import { readText } from '../../tools/lib/fixture.ts';
 import { thrownBy } from './thrown-by.ts';
 
@@ -114,4 +114,15 @@ test.each([
   ['Tcp: PassiveOpens\nTcp: 1x\n', 'expected a number for Tcp.PassiveOpens, found "1x"'],
 ])('refuses %j', (text, message) => {
   expect(thrownBy(() => parseNetCounters(text))).toBe(`ParseError: ${message}`);
+});
+
+test('reads the passive opens alone', () => {
+  for (const guest of ['pv-idle', 'pv-storm']) {
+    const text = readText(`guests/${guest}/proc/net/snmp`);
+    expect(parsePassiveOpens(text)).toBe(parseNetCounters(text).get('Tcp.PassiveOpens'));
+    expect(parsePassiveOpens(text)).toBeGreaterThan(0);
+  }
+  expect(parsePassiveOpens('Tcp: RtoAlgorithm RtoMin\nTcp: 1 200\n')).toBeUndefined();
+  expect(parsePassiveOpens('')).toBeUndefined();
+  expect(thrownBy(() => parsePassiveOpens('Tcp: PassiveOpens\nTcp: many\n'))).toContain('Tcp.PassiveOpens');
 });

@@ -235,7 +235,7 @@ test('a sampler does not run where there is nothing to sample', async () => {
   let samples = 0;
   const definition = fakeCollector('sampled', {
     availability: () => availability,
-    sampler: { name: 'sampled', hertz: 10, cpuBudget: 1, sample: () => (samples += 1) },
+    sampler: { name: 'sampled', hertz: 10, cpuBudget: 1, sample: () => (samples += 1) > 0 },
   });
   const run = fakeRun(definition);
   run.start();

@@ -410,7 +410,7 @@ const acceptQueue = (limits: AlertLimits): Section => ({
     graph({
       title: 'Mean length and limit',
       description:
-        'Connections that wait for accept(), over all listeners, by integral of the samples: no burst is missed. The limit is that of the listener that is fullest.',
+        'Connections that wait for accept(), over all listeners, by integral of the samples: bursts between two scrapes count. The limit is that of the listener that is fullest.',
       unit: 'short',
       decimals: 1,
       width: 8,

@@ -15,6 +15,7 @@ export const fillSeries = fillBounds.length + 2;
 /** One socket as it was read last. */
 interface SocketState {
   readonly listener: Listener;
+  reading: ListenerSocket;
   length: number;
   drops: CounterSource | undefined;
 }
@@ -37,6 +38,7 @@ const newListener = ({ family, address, port, id }: ListenerSocket): Listener =>
   isLoopback: isLoopback(address),
   firstId: id,
   wasBusy: false,
+  isStale: false,
   drops: undefined,
   connectionSeconds: 0,
   fullSeconds: 0,
@@ -44,18 +46,29 @@ const newListener = ({ family, address, port, id }: ListenerSocket): Listener =>
   fill: new Histogram(fillBounds),
 });
 
+/** What a sample stands for: so many seconds, and so many observations of a histogram. */
+export interface SampleWeight {
+  readonly seconds: number;
+  readonly observations: number;
+}
+
 /** Follows the accept queues of all listeners from one reading to the next. */
 export class AcceptQueues {
   #sockets = new Map<number, SocketState>();
+  /** The last reading of all sockets, and the socket of each of its rows. */
+  #readings: readonly ListenerSocket[] | undefined;
+  #inOrder: readonly SocketState[] = [];
   /** Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there. */
   readonly #missing = new Map<number, SocketState>();
   #resets = 0;
-  /** Live sockets and closed ones; `sockets` has the live ones. */
+  #haveDropped = false;
+  /** Those that live and those that went away: `sockets` shows which. */
   readonly #listeners = new Map<string, Listener>();
+  #live: readonly Listener[] = [];
 
   /** The listeners of the last reading. */
-  get listeners(): Listener[] {
-    return [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
+  get listeners(): readonly Listener[] {
+    return this.#live;
   }
 
   /** Drops that did not continue from those read before, since this was asked last. */
@@ -67,42 +80,104 @@ export class AcceptQueues {
 
   /**
    * Takes a reading at `at` (monotonic seconds): the lengths and limits of this moment, and what the counters grew by since the last one. `few`: the reading
-   * is of these listeners alone.
+   * is of these listeners alone. Sockets whose readings are the same objects as before cost nothing.
    */
   observe(readings: readonly ListenerSocket[], at: number, few?: readonly Listener[]): void {
-    for (const listener of few ?? this.#listeners.values()) {
-      listener.sockets = 0;
-      listener.queueLength = 0;
-      listener.queueLimit = undefined;
-      listener.maxFill = undefined;
+    if (few) return this.#observeFew(readings, at, few);
+    if (readings === this.#readings) return;
+    if (this.#readings && this.#areSameSockets(readings, this.#readings)) this.#observeChanges(readings, at);
+    else this.#observeAll(readings, at);
+    this.#readings = readings;
+  }
+
+  #areSameSockets(readings: readonly ListenerSocket[], last: readonly ListenerSocket[]): boolean {
+    if (readings.length !== last.length) return false;
+    for (let i = 0; i < readings.length; i += 1) {
+      const now = readings[i]!;
+      const before = last[i]!;
+      if (now !== before && (now.id !== before.id || !isSameAddress(this.#inOrder[i]!.listener, now))) return false;
     }
-    const sockets = few ? this.#sockets : new Map<number, SocketState>();
+    return true;
+  }
+
+  #observeChanges(readings: readonly ListenerSocket[], at: number): void {
+    let areStale = false;
+    for (let i = 0; i < readings.length; i += 1) {
+      const socket = this.#inOrder[i]!;
+      if (readings[i] === socket.reading) continue;
+      this.#update(socket, readings[i]!, at);
+      socket.listener.isStale = areStale = true;
+    }
+    if (!areStale) return;
+    const stale = this.#live.filter(({ isStale }) => isStale);
+    stale.forEach(clearSums);
+    for (const { listener, reading } of this.#inOrder) if (listener.isStale) addToSums(listener, reading);
+    for (const listener of stale) listener.isStale = false;
+  }
+
+  #observeAll(readings: readonly ListenerSocket[], at: number): void {
+    for (const listener of this.#listeners.values()) clearSums(listener);
+    const sockets = new Map<number, SocketState>();
+    const inOrder: SocketState[] = [];
     for (const reading of readings) {
       const socket = this.#socketOf(reading);
       sockets.set(reading.id, socket);
-      if (update(socket, reading, at).isReset) this.#resets += 1;
+      inOrder.push(socket);
+      this.#update(socket, reading, at);
+      addToSums(socket.listener, reading);
     }
-    if (few) return;
     for (const [id, socket] of this.#sockets) if (!sockets.has(id)) this.#missing.set(id, socket);
     this.#sockets = sockets;
+    this.#inOrder = inOrder;
     this.#evict();
+    this.#live = [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
   }
 
-  /** Takes a reading at `at` as a sample that stands for the last `secondsOf` each listener: adds to the integrals and the histogram. `few`: see `observe`. */
+  #observeFew(readings: readonly ListenerSocket[], at: number, few: readonly Listener[]): void {
+    few.forEach(clearSums);
+    // The next reading of all may not be compared with the last one.
+    this.#readings = undefined;
+    for (const reading of readings) {
+      const socket = this.#socketOf(reading);
+      // For an IPv4 address the kernel also picks the listener of that address on an IPv6 socket.
+      if (!few.includes(socket.listener)) continue;
+      this.#sockets.set(reading.id, socket);
+      this.#update(socket, reading, at);
+      addToSums(socket.listener, reading);
+    }
+    this.#live = [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
+  }
+
+  #update(socket: SocketState, reading: ListenerSocket, at: number): void {
+    const { isReset, hasDropped } = update(socket, reading, at);
+    if (isReset) this.#resets += 1;
+    if (hasDropped) this.#haveDropped = true;
+  }
+
+  /**
+   * Takes a reading at `at` as a sample, and adds what it stands for each listener to the integrals and the histogram. `few`: see `observe`. Returns whether
+   * a connection waits, or one was dropped since the last sample.
+   */
   sample(
     readings: readonly ListenerSocket[],
     at: number,
-    secondsOf: (listener: Listener) => number,
+    weightOf: (listener: Listener) => SampleWeight,
     few?: readonly Listener[],
-  ): void {
+  ): boolean {
     this.observe(readings, at, few);
-    for (const listener of few ?? this.#listeners.values()) {
-      const seconds = secondsOf(listener);
-      listener.connectionSeconds += listener.queueLength * seconds;
+    let isBusy = this.#haveDropped;
+    this.#haveDropped = false;
+    for (const listener of few ?? this.#live) {
+      const { seconds, observations } = weightOf(listener);
+      if (listener.queueLength > 0) {
+        listener.connectionSeconds += listener.queueLength * seconds;
+        isBusy = true;
+      }
       if (listener.maxFill === undefined) continue;
       if (listener.maxFill >= 1) listener.fullSeconds += seconds;
-      listener.fill.observe(listener.maxFill);
+      listener.fill.observeAll(listener.maxFill, observations, observations * listener.maxFill);
     }
+    return isBusy;
   }
 
   #socketOf(reading: ListenerSocket): SocketState {
@@ -115,7 +190,7 @@ export class AcceptQueues {
     const missing = this.#missing.get(reading.id);
     this.#missing.delete(reading.id);
     if (missing?.listener === listener) return missing;
-    return { listener, length: 0, drops: undefined };
+    return { listener, reading, length: 0, drops: undefined };
   }
 
   #evict(): void {
@@ -145,22 +220,38 @@ const dropsStep = (socket: SocketState, drops: number, at: number): CounterStep 
   return growth === undefined ? judgeStep(socket.drops, reading, false) : { growth, isReset: false };
 };
 
-const update = (socket: SocketState, reading: ListenerSocket, at: number): { isReset: boolean } => {
+const update = (
+  socket: SocketState,
+  reading: ListenerSocket,
+  at: number,
+): { isReset: boolean; hasDropped: boolean } => {
   const { listener } = socket;
-  listener.sockets += 1;
-  if (listener.sockets === 1 || (reading.uid ?? Infinity) < (listener.uid ?? Infinity)) listener.uid = reading.uid;
-  listener.queueLength += reading.queueLength;
+  socket.reading = reading;
   if (reading.queueLength > 0) listener.wasBusy = true;
-  listener.cgroupId = reading.cgroupId ?? listener.cgroupId;
-  if (reading.queueLimit !== undefined) {
-    listener.queueLimit = (listener.queueLimit ?? 0) + reading.queueLimit;
-    listener.maxFill = Math.max(listener.maxFill ?? 0, reading.queueLength / (reading.queueLimit + 1));
-  }
   listener.dequeued += Math.max(0, socket.length - reading.queueLength);
   socket.length = reading.queueLength;
-  if (reading.drops === undefined) return { isReset: false };
+  if (reading.drops === undefined) return { isReset: false, hasDropped: false };
   const { growth, isReset } = dropsStep(socket, reading.drops, at);
+  // The first reading of a socket is no growth that anybody has seen.
+  const hasDropped = growth > 0 && listener.drops !== undefined;
   listener.drops = (listener.drops ?? 0) + growth;
   if (growth > 0) listener.wasBusy = true;
-  return { isReset };
+  return { isReset, hasDropped };
+};
+
+const clearSums = (listener: Listener): void => {
+  listener.sockets = 0;
+  listener.queueLength = 0;
+  listener.queueLimit = undefined;
+  listener.maxFill = undefined;
+};
+
+const addToSums = (listener: Listener, { queueLength, queueLimit, uid, cgroupId }: ListenerSocket): void => {
+  listener.sockets += 1;
+  if (listener.sockets === 1 || (uid ?? Infinity) < (listener.uid ?? Infinity)) listener.uid = uid;
+  listener.queueLength += queueLength;
+  listener.cgroupId = cgroupId ?? listener.cgroupId;
+  if (queueLimit === undefined) return;
+  listener.queueLimit = (listener.queueLimit ?? 0) + queueLimit;
+  listener.maxFill = Math.max(listener.maxFill ?? 0, queueLength / (queueLimit + 1));
 };

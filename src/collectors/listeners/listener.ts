@@ -20,6 +20,8 @@ export interface Listener {
   readonly firstId: number;
   /** Whether it ever had drops or a connection in its queue. */
   wasBusy: boolean;
+  /** The sums over its sockets are to be made again. */
+  isStale: boolean;
   /** Counters since we know it; they go on when a server is restarted. */
   drops: number | undefined;
   connectionSeconds: number;

@@ -18,6 +18,7 @@ import { byImportance } from './importance.ts';
 import type { Listener } from './listener.ts';
 import { listenerLabels, metrics } from './metrics.ts';
 import { netlinkSource } from './netlink-source.ts';
+import { PassiveOpens } from './passive-opens.ts';
 import { procSource } from './proc-source.ts';
 import { Services } from './services.ts';
 import type { ListenerSource } from './source.ts';
@@ -102,17 +103,19 @@ export const listeners = defineCollector({
     const isChoosy = options.include !== undefined || options.exclude !== undefined;
     const source = chooseSource(options.source, isChoosy ? isWanted : undefined, host, log);
     const { readIn } = source;
-    const own = new WatchedQueues({ netns: '', tenant: '' }, host.clock);
+    const hertz = options['sampler-hertz'];
+    const opens = new PassiveOpens(host.procfs);
+    const own = new WatchedQueues({ netns: '', tenant: '', hertz, hasMoved: () => opens.haveGrown() }, host.clock);
     const inOthers = new WeakMap<NetworkNamespace, WatchedQueues>();
     const services = new Services(host.sysfs, host.clock);
-    const isSampled = options['sampler-hertz'] > 0;
+    const isSampled = hertz > 0;
     let tooMany: string | undefined;
 
     /** The other network namespaces, with what is known of their queues for as long as they live. */
     const watchedOthers = (): [NetworkNamespace, WatchedQueues][] =>
       (readIn === undefined ? [] : namespaces.others).map((namespace) => {
         const { name: netns, tenant } = namespace;
-        const watched = inOthers.get(namespace) ?? new WatchedQueues({ netns, tenant }, host.clock);
+        const watched = inOthers.get(namespace) ?? new WatchedQueues({ netns, tenant, hertz }, host.clock);
         inOthers.set(namespace, watched);
         return [namespace, watched];
       });
@@ -214,19 +217,27 @@ export const listeners = defineCollector({
       },
       sampler: {
         name: 'listeners',
-        hertz: options['sampler-hertz'],
+        hertz,
         cpuBudget: options['sampler-cpu-budget'],
-        sample: () => {
-          own.sample(() => source.read(host, uncounted), source.readFew && ((few) => source.readFew!(host, few)));
+        sample: (seconds) => {
+          own.sample(
+            seconds,
+            () => source.read(host, uncounted),
+            source.readFew && ((few) => source.readFew!(host, few)),
+          );
+          let isActive = own.attention.isActive;
           const others = watchedOthers();
           for (const [namespace, watched] of others) {
             const readBy = (read: (entered: EnteredNamespace) => ListenerSocket[]) =>
               readItem(uncounted, () => namespace.read(read));
             watched.sample(
+              seconds,
               () => readBy((entered) => readIn!(host, entered, others.length)),
               source.readFew && ((few) => readBy((entered) => source.readFew!(host, few, entered))),
             );
+            isActive ||= watched.attention.isActive;
           }
+          return isActive;
         },
       },
       background: [...(source.background ? [source.background] : []), ...namespaces.background],

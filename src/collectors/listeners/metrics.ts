@@ -61,7 +61,7 @@ export const metrics = {
     labels: listenerLabels,
   }),
   fill: histogram('xen_listener_accept_queue_fill_ratio', {
-    meaning: `Fill of the fullest socket, length / (limit + 1), in each sample. ${sampled}`,
+    meaning: `Fill of the fullest socket, length / (limit + 1), observed --collector.listeners.sampler-hertz times a second: a sample counts as often as the time that it stands for. ${sampled}`,
     labels: listenerLabels,
   }),
   source: gauge('xen_exporter_listener_source', {

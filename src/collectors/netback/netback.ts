@@ -1,6 +1,7 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
 import type { FileTree } from '../../host/file-tree.ts';
 import type { Host } from '../../host/host.ts';
+import { timeFor } from '../../sources/activity.ts';
 import { needsVifs } from '../../sources/backend-devices.ts';
 import { readItem, uncounted, type Skips } from '../../sources/parsed.ts';
 import type { Output } from '../../metrics/output.ts';
@@ -109,13 +110,20 @@ export const netback = defineCollector({
         name: 'netback',
         hertz: options['sampler-hertz'],
         cpuBudget: options['sampler-cpu-budget'],
-        sample: () => {
+        sample: (seconds) => {
+          const now = host.clock.monotonicSeconds();
+          let isActive = false;
           for (const vif of list(host)) {
-            const readings = readQueues(host.debugfs, vif, uncounted);
-            const now = host.clock.monotonicSeconds();
-            if (readings.size > 0) pressure.add(vif.name, readings, now);
-            else pressure.interrupt(vif.name, now);
+            const attention = pressure.attentionTo(vif.name);
+            const time = timeFor(attention, seconds);
+            if (time > 0) {
+              const readings = readQueues(host.debugfs, vif, uncounted);
+              if (readings.size > 0) pressure.add(vif.name, readings, time, now);
+              else attention.look(now, false);
+            }
+            isActive ||= attention.isActive;
           }
+          return isActive;
         },
       },
     };

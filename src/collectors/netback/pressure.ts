@@ -1,4 +1,5 @@
 import type { IoRingFile } from '../../formats/io-ring.ts';
+import { Attention } from '../../sources/activity.ts';
 import { levelsOf } from './rings.ts';
 import { pressureMetrics } from './metrics.ts';
 
@@ -20,7 +21,8 @@ const isPressed = (reading: IoRingFile): Record<Pressure, boolean> => {
 };
 
 interface VifPressure {
-  sampledAt: number;
+  /** When the first sample was taken, in seconds of monotonic time, and the time that all samples stand for since: no sum grows faster. */
+  countedUntil: number;
   /** Any of the queues: what the worst one suffers at each moment. */
   readonly worst: Seconds;
   readonly queues: Map<string, Seconds>;
@@ -29,13 +31,17 @@ interface VifPressure {
 /** For how long the queues of each vif were under pressure: integrals over time, from samples. */
 export class PressureTimes {
   readonly #vifs = new Map<string, VifPressure>();
+  readonly #attention = new Map<string, Attention>();
 
-  /** Adds a sample of all queues of a vif, which stands for the time since the last one. */
-  add(vif: string, readings: ReadonlyMap<string, IoRingFile>, now: number): void {
-    const known = this.#vifs.get(vif) ?? { sampledAt: now, worst: none(), queues: new Map<string, Seconds>() };
+  /** Adds a sample of all queues of a vif at `now`, which stands for so many seconds. */
+  add(vif: string, readings: ReadonlyMap<string, IoRingFile>, seconds: number, now: number): void {
+    const known = this.#vifs.get(vif) ?? {
+      countedUntil: now,
+      worst: none(),
+      queues: new Map<string, Seconds>(),
+    };
     this.#vifs.set(vif, known);
-    const seconds = now - known.sampledAt;
-    known.sampledAt = now;
+    known.countedUntil += seconds;
     const isWorst = new Set<Pressure>();
     for (const [queue, reading] of readings) {
       const ofQueue = known.queues.get(queue) ?? none();
@@ -48,20 +54,23 @@ export class PressureTimes {
       }
     }
     for (const pressure of isWorst) known.worst[pressure] += seconds;
+    this.attentionTo(vif).look(now, isWorst.size > 0);
   }
 
-  /** The next sample of this vif stands for no time that we know of: it was not there, or could not be read. */
-  interrupt(vif: string, now: number): void {
-    const known = this.#vifs.get(vif);
-    if (known) known.sampledAt = now;
+  /** How closely to watch a vif: at the full rate while anything presses on its queues. */
+  attentionTo(vif: string): Attention {
+    const attention = this.#attention.get(vif) ?? new Attention();
+    this.#attention.set(vif, attention);
+    return attention;
   }
 
-  /** The sums over the samples of a vif, and the time of the last sample, in seconds of monotonic time. */
+  /** The sums over the samples of a vif. */
   of(vif: string): Readonly<VifPressure> | undefined {
     return this.#vifs.get(vif);
   }
 
   keepOnly(vifs: ReadonlySet<string>): void {
-    for (const vif of this.#vifs.keys()) if (!vifs.has(vif)) this.#vifs.delete(vif);
+    for (const known of [this.#vifs, this.#attention])
+      for (const vif of known.keys()) if (!vifs.has(vif)) known.delete(vif);
   }
 }

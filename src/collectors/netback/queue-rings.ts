@@ -117,7 +117,7 @@ export class QueueRings {
     const add = (source: string, queue: string, seconds: Seconds): void => {
       const ofQueue = out.labels(queueLabels, domain, index, queue);
       for (const pressure of pressures) {
-        out.counter(pressureMetrics[pressure], ofQueue, { source, reads: seconds[pressure], at: times.sampledAt });
+        out.counter(pressureMetrics[pressure], ofQueue, { source, reads: seconds[pressure], at: times.countedUntil });
       }
     };
     if (!this.#isEach) return add(vif, '', times.worst);
