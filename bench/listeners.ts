@@ -43,9 +43,10 @@ const measureWays = async () => {
   const host = await localHost(livePaths);
   const { path, env } = await debianTool('ss');
   const run = promisify(execFile);
+  const weight = { seconds: 1 / hertz, observations: 1 };
   const sampleFrom = (source: ListenerSource) => {
     const queues = new AcceptQueues();
-    return () => queues.sample(source.read(host, uncounted), host.clock.monotonicSeconds(), () => 1 / hertz);
+    return () => queues.sample(source.read(host, uncounted), host.clock.monotonicSeconds(), () => weight);
   };
   const netlink = netlinkSource();
   const ways = {

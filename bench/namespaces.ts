@@ -82,7 +82,8 @@ const measureParts = async () => {
     createCollector(definition, host, {}, { namespaces }),
   );
   const ways = {
-    sample: () => queues!.sampler!.sample(),
+    // Of all namespaces, as if something moved in each.
+    sample: () => queues!.sampler!.sample(1),
     listeners: () => collectFamilies(queues!, host),
     tcp: () => collectFamilies(counters!, host),
     look,

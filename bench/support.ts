@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import type { Daemon } from '../tools/lib/daemon.ts';
@@ -54,6 +54,15 @@ export const cpuSecondsOf = (pid: number): number => {
   // The fields after the command, which may itself hold spaces and parentheses, begin with the third.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) / ticksPerSecond;
+};
+
+/** User and system time that all threads of a process have used, in seconds, to the nanosecond. Threads that have ended are left out. */
+export const exactCpuSecondsOf = (pid: number): number => {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((id) =>
+    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
+  );
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 };
 
 /** Time that a process's main thread could have run but waited for a processor, in seconds. */

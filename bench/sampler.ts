@@ -1,0 +1,74 @@
+// What it costs to sample the accept queues in a guest that idles, and how many samples a busy one gets: each number beside its aim.
+//
+//   npm run --silent build && node bench/sampler.ts [--seconds=20] [--settle=15]
+//
+// CPU time is that of all threads of the daemon while nobody scrapes it. Other work on the machine makes wake-ups dearer.
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';
+import { connectSteadily } from '../tools/lib/tcp-clients.ts';
+import { TcpServer } from '../tools/lib/tcp-server.ts';
+import { exactCpuSecondsOf, printTable, samplerOf } from './support.ts';
+
+const { values: flags } = parseArgs({
+  options: { seconds: { type: 'string', default: '20' }, settle: { type: 'string', default: '15' } },
+});
+const seconds = Number(flags.seconds);
+const settleSeconds = Number(flags.settle);
+const connectionsPerSecond = 50;
+const hertz = 20;
+
+/** Share of a core, in percent, that the daemon takes, and the samples that it takes meanwhile. */
+const measure = async (daemon: Daemon) => {
+  const before = await samplerOf(daemon);
+  // Scrapes are connections too: what follows them is over.
+  await delay(settleSeconds * 1e3);
+  const settled = await samplerOf(daemon);
+  await delay(5000);
+  const cpuBefore = exactCpuSecondsOf(daemon.pid);
+  const begin = performance.now();
+  await delay(seconds * 1e3);
+  const share = ((exactCpuSecondsOf(daemon.pid) - cpuBefore) / ((performance.now() - begin) / 1e3)) * 100;
+  const after = await samplerOf(daemon);
+  const elapsed = (performance.now() - begin) / 1e3 + 5;
+  const samples = ((after.samples - settled.samples) / elapsed) * seconds;
+  const sampler = ((after.cpuSeconds - settled.cpuSeconds) / elapsed) * 100;
+  if (after.samples <= before.samples) throw new Error('The sampler does not run.');
+  return { share, samples, sampler };
+};
+
+const measureIdle = async () => {
+  await using daemon = await startDaemon();
+  return measure(daemon);
+};
+
+/** With so many listeners, of which one has a server that accepts connections soon after they come. */
+const measureBusy = async (listeners: number) => {
+  await using server = await TcpServer.start();
+  const first = await server.listen({ backlog: 128 });
+  for (let opened = 1; opened < listeners; opened += 1) await server.listen({ backlog: 128 });
+  await server.drain(first.id, { intervalMs: 5 });
+  await using daemon = await startDaemon();
+  const clients = connectSteadily({
+    port: first.port,
+    perSecond: connectionsPerSecond,
+    seconds: settleSeconds + seconds + 10,
+  });
+  const measured = await measure(daemon);
+  await clients;
+  return measured;
+};
+
+const idle = await measureIdle();
+const few = await measureBusy(5);
+const many = await measureBusy(500);
+const full = seconds * hertz;
+const least = (wanted: number): string => `at least ${Math.round((wanted / 400) * full)}`;
+const most = (percent: number): string => `at most ${percent}`;
+console.log(`${seconds} s each, default flags; busy: ${connectionsPerSecond} connections a second\n`);
+printTable([
+  ['', `samples of ${full}`, 'aim', 'whole process, % of a core', 'aim', 'of it by the sampler, %'],
+  ['idle guest', String(Math.round(idle.samples)), '', idle.share, most(0.2), idle.sampler],
+  ['5 listeners, busy', String(Math.round(few.samples)), least(380), few.share, most(1), few.sampler],
+  ['500 listeners, busy', String(Math.round(many.samples)), least(300), many.share, most(1.2), many.sampler],
+]);
