@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';
 import { connectSteadily } from '../tools/lib/tcp-clients.ts';
 import { TcpServer } from '../tools/lib/tcp-server.ts';
-import { exactCpuSecondsOf, printTable, samplerOf } from './support.ts';
+import { Connection, exactCpuSecondsOf, printTable, samplerOf } from './support.ts';
 
 const { values: flags } = parseArgs({
   options: { seconds: { type: 'string', default: '20' }, settle: { type: 'string', default: '15' } },
@@ -20,26 +20,28 @@ const hertz = 20;
 
 /** Share of a core, in percent, that the daemon takes, and the samples that it takes meanwhile. */
 const measure = async (daemon: Daemon) => {
-  const before = await samplerOf(daemon);
-  // Scrapes are connections too: what follows them is over.
+  // One connection for all: each new one would make the sampler watch closely.
+  using connection = new Connection(daemon.url);
+  await samplerOf(connection);
+  // Time for Node to compile what runs often, and for the sampler to slow down.
   await delay(settleSeconds * 1e3);
-  const settled = await samplerOf(daemon);
-  await delay(5000);
+  const before = await samplerOf(connection);
   const cpuBefore = exactCpuSecondsOf(daemon.pid);
   const begin = performance.now();
   await delay(seconds * 1e3);
-  const share = ((exactCpuSecondsOf(daemon.pid) - cpuBefore) / ((performance.now() - begin) / 1e3)) * 100;
-  const after = await samplerOf(daemon);
-  const elapsed = (performance.now() - begin) / 1e3 + 5;
-  const samples = ((after.samples - settled.samples) / elapsed) * seconds;
-  const sampler = ((after.cpuSeconds - settled.cpuSeconds) / elapsed) * 100;
-  if (after.samples <= before.samples) throw new Error('The sampler does not run.');
-  return { share, samples, sampler };
+  const cpu = exactCpuSecondsOf(daemon.pid) - cpuBefore;
+  const elapsed = (performance.now() - begin) / 1e3;
+  const after = await samplerOf(connection);
+  return {
+    share: (cpu / elapsed) * 100,
+    samples: ((after.samples - before.samples) / elapsed) * seconds,
+    sampler: ((after.cpuSeconds - before.cpuSeconds) / elapsed) * 100,
+  };
 };
 
 const measureIdle = async () => {
   await using daemon = await startDaemon();
-  return measure(daemon);
+  return await measure(daemon);
 };
 
 /** With so many listeners, of which one has a server that accepts connections soon after they come. */

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
-import type { Daemon } from '../tools/lib/daemon.ts';
 
 /** The headers of a scrape by Prometheus 2.42. */
 export const prometheusHeaders = {
@@ -21,17 +20,21 @@ export class Connection implements Disposable {
     this.#headers = headers;
   }
 
-  /** Time from the request to the last byte of its response, and the length of the body as it came. Throws unless it is a 200. */
-  get(path: string): Promise<{ milliseconds: number; bytes: number }> {
+  /** Time from the request to the last byte of its response, and the body as it came, with its length. Throws unless it is a 200. */
+  get(path: string): Promise<{ milliseconds: number; bytes: number; body: string }> {
     return new Promise((resolve, reject) => {
       const begin = performance.now();
       const outgoing = request(this.#url + path, { agent: this.#agent, headers: this.#headers }, (response) => {
+        const chunks: Buffer[] = [];
         let bytes = 0;
-        response.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length;
+          chunks.push(chunk);
+        });
         response.once('error', reject);
         response.once('end', () => {
           const milliseconds = performance.now() - begin;
-          if (response.statusCode === 200) resolve({ milliseconds, bytes });
+          if (response.statusCode === 200) resolve({ milliseconds, bytes, body: Buffer.concat(chunks).toString() });
           else reject(new Error(`${this.#url}${path} answered ${response.statusCode}`));
         });
       });
@@ -86,9 +89,9 @@ export const memoryOf = (pid: number): Memory => {
 };
 
 /** What the daemon's sampler of the listeners says of itself. */
-export const samplerOf = async (
-  daemon: Pick<Daemon, 'get'>,
-): Promise<{ samples: number; skipped: number; cpuSeconds: number }> => {
+export const samplerOf = async (daemon: {
+  get(path: string): Promise<{ body: string }>;
+}): Promise<{ samples: number; skipped: number; cpuSeconds: number }> => {
   const { body } = await daemon.get('/metrics?collect[]=listeners');
   const value = (name: string): number =>
     Number(new RegExp(`^xen_exporter_sampler_${name}_total\\{.*\\} (.*)$`, 'm').exec(body)?.[1]);

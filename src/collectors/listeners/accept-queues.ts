@@ -55,7 +55,9 @@ export interface SampleWeight {
 /** Follows the accept queues of all listeners from one reading to the next. */
 export class AcceptQueues {
   #sockets = new Map<number, SocketState>();
-  /** The last reading of all sockets, and the socket of each of its rows. */
+  /** The last reading, of all sockets or a few. */
+  #lastReadings: readonly ListenerSocket[] | undefined;
+  /** The last reading of all sockets, unless one of a few has followed, and the socket of each of its rows. */
   #readings: readonly ListenerSocket[] | undefined;
   #inOrder: readonly SocketState[] = [];
   /** Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there. */
@@ -83,8 +85,9 @@ export class AcceptQueues {
    * is of these listeners alone. Sockets whose readings are the same objects as before cost nothing.
    */
   observe(readings: readonly ListenerSocket[], at: number, few?: readonly Listener[]): void {
+    if (readings === this.#lastReadings) return;
+    this.#lastReadings = readings;
     if (few) return this.#observeFew(readings, at, few);
-    if (readings === this.#readings) return;
     if (this.#readings && this.#areSameSockets(readings, this.#readings)) this.#observeChanges(readings, at);
     else this.#observeAll(readings, at);
     this.#readings = readings;

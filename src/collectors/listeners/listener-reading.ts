@@ -23,7 +23,7 @@ const leastRowBytes = 88;
 const families = ['ipv4', 'ipv6'] as const;
 
 /** A request for listeners, and the families that it asks for. */
-interface ListenRequest {
+export interface ListenRequest {
   readonly bytes: Uint8Array;
   readonly families: readonly IpFamily[];
 }
@@ -65,6 +65,10 @@ export class ListenRequests {
     return requests;
   }
 }
+
+/** All sockets of some dumps; of one the same array. */
+export const inOne = (dumps: readonly ListenerSocket[][]): ListenerSocket[] =>
+  dumps.length === 1 ? dumps[0]! : dumps.flat();
 
 /** Reads all listeners of one network namespace again and again. */
 export class ListenerReading {
@@ -137,8 +141,7 @@ export class ListenerReading {
 
   #wanted(dumps: readonly ListenerSocket[][]): ListenerSocket[] {
     if (this.#last?.dumps.every((sockets, i) => sockets === dumps[i])) return this.#last.sockets;
-    const [first, ...others] = dumps;
-    const all = others.length === 0 ? first! : dumps.flat();
+    const all = inOne(dumps);
     const sockets = this.#isWanted ? all.filter(this.#isWanted) : all;
     this.#last = { dumps, sockets };
     return sockets;

@@ -1,9 +1,10 @@
-import { parseInetDiag, parseSynRecv, synRecvRequest } from '../../formats/inet-diag.ts';
+import { InetDiagDumps, parseSynRecv, synRecvRequest } from '../../formats/inet-diag.ts';
 import type { ListenAddress } from '../../formats/inet-diag-filter.ts';
+import type { ListenerSocket } from '../../formats/listener-socket.ts';
 import type { Host } from '../../host/host.ts';
 import type { EnteredNamespace } from '../../host/netlink.ts';
 import { completeDump } from '../../sources/complete-dump.ts';
-import { ListenerReading, ListenRequests, type Exchange } from './listener-reading.ts';
+import { inOne, ListenerReading, ListenRequests, type Exchange, type ListenRequest } from './listener-reading.ts';
 import type { ListenerSource } from './source.ts';
 
 const synRecvRequests = { ipv4: synRecvRequest('ipv4'), ipv6: synRecvRequest('ipv6') };
@@ -27,6 +28,7 @@ const exchangeIn =
  */
 export const netlinkSource = (isWanted?: (listener: ListenAddress) => boolean): ListenerSource => {
   const requests = new ListenRequests();
+  const ofFew = new WeakMap<ListenRequest, InetDiagDumps>();
   const own = new ListenerReading(requests, isWanted);
   const inOthers = new WeakMap<EnteredNamespace, ListenerReading>();
   const readingOf = (namespace: EnteredNamespace | undefined): ListenerReading => {
@@ -46,9 +48,12 @@ export const netlinkSource = (isWanted?: (listener: ListenAddress) => boolean): 
     leftOut: (namespace) => readingOf(namespace).leftOut,
     readFew: (host, listeners, namespace) => {
       const exchange = exchangeIn(host, namespace);
-      return requests
-        .readEach(listeners, ({ bytes }) => completeDump(() => parseInetDiag(exchange(bytes))).sockets)
-        .flat();
+      const read = (request: ListenRequest): ListenerSocket[] => {
+        const dumps = ofFew.get(request) ?? new InetDiagDumps();
+        ofFew.set(request, dumps);
+        return completeDump(() => dumps.parse(exchange(request.bytes))).sockets;
+      };
+      return inOne(requests.readEach(listeners, read));
     },
     readSynReceived: (host, asked, namespace) => {
       const exchange = exchangeIn(host, namespace);

@@ -5,12 +5,15 @@ import { AcceptQueues, type SampleWeight } from './accept-queues.ts';
 import { byImportance } from './importance.ts';
 import type { Listener } from './listener.ts';
 
-// If a sample of all sockets costs more CPU time than this, most samples are of the most important listeners alone, which have this many sockets at most.
-// Any user can make thousands, and would make samples rare for all.
-const dearSeconds = 0.002;
+// If there are more sockets than these, most samples are of the most important listeners alone, which have `fewSockets` sockets at most. The kernel needs half a
+// microsecond for each socket that it lists, and any user can make thousands, which would make samples rare for all.
+const manySockets = 256;
 const fewSockets = 64;
 // CPU time for samples of all listeners then, per time for samples of the important ones: these keep most of their rate.
 const shareOfAll = 0.25;
+const leastChance = 0.001;
+// What is important changes slowly, and to find it costs as much as a sample.
+const secondsBetweenChoices = 10;
 
 const mostImportant = (listeners: readonly Listener[]): Listener[] => {
   let room = fewSockets;
@@ -56,11 +59,12 @@ export class WatchedQueues {
   readonly #hasMoved: (() => boolean) | undefined;
   readonly #observations: Observations;
   readonly #observationsOfOthers: Observations;
-  /** The most important listeners, if a sample of all is dear. */
+  /** The most important listeners, if there are many. */
   #few: readonly Listener[] = [];
-  /** CPU seconds of the last sample of all, and of the last one of the few. */
-  #costOfAll = 0;
-  #costOfFew = 0;
+  #chosenAt = -Infinity;
+  /** CPU seconds of the last sample of all, and of the last one of the few, if there are many. */
+  #costOfAll: number | undefined;
+  #costOfFew: number | undefined;
 
   /**
    * `hertz`: observations of the histogram in a second. `hasMoved`: whether connections came and went since it was asked last, which queues that are empty
@@ -87,10 +91,9 @@ export class WatchedQueues {
   sample(seconds: number, read: ReadAll, readFew?: ReadFew): void {
     const time = timeFor(this.attention, seconds, this.#random);
     if (time === 0) return;
-    // Chosen before the sample, like all that it stands for.
-    const chance = this.#few.length > 0 ? Math.min(1, (shareOfAll * this.#costOfFew) / this.#costOfAll) : 1;
+    const chance = this.#chanceOfAll();
     const few = readFew && chance < 1 && this.#random() >= chance ? this.#few : undefined;
-    const begin = this.#clock.cpuSeconds();
+    const begin = this.#few.length > 0 ? this.#clock.cpuSeconds() : undefined;
     const readings = few ? readFew!(few) : read();
     const at = this.#clock.monotonicSeconds();
     if (readings === undefined) return this.attention.look(at, false);
@@ -98,10 +101,21 @@ export class WatchedQueues {
     const isBusy = few
       ? this.queues.sample(readings, at, () => important, few)
       : this.#sampleAll(readings, at, important, time / chance);
-    const cost = this.#clock.cpuSeconds() - begin;
+    const cost = begin === undefined ? undefined : this.#clock.cpuSeconds() - begin;
     if (few) this.#costOfFew = cost;
-    else this.#noteCostOfAll(cost, readFew !== undefined);
+    else {
+      this.#costOfAll = cost;
+      this.#choose(at, readFew !== undefined && readings.length > manySockets);
+    }
     this.attention.look(at, isBusy, this.#hasMoved);
+  }
+
+  /** How likely the next sample is one of all; chosen before it, like all that it stands for. */
+  #chanceOfAll(): number {
+    if (this.#few.length === 0) return 1;
+    // Until both are known, as if the few cost as much as all.
+    const ratio = this.#costOfFew && this.#costOfAll ? this.#costOfFew / this.#costOfAll : 1;
+    return Math.min(Math.max(shareOfAll * ratio, leastChance), shareOfAll);
   }
 
   /** Those that are in each sample stand for less than the others. */
@@ -117,11 +131,17 @@ export class WatchedQueues {
     return this.queues.sample(readings, at, (listener) => (few.has(listener) ? important : others));
   }
 
-  #noteCostOfAll(cost: number, canReadFew: boolean): void {
-    const isDear = canReadFew && cost > dearSeconds;
-    // Until the first sample of the few has shown what it costs.
-    if (!isDear || this.#few.length === 0) this.#costOfFew = cost;
-    this.#costOfAll = cost;
-    this.#few = isDear ? mostImportant(this.queues.listeners) : [];
+  #choose(at: number, areMany: boolean): void {
+    if (!areMany) {
+      this.#few = [];
+      this.#chosenAt = -Infinity;
+      return;
+    }
+    if (at - this.#chosenAt < secondsBetweenChoices) return;
+    this.#chosenAt = at;
+    const few = mostImportant(this.queues.listeners);
+    const before = new Set(this.#few);
+    // The same array if nothing has changed: requests to the kernel are kept by it.
+    if (few.length !== before.size || !few.every((listener) => before.has(listener))) this.#few = few;
   }
 }
