@@ -9,10 +9,11 @@ const rooms = {
   sources: ['host', 'formats'],
   pack: [],
   promql: [],
+  diagnosis: ['formats', 'metrics', 'pack', 'promql'],
   collectors: ['host', 'formats', 'metrics', 'config', 'sources'],
   scrape: ['host', 'metrics', 'sources', 'collectors'],
-  web: ['host', 'config', 'metrics', 'scrape'],
-  commands: ['host', 'config', 'metrics', 'sources', 'collectors', 'scrape', 'web', 'pack'],
+  web: ['host', 'formats', 'config', 'metrics', 'scrape', 'diagnosis'],
+  commands: ['host', 'config', 'metrics', 'sources', 'collectors', 'scrape', 'web', 'pack', 'diagnosis'],
 };
 
 /** The folders around src/. `tools/lib` is what tools, lab, bench and test share. */

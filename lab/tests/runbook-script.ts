@@ -16,10 +16,6 @@ export const runsOf = (commands: readonly RunbookCommand[]): Run[] => {
   return runs;
 };
 
-/** A command with another name for the guest than the one that pages have. */
-export const namingGuest = (command: string, name: string): string =>
-  command.replaceAll(/(^|[;&|] *)G='[^']*'/g, (_, before: string) => `${before}G='${name}'`);
-
 /** A script that types commands into one shell, one after the other, until one of them fails. */
 export const scriptOf = (commands: readonly string[]): string =>
   commands.map((command) => `{\n${command}\n} || { echo "failed with status $?" >&2; exit 1; }`).join('\n');

@@ -1,7 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { assignmentsOf, blocksOf, type Placeholder, type RunbookCommand } from '../../tools/docs/runbook-commands.ts';
+import {
+  assignmentsOf,
+  blocksOf,
+  namingGuest,
+  type Placeholder,
+  type RunbookCommand,
+} from '../../tools/docs/runbook-commands.ts';
 import { made } from '../../tools/lib/packages.ts';
 import { project } from '../../tools/lib/project.ts';
 import { until } from '../../tools/lib/until.ts';
@@ -9,7 +15,7 @@ import { Installed } from '../harness/installed.ts';
 import { EXPORTER_PORT, type Lab } from '../harness/lab.ts';
 import type { Machine } from '../harness/machine.ts';
 import { tell } from '../harness/tell.ts';
-import { namingGuest, runsOf, scriptOf, withValues } from './runbook-script.ts';
+import { runsOf, scriptOf, withValues } from './runbook-script.ts';
 
 const folder = join(project, 'runbooks');
 const INSTALL_TIMEOUT_MS = 1_800_000;

@@ -13,7 +13,9 @@ export interface Given extends Pick<CommandLine, 'given'> {
 export interface Command extends CommandText {
   /** Reads, for --config.check, what the command reads at its start. Throws UsageError. */
   check?(given: Given): void;
-  /** Runs the command. Throws UsageError before it acts if the input cannot be used. */
+  /** Exit status of errors, wrong usage included, if the usual 1 and 2 mean something else. */
+  readonly failureStatus?: number;
+  /** Throws UsageError before it does anything, where what was given cannot be used. */
   run(given: Given): Promise<void> | void;
 }
 
@@ -54,6 +56,7 @@ export const main = async (commands: readonly Command[], args: readonly string[]
     await runCommand(commands, args);
   } catch (error) {
     process.stderr.write(`xen-exporter: ${(error as Error).message.replaceAll('\n', '\nxen-exporter: ')}\n`);
-    process.exitCode = error instanceof UsageError ? exitStatus.badUsage : exitStatus.failed;
+    const { failureStatus } = commands.find(({ name }) => name === args[0]) ?? {};
+    process.exitCode = failureStatus ?? (error instanceof UsageError ? exitStatus.badUsage : exitStatus.failed);
   }
 };

@@ -1,39 +1,27 @@
 import { allSettings } from '../config/settings.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
-import { resolveSettings, type Settings } from '../config/resolve-settings.ts';
+import { resolveSettings } from '../config/resolve-settings.ts';
 import { UsageError } from '../config/usage-error.ts';
 import { version } from '../config/version.ts';
-import type { CollectorDefinition } from '../collectors/collector.ts';
 import { registry } from '../collectors/registry.ts';
 import { systemClock } from '../host/clock.ts';
-import type { Host } from '../host/host.ts';
-import { HelperLink } from '../host/helper/helper-link.ts';
-import { remoteHost } from '../host/helper/remote-host.ts';
 import type { Log } from '../host/log.ts';
-import { ownProcess } from '../host/own-process.ts';
 import { takePassedSockets } from '../host/passed-sockets.ts';
-import { installSeccompFilter, listening, makingRings, startingPrograms, type DeniedCall } from '../host/seccomp.ts';
+import { listening } from '../host/seccomp.ts';
 import { serviceManager } from '../host/service-manager.ts';
 import { alertsWithoutData } from '../pack/alerts-without-data.ts';
-import { Background } from '../scrape/background.ts';
-import { CollectorRun } from '../scrape/collector-run.ts';
-import { CommandDurations } from '../scrape/command-durations.ts';
-import { HelperMetrics } from '../scrape/helper-metrics.ts';
-import { Scraper, type ExporterMetrics } from '../scrape/scraper.ts';
+import type { Scraper } from '../scrape/scraper.ts';
 import { WebMetrics } from '../scrape/web-metrics.ts';
-import { NetworkNamespaces } from '../sources/namespaces/network-namespaces.ts';
-import { Toolstack } from '../sources/toolstack/toolstack.ts';
-import { Xentrace } from '../sources/xentrace/xentrace.ts';
 import { accessControl } from '../web/access.ts';
 import { createApp } from '../web/app.ts';
 import { WebConfigFile } from '../web/config/web-config-file.ts';
 import { CurrentConfig } from '../web/current-config.ts';
+import { LiveDiagnosis } from '../web/live-diagnosis.ts';
 import { Passwords } from '../web/passwords.ts';
 import { FrontDoor, type ListenAddress } from '../web/server.ts';
 import type { Command } from './command.ts';
-import { onStopSignal, setUpHost, setUpLog } from './setup.ts';
-
-type ServeSettings = Settings<CollectorDefinition>;
+import { deny, openMachine, type ServeSettings } from './machine.ts';
+import { onStopSignal, setUpLog } from './setup.ts';
 
 // Time for responses to end after SIGTERM.
 const graceSeconds = 5;
@@ -44,77 +32,14 @@ const webConfigFile = ({ global }: ServeSettings): WebConfigFile | undefined => 
   return path === undefined ? undefined : new WebConfigFile(path);
 };
 
-/** Denies system calls that this process no longer needs. */
-const deny = (calls: readonly DeniedCall[], log: Log): Promise<void> =>
-  installSeccompFilter(calls).catch((error: Error) => {
-    log.warn('Cannot install the seccomp filter', { calls: calls.join(','), err: error.message });
-  });
-
-/** The local machine. With --privileged-reads=helper also the link to the helper. */
-const createHost = async (
-  { global }: ServeSettings,
-  log: Log,
-  observeCommand: (name: string, seconds: number) => void,
-): Promise<{ host: Host; link?: HelperLink }> => {
-  const host = await setUpHost(global, log, observeCommand);
-  if (global['privileged-reads'] === 'local') return { host };
-  await deny([...startingPrograms, ...makingRings], log);
-  const socket = global['helper.socket'];
-  const link = new HelperLink(socket, log);
-  await link.watch();
-  return { host: await remoteHost(host, { socket, link, observeCommand }), link };
-};
-
-const createNamespaces = ({ global }: ServeSettings, host: Host): NetworkNamespaces =>
-  new NetworkNamespaces(host, {
-    scope: global['collector.listeners.namespaces'],
-    intervalSeconds: global['collector.listeners.namespaces-interval'],
-    most: global['collector.listeners.max-namespaces'],
-  });
-
-const createScraper = (
-  { global, collectors }: ServeSettings,
-  host: Host,
-  namespaces: NetworkNamespaces,
-  log: Log,
-  own: readonly ExporterMetrics[],
-): Scraper => {
-  const background = new Background(host.clock);
-  const toolstack = new Toolstack(host, {
-    intervalSeconds: global['toolstack.interval'],
-    schedule: global['toolstack.schedule'],
-    timeoutSeconds: global['toolstack.timeout'],
-  });
-  const xentrace = new Xentrace(host, toolstack, {
-    windowSeconds: global['xentrace.window'],
-    intervalSeconds: global['xentrace.interval'],
-    maxBytes: global['xentrace.max-bytes'],
-    cpuBudget: global['xentrace.cpu-budget'],
-  });
-  const runs = collectors
-    .filter(({ isEnabled }) => isEnabled)
-    .map(({ definition, maxSeries, options }) => {
-      const collector = definition.create({ options, host, log, toolstack, namespaces, xentrace });
-      return new CollectorRun({ definition, collector, host, log, maxSeries, background });
-    });
-  return new Scraper({
-    runs,
-    host,
-    background,
-    own,
-    readOwnProcess: ownProcess(),
-    version,
-    mostUnderWay: global['web.max-requests'],
-  });
-};
-
-/** Creates the HTTP side. It does not listen yet. */
+/** The HTTP side; nothing listens yet. */
 const createDoor = (
   { global, collectors }: ServeSettings,
   config: CurrentConfig,
   log: Log,
   scraper: Scraper,
   metrics: WebMetrics,
+  diagnosis: LiveDiagnosis,
 ): FrontDoor => {
   const now = systemClock.monotonicSeconds;
   const handlers = createApp({
@@ -122,6 +47,7 @@ const createDoor = (
     log,
     version,
     alertsWithoutData,
+    diagnosis,
     disabled: collectors.filter(({ isEnabled }) => !isEnabled).map(({ definition }) => definition),
     access: accessControl({ config, passwords: new Passwords({ now }), metrics, now }),
     metrics,
@@ -176,7 +102,6 @@ const run = async (settings: ServeSettings): Promise<void> => {
   const log = setUpLog(global);
   const listenOn = listenAddresses(global);
   const manager = serviceManager(process.env);
-  const commandDurations = new CommandDurations();
   const webMetrics = new WebMetrics();
   const config = new CurrentConfig({
     file: webConfigFile(settings),
@@ -186,17 +111,17 @@ const run = async (settings: ServeSettings): Promise<void> => {
   });
   process.on('SIGHUP', () => config.reload());
   log.info('Starting xen-exporter', { version, node_version: process.version });
-  const { host, link } = await createHost(settings, log, (name, seconds) => commandDurations.observe(name, seconds));
-  const own = [commandDurations, webMetrics, ...(link ? [new HelperMetrics(link)] : [])];
-  const namespaces = createNamespaces(settings, host);
-  const scraper = createScraper(settings, host, namespaces, log, own);
+  const diagnosis = new LiveDiagnosis(log);
+  const machine = await openMachine(settings, log, [webMetrics, diagnosis]);
+  const { scraper } = machine;
+  scraper.observe((families) => diagnosis.observe(families));
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
-  const door = createDoor(settings, config, log, scraper, webMetrics);
-  // Warm up: the first scrape runs uncompiled code and takes several times as long as later ones.
+  const door = createDoor(settings, config, log, scraper, webMetrics, diagnosis);
+  // Warm up: the first scrape runs code that is not compiled yet and takes several times as long as later ones.
   await scraper.exposition({ format: 'text', encoding: 'gzip', timeoutSeconds: warmUpSeconds });
   const addresses = await listen(door, listenOn);
-  // Open vSwitch clients and other programs may need their own sockets. With a helper this process runs no program.
-  if (link) await deny(listening, log);
+  // Programs such as the clients of Open vSwitch may need sockets of their own; with a helper this process runs none.
+  if (machine.hasHelper) await deny(listening, log);
   scraper.start();
   const { tls, http2, users } = config.value;
   const protocol = { tls: tls !== undefined, http2: tls !== undefined && http2, basic_auth: users.size > 0 };
@@ -205,11 +130,9 @@ const run = async (settings: ServeSettings): Promise<void> => {
   onStopSignal(async (signal) => {
     log.info('Stopping', { signal });
     manager.stopping();
-    link?.close();
+    machine.leaveHelper();
     await Promise.all([scraper.stop(), door.close(graceSeconds)]);
-    host.commands.close();
-    namespaces.close();
-    host.netlink.close();
+    machine.close();
   });
   await manager.ready();
 };

@@ -1,10 +1,11 @@
-import type { Alert, AlertLevel, Reading } from './alerts/alert.ts';
+import { stepOf, type Alert, type AlertLevel } from './alerts/alert.ts';
 import { causesOfHosts } from './alerts/page-alerts.ts';
 import { dashboardUids, dashboardVariables } from './dashboards.ts';
 import type { Promql } from './promql.ts';
 import { pageCause, recentScore } from './recording/page-causes.ts';
 import { scoreName } from './recording/score.ts';
 import { each, firstOf, query, value } from './template.ts';
+import { readingTemplate } from './wording.ts';
 
 /** A scored measure of a cause, with the user's changes. */
 export interface ScoredLevel {
@@ -30,60 +31,13 @@ const dashboardOf = ({ about }: Alert): string =>
     ? `${dashboardUids.exporter}?var-${dashboardVariables.exporter}=$__all`
     : `${dashboardUids[about]}?var-${dashboardVariables[about]}={{ $labels.${about === 'guest' ? 'uuid' : 'instance'} }}`;
 
-const prompt = /^(dom0|guest)# /;
-const bare = (command: string): string => command.replace(prompt, '');
-const machineOf = ({ command }: Alert): string | undefined => prompt.exec(command)?.[1];
-
 const hostToRunOn =
   '{{ if match "^(unknown)?$" $labels.host }}the host{{ else }}host {{ $labels.host | stripPort }}{{ end }}';
 /** The machine on which to type the alert's command. */
 const runOn = (alert: Alert): string => {
-  const machine = machineOf(alert);
-  if (machine === 'dom0') return hostToRunOn;
-  return machine === 'guest' ? 'guest {{ $labels.domain }}' : 'the host of Prometheus';
-};
-
-const prefixes = [
-  [1e9, 'G'],
-  [1e6, 'M'],
-  [1e3, 'k'],
-] as const;
-const humanized = (number: number): string => {
-  const [size, prefix] = prefixes.find(([least]) => number >= least) ?? [1, ''];
-  return `${Number((number / size).toPrecision(4))}${prefix}`;
-};
-
-/** How to write values of a unit: a factor, the template of the value, and the limit. Small limits get a decimal. */
-const written = (
-  unit: NonNullable<Reading['unit']>,
-  limit: number,
-): { factor: number; text: string; limit: string } => {
-  switch (unit) {
-    case 'percent':
-      return {
-        factor: 100,
-        text: value(limit < 0.1 ? '%.1f %%' : '%.0f %%'),
-        limit: `${Number((100 * limit).toPrecision(4))} %`,
-      };
-    case 'seconds':
-      return {
-        factor: 1,
-        text: '{{ .Value | humanizeDuration }}',
-        limit: limit < 1 ? `${Number((1000 * limit).toPrecision(4))}ms` : `${limit}s`,
-      };
-    case 'number':
-      return { factor: 1, text: limit < 1000 ? value('%.1f') : '{{ .Value | humanize }}', limit: humanized(limit) };
-  }
-};
-
-/** States the value of a cause with its limit. The dot is its score. */
-const readingOf = ({ alert, level, threshold }: ScoredLevel): string => {
-  const reading = level.reading ?? alert.reading;
-  if (!reading) return '{{ .Value | humanize }} times its limit';
-  if (!reading.unit) return reading.text('');
-  const { factor, text, limit } = written(reading.unit, threshold);
-  const measured = each(query(`%f * ${Number((factor * threshold).toPrecision(12))}`, '.Value'), text);
-  return `${reading.text(measured)}, limit ${limit}`;
+  const { on } = stepOf(alert.command);
+  if (on === 'dom0') return hostToRunOn;
+  return on === 'guest' ? 'guest {{ $labels.domain }}' : 'the host of Prometheus';
 };
 
 /** Names a cause and states its value. The dot is its score. */
@@ -91,7 +45,7 @@ const named = (causes: readonly ScoredLevel[]): string =>
   `{{ .Labels.cause }}${firstOf(
     causes.map((cause) => ({
       condition: `and (eq .Labels.cause "${cause.alert.name}") (eq .Labels.level "${cause.label}")`,
-      body: ` (${readingOf(cause)})`,
+      body: ` (${readingTemplate(cause)})`,
     })),
   )}`;
 
@@ -184,8 +138,8 @@ const ofSymptom = (
       alert.hop,
     ),
     command: strongest(
-      byCause(causes, ({ command }) => bare(command)),
-      bare(alert.command),
+      byCause(causes, ({ command }) => stepOf(command).command),
+      stepOf(alert.command).command,
     ),
     run_on: strongest(byCause(causes, runOn), runOn(alert)),
     cause_runbook_url: strongest(`${options.runbookUrl}{{ .Labels.cause }}.md`, ''),
@@ -203,7 +157,7 @@ export const annotationsOf = (alert: Alert, level: AlertLevel, options: Annotati
           summary: alert.summary,
           description,
           hop: alert.hop,
-          command: bare(alert.command),
+          command: stepOf(alert.command).command,
           run_on: runOn(alert),
         }),
     runbook_url: `${options.runbookUrl}${alert.name}.md`,

@@ -22,6 +22,11 @@ export interface Moment {
   time: number;
   /** How long a selector without a range looks back for a value. Default: 5 minutes. */
   lookbackMs?: number;
+  /**
+   * Ranges look back no longer than this: a rate over a window that began before the first sample would be too low.
+   * Default: as far as they say.
+   */
+  longestRangeMs?: number;
 }
 
 /** The samples that `read` finds in the series of a selector. */
@@ -37,12 +42,13 @@ const read = (series: readonly Series[], name: string, valueOf: (series: Series)
 const instant = (selector: Selector, { store, time, lookbackMs = defaultLookbackMs }: Moment): Sample[] =>
   read(store.select(selector), selector.name, (series) => series.at(time - selector.offsetMs, lookbackMs));
 
-const range = ({ fn, of, rangeMs }: ExprOf<'range'>, { store, time }: Moment): Sample[] => {
+const range = ({ fn, of, rangeMs }: ExprOf<'range'>, { store, time, longestRangeMs = Infinity }: Moment): Sample[] => {
   const end = time - of.offsetMs;
+  const start = end - Math.min(rangeMs, longestRangeMs);
   // The last value of a series is still the series itself.
   const name = fn === 'last_over_time' ? of.name : '';
   return read(store.select(of), name, (series) => {
-    const samples = series.range(end - rangeMs, end);
+    const samples = series.range(start, end);
     return samples && rangeFunction[fn](samples);
   });
 };

@@ -30,19 +30,23 @@ const rowsOf = (rule: Rule): RowsOf => {
 /** Evaluates rules in their order. Each reads what those before it have recorded; alerts are the series ALERTS. */
 export class Recorder {
   readonly #rules: readonly { rule: Rule; rowsOf: RowsOf; feed: Feed }[];
-  readonly #options: Omit<Moment, 'time'>;
+  readonly #options: Pick<Moment, 'store' | 'lookbackMs'>;
 
-  constructor(rules: readonly Rule[], options: Omit<Moment, 'time'>) {
+  constructor(rules: readonly Rule[], options: Pick<Moment, 'store' | 'lookbackMs'>) {
     this.#options = options;
     this.#rules = rules.map((rule) => ({ rule, rowsOf: rowsOf(rule), feed: new Feed(options.store) }));
   }
 
-  /** Evaluates all rules for a time, and returns those that fail. */
-  record(time: number): RuleFailure[] {
+  /** Evaluates all rules for a time, and returns those that fail. `longestRangeMs`: as in Moment. */
+  record(time: number, longestRangeMs?: number): RuleFailure[] {
     this.#options.store.forget(time);
     return this.#rules.flatMap(({ rule, rowsOf, feed }) => {
       try {
-        const value = evaluate(rule.expr, { ...this.#options, time });
+        const value = evaluate(rule.expr, {
+          ...this.#options,
+          time,
+          ...(longestRangeMs !== undefined && { longestRangeMs }),
+        });
         const results = typeof value === 'number' ? [{ name: '', labels: Labels.of([]), value }] : value;
         feed.write(rowsOf(results, time), time);
         return [];

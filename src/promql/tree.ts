@@ -93,6 +93,13 @@ const visitSelectors = (expr: Expr, lookbackMs: number, visit: (selector: Select
   else if ('of' in expr) visitSelectors(expr.of, lookbackMs, visit);
 };
 
+/** The selectors of an expression. */
+export const selectorsOf = (expr: Expr): Selector[] => {
+  const selectors: Selector[] = [];
+  visitSelectors(expr, 0, (selector) => selectors.push(selector));
+  return selectors;
+};
+
 /** How far back expressions look for each metric, in milliseconds. */
 export const windowsOf = (exprs: Iterable<Expr>, lookbackMs = defaultLookbackMs): Map<string, number> => {
   const windows = new Map<string, number>();

@@ -48,6 +48,13 @@ export const metrics = {
       'Time that each command ran, in seconds: also those that failed, and those that were killed at their deadline.',
     labels: ['command'],
   }),
+  diagnosisSeries: gauge('xen_exporter_diagnosis_series', {
+    meaning:
+      'Series in memory for the verdict on the landing page. 0 while nobody has opened the page within 15 minutes.',
+  }),
+  diagnosisSamples: gauge('xen_exporter_diagnosis_samples', {
+    meaning: 'Samples of these series in memory.',
+  }),
   helperUp: gauge('xen_exporter_helper_up', {
     meaning:
       'Whether the helper, which reads as root, answers: 1, else 0. Checked every few seconds. Absent without --privileged-reads=helper.',

@@ -40,6 +40,7 @@ export class Scraper {
   readonly #mostUnderWay: number;
   /** The scrape under way of each page, with its deadline. */
   readonly #inFlight = new Map<string, { readonly page: Promise<Buffer | undefined>; readonly deadline: number }>();
+  #observer: ((families: readonly Family[]) => void) | undefined;
   #partial = 0;
   /** Scrapes of some collectors that wait for their turn. */
   readonly #waiting: (() => void)[] = [];
@@ -69,6 +70,11 @@ export class Scraper {
   /** The names of the enabled collectors. */
   get names(): string[] {
     return this.#runs.map((run) => run.definition.name);
+  }
+
+  /** Calls `observer` with all that each scrape of all collectors has found. */
+  observe(observer: (families: readonly Family[]) => void): void {
+    this.#observer = observer;
   }
 
   status(): CollectorStatus[] {
@@ -132,8 +138,10 @@ export class Scraper {
     }
     for (const each of this.#own) each.addTo(own);
     addProcess(own, this.#readOwnProcess());
+    const all = [...families, this.#buildInfo, ...own.list()];
+    if (!names) this.#observer?.(all);
     const page = encoding === 'gzip' ? new GzipPage() : new PlainPage();
-    for await (const piece of encode([...families, this.#buildInfo, ...own.list()], format)) {
+    for await (const piece of encode(all, format)) {
       page.add(Buffer.from(piece));
       await yieldToEventLoop();
     }

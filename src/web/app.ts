@@ -6,6 +6,7 @@ import type { Scraper } from '../scrape/scraper.ts';
 import type { WebMetrics } from '../scrape/web-metrics.ts';
 import { collectorNames } from './collector-filter.ts';
 import { landingPage } from './landing-page.ts';
+import type { LiveDiagnosis } from './live-diagnosis.ts';
 import { inTurn } from './in-turn.ts';
 import { negotiate } from './negotiate.ts';
 import type { Handlers } from './server.ts';
@@ -16,6 +17,8 @@ export interface WebOptions {
   readonly version: string;
   /** Alerts that have not what they need where only these metrics are, for the landing page. */
   readonly alertsWithoutData: (metrics: ReadonlySet<string>) => readonly { name: string; lacks: readonly string[] }[];
+  /** The verdict about this machine, for the landing page and /-/diagnosis. */
+  readonly diagnosis: LiveDiagnosis;
   /** The collectors that are switched off, for the landing page. */
   readonly disabled: readonly { name: string; help: string }[];
   /** Access control, which every request passes first. */
@@ -130,10 +133,19 @@ export const createApp = (options: WebOptions): Handlers => {
       .send(status >= 500 ? 'Internal error\n' : 'Bad request\n');
   };
 
-  const landing: RequestHandler = (_request, response) => {
+  const landing: RequestHandler = async (_request, response) => {
+    const diagnosis = await options.diagnosis.look();
     const collectors = scraper.status();
     const alertsWithoutData = options.alertsWithoutData(new Set(collectors.flatMap(({ metrics }) => metrics)));
-    response.type('text/html').send(landingPage({ ...options, collectors, alertsWithoutData }));
+    response.type('text/html').send(landingPage({ ...options, collectors, alertsWithoutData, diagnosis }));
+  };
+
+  const diagnosed: RequestHandler = async (_request, response) => {
+    const { verdict } = await options.diagnosis.look();
+    const { verdictJson } = await import('../diagnosis/json.ts');
+    if (verdict) response.type('application/json').send(verdictJson(verdict));
+    else
+      response.status(503).type('text/plain').send('No verdict before two scrapes have come since the first request\n');
   };
 
   const reloaded: RequestHandler = (_request, response) => {
@@ -148,6 +160,7 @@ export const createApp = (options: WebOptions): Handlers => {
     at(telemetryPath, metrics),
     at('/-/healthy', say('Healthy')),
     at('/-/ready', say('Ready')),
+    at('/-/diagnosis', diagnosed),
     ...(reload ? [at('/-/reload', reloaded, ['POST', 'PUT'])] : []),
     at('/', landing),
     notFound,

@@ -1,7 +1,7 @@
 import type { CollectorStatus } from '../scrape/collector-run.ts';
-
-const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => escapes[character]!);
+import { diagnosisSection, diagnosisStyle } from './diagnosis-section.ts';
+import { escapeHtml } from './html.ts';
+import type { LiveVerdict } from './live-diagnosis.ts';
 
 type State = 'collected' | 'failing' | 'absent' | 'off';
 
@@ -59,6 +59,7 @@ export const landingPage = (view: {
   disabled: readonly { name: string; help: string }[];
   /** Alerts that do not have what they need, and the metrics that they lack. */
   alertsWithoutData: readonly { name: string; lacks: readonly string[] }[];
+  diagnosis: LiveVerdict;
 }): string => `<!doctype html>
 <html lang="en">
 <head>
@@ -66,17 +67,28 @@ export const landingPage = (view: {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>xen-exporter</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+:root { color-scheme: light dark; --text: #1c2430; --quiet: #5a6675; --back: #fff; --line: #dde3ea; --link: #0b57a4;
+  --ok: #14532d; --ok-back: #e3f4e6; --warning: #6b4400; --warning-back: #fdeecb; --critical: #8a1c10; --critical-back: #fde4e1;
+  --unknown: #46505d; --unknown-back: #eceff3 }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e4e9f0; --quiet: #a3adba; --back: #14181e; --line: #333c48; --link: #8cc2ff;
+    --ok: #b5e8bf; --ok-back: #14351d; --warning: #ffd98a; --warning-back: #443007; --critical: #ffb4a9; --critical-back: #571a12;
+    --unknown: #c3ccd6; --unknown-back: #2b333d }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin-bottom: 0 }
 h2 { font-size: 1.1rem; margin: 2rem 0 0 }
-p.version { color: #5a6675; margin-top: 0 }
+p.version { color: var(--quiet); margin-top: 0 }
+a { color: var(--link) }
 nav a { margin-right: 1.2rem }
 table { border-collapse: collapse; width: 100%; margin-top: 1rem }
-th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-top: 1px solid #dde3ea }
-small { color: #5a6675 }
-.state { border-radius: .3rem; padding: .1rem .45rem; font-size: .85rem; background: #e3f4e6; color: #14532d }
-.failing .state { background: #fde4e1; color: #8a1c10 }
-.absent .state, .off .state { background: #eceff3; color: #46505d }
+th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-top: 1px solid var(--line) }
+small { color: var(--quiet) }
+.state { border-radius: .3rem; padding: .1rem .45rem; font-size: .85rem; background: var(--ok-back); color: var(--ok) }
+.failing .state, .critical .state { background: var(--critical-back); color: var(--critical) }
+.warning .state { background: var(--warning-back); color: var(--warning) }
+.absent .state, .off .state, .unknown .state { background: var(--unknown-back); color: var(--unknown) }
+${diagnosisStyle}
 </style>
 </head>
 <body>
@@ -86,7 +98,10 @@ small { color: #5a6675 }
 <a href="${escapeHtml(relative(view.telemetryPath))}">Metrics</a>
 <a href="${relative('/-/healthy')}">Health</a>
 <a href="${relative('/-/ready')}">Readiness</a>
+<a href="${relative('/-/diagnosis')}">Verdict as JSON</a>
 </nav>
+${diagnosisSection(view.diagnosis)}
+<h2>Collectors</h2>
 <table>
 <thead><tr><th>Collector</th><th>State</th><th>What it reads</th></tr></thead>
 <tbody>

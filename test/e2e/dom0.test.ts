@@ -151,27 +151,3 @@ describe('an xl that misbehaves costs its own collectors, and is no trouble once
     await until('no process to be left', () => withPathOfXl().length === 0 || undefined);
   });
 });
-
-test('npm run demo: a host in a storm, on a machine without Xen', { timeout: 60_000 }, async () => {
-  // A group of its own, for npm starts a shell that starts the daemon.
-  const demo = spawn('npm', ['run', '--silent', 'demo', '--', '--web.listen-address=127.0.0.1:0'], {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const log = stderrOf(demo);
-  const exited = exitOf(demo);
-  try {
-    const port = await until('the demo to listen', () => listeningPort(log()), { timeoutMs: 50_000 });
-    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-    await until(
-      'everything of xl',
-      async () => (await get('/metrics')).includes('xen_domain_info{domain="domu1"') || undefined,
-    );
-    const page = parseExposition(await get('/metrics'));
-    expect(page.value('xen_netback_ring_consumed_slots_total', { domain: 'domu1', ring: 'rx' })).toBe(8981);
-    expect(await get('/')).toContain('>netback</a>');
-  } finally {
-    process.kill(-demo.pid!, 'SIGTERM');
-    await exited;
-  }
-});

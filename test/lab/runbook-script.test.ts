@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { namingGuest, runsOf, scriptOf, withValues } from '../../lab/tests/runbook-script.ts';
+import { runsOf, scriptOf, withValues } from '../../lab/tests/runbook-script.ts';
 
 test('commands of one machine are typed in one go', () => {
   expect(
@@ -15,12 +15,6 @@ test('commands of one machine are typed in one go', () => {
     { machine: 'guest', commands: ['c'] },
     { machine: 'dom0', commands: ['d'] },
   ]);
-});
-
-test('only the variable gets the name of the guest', () => {
-  expect(namingGuest(`G='domu1'; D=$(xl domid "$G"); echo "TAG='x' $G"`, 'web server')).toBe(
-    `G='web server'; D=$(xl domid "$G"); echo "TAG='x' $G"`,
-  );
 });
 
 describe('a script', () => {

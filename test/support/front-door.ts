@@ -6,6 +6,7 @@ import { WebConfigFile } from '../../src/web/config/web-config-file.ts';
 import type { ConnectionLimits } from '../../src/web/connections.ts';
 import { CurrentConfig } from '../../src/web/current-config.ts';
 import { accessControl } from '../../src/web/access.ts';
+import { LiveDiagnosis } from '../../src/web/live-diagnosis.ts';
 import { Passwords } from '../../src/web/passwords.ts';
 import { FrontDoor, type Handlers, type ListenAddress } from '../../src/web/server.ts';
 import { fakeCollector, fakeScraper } from './fake-collector.ts';
@@ -50,6 +51,7 @@ export const startDoor = async (
       version: '1.2.3',
       alertsWithoutData: () => [],
       disabled: [],
+      diagnosis: new LiveDiagnosis(log as Log),
       access: accessControl({ config, passwords: new Passwords({ now }), metrics, now }),
       metrics,
       reload: undefined,

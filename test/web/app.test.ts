@@ -5,6 +5,7 @@ import { FileError } from '../../src/host/file-tree.ts';
 import { createApp } from '../../src/web/app.ts';
 import { Families } from '../../src/metrics/families.ts';
 import { metrics as exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
+import { LiveDiagnosis } from '../../src/web/live-diagnosis.ts';
 import { WebMetrics } from '../../src/scrape/web-metrics.ts';
 import { parseExposition } from '../../tools/lib/exposition.ts';
 import { fakeCollector, fakeMetric, fakeScraper } from '../support/fake-collector.ts';
@@ -29,6 +30,7 @@ const handlers = (parts: Partial<Parameters<typeof createApp>[0]> = {}) =>
     version: '1.2.3',
     alertsWithoutData: () => [],
     disabled: [{ name: 'probes', help: 'Probes.' }],
+    diagnosis: new LiveDiagnosis(recordingLog()),
     telemetryPath: '/metrics',
     timeoutOffsetSeconds: 0.25,
     access: (_request, _response, next) => next(),

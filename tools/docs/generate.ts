@@ -8,6 +8,7 @@ import { readOptionsFile } from '../../src/commands/options-file.ts';
 import { UsageError } from '../../src/config/usage-error.ts';
 import type { AlertChanges } from '../../src/pack/alerts/changes.ts';
 import { alerts } from '../../src/pack/alerts/alerts.ts';
+import { compiledModule } from './compiled-pack.ts';
 import { picture, withFaults, withResults } from './diagnosis.ts';
 import { metricsReference, ruleFiles, withFlagTable, withTlsNames } from './reference.ts';
 import { runbookProblem, withFacts } from './runbooks.ts';
@@ -59,6 +60,7 @@ const files: Readonly<Record<string, string>> = {
     'runbooks',
     [...runbooks].map(([alert, page]) => [`${alert.name}.md`, withFacts(page!, alert, changes)]),
   ),
+  'src/diagnosis/compiled-text.ts': compiledModule((name) => read(`runbooks/${name}.md`)),
   'docs/internals/diagnosis.md': withResults(read('docs/internals/diagnosis.md')),
   'docs/internals/diagnosis-faults.md': withFaults(read('docs/internals/diagnosis-faults.md')),
   ...inFolder(

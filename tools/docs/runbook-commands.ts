@@ -69,6 +69,30 @@ export const stepsOf = (page: string): MeasureStep[] =>
 export const sectionOf = (page: string, title: string): string =>
   page.split(/^## /m).find((section) => section.startsWith(`${title}\n`)) ?? '';
 
+/** A measure of "Stop the harm". */
+export interface RunbookMeasure {
+  title: string;
+  /** What stands between the title and the first step: when to use it, its risk, and who is affected. */
+  introduction: string;
+  blocks: RunbookBlock[];
+}
+
+/** The measures of a page that have commands, in their order. */
+export const measuresOf = (page: string): RunbookMeasure[] =>
+  sectionOf(page, 'Stop the harm')
+    .split(/^### /m)
+    .slice(1)
+    .map((text) => {
+      const lines = text.split('\n');
+      const firstStep = lines.findIndex((line) => stepOf(line) !== undefined);
+      return {
+        title: lines[0]!,
+        introduction: lines.slice(1, firstStep).join('\n').trim(),
+        blocks: blocksOf(text).filter(({ step }) => step !== undefined),
+      };
+    })
+    .filter(({ blocks }) => blocks.length > 0);
+
 /** The queries of a page. */
 export const queriesOf = (page: string): string[] =>
   [...page.matchAll(/^ *```promql\n([^]*?)^ *```$/gm)].map(([, query]) => query!.trim());
@@ -118,6 +142,10 @@ export const substituted = (command: string, values: Readonly<Partial<Record<str
 
 /** Commands that only set variables of the shell, as the first one of "First minute" does. */
 export const isAssignment = (command: string): boolean => /^[A-Z]\w*=/.test(command);
+
+/** A command with another name for the guest than the one that pages have. */
+export const namingGuest = (command: string, name: string): string =>
+  command.replaceAll(/(^|[;&|] *)G='[^']*'/g, (_, before: string) => `${before}G='${name}'`);
 
 /** What sets the variables that the later commands of a machine use. */
 export const assignmentsOf = (page: string, machine: RunbookCommand['machine']): string[] =>

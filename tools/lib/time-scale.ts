@@ -1,4 +1,10 @@
-import { defaultPackOptions, rulePack, type AlertingRule, type RuleGroup } from '../../src/pack/pack.ts';
+import {
+  defaultPackOptions,
+  rulePack,
+  type AlertingRule,
+  type PackOptions,
+  type RuleGroup,
+} from '../../src/pack/pack.ts';
 
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
@@ -31,8 +37,19 @@ const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[]
     }),
   }));
 
-/** A file of the shipped rules in such time, for a Prometheus that scrapes every so many seconds of true time. */
-export const scaledRuleFile = (factor: number, scrapeIntervalSeconds: number): string => {
-  const options = { ...defaultPackOptions, scrapeIntervalSeconds: Math.round(scrapeIntervalSeconds / factor) };
+/**
+ * A file of the shipped rules in such time, for a Prometheus that scrapes every so many seconds of true time.
+ * `changes`: other options of the pack than the default.
+ */
+export const scaledRuleFile = (
+  factor: number,
+  scrapeIntervalSeconds: number,
+  changes: Partial<PackOptions> = {},
+): string => {
+  const options = {
+    ...defaultPackOptions,
+    ...changes,
+    scrapeIntervalSeconds: Math.round(scrapeIntervalSeconds / factor),
+  };
   return JSON.stringify({ groups: inScaledTime(rulePack(options), factor) });
 };

@@ -83,7 +83,7 @@ export interface Alert {
   summary: string;
   /** States the measured value. */
   description: string | ((p: Promql) => string);
-  /** Set for causes. */
+  /** Of a cause or a symptom. */
   reading?: Reading;
   /** Labels of the measure that the alert keeps in addition to those that identify a guest or a host. */
   measureLabels?: readonly string[];
@@ -122,21 +122,50 @@ export const guestOnHost = `{{ printf "%.48s" $labels.domain }}${inOther(
   ' (another network namespace)',
 )}{{ if ne $labels.host "unknown" }} on {{ $labels.host | stripPort }}{{ end }}`;
 
-/** Prometheus template of the guest's name as an argument of xl. Unsafe names become a placeholder. */
+/**
+ * The guest's name as an argument of xl, in a template of Prometheus; a placeholder in place of a name that a shell or
+ * xl would take for something else.
+ */
 export const guestArgument = ifMatches('domain', guestName, '{{ $labels.domain }}', '<GUEST>');
 
-/** Prometheus template of the exporter's address in a URL of a command. A guest may control it through discovery. */
+/**
+ * The address of the exporter as a part of a URL in a command, in a template of Prometheus. Service discovery may take
+ * it from what a guest registers.
+ */
 export const instanceArgument = ifMatches('instance', targetAddress, '{{ $labels.instance }}', '<INSTANCE>');
 
+/** Enters a network namespace: one that `ip netns` named, or that of a process whose cgroup has the name. */
+const enterNamespace = (name: string): string =>
+  `nsenter --net="$(ls -d /run/netns/'${name}' 2>/dev/null || grep -lF '${name}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p')" `;
+const enterUnnamed = 'nsenter --net=<NAMESPACE> ';
+const namespaceArgument = inOther(enterNamespace('{{ $labels.netns }}'), enterUnnamed);
+
 /**
- * A command for the guest in the alert's network namespace: the one named by `ip netns`, or that of a process in the
- * cgroup of that name. Names that are not one word become a placeholder.
+ * A command for the guest, in the network namespace that the alert is about. A placeholder takes the place of a name
+ * that is no single word.
  */
-export const guestCommand = (command: string): string =>
-  `guest# ${inOther(
-    `nsenter --net="$(ls -d /run/netns/'{{ $labels.netns }}' 2>/dev/null || grep -lF '{{ $labels.netns }}' /proc/[0-9]*/cgroup | sed -n '1s,cgroup$,ns/net,p')" `,
-    'nsenter --net=<NAMESPACE> ',
-  )}${command}`;
+export const guestCommand = (command: string): string => `guest# ${namespaceArgument}${command}`;
+
+/** The name of a guest as an argument in a command, or a placeholder for a name that a shell or xl would take for something else. */
+export const guestWord = (domain: string): string => (guestName.test(domain) ? domain : '<GUEST>');
+
+/** The command of an alert with the values that Prometheus would fill in. */
+export const filledCommand = (
+  command: string,
+  { domain, instance, netns }: Readonly<Record<'domain' | 'instance' | 'netns', string>>,
+): string => {
+  const enter = namespaceName.test(netns) ? enterNamespace(netns) : enterUnnamed;
+  return command
+    .replaceAll(guestArgument, () => guestWord(domain))
+    .replaceAll(instanceArgument, () => (targetAddress.test(instance) ? instance : '<INSTANCE>'))
+    .replaceAll(namespaceArgument, () => (netns === '' ? '' : enter));
+};
+
+/** A command, and the machine whose prompt stands before it in an alert: that of Prometheus if there is none. */
+export const stepOf = (command: string): { on: 'dom0' | 'guest' | 'prometheus'; command: string } => {
+  const [, machine = 'prometheus', bare] = /^(?:(dom0|guest)# )?(.*)$/s.exec(command)!;
+  return { on: machine as 'dom0' | 'guest' | 'prometheus', command: bare! };
+};
 
 /**
  * True if a guest has a cap. While such a guest's mean use is far below the cap, the credit scheduler parks its vCPUs

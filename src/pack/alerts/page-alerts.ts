@@ -50,6 +50,7 @@ export const pageAlerts: readonly Alert[] = [
     for: '0s',
     summary: `{{ $labels.host | stripPort }} harms ${count(harmed)} of its ${count('uuid:xen_guest_identity:info{host=%q}')} guests`,
     description: `Guests that refuse or lose connections: ${names}. This alert mutes the pages about them.`,
+    reading: { text: () => 'several of its guests refuse or lose connections by a cause that belongs to the host' },
     command: 'dom0# xl vcpu-list',
   },
   {

@@ -80,6 +80,7 @@ export const symptoms: readonly Alert[] = [
     keepFiringFor: '5m',
     summary: `${guestOnHost} refuses connections`,
     description: recentOverflow,
+    reading: { unit: 'percent', text: (value) => `the accept queue was full for ${value} of the time` },
     command: guestCommand('ss -ltn'),
   },
   {
@@ -104,6 +105,10 @@ export const symptoms: readonly Alert[] = [
     summary: `${guestOnHost} will soon refuse connections`,
     description: (p) =>
       `An accept queue of ${guest}${inNamespace} was over three quarters full in ${percent} of all samples of the last ${inWords(p.rateWindow)}.`,
+    reading: {
+      unit: 'percent',
+      text: (value) => `the accept queue was over three quarters full for ${value} of the time`,
+    },
     command: guestCommand('ss -ltn'),
   },
   {
@@ -128,6 +133,7 @@ export const symptoms: readonly Alert[] = [
     summary: `${guestOnHost} loses connections`,
     description: (p) =>
       `In the last ${inWords(p.window(120))} ${guest} accepted ${percent} fewer connections than an hour ago, while connections or packets are lost. Demand has not fallen; fewer connections get through.`,
+    reading: { unit: 'percent', text: (value) => `${value} fewer connections are accepted than an hour ago` },
     command: guestCommand('ss -ltn'),
   },
 ];

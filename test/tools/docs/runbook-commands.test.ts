@@ -4,6 +4,8 @@ import {
   assignmentsOf,
   blocksOf,
   commandsOf,
+  measuresOf,
+  namingGuest,
   placeholdersIn,
   sectionOf,
   stepsOf,
@@ -105,4 +107,50 @@ describe('placeholders', () => {
   test('without a value are an error', () => {
     expect(() => substituted('echo <A>', {})).toThrow('no value for <A> of: echo <A>');
   });
+});
+
+test('only the variable gets the name of the guest', () => {
+  expect(namingGuest(`G='domu1'; D=$(xl domid "$G"); echo "TAG='x' $G"`, 'web server')).toBe(
+    `G='web server'; D=$(xl domid "$G"); echo "TAG='x' $G"`,
+  );
+});
+
+test('measures have a title, what stands before their steps, and their blocks; those without commands are left out', () => {
+  const page = dedent`
+    ## Stop the harm
+
+    ### First
+
+    Use this if it rains. **Risk:** none.
+
+    1. **Save:**
+
+       \`\`\`console
+       dom0# a
+       \`\`\`
+
+    2. **Do.** Carefully:
+
+       \`\`\`console credit
+       dom0# b
+       \`\`\`
+
+    ### Second
+
+    See elsewhere.
+
+    ## Escalate
+
+    ### Third
+  `;
+  expect(measuresOf(page)).toEqual([
+    {
+      title: 'First',
+      introduction: 'Use this if it rains. **Risk:** none.',
+      blocks: [
+        { section: '', step: 'Save', only: '', commands: [{ machine: 'dom0', command: 'a' }] },
+        { section: '', step: 'Do', only: 'credit', commands: [{ machine: 'dom0', command: 'b' }] },
+      ],
+    },
+  ]);
 });

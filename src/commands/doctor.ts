@@ -1,0 +1,303 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { registry } from '../collectors/registry.ts';
+import { someOptions } from '../config/global-options.ts';
+import {
+  numberOption,
+  pathOption,
+  switchOption,
+  textListOption,
+  textOption,
+  type OptionValues,
+} from '../config/option.ts';
+import { resolveFlags, resolveSettings } from '../config/resolve-settings.ts';
+import { settingsOf } from '../config/settings.ts';
+import { UsageError } from '../config/usage-error.ts';
+import { compiledPack, type CompiledPack } from '../diagnosis/compiled-pack.ts';
+import { verdictJson } from '../diagnosis/json.ts';
+import type { Target } from '../diagnosis/target.ts';
+import { inColour, plain, verdictText } from '../diagnosis/text.ts';
+import type { Status, Unseen, Verdict } from '../diagnosis/verdict.ts';
+import { Watch } from '../diagnosis/watch.ts';
+import { createLog } from '../host/log.ts';
+import { print, type Command, type Given } from './command.ts';
+import { openMachine, type Machine } from './machine.ts';
+import { parsePeer, readPeer, readTargetsFile, type Peer, type PeerAccess } from './peers.ts';
+
+/** How often the exporters are read. */
+const intervalSeconds = 2;
+const timeoutSeconds = 10;
+const passwordVariable = 'XEN_EXPORTER_PASSWORD';
+
+const peersOption = (help: string) =>
+  textListOption({
+    help,
+    default: [],
+    metavar: 'ADDRESS',
+    expected: 'HOST, HOST:PORT or a URL of http or https',
+    holds: (text) => parsePeer(text, false) !== undefined,
+  });
+
+const options = {
+  for: numberOption({
+    help: 'Seconds to watch before the verdict.',
+    default: 30,
+    metavar: 'SECONDS',
+    min: 5,
+    max: 3600,
+    whole: true,
+  }),
+  host: peersOption('Exporter of a Dom0 or driver domain, read instead of this machine. Repeatable.'),
+  guest: peersOption('Exporter in a guest, read instead of this machine. Repeatable.'),
+  targets: pathOption({
+    help: 'File of exporters to read, as file_sd of Prometheus has it. Targets with the label xen_role="host" are hosts.',
+    default: undefined,
+    mayBeRelative: true,
+  }),
+  user: textOption({
+    help: `User name for exporters that ask for one. The password is in --password-file, or in the environment variable ${passwordVariable}.`,
+    default: '',
+    metavar: 'NAME',
+    expected: 'a name without a colon',
+    holds: (text) => !text.includes(':'),
+  }),
+  'password-file': pathOption({
+    help: 'File with the password on its first line.',
+    default: undefined,
+    mayBeRelative: true,
+  }),
+  'tls.ca-file': pathOption({
+    help: 'Certificates of the authorities that sign the certificates of exporters, as PEM.',
+    default: undefined,
+    mayBeRelative: true,
+  }),
+  'tls.cert-file': pathOption({ help: 'Own certificate, as PEM.', default: undefined, mayBeRelative: true }),
+  'tls.key-file': pathOption({ help: 'Key of the own certificate, as PEM.', default: undefined, mayBeRelative: true }),
+  json: switchOption({ help: 'Print JSON, which docs/doctor.md describes.', default: false }),
+  watch: switchOption({ help: 'Show the verdict again and again, until q or Ctrl-C.', default: false }),
+  ...someOptions([
+    'path.procfs',
+    'path.sysfs',
+    'path.tools',
+    'privileged-reads',
+    'helper.socket',
+    'collector.listeners.namespaces',
+  ]),
+};
+
+type Values = OptionValues<typeof options>;
+
+/** Exit statuses of monitoring plugins. */
+const exitStatus: Readonly<Record<Status, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
+
+const contentOf = (flag: string, path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--${flag}=${path}: ${(error as Error).message}`);
+  }
+};
+
+const accessOf = (values: Values): PeerAccess => {
+  const passwordFile = values['password-file'];
+  const password =
+    passwordFile === undefined
+      ? process.env[passwordVariable]
+      : contentOf('password-file', passwordFile).split('\n', 1)[0]!.replace(/\r$/, '');
+  if (values.user !== '' && password === undefined)
+    throw new UsageError(`--user=${values.user}: expected a password in --password-file or ${passwordVariable}`);
+  const files = { ca: 'tls.ca-file', cert: 'tls.cert-file', key: 'tls.key-file' } as const;
+  const tls = Object.fromEntries(
+    Object.entries(files).flatMap(([name, flag]) => {
+      const path = values[flag];
+      return path === undefined ? [] : [[name, contentOf(flag, path)]];
+    }),
+  );
+  if ('cert' in tls !== 'key' in tls)
+    throw new UsageError('--tls.cert-file and --tls.key-file: expected both or none of them');
+  return { ...(values.user !== '' && { user: values.user }), password, tls };
+};
+
+/** The exporters that the user names, each once. */
+const peersOf = (values: Values): Peer[] => {
+  const all = [
+    ...values.host.map((text) => parsePeer(text, true)!),
+    ...values.guest.map((text) => parsePeer(text, false)!),
+    ...(values.targets === undefined ? [] : readTargetsFile(values.targets)),
+  ];
+  if (values.targets !== undefined && all.length === 0)
+    throw new UsageError(`--targets=${values.targets}: expected at least one target, found none`);
+  const byInstance = new Map<string, Peer>();
+  for (const peer of all) {
+    const known = byInstance.get(peer.instance);
+    if (known && known.isHost !== peer.isHost)
+      throw new UsageError(`${peer.instance}: expected one role, found it as a host and as a guest`);
+    byInstance.set(peer.instance, peer);
+  }
+  return [...byInstance.values()];
+};
+
+/** A source of pages: an exporter. */
+interface Source {
+  /** For messages. */
+  name: string;
+  /** Rejects with an Error that says what is wrong. */
+  read(): Promise<{ target: Target; page: string }>;
+}
+
+const peerSource = (peer: Peer, access: PeerAccess, signal: AbortSignal): Source => ({
+  name: peer.instance,
+  read: async () => ({ target: peer, page: await readPeer(peer, access, { seconds: timeoutSeconds, signal }) }),
+});
+
+/** Metrics that only the exporter of a host has. */
+const hostMetric = /^xen_(?:domain|vif)_/m;
+
+const localSource = ({ scraper }: Machine): Source => ({
+  name: 'this machine',
+  read: async () => {
+    const page = await scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds: timeoutSeconds });
+    if (page === undefined) throw new Error('its collectors did not end in time');
+    const text = page.toString();
+    return { target: { instance: hostname(), isHost: hostMetric.test(text) }, page: text };
+  },
+});
+
+/** Why readings of this machine are incomplete: collectors that fail or do not apply here. */
+const localProblems = ({ scraper }: Machine): Unseen[] =>
+  scraper.status().flatMap(({ name, availability, limitations, error }) => {
+    if (availability !== true) return [{ what: `collector ${name}`, why: availability.reason }];
+    if (error !== undefined) return [{ what: `collector ${name}`, why: error }];
+    return limitations === undefined ? [] : [{ what: `part of collector ${name}`, why: limitations }];
+  });
+
+/** Reads sources again and again into a watch. */
+class Rounds {
+  readonly watch: Watch;
+  readonly #sources: readonly Source[];
+  /** What the last reading of a source complained of, by its name. */
+  readonly #problems = new Map<string, string>();
+  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #targets = new Map<string, Target>();
+
+  constructor(pack: CompiledPack, sources: readonly Source[], windowSeconds: number) {
+    this.#sources = sources;
+    this.watch = new Watch(pack, { windowSeconds });
+  }
+
+  /** Reads each source that is not still being read, and evaluates the rules. A source that hangs holds up no other. */
+  async once(patienceSeconds: number): Promise<void> {
+    for (const source of this.#sources) {
+      if (this.#underWay.has(source.name)) continue;
+      const reading = this.#read(source).finally(() => this.#underWay.delete(source.name));
+      this.#underWay.set(source.name, reading);
+    }
+    await Promise.race([Promise.all(this.#underWay.values()), setTimeout(patienceSeconds * 1e3)]);
+    this.watch.step(Date.now());
+  }
+
+  verdict(unseen: readonly Unseen[]): Verdict {
+    const problems = [...this.#problems].map(([what, why]) => ({ what, why }));
+    const hanging = [...this.#underWay.keys()]
+      .filter((name) => !this.#targets.has(name) && !this.#problems.has(name))
+      .map((what) => ({ what, why: 'no answer yet' }));
+    return this.watch.verdict([...problems, ...hanging, ...unseen]);
+  }
+
+  async #read({ name, read }: Source): Promise<void> {
+    try {
+      const { target, page } = await read();
+      this.watch.observe(target, page, Date.now());
+      this.#targets.set(name, target);
+      this.#problems.delete(name);
+    } catch (error) {
+      this.#problems.set(name, (error as Error).message);
+      const target = this.#targets.get(name);
+      if (target) this.watch.lose(target, Date.now());
+    }
+  }
+}
+
+const clearLine = '\r\u001b[K';
+const clearScreen = '\u001b[H\u001b[2J';
+
+/** Calls back at q or Ctrl-C. Returns what restores the terminal. */
+const onQuit = (quit: () => void): (() => void) => {
+  const { stdin } = process;
+  const isRaw = stdin.isTTY;
+  const onData = (data: Buffer): void => {
+    if (/[q\u0003]/.test(data.toString())) quit();
+  };
+  process.once('SIGINT', quit).once('SIGTERM', quit);
+  if (isRaw) {
+    stdin.setRawMode(true);
+    stdin.on('data', onData);
+  }
+  return () => {
+    process.off('SIGINT', quit).off('SIGTERM', quit);
+    if (!isRaw) return;
+    stdin.setRawMode(false);
+    stdin.off('data', onData).pause();
+  };
+};
+
+const run = async ({ given, file }: Given): Promise<void> => {
+  const values = resolveFlags(options, given);
+  const peers = peersOf(values);
+  const access = accessOf(values);
+  if (values.watch && values.json) throw new UsageError('--watch and --json: expected one of them');
+  const isLocal = peers.length === 0;
+  const settings = resolveSettings(
+    registry,
+    { given: { 'toolstack.interval': String(intervalSeconds), ...given } },
+    file,
+  );
+  // Problems stand in the verdict.
+  const log = createLog({ level: 'error', format: 'logfmt', write: (line) => process.stderr.write(line) });
+  const machine = isLocal ? await openMachine(settings, log) : undefined;
+  const ended = new AbortController();
+  const sources = machine ? [localSource(machine)] : peers.map((peer) => peerSource(peer, access, ended.signal));
+  const rounds = new Rounds(await compiledPack(), sources, values.for);
+  const isColourful = process.stdout.isTTY && !process.env['NO_COLOR'];
+  const verdict = (): Verdict => rounds.verdict(machine ? localProblems(machine) : []);
+  const text = (): string => verdictText(verdict(), isColourful ? inColour : plain);
+  const stop = new AbortController();
+  const restore = onQuit(() => stop.abort());
+  machine?.scraper.start();
+  try {
+    const began = performance.now();
+    const elapsed = (): number => (performance.now() - began) / 1e3;
+    for (let round = 1; !stop.signal.aborted; round += 1) {
+      await rounds.once(intervalSeconds);
+      if (values.watch) print(`${clearScreen}${text()}\nq or Ctrl-C: end\n`);
+      else if (elapsed() >= values.for) break;
+      else if (process.stderr.isTTY)
+        process.stderr.write(`${clearLine}Watching: ${Math.floor(elapsed())} of ${values.for} s`);
+      const next = round * intervalSeconds - elapsed();
+      await setTimeout(Math.max(0, next) * 1e3, undefined, { signal: stop.signal }).catch(() => {});
+    }
+    if (process.stderr.isTTY && !values.watch) process.stderr.write(clearLine);
+    const last = verdict();
+    if (!values.watch) print(values.json ? verdictJson(last) : text());
+    process.exitCode = exitStatus[last.status];
+  } finally {
+    restore();
+    ended.abort();
+    await machine?.scraper.stop();
+    machine?.leaveHelper();
+    machine?.close();
+  }
+};
+
+/** `xen-exporter doctor`. */
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'Says which guest suffers, which hop is the cause and which command to run, without Prometheus.',
+  description:
+    'Watches this machine, or the exporters that --host, --guest and --targets name, for half a minute, and prints which guest suffers, which hop is the cause and which command to run. It changes nothing. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown or wrong usage.',
+  readsConfigFile: true,
+  settings: settingsOf(options),
+  failureStatus: exitStatus.unknown,
+  run,
+};
