@@ -15,7 +15,7 @@ export interface Command extends CommandText {
   check?(given: Given): void;
   /** Exit status of errors, wrong usage included, if the usual 1 and 2 mean something else. */
   readonly failureStatus?: number;
-  /** Throws UsageError before it does anything, where what was given cannot be used. */
+  /** Runs the command. Throws UsageError before it acts if the input cannot be used. */
   run(given: Given): Promise<void> | void;
 }
 

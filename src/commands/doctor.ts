@@ -227,7 +227,8 @@ const onQuit = (quit: () => void): (() => void) => {
   const { stdin } = process;
   const isRaw = stdin.isTTY;
   const onData = (data: Buffer): void => {
-    if (/[q\u0003]/.test(data.toString())) quit();
+    // In raw mode Ctrl-C is a character.
+    if (['q', '\u0003'].some((key) => data.toString().includes(key))) quit();
   };
   process.once('SIGINT', quit).once('SIGTERM', quit);
   if (isRaw) {

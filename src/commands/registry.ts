@@ -6,5 +6,5 @@ import { probes } from './probes.ts';
 import { rules } from './rules.ts';
 import { serve } from './serve.ts';
 
-/** Every command; the first one runs when none is named. Usage, each --help and the manual page are made of this list. */
+/** All commands. The first one is the default. Usage, each --help and the manual page are generated from this list. */
 export const commands: readonly Command[] = [serve, doctor, helper, rules, health, probes];

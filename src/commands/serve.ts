@@ -32,7 +32,7 @@ const webConfigFile = ({ global }: ServeSettings): WebConfigFile | undefined => 
   return path === undefined ? undefined : new WebConfigFile(path);
 };
 
-/** The HTTP side; nothing listens yet. */
+/** Creates the HTTP side. It does not listen yet. */
 const createDoor = (
   { global, collectors }: ServeSettings,
   config: CurrentConfig,
@@ -117,10 +117,10 @@ const run = async (settings: ServeSettings): Promise<void> => {
   scraper.observe((families) => diagnosis.observe(families));
   log.info('Enabled collectors', { collectors: scraper.names.join(',') });
   const door = createDoor(settings, config, log, scraper, webMetrics, diagnosis);
-  // Warm up: the first scrape runs code that is not compiled yet and takes several times as long as later ones.
+  // Warm up: the first scrape runs uncompiled code and takes several times as long as later ones.
   await scraper.exposition({ format: 'text', encoding: 'gzip', timeoutSeconds: warmUpSeconds });
   const addresses = await listen(door, listenOn);
-  // Programs such as the clients of Open vSwitch may need sockets of their own; with a helper this process runs none.
+  // Open vSwitch clients and other programs may need their own sockets. With a helper this process runs no program.
   if (machine.hasHelper) await deny(listening, log);
   scraper.start();
   const { tls, http2, users } = config.value;

@@ -87,7 +87,9 @@ describe('exporters that cannot be read', () => {
     using hanging = await serve(() => {});
     using locked = await serve((_, response) => void response.writeHead(401).end());
     using foreign = await serve((_, response) => void response.end('up 1\n'));
-    using broken = await serve((_, response) => void response.end('xen_exporter_build_info{version="1"} 1\nxen_domain_info{'));
+    using broken = await serve(
+      (_, response) => void response.end('xen_exporter_build_info{version="1"} 1\nxen_domain_info{'),
+    );
     const refusing = `127.0.0.1:${await freePort()}`;
     const peers = [hanging.address, locked.address, foreign.address, broken.address, refusing];
     const { status, stdout } = await doctor([

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { exitOf, stderrOf } from '../../tools/lib/child.ts';
-import { listeningPort, startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
+import { startDaemon, type Daemon } from '../../tools/lib/daemon.ts';
 import { hostFlags } from '../../tools/lib/copied-host.ts';
-import { parseExposition, type Exposition } from '../../tools/lib/exposition.ts';
+import type { Exposition } from '../../tools/lib/exposition.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost } from '../../tools/lib/hosts.ts';
 import { until } from '../../tools/lib/until.ts';

@@ -3,28 +3,24 @@ import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
 import { project } from '../lib/project.ts';
 
-type Receiver = { name: string } & Record<string, unknown>;
+const shipped = join(project, 'alertmanager');
 
-const read = (name: string): string => readFileSync(join(project, 'alertmanager', name), 'utf8');
+/** A chat service that shows plain text, so that links stand in full. */
+const plainText = {
+  api_url: 'http://127.0.0.1:1/page',
+  channel: '#xen',
+  title: '{{ template "xen.title" . }}',
+  text: '{{ template "xen.text" . }}',
+};
 
-/**
- * Writes the shipped configuration of Alertmanager with the shipped Slack receiver for pages, and returns its path.
- * Other notifications go nowhere.
- */
+/** Writes the shipped configuration and texts of Alertmanager, and returns the path. Only pages are sent. */
 export const writeAlertmanagerConfig = (folder: string): string => {
-  const config = load(read('alertmanager.yml')) as { receivers: Receiver[] };
-  const { receivers } = load(read('receivers.yml')) as { receivers: Receiver[] };
-  const [slack] = receivers.flatMap(({ slack_configs: slack }) => (slack as object[] | undefined) ?? []);
-  const path = join(folder, 'alertmanager.yml');
-  writeFileSync(
-    path,
-    dump({
-      ...config,
-      receivers: config.receivers.map(({ name }) =>
-        name === 'xen-page' ? { name, slack_configs: [{ ...slack, api_url: 'http://127.0.0.1:1/page' }] } : { name },
-      ),
-    }),
+  const config = load(readFileSync(join(shipped, 'alertmanager.yml'), 'utf8')) as { receivers: { name: string }[] };
+  const receivers = config.receivers.map(({ name }) =>
+    name === 'xen-page' ? { name, slack_configs: [plainText] } : { name },
   );
-  copyFileSync(join(project, 'alertmanager/xen.tmpl'), join(folder, 'xen.tmpl'));
+  const path = join(folder, 'alertmanager.yml');
+  writeFileSync(path, dump({ ...config, receivers }));
+  copyFileSync(join(shipped, 'xen.tmpl'), join(folder, 'xen.tmpl'));
   return path;
 };

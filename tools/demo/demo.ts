@@ -1,130 +1,139 @@
-// npm run demo [-- --exporters-only]: a storm on a captured host and guest, up to the notification that an engineer receives.
+// npm run demo [-- --exporters-only]: a storm on a captured host and guest, up to the page that an engineer receives.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startAlertmanager, type Alertmanager, type ServiceRequest } from '../lib/alertmanager.ts';
-import { startDaemon, type Daemon } from '../lib/daemon.ts';
+import type { ServiceRequest } from '../lib/alertmanager.ts';
+import { startDaemon } from '../lib/daemon.ts';
 import { project } from '../lib/project.ts';
-import { startPrometheus, type Prometheus } from '../lib/prometheus.ts';
 import { StormReplay } from '../lib/storm-replay.ts';
-import { scaledRuleFile } from '../lib/time-scale.ts';
 import { until } from '../lib/until.ts';
-import { writeAlertmanagerConfig } from './alertmanager-config.ts';
+import { missingPrograms, startChain, type Chain, type Exporter } from './chain.ts';
+import { Opened } from './opened.ts';
 
 /** Five minutes of the rules take ten seconds. */
 const speed = 30;
-const scrapeIntervalSeconds = 1;
-const pageTimeoutMs = 180_000;
-const guest = 'domu1';
+const timeoutMs = 180_000;
 
 const { values } = parseArgs({ options: { 'exporters-only': { type: 'boolean', default: false } } });
 
 const began = performance.now();
+const indent = ' '.repeat(8);
+const textColumns = 100;
+const inside = (path: string): string => relative(process.cwd(), join(project, path));
+
+/** Prints a text beside the time. */
 const tell = (text: string): void => {
   const seconds = Math.round((performance.now() - began) / 1000);
-  console.log(`+${seconds} s`.padEnd(8) + text.trimEnd().replaceAll('\n', `\n${' '.repeat(8)}`));
+  console.log(`+${seconds} s`.padEnd(indent.length) + text.trimEnd().replaceAll('\n', `\n${indent}`));
 };
 
 const stop = new AbortController();
 const stopped = once(stop.signal, 'abort');
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+// The reader of a pipe has gone.
+process.stdout.on('error', () => stop.abort());
 
-const runbookUrl = `${pathToFileURL(join(project, 'runbooks')).href}/`;
+/** Waits for a condition. Rejects when the demo is ended. */
+const wait = <T>(what: string, condition: () => T | Promise<T>) =>
+  until(
+    what,
+    () => {
+      stop.signal.throwIfAborted();
+      return condition();
+    },
+    { timeoutMs, intervalMs: 100 },
+  );
 
-/** Prometheus with the shipped rules, and Alertmanager with the shipped routes and texts. */
-class Chain implements AsyncDisposable {
-  readonly prometheus: Prometheus;
-  readonly alertmanager: Alertmanager;
+/** Breaks lines between words. Links stay whole. */
+const wrapped = (text: string): string =>
+  text.replaceAll(new RegExp(`(?=.{${textColumns + 1}})(.{1,${textColumns}}) `, 'g'), '$1\n');
 
-  private constructor(prometheus: Prometheus, alertmanager: Alertmanager) {
-    this.prometheus = prometheus;
-    this.alertmanager = alertmanager;
-  }
-
-  static async start(folder: string, dom0: Daemon, domu: Daemon): Promise<Chain> {
-    const rules = join(folder, 'rules.yml');
-    writeFileSync(rules, scaledRuleFile(1 / speed, scrapeIntervalSeconds, { runbookUrl }));
-    const alertmanager = await startAlertmanager(writeAlertmanagerConfig(folder));
-    try {
-      const prometheus = await startPrometheus({
-        hosts: [`127.0.0.1:${dom0.port}`],
-        targets: [`127.0.0.1:${domu.port}`],
-        scrapeIntervalSeconds,
-        extraConfig: {
-          rule_files: [rules],
-          alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] },
-        },
-      });
-      return new Chain(prometheus, alertmanager);
-    } catch (error) {
-      await alertmanager[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.prometheus[Symbol.asyncDispose]();
-    await this.alertmanager[Symbol.asyncDispose]();
-  }
-}
-
-/** A message to Slack as a reader sees it. */
-const messageText = ({ body }: ServiceRequest): string => {
+const textOf = ({ body }: ServiceRequest): string => {
   const { attachments } = body as { attachments: { title: string; text: string }[] };
-  return attachments.map(({ title, text }) => `${title}\n${text}`).join('\n');
+  return attachments.map(({ title, text }) => `${title}\n\n${wrapped(text).trim()}`).join('\n\n');
 };
 
-const frame = (text: string): string => `${'-'.repeat(72)}\n${text}\n${'-'.repeat(72)}`;
-
-/** Waits for what comes first: the condition, or the end of the demo, which is undefined. */
-const orStopped = <T>(what: string, condition: () => T | Promise<T>) =>
-  until(what, async () => (stop.signal.aborted ? 'stopped' : await condition()), { timeoutMs: pageTimeoutMs });
-
-const watchPages = async ({ prometheus, alertmanager }: Chain, replay: StormReplay): Promise<void> => {
-  tell(`Prometheus   ${prometheus.url}/alerts   (Debian's; windows and waits ${speed} times as fast)`);
-  tell(`Alertmanager http://${alertmanager.address}`);
-  const joined = `uuid:xen_guest_identity:info{domain="${guest}"} and on (uuid) uuid:xen_accepts:rate5m`;
-  await orStopped('host and guest to be joined', async () => (await prometheus.query(joined)).length > 0);
-  if (stop.signal.aborted) return;
-  replay.begin();
-  tell(`A storm of connections reaches ${guest}. The rules wait for it to last, then the page comes ...`);
-  const first = await orStopped('the page', () => alertmanager.requests[0]);
-  if (first === 'stopped') return;
-  tell(`The page, as Slack would show it:\n${frame(messageText(first))}`);
-  tell(`The runbook of each alert is in ${join(project, 'runbooks')}`);
+const framed = (text: string): string => {
+  const line = '-'.repeat(textColumns);
+  return `${line}\n${text}\n${line}`;
 };
 
-const run = async (folder: string): Promise<void> => {
-  tell('Files of a Dom0 and a guest, captured idle and in a storm on Xen 4.17, stand in for a Xen host.');
-  using replay = new StormReplay();
-  await using dom0 = await startDaemon({ args: replay.flags.dom0 });
-  await using domu = await startDaemon({ args: replay.flags.guest });
-  tell(`Exporter of Dom0   ${dom0.url}/   metrics at ${dom0.url}/metrics`);
-  tell(`Exporter of ${guest}  ${domu.url}/   metrics at ${domu.url}/metrics`);
-  const chain = values['exporters-only']
-    ? undefined
-    : await Chain.start(folder, dom0, domu).catch((error: Error) => {
-        tell(`No page will come, because Debian's Prometheus and Alertmanager cannot start here: ${error.message}`);
-        return undefined;
-      });
+const tellExporters = (host: Exporter, guest: Exporter): void => {
+  const address = ({ daemon }: Exporter): string => `127.0.0.1:${daemon.port}`;
+  tell(
+    [
+      `Exporter of ${host.name.padEnd(7)}${host.daemon.url}/`,
+      `Exporter of ${guest.name.padEnd(7)}${guest.daemon.url}/`,
+      'A verdict from these two alone, in another terminal, once the storm has begun:',
+      `  node ${inside('dist/main.js')} doctor --host=${address(host)} --guest=${address(guest)}`,
+    ].join('\n'),
+  );
+};
+
+/** Starts Prometheus and Alertmanager. Undefined, with the reason printed, if that cannot be done here. */
+const chainOrReason = async (
+  folder: string,
+  exporters: { host: Exporter; guest: Exporter },
+  opened: Opened,
+): Promise<Chain | undefined> => {
+  const programs = "Debian's Prometheus and Alertmanager";
+  const explain = (why: string): void => tell(`No page will come: ${programs} ${why}`);
+  const missing = missingPrograms();
+  if (missing.length > 0) return void explain(`need ${missing.join(', ')}, which this machine does not have.`);
+  tell(`${programs} start. The first run downloads them to .cache/debian.`);
   try {
-    if (chain) await watchPages(chain, replay);
-    else replay.begin();
-    if (!stop.signal.aborted) {
-      tell('The storm goes on until Ctrl-C.');
-      await stopped;
-    }
-  } finally {
-    await chain?.[Symbol.asyncDispose]();
+    return await startChain({ folder, speed, ...exporters }, opened);
+  } catch (error) {
+    stop.signal.throwIfAborted();
+    return void explain(`do not start here.\n${(error as Error).message}`);
   }
+};
+
+const storm = 'A storm of connections reaches domu1, whose vCPUs share one physical CPU with another busy guest.';
+
+/** Begins the storm, and shows the page that it causes. */
+const showPage = async ({ prometheus, alertmanager }: Chain, replay: StormReplay): Promise<void> => {
+  tell(
+    [
+      `Prometheus         ${prometheus.url}/alerts`,
+      `Alertmanager       http://${alertmanager.address}/`,
+      `The shipped rules and routes, with all windows and waits ${speed} times shorter: 5 minutes take 10 seconds.`,
+    ].join('\n'),
+  );
+  const joined = 'uuid:xen_guest_identity:info{domain="domu1"} and on (uuid) uuid:xen_accepts:rate5m';
+  await wait('host and guest to be joined', async () => (await prometheus.query(joined)).length > 0);
+  replay.begin();
+  tell(storm);
+  const page = await wait('the page', () => alertmanager.requests[0]);
+  tell(`The page, as Alertmanager sends it:\n${framed(textOf(page))}`);
+  tell(`No Grafana runs here, so the dashboard link is dead. Its picture: ${inside('docs/dashboards/xen-guest.png')}`);
+};
+
+const run = async (folder: string, opened: Opened): Promise<void> => {
+  tell('Files captured on Xen 4.17, idle and in a storm, stand in for a host and its guest.');
+  const replay = opened.add(new StormReplay());
+  const host = { name: 'dom0', daemon: opened.add(await startDaemon({ args: replay.flags.dom0 })) };
+  const guest = { name: 'domu1', daemon: opened.add(await startDaemon({ args: replay.flags.guest })) };
+  tellExporters(host, guest);
+  const chain = values['exporters-only'] ? undefined : await chainOrReason(folder, { host, guest }, opened);
+  if (chain) await showPage(chain, replay);
+  else {
+    replay.begin();
+    tell(storm);
+  }
+  tell('The storm goes on until Ctrl-C.');
+  await stopped;
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'xen-exporter-demo-'));
+const opened = new Opened();
 try {
-  await run(folder);
+  await run(folder, opened);
+} catch (error) {
+  if (!stop.signal.aborted) throw error;
 } finally {
+  await opened.close();
   rmSync(folder, { recursive: true });
 }

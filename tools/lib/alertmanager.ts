@@ -117,6 +117,7 @@ export async function startAlertmanager(configFile: string, timeScale?: number):
     await rm(folder, { recursive: true, force: true });
   };
   try {
+    await once(child, 'spawn');
     await until('Alertmanager ready', async () => {
       if (child.exitCode !== null) throw new Error(`Alertmanager did not start:\n${log()}`);
       return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok;

@@ -127,7 +127,7 @@ export async function startDaemon({
 }
 
 /** The port in a logfmt line such as `level=info msg="Listening on" address=127.0.0.1:9100`. */
-export function listeningPort(log: string): number | undefined {
+function listeningPort(log: string): number | undefined {
   const completeLines = log.split('\n').slice(0, -1);
   const line = completeLines.find((each) => each.includes('msg="Listening on"'));
   const port = line === undefined ? undefined : /\baddress="?127\.0\.0\.1:(\d+)\b/.exec(line)?.[1];

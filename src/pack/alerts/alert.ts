@@ -83,7 +83,7 @@ export interface Alert {
   summary: string;
   /** States the measured value. */
   description: string | ((p: Promql) => string);
-  /** Of a cause or a symptom. */
+  /** Set for causes and symptoms. */
   reading?: Reading;
   /** Labels of the measure that the alert keeps in addition to those that identify a guest or a host. */
   measureLabels?: readonly string[];
