@@ -1,9 +1,12 @@
 import { ParseError, quote } from './parse-error.ts';
 
-// Far more than Linux supports: a broken list must not become a huge one.
+// Far more than Linux supports. A broken list must not become huge.
 const maxCpus = 1 << 16;
 
-/** The numbers in a list of CPUs, such as `0,2-5` in /sys/devices/system/cpu/online (Documentation/admin-guide/cputopology.rst). Throws ParseError. */
+/**
+ * Parses a list of CPUs, such as `0,2-5` in /sys/devices/system/cpu/online (Documentation/admin-guide/cputopology.rst).
+ * Throws ParseError.
+ */
 export const parseCpuList = (text: string): number[] =>
   text
     .trim()

@@ -1,16 +1,21 @@
 import { ParseError, quote } from './parse-error.ts';
 
-/** Features that Xen offers this domain, from /sys/hypervisor/properties/features. Bit numbers are those of include/xen/interface/features.h. */
+/**
+ * Features that Xen offers this domain, from /sys/hypervisor/properties/features. Bits:
+ * include/xen/interface/features.h.
+ */
 export interface XenFeatures {
-  /** XENFEAT_hvm_callback_vector, bit 8: events come through an interrupt vector of their own: PVH and HVM guests, not PV. */
+  /**
+   * XENFEAT_hvm_callback_vector, bit 8: events arrive through their own interrupt vector. PVH and HVM guests, not PV.
+   */
   hvmCallbackVector: boolean;
   /** XENFEAT_dom0, bit 11: this is Dom0. */
   dom0: boolean;
 }
 
 /**
- * /sys/hypervisor/properties/features (drivers/xen/sys-hypervisor.c, features_show): words of eight hex digits, highest first, without
- * anything between them; Xen 4.17 has one. Throws ParseError.
+ * Parses /sys/hypervisor/properties/features (drivers/xen/sys-hypervisor.c, features_show): words of eight hex digits,
+ * highest first, without separators. Xen 4.17 has one word. Throws ParseError.
  */
 export const parseFeatures = (text: string): XenFeatures => {
   const digits = text.trim();

@@ -1,6 +1,6 @@
 import { addressFamilies, ipBytes, type IpFamily } from './ip-address.ts';
 
-/** A listener, by what names it. */
+/** Identity of a listener. */
 export interface ListenAddress {
   readonly family: IpFamily;
   readonly address: string;
@@ -12,7 +12,7 @@ const INET_DIAG_BC_JMP = 1;
 const INET_DIAG_BC_S_GE = 2;
 const INET_DIAG_BC_S_COND = 7;
 
-/** struct inet_diag_bc_op: where it holds the next one is `yes` bytes on, where not `no` bytes. */
+/** struct inet_diag_bc_op: jumps `yes` bytes ahead if the condition holds, else `no` bytes. */
 const operation = (code: number, yes: number, no: number, operands: readonly number[] = []): number[] => [
   code,
   yes,
@@ -21,16 +21,16 @@ const operation = (code: number, yes: number, no: number, operands: readonly num
   ...operands,
 ];
 
-/** struct inet_diag_hostcond: a whole address, and its port. */
+/** struct inet_diag_hostcond: a full address and its port. */
 const hostCondition = ({ family, address, port }: ListenAddress): number[] => {
   const bytes = ipBytes(address);
   return [addressFamilies[family], 8 * bytes.length, 0, 0, port & 0xff, port >> 8, 0, 0, ...bytes];
 };
 
 /**
- * A program by which the kernel picks sockets of sock_diag (INET_DIAG_REQ_BYTECODE): those of these listeners, at least one. A tree over the ports, because
- * the kernel runs it for each socket that there is. `after`: bytes of the program behind this part. A jump to its end picks the socket, one by four bytes
- * more does not.
+ * A sock_diag program (INET_DIAG_REQ_BYTECODE) with which the kernel selects the sockets of these listeners (at least
+ * one). A tree over the ports, because the kernel runs it for every socket. `after` is the size of the program behind
+ * this part. A jump to the end selects the socket; a jump four bytes further rejects it.
  */
 export const filterProgram = (listeners: readonly ListenAddress[], after = 0): number[] => {
   const ports = [...new Set(listeners.map(({ port }) => port))].sort((a, b) => a - b);

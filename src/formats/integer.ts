@@ -1,8 +1,8 @@
 import { ParseError, quote } from './parse-error.ts';
 
 /**
- * The integer in a file of one number, such as /proc/sys/net/core/somaxconn or a sysfs attribute (`4096\n`, `-1\n`).
- * Throws ParseError for anything else, also for an integer that a double cannot hold exactly.
+ * Parses a file with one integer, such as /proc/sys/net/core/somaxconn or a sysfs attribute (`4096\n`, `-1\n`). Throws
+ * ParseError for anything else, including integers that a double cannot represent exactly.
  */
 export const parseInteger = (text: string): number => {
   const digits = text.trim();
@@ -12,8 +12,8 @@ export const parseInteger = (text: string): number => {
 };
 
 /**
- * One column of a table of the kernel's unsigned counters; `name` is the column's, for the message. A u64 beyond 2^53 is rounded, as
- * Prometheus itself would round it: IpExt.InOctets gets there in eight days at 100 Gbit/s. Throws ParseError.
+ * Parses a column of the kernel's unsigned counters; `name` is the column's name for the message. A u64 beyond 2^53 is
+ * rounded, as Prometheus would: IpExt.InOctets gets there in eight days at 100 Gbit/s. Throws ParseError.
  */
 export const parseCounter = (text: string, name: string): number => {
   if (!/^\d{1,20}$/.test(text)) throw new ParseError(`a number for ${name}`, quote(text, 'nothing'));
@@ -21,9 +21,9 @@ export const parseCounter = (text: string, name: string): number => {
 };
 
 /**
- * The counter in a file of one number, such as a statistic of a device in sysfs (`4096\n`). A u64 beyond 2^53 is rounded. A number that no counter
- * reads, such as -1 where the kernel prints it signed, is for the metric's bounds to refuse: it must not cost the other devices' counters.
- * Throws ParseError for anything else.
+ * Parses a file with one counter, such as a device statistic in sysfs (`4096\n`). A u64 beyond 2^53 is rounded.
+ * Impossible numbers, such as -1 if the kernel prints it signed, pass: the metric's bounds refuse them, and other
+ * devices keep their counters. Throws ParseError for anything else.
  */
 export const parseCounterFile = (text: string): number => {
   const digits = text.trim();

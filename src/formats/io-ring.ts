@@ -1,42 +1,42 @@
 import { ParseError, quote } from './parse-error.ts';
 
 /**
- * One ring of a netback queue. Indices are u32 and wrap. `requestProduced` lies in the page that the guest shares, which may write anything to
- * it; the other two are netback's own.
+ * One ring of a netback queue. Indices are u32 and wrap. `requestProduced` is in a page shared with the guest, which
+ * may write anything to it. The other two belong to netback.
  */
 export interface IoRing {
-  /** Slots of the ring. */
+  /** Number of slots. */
   slots: number;
   /** Requests that the guest has put into the ring. */
   requestProduced: number;
-  /** Requests that netback has taken from it. */
+  /** Requests that netback has taken from the ring. */
   requestConsumed: number;
-  /** Responses that netback has put into it. */
+  /** Responses that netback has put into the ring. */
   responseProduced: number;
 }
 
-/** Progress of the guest's packets behind the ring. Indices are u32, and netback's own. */
+/** Progress of the guest's packets after the ring. The u32 indices belong to netback. */
 export interface TransmitState {
-  /** Slots of the guest that netback holds. */
+  /** The guest's slots that netback holds. */
   pendingRequests: number;
-  /** Pages that wait to be given back to the guest. */
+  /** Pages waiting to be returned to the guest. */
   deallocQueue: number;
-  /** Grows by each page that the dealloc thread is given. */
+  /** Grows with each page passed to the dealloc thread. */
   deallocProduced: number;
 }
 
 /** A queue of a vif, from debugfs. */
 export interface IoRingFile {
-  /** From the guest. Undefined while it is not mapped. */
+  /** Ring of packets from the guest. Undefined while it is not mapped. */
   transmit: (IoRing & TransmitState) | undefined;
-  /** Toward the guest: requests are free buffers. Undefined while it is not mapped. */
+  /** Ring of packets to the guest: requests are free buffers. Undefined while it is not mapped. */
   receive: IoRing | undefined;
-  /** Netback waits for its rate limit to let the guest send on. */
+  /** Whether netback's rate limit delays the guest. */
   isRateLimited: boolean;
-  /** Packets toward the guest that wait in netback, in bytes. */
+  /** Packets to the guest waiting in netback, in bytes. */
   guestQueueBytes: number;
   guestQueueLimitBytes: number;
-  /** The queue is full: netback takes no more. */
+  /** Whether the queue is full, so netback accepts no more. */
   isGuestQueueStopped: boolean;
 }
 
@@ -63,9 +63,9 @@ Rx internal queue: len (\d+) max (\d+) pkts \d+ (stopped|running)
 const pattern = new RegExp(`^Queue \\d+\n(?:${transmit})?(?:${receive})?${rest}$`);
 
 /**
- * /sys/kernel/debug/xen-netback/VIF/io_ring_qN (xenvif_read_io_ring in drivers/net/xen-netback/xenbus.c; the same in Linux 5.10, 6.1 and 6.12).
- * The kernel reads the fields one after the other, without a lock: they are not of one instant. The differences that it prints in parentheses
- * are of indices that the guest can write, and are passed over. Throws ParseError.
+ * Parses /sys/kernel/debug/xen-netback/VIF/io_ring_qN (xenvif_read_io_ring in drivers/net/xen-netback/xenbus.c; same in
+ * Linux 5.10, 6.1 and 6.12). The kernel reads the fields one by one without a lock, so they are not simultaneous. The
+ * differences in parentheses use indices that the guest can write, and are ignored. Throws ParseError.
  */
 export const parseIoRing = (text: string): IoRingFile => {
   const match = pattern.exec(text);
@@ -105,8 +105,8 @@ export const parseIoRing = (text: string): IoRingFile => {
 const TWO_32 = 2 ** 32;
 
 /**
- * How far one index of a ring is ahead of another, 0 to `slots`; undefined where it is further than the ring is long, which only a guest that
- * writes nonsense brings about. A little behind counts as level: fields are read one after the other while the ring runs.
+ * Distance of one ring index ahead of another, 0 to `slots`. Undefined if it exceeds the ring, which only a misbehaving
+ * guest causes. A small lag counts as 0, because the fields are read one by one while the ring runs.
  */
 export const ringDistance = (ahead: number, behind: number, slots: number): number | undefined => {
   const distance = (ahead - behind + TWO_32) % TWO_32;

@@ -1,10 +1,10 @@
-/** IP version of a socket. `ipv6` includes dual-stack sockets, which accept IPv4 connections as well. */
+/** IP version of a socket. `ipv6` includes dual-stack sockets, which also accept IPv4 connections. */
 export type IpFamily = 'ipv4' | 'ipv6';
 
-/** Address families as the kernel names them: AF_INET and AF_INET6 (include/linux/socket.h). */
+/** The kernel's address families: AF_INET and AF_INET6 (include/linux/socket.h). */
 export const addressFamilies: Readonly<Record<IpFamily, number>> = { ipv4: 2, ipv6: 10 };
 
-/** The four bytes from `at`, in network order, as a dotted quad. */
+/** Formats the four bytes from `at`, in network order, as a dotted quad. */
 export const formatIpv4 = (bytes: Uint8Array, at = 0): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 
@@ -16,11 +16,11 @@ const isMapped = (bytes: Uint8Array, at: number): boolean => {
   return groupAt(bytes, at, 5) === 0xffff;
 };
 
-/** The sixteen bytes from `at`, in network order, as RFC 5952 writes them; IPv4-mapped ones as `::ffff:192.0.2.1`. */
+/** Formats the sixteen bytes from `at`, in network order, as in RFC 5952; IPv4-mapped ones as `::ffff:192.0.2.1`. */
 export const formatIpv6 = (bytes: Uint8Array, at = 0): string => {
   if (isMapped(bytes, at)) return `::ffff:${formatIpv4(bytes, at + 12)}`;
 
-  // RFC 5952, 4.2: "::" stands for the longest run of zero groups, the first of equal ones, and never for a single group.
+  // RFC 5952, 4.2: "::" replaces the longest run of zero groups, the first of equal ones, but never a single group.
   let runStart = -1;
   let runLength = 1;
   for (let index = 0, zeros = 0; index < 8; index += 1) {
@@ -51,7 +51,7 @@ const bytesOf = (groups: string): number[] =>
     return Number.isNaN(value) ? [] : [value >> 8, value & 0xff];
   });
 
-/** The bytes of an address, in network order: the reverse of `formatIpv4` and `formatIpv6`. */
+/** Bytes of an address in network order: the reverse of `formatIpv4` and `formatIpv6`. */
 export const ipBytes = (address: string): number[] => {
   const [head = '', tail] = address.split('::');
   if (tail === undefined) return bytesOf(head);

@@ -1,16 +1,19 @@
 import { parseCounter } from './integer.ts';
 import { ParseError, quote } from './parse-error.ts';
 
-/** How often a probe was hit since it was made. */
+/** Hits of a probe since its creation. */
 export interface ProbeCounts {
   readonly hits: number;
-  /** Missed hits. A return probe misses calls beyond those that it can follow at once. Any probe misses hits while another one runs on the same CPU. */
+  /**
+   * Missed hits. A return probe misses calls beyond its tracking limit. Any probe misses hits while another one runs on
+   * the same CPU.
+   */
   readonly missed: number;
 }
 
 /**
- * tracefs' kprobe_profile (probes_profile_seq_show in kernel/trace/trace_kprobe.c), by the name of the event: that of its group is not told. It
- * is empty where nobody has a probe. Throws ParseError.
+ * Parses tracefs' kprobe_profile (probes_profile_seq_show in kernel/trace/trace_kprobe.c), by event name without its
+ * group. The file is empty if no program has a probe. Throws ParseError.
  */
 export const parseKprobeProfile = (text: string): Map<string, ProbeCounts> => {
   const probes = new Map<string, ProbeCounts>();

@@ -2,10 +2,16 @@ import { parseCounter } from './integer.ts';
 import { ParseError, quote } from './parse-error.ts';
 import { outputLines } from './output-lines.ts';
 
-/** The virtual IRQ by which Xen tells that a trace buffer fills up (VIRQ_TBUF in xen/include/public/xen.h): whoever traces has bound it. */
+/**
+ * Xen's virtual IRQ for a filling trace buffer (VIRQ_TBUF in xen/include/public/xen.h). The tracing program has bound
+ * it.
+ */
 export const traceBufferVirq = 4;
 
-/** The virtual IRQs in what `lsevtchn DOMID` prints (tools/xcutils/lsevtchn.c): a line for each event channel. Throws ParseError. */
+/**
+ * Virtual IRQs in the output of `lsevtchn DOMID` (tools/xcutils/lsevtchn.c): one line per event channel. Throws
+ * ParseError.
+ */
 export const parseVirqs = (text: string): number[] =>
   outputLines(text).flatMap((line) => {
     const [, what, virq] = /^ *\d+: VCPU \d+: (Virtual IRQ (\d+)|.*)$/.exec(line) ?? [];

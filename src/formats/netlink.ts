@@ -1,7 +1,7 @@
 import { getSystemErrorName } from 'node:util';
 import { ParseError } from './parse-error.ts';
 
-/** The kernel's own answer that it cannot or will not give a dump. */
+/** The kernel's answer that it cannot or will not dump. */
 export class NetlinkError extends Error {
   override readonly name = 'NetlinkError';
   /** A positive errno: 1 is EPERM. */
@@ -13,7 +13,7 @@ export class NetlinkError extends Error {
   }
 }
 
-/** One message of a dump: its type, and where in the bytes its payload starts and ends. */
+/** One message of a dump: its type and its payload's start and end. */
 export interface NetlinkMessage {
   type: number;
   start: number;
@@ -23,7 +23,9 @@ export interface NetlinkMessage {
 /** The kernel's answer to a dump request. */
 export interface NetlinkDump {
   messages: NetlinkMessage[];
-  /** The table changed while the kernel walked it (NLM_F_DUMP_INTR): rows may be missing or there twice. Ask again. */
+  /**
+   * The table changed while the kernel walked it (NLM_F_DUMP_INTR): rows may be missing or duplicated. Request again.
+   */
   interrupted: boolean;
 }
 
@@ -37,17 +39,17 @@ const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_REQUEST_DUMP = 0x301;
 const NLA_TYPE_MASK = 0x3fff;
 
-/** Lengths of messages and attributes do not count the padding to four bytes behind them. */
+/** Lengths of messages and attributes exclude their padding to four bytes. */
 export const aligned = (length: number): number => Math.ceil(length / 4) * 4;
 
-/** Netlink speaks the machine's byte order: little-endian on x86 and Arm, which Xen runs on. */
+/** Netlink uses native byte order: little-endian on x86 and Arm, Xen's platforms. */
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** A u64 at `at`; beyond 2^53 rounded. */
+/** A u64 at `at`, rounded beyond 2^53. */
 export const getUint64 = (view: DataView, at: number): number =>
   view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
 
-/** A request of `bytes` bytes for a dump of `type`: header filled in, payload zero. */
+/** A dump request of `bytes` bytes for `type`: header set, payload zero. */
 export const dumpRequest = (type: number, bytes: number): Uint8Array => {
   const request = new Uint8Array(bytes);
   const view = viewOf(request);
@@ -58,7 +60,7 @@ export const dumpRequest = (type: number, bytes: number): Uint8Array => {
   return request;
 };
 
-/** Throws NetlinkError for the error that NLMSG_ERROR and NLMSG_DONE begin with; 0 is none. */
+/** Throws NetlinkError for the error at the start of NLMSG_ERROR and NLMSG_DONE; 0 is none. */
 const throwErrno = (view: DataView, start: number, end: number): void => {
   if (end - start < 4) throw new ParseError('an error number', `${end - start} bytes`);
   const result = view.getInt32(start, true);
@@ -66,8 +68,8 @@ const throwErrno = (view: DataView, start: number, end: number): void => {
 };
 
 /**
- * Splits the answer to a dump request, all its messages one behind another. Throws NetlinkError where the kernel refused, or failed midway
- * (netlink_dump in net/netlink/af_netlink.c puts that error into NLMSG_DONE), and ParseError where the answer is no complete dump.
+ * Splits the answer to a dump request into its messages. Throws NetlinkError if the kernel refused or failed midway
+ * (netlink_dump in net/netlink/af_netlink.c puts that error into NLMSG_DONE), and ParseError if the dump is incomplete.
  */
 export const parseDump = (bytes: Uint8Array): NetlinkDump => {
   const view = viewOf(bytes);
@@ -95,8 +97,8 @@ export const parseDump = (bytes: Uint8Array): NetlinkDump => {
 };
 
 /**
- * Moves the messages that `isKept` holds for to the beginning of a piece of a dump, which has whole messages, and returns how many bytes they take. What is no
- * message is kept, for `parseDump` to refuse.
+ * Moves the messages that satisfy `isKept` to the beginning of a piece of a dump, which has whole messages, and returns
+ * their size in bytes. Malformed bytes are kept, so that `parseDump` rejects them.
  */
 export const keepMessages = (piece: Uint8Array, isKept: (message: NetlinkMessage) => boolean): number => {
   const view = viewOf(piece);
@@ -121,7 +123,10 @@ export const keepMessages = (piece: Uint8Array, isKept: (message: NetlinkMessage
   return kept;
 };
 
-/** Length of the attribute at `at`, header included, padding not. Throws ParseError where it does not fit before `end`. */
+/**
+ * Length of the attribute at `at`, with its header but without padding. Throws ParseError if it does not fit before
+ * `end`.
+ */
 export const attributeLength = (view: DataView, at: number, end: number): number => {
   const length = view.getUint16(at, true);
   if (length < attributeHeaderBytes || length > end - at) {
@@ -133,5 +138,5 @@ export const attributeLength = (view: DataView, at: number, end: number): number
 /** Type of the attribute at `at`, without the flags in its upper two bits. */
 export const attributeType = (view: DataView, at: number): number => view.getUint16(at + 2, true) & NLA_TYPE_MASK;
 
-/** Whether there is room for another attribute between `at` and `end`. */
+/** Whether another attribute fits between `at` and `end`. */
 export const hasAttribute = (at: number, end: number): boolean => at + attributeHeaderBytes <= end;

@@ -1,8 +1,8 @@
 import { ParseError, quote } from './parse-error.ts';
 
 /**
- * The lines of a command's whole output, which a terminal on the way may have given carriage returns. Throws ParseError where there is none, and where the
- * last one was cut off: it has no newline.
+ * Splits a command's whole output into lines. A terminal may have added carriage returns. Throws ParseError if the
+ * output is empty, or cut off before the last newline.
  */
 export const outputLines = (text: string): string[] => {
   const isCrlf = text.endsWith('\r\n') && !/(?<!\r)\n/.test(text);
@@ -13,7 +13,10 @@ export const outputLines = (text: string): string[] => {
   return lines;
 };
 
-/** The lines of a file, without blank ones, which some copies have. Throws ParseError where the last one was cut off: then others are missing too. */
+/**
+ * Non-empty lines of a file; some copies have blank ones. Throws ParseError if the last line was cut off, because
+ * others are then missing too.
+ */
 export const fileLines = (text: string): string[] => {
   const lines = text.split('\n');
   const rest = lines.pop()!;

@@ -2,14 +2,17 @@ import { parseCounter } from './integer.ts';
 import { outputLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
-/** One datapath of Open vSwitch: `system@ovs-system` is the kernel's. */
+/** One Open vSwitch datapath: `system@ovs-system` is the kernel's. */
 export interface Datapath {
   datapath: string;
-  /** Packets that no flow of the datapath matched, dropped on their way to ovs-vswitchd. Counter, u64, since the datapath was made. */
+  /**
+   * Packets without a matching flow that were dropped on their way to ovs-vswitchd. Counter, u64, since the datapath's
+   * creation.
+   */
   lost: number;
 }
 
-/** Lost packets, in a line of lookups. */
+/** Lost packets in a line of lookups. */
 const parseLost = (line: string, datapath: string): number => {
   const [, hits, missed, lost] = /^[ \t]+lookups: hit:(\d+) missed:(\d+) lost:(\d+)$/.exec(line) ?? [];
   if (hits === undefined || missed === undefined || lost === undefined) {
@@ -21,9 +24,9 @@ const parseLost = (line: string, datapath: string): number => {
 };
 
 /**
- * The datapaths that `ovs-appctl dpctl/show` and `ovs-dpctl show` print (lib/dpctl.c, show_dpif): a name on a line of its own, and what is
- * known of it on indented ones (by tabs before Open vSwitch 2.10 or so). A datapath whose counters could not be had is left out. Broken lines go to `skip`.
- * Throws ParseError.
+ * Parses the datapaths of `ovs-appctl dpctl/show` and `ovs-dpctl show` (lib/dpctl.c, show_dpif): a line with the name,
+ * then indented details (by tabs before Open vSwitch 2.10 or so). Omits a datapath whose counters are unavailable.
+ * Broken lines go to `skip`. Throws ParseError.
  */
 export const parseDpctlShow = (text: string, skip = refuse): Datapath[] => {
   const datapaths: Datapath[] = [];

@@ -1,14 +1,14 @@
 import { ParseError, quote, refuse } from './parse-error.ts';
 
-/** A row of /proc/interrupts that Xen's event channels feed, or the row of their upcalls. */
+/** A row of /proc/interrupts for Xen's event channels, or for their upcalls. */
 export interface InterruptRow {
   /** The interrupt's number, or `HYP` for the upcalls of an HVM or PVH guest. */
   readonly label: string;
-  /** Numbers of the CPUs that have a column: those online. */
+  /** CPU numbers of the columns: those online. */
   readonly cpus: readonly number[];
-  /** How often, by column; unsigned 32-bit counters. The array is used again for the next row. */
+  /** Unsigned 32-bit counters by column. The array is reused for the next row. */
   readonly counts: Uint32Array;
-  /** How the event channel came to be: `event`, `virq`, `ipi`, or a physical interrupt's kind. Empty for `HYP`. */
+  /** Type of the event channel: `event`, `virq`, `ipi`, or a physical interrupt's kind. Empty for `HYP`. */
   readonly kind: string;
   /** The driver's name for it, such as `vif0-q1-rx`. Empty for `HYP`. */
   readonly action: string;
@@ -19,10 +19,10 @@ const SPACE = 0x20;
 const COLON = 0x3a;
 const ZERO = 0x30;
 
-// Kernels before 4.x print chip and kind without a space between; physical interrupts have their number there.
+// Kernels before 4.x print chip and kind without a space; for physical interrupts their number is there.
 const xenTail = /^\s*xen-(?:percpu|pirq|dyn(?:-lateeoi)?)\s*(?:\d+\s*)?(?:Edge|Level)?\s*-(\S+)\s+(\S.*)$/;
 
-// Nearly all counts are 0, and each is printed in a cell as wide as the largest (a space and "%10u"): one comparison passes over a run of them.
+// Nearly all counts are 0, in cells of the same width (a space and "%10u"), so one comparison skips a run of them.
 const cellsPerRun = 16;
 const zeroRun = Buffer.from('          0'.repeat(cellsPerRun));
 
@@ -43,9 +43,9 @@ const parseHeader = (header: string): number[] => {
 };
 
 /**
- * Reads /proc/interrupts (show_interrupts in kernel/irq/proc.c, arch/x86/kernel/irq.c) and shows `visit` each row of Xen's; other rows are
- * passed over. With hundreds of CPUs and thousands of rows this is megabytes: numbers are read from the bytes, no string is made per cell.
- * Broken rows go to `skip`. Throws ParseError.
+ * Parses /proc/interrupts (show_interrupts in kernel/irq/proc.c, arch/x86/kernel/irq.c) and passes each Xen row to
+ * `visit`. With hundreds of CPUs and thousands of rows the file has megabytes, so numbers are read from bytes without a
+ * string per cell. Broken rows go to `skip`. Throws ParseError.
  */
 export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) => void, skip = refuse): void => {
   const headerEnd = bytes.indexOf(NEWLINE);
@@ -58,7 +58,7 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
   for (let start = headerEnd + 1, end; start < bytes.length; start = end + 1) {
     end = bytes.indexOf(NEWLINE, start);
     const colon = bytes.indexOf(COLON, start);
-    // A line of blanks is no row: some copies of the file end with one.
+    // A blank line is not a row: some copies of the file end with one.
     if (skipSpaces(bytes, start, end) === end) continue;
     if (colon < 0 || colon > end) {
       skip(new ParseError('a row that begins with "NAME:"', quote(latin1(bytes, start, end))));
@@ -86,7 +86,7 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
       counts[cpu] = count;
       cpu += 1;
     }
-    // Rows such as ERR have one count for all CPUs.
+    // Rows such as ERR have a single count for all CPUs.
     if (cpu < cpus.length) {
       const rest = latin1(bytes, at, end);
       if (/\bxen-/.test(rest)) skip(new ParseError(`${cpus.length} counts, one for each CPU`, quote(rest)));
@@ -98,7 +98,7 @@ export const parseInterrupts = (bytes: Uint8Array, visit: (row: InterruptRow) =>
       visit({ label, cpus, counts, kind: '', action: '' });
       continue;
     }
-    // The end of a line may be a carriage return in a copy.
+    // In a copy the line may end with a carriage return.
     const [, kind, action] = xenTail.exec(latin1(bytes, at, end).trimEnd()) ?? [];
     if (kind !== undefined && action !== undefined) visit({ label, cpus, counts, kind, action });
   }

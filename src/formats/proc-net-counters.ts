@@ -3,7 +3,7 @@ import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
 const parseValue = (text: string, name: string): number =>
-  // Tcp.MaxConn is -1 and stays so: the only signed one (net/ipv4/proc.c, snmp_seq_show_tcp_udp).
+  // Only Tcp.MaxConn is signed: constantly -1 (net/ipv4/proc.c, snmp_seq_show_tcp_udp).
   /^-\d/.test(text) ? -parseCounter(text.slice(1), name) : parseCounter(text, name);
 
 const prefixOf = (line: string): string => /^\w+:/.exec(line)?.[0] ?? '';
@@ -27,9 +27,10 @@ const addPair = (
 };
 
 /**
- * /proc/net/netstat and /proc/net/snmp (net/ipv4/proc.c): pairs of lines, `TcpExt: ListenOverflows ListenDrops ...` and
- * `TcpExt: 12 12 ...`. Keys are `TcpExt.ListenDrops`; which ones there are varies with the kernel. All are counters (u64) but for the few
- * gauges and constants of Ip and Tcp, such as `Tcp.CurrEstab`. Broken pairs and numbers go to `skip`. Throws ParseError, also for a file without a pair.
+ * Parses /proc/net/netstat and /proc/net/snmp (net/ipv4/proc.c): pairs of lines, `TcpExt: ListenOverflows ListenDrops
+ * ...` and `TcpExt: 12 12 ...`. Keys are `TcpExt.ListenDrops`; the set varies with the kernel. All are counters (u64)
+ * except a few gauges and constants of Ip and Tcp, such as `Tcp.CurrEstab`. Broken pairs and numbers go to `skip`.
+ * Throws ParseError, also for a file without a pair.
  */
 export const parseNetCounters = (text: string, skip = refuse): Map<string, number> => {
   const counters = new Map<string, number>();

@@ -3,14 +3,14 @@ import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, readRows, refuse, type Skip } from './parse-error.ts';
 
 /**
- * Counters of one network device, u64, since the device was made; a vif's start again when its frontend reconnects. Directions are those
- * of this machine: on a vif of Dom0, `receive` is what the guest sent. What is undefined was skipped.
+ * Counters of one network device, u64, since its creation. A vif's counters restart when its frontend reconnects.
+ * Directions are this machine's: on a vif of Dom0, `receive` is what the guest sent. Undefined values were skipped.
  */
 export interface NetDevice {
   receiveBytes: number | undefined;
   receivePackets: number | undefined;
   receiveErrors: number | undefined;
-  /** rx_dropped and rx_missed_errors together. */
+  /** Sum of rx_dropped and rx_missed_errors. */
   receiveDropped: number | undefined;
   transmitBytes: number | undefined;
   transmitPackets: number | undefined;
@@ -18,7 +18,7 @@ export interface NetDevice {
   transmitDropped: number | undefined;
 }
 
-// Every row has all of these; what no collector reads is checked and not kept.
+// Every row has all of these. Columns that no collector reads are checked but not kept.
 const columns = [
   'receiveBytes',
   'receivePackets',
@@ -41,7 +41,7 @@ const columns = [
 const headings = ['Inter-|', ' face |'];
 
 const parseRow = (line: string, skip: Skip): [name: string, device: NetDevice] => {
-  // The last colon: names of aliases have one themselves, and old kernels left no space between it and eight digits.
+  // The last colon: alias names contain one, and old kernels put no space between it and eight digits.
   const colon = line.lastIndexOf(':');
   const name = line.slice(0, Math.max(colon, 0)).trim();
   const values = line
@@ -70,8 +70,8 @@ const parseRow = (line: string, skip: Skip): [name: string, device: NetDevice] =
 };
 
 /**
- * /proc/net/dev (net/core/net-procfs.c, dev_seq_printf_stats): two lines of headings, then one per device, by name of the device. Broken rows and numbers
- * go to `skip`. Throws ParseError.
+ * Parses /proc/net/dev (net/core/net-procfs.c, dev_seq_printf_stats): two heading lines, then one line per device. Keys
+ * are device names. Broken rows and numbers go to `skip`. Throws ParseError.
  */
 export const parseNetDev = (text: string, skip = refuse): Map<string, NetDevice> => {
   const lines = fileLines(text);

@@ -1,15 +1,15 @@
 import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, refuse, type Skip } from './parse-error.ts';
 
-/** One CPU's share of receiving packets. The counters are u32 and wrap; what is undefined was skipped. */
+/** One CPU's receive statistics. The counters are u32 and wrap; undefined values were skipped. */
 export interface SoftnetCpu {
-  /** Number of the CPU. Absent before Linux 5.10: rows are those of the CPUs that are online, in their order. */
+  /** CPU number. Absent before Linux 5.10, whose rows are the online CPUs in order. */
   cpu?: number;
   /** Packets that this CPU received. Counter. */
   processed: number | undefined;
   /** Packets dropped because this CPU's backlog was full (net.core.netdev_max_backlog). Counter. */
   dropped: number | undefined;
-  /** Rounds of NET_RX that ended with work left: net.core.netdev_budget or its time was used up. Counter. */
+  /** NET_RX rounds that ended with work left because net.core.netdev_budget or its time was used up. Counter. */
   timeSqueezed: number | undefined;
   /** Packets in this CPU's backlog now. Absent before Linux 5.10. */
   backlog?: number;
@@ -17,7 +17,7 @@ export interface SoftnetCpu {
 
 const backlogColumn = 11;
 const cpuColumn = 12;
-// Nine in Linux 2.6, thirteen since 5.10, and by now fifteen.
+// Nine in Linux 2.6, thirteen since 5.10, later fifteen.
 const oldestColumns = 9;
 
 const isHex = (text: string | undefined): boolean => text !== undefined && /^[0-9a-f]{8}$/.test(text);
@@ -44,8 +44,9 @@ const parseRow = (line: string, skip: Skip): SoftnetCpu => {
 };
 
 /**
- * /proc/net/softnet_stat (net/core/net-procfs.c, softnet_seq_show): one line of hex numbers per CPU online. A row that cannot be read is undefined, because
- * before Linux 5.10 only its place tells the CPU. The errors of broken rows and numbers go to `skip`. Throws ParseError.
+ * Parses /proc/net/softnet_stat (net/core/net-procfs.c, softnet_seq_show): one line of hex numbers per online CPU. An
+ * unreadable row is undefined, because before Linux 5.10 only its position identifies the CPU. Errors of broken rows
+ * and numbers go to `skip`. Throws ParseError.
  */
 export const parseSoftnetStat = (text: string, skip = refuse): (SoftnetCpu | undefined)[] => {
   const rows = fileLines(text).map((line) => orSkip(skip, () => parseRow(line, skip)));

@@ -1,19 +1,20 @@
 import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
-/** Failures of connection tracking on one CPU. The counters are u32 and wrap. */
+/** Connection-tracking failures on one CPU. The counters are u32 and wrap. */
 export interface ConntrackCpu {
-  /** Packets dropped because their connection could not be tracked: the table was full, or memory was short. Counter. */
+  /** Packets dropped because their connection could not be tracked: full table or lack of memory. Counter. */
   drops: number;
   /** Connections removed to make room in a full table. Counter. */
   earlyDrops: number;
-  /** Connections not entered because the same was there already; their packet is dropped. Counter. */
+  /** Connections not added because an equal one existed. Their packets are dropped. Counter. */
   insertFailed: number;
 }
 
 /**
- * /proc/net/stat/nf_conntrack (net/netfilter/nf_conntrack_standalone.c, ct_cpu_seq_show): a line of names, then one of hex numbers per
- * possible CPU. The names differ from kernel to kernel. A row that cannot be read is undefined, and its error goes to `skip`. Throws ParseError.
+ * Parses /proc/net/stat/nf_conntrack (net/netfilter/nf_conntrack_standalone.c, ct_cpu_seq_show): a line of names, then
+ * a line of hex numbers per possible CPU. The names depend on the kernel. An unreadable row is undefined, and its error
+ * goes to `skip`. Throws ParseError.
  */
 export const parseConntrackStat = (text: string, skip = refuse): (ConntrackCpu | undefined)[] => {
   const [heading = '', ...rows] = fileLines(text);

@@ -9,7 +9,7 @@ const uidColumn = 7;
 const inodeColumn = 9;
 const addressDigits = { ipv4: 8, ipv6: 32 };
 
-/** The lines that end with a newline: a chunk of the file may end in the middle of one. */
+/** Lines that end with a newline: a chunk of the file may end within a line. */
 function* completeLines(text: string): Generator<string> {
   for (let start = 0, end = text.indexOf('\n'); end >= 0; start = end + 1, end = text.indexOf('\n', start)) {
     yield text.slice(start, end);
@@ -19,7 +19,9 @@ function* completeLines(text: string): Generator<string> {
 const columnsOf = (row: string): string[] => row.trim().split(/ +/);
 const isState = (text: string | undefined): text is string => text !== undefined && /^[0-9A-F]{2}$/.test(text);
 
-/** The kernel prints words of its memory with %08X: on x86 and Arm, which Xen runs on, the bytes of each word are the wrong way round. */
+/**
+ * The kernel prints memory words with %08X, so on x86 and Arm, Xen's platforms, the bytes of each word are reversed.
+ */
 const addressBytes = (hex: string): Uint8Array => {
   const bytes = new Uint8Array(hex.length / 2);
   for (let word = 0; word < bytes.length; word += 4) {
@@ -56,10 +58,11 @@ const parseRow = (row: string, columns: string[], family: IpFamily): ListenerSoc
 };
 
 /**
- * The listeners of /proc/net/tcp or tcp6 (net/ipv4/tcp_ipv4.c, get_tcp4_sock; net/ipv6/tcp_ipv6.c, get_tcp6_sock), or of the beginning of
- * it: they come first, before Linux 4.4 with half-open connections between them, so reading ends at the first row of another kind. A last line
- * without newline is left for the next chunk. rx_queue is the accept queue's length; tx_queue is always 0, and neither limit nor drops are printed.
- * Broken rows go to `skip`. Throws ParseError.
+ * Parses the listeners of /proc/net/tcp or tcp6 (net/ipv4/tcp_ipv4.c, get_tcp4_sock; net/ipv6/tcp_ipv6.c,
+ * get_tcp6_sock), or of its beginning. Listeners come first (before Linux 4.4 mixed with half-open connections), so
+ * parsing ends at the first other row. A last line without newline is left for the next chunk. rx_queue is the accept
+ * queue's length, tx_queue is always 0, and neither limit nor drops are printed. Broken rows go to `skip`. Throws
+ * ParseError.
  */
 export const parseProcNetTcp = (text: string, family: IpFamily, skip = refuse): ListenerSocket[] => {
   const listeners: ListenerSocket[] = [];
@@ -84,8 +87,8 @@ export const parseProcNetTcp = (text: string, family: IpFamily, skip = refuse): 
 };
 
 /**
- * Whether this beginning of /proc/net/tcp or tcp6 has all listeners: a complete row is of another kind. `isMixed`: half-open connections stand between
- * the listeners, as before Linux 4.4.
+ * Whether this beginning of /proc/net/tcp or tcp6 contains all listeners: it has a complete row of another kind.
+ * `isMixed`: half-open connections are mixed in, as before Linux 4.4.
  */
 export const hasAllListeners = (text: string, isMixed: boolean): boolean => {
   const kinds = isMixed ? [LISTEN, SYN_RECV] : [LISTEN];

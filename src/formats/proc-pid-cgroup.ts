@@ -2,9 +2,10 @@ import { fileLines } from './output-lines.ts';
 import { ParseError, quote, readRows, refuse } from './parse-error.ts';
 
 /**
- * Folders of the cgroups that a process is in, one for each hierarchy, from the root of the reader's cgroup namespace: `/` or
- * `/system.slice/nginx.service`; may begin with `/../`. /proc/PID/cgroup (kernel/cgroup/cgroup.c, proc_cgroup_show) has a line `0::/path`
- * for each, with the controllers of the hierarchy between the colons before cgroup version 2. Broken lines go to `skip`. Throws ParseError.
+ * Parses /proc/PID/cgroup (kernel/cgroup/cgroup.c, proc_cgroup_show): the process's cgroup folders, one per hierarchy,
+ * from the root of the reader's cgroup namespace: `/` or `/system.slice/nginx.service`; may begin with `/../`. Each is
+ * a line `0::/path`; cgroup version 1 has the controllers between the colons. Broken lines go to `skip`. Throws
+ * ParseError.
  */
 export const parsePidCgroup = (text: string, skip = refuse): string[] => {
   const parseLine = (line: string): string => {

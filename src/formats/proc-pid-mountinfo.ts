@@ -1,16 +1,19 @@
-/** A network namespace that a mount keeps: `ip netns add`, and most container runtimes, mount theirs somewhere. */
+/** A network namespace kept by a mount: `ip netns add` and most container runtimes mount theirs. */
 export interface NamespaceMount {
   /** Inode number of the namespace, as in /proc/PID/ns/net. */
   readonly inode: number;
-  /** Where it is mounted. */
+  /** Its mount point. */
   readonly mountPoint: string;
 }
 
-// fs/proc_namespace.c, show_mountinfo: space, tab, newline and backslash are escaped.
+// fs/proc_namespace.c, show_mountinfo escapes space, tab, newline and backslash.
 const unescape = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
-/** Reads the mounts of network namespaces from /proc/PID/mountinfo. Their root is the namespace's own name (fs/nsfs.c). Other lines are skipped. */
+/**
+ * Parses the network-namespace mounts in /proc/PID/mountinfo. Their root is the namespace's name (fs/nsfs.c). Ignores
+ * other lines.
+ */
 export const parseNamespaceMounts = (text: string): NamespaceMount[] =>
   [...text.matchAll(/^\d+ \d+ \d+:\d+ net:\[(\d+)\] (\S+) /gm)].map(([, inode, mountPoint]) => ({
     inode: Number(inode),

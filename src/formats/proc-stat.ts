@@ -3,8 +3,8 @@ import { fileLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, readRows, refuse, type Skip } from './parse-error.ts';
 
 /**
- * Modes of CPU time, in the order of the columns of /proc/stat. Guest time has columns of its own as well, but the kernel
- * has counted it under user and nice already.
+ * Modes of CPU time in the column order of /proc/stat. Guest time also has its own columns, but the kernel already
+ * counts it under user and nice.
  */
 export const cpuModes = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
 
@@ -12,14 +12,15 @@ export const cpuModes = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'sof
 export type CpuMode = (typeof cpuModes)[number];
 
 /**
- * One CPU that is online: `cpu` is its number, `ticks` what it spent since boot, in USER_HZ ticks (1/100 s). Counters, u64; what is undefined was skipped.
+ * One online CPU: `cpu` is its number, `ticks` its time since boot in USER_HZ ticks (1/100 s). Counters, u64; undefined
+ * values were skipped.
  */
 export interface CpuTicks {
   cpu: string;
   ticks: Record<CpuMode, number | undefined>;
 }
 
-// user, nice, system and idle have been there since before Linux 2.6; iowait, irq, softirq (2.6.0) and steal (2.6.11) came later.
+// user, nice, system and idle are older than Linux 2.6. iowait, irq, softirq (2.6.0) and steal (2.6.11) came later.
 const oldestColumns = 4;
 
 const parseRow = (line: string, skip: Skip): CpuTicks => {
@@ -45,8 +46,8 @@ const parseRow = (line: string, skip: Skip): CpuTicks => {
 };
 
 /**
- * The CPU rows of /proc/stat (fs/proc/stat.c, show_stat), without the sum over all CPUs. Broken rows and numbers go to `skip`. Throws ParseError, also if
- * there is no such row.
+ * Parses the CPU rows of /proc/stat (fs/proc/stat.c, show_stat), without the sum over all CPUs. Broken rows and numbers
+ * go to `skip`. Throws ParseError, also if there is no such row.
  */
 export const parseProcStat = (text: string, skip = refuse): CpuTicks[] => {
   const rows = fileLines(text).filter((line) => line.startsWith('cpu') && !line.startsWith('cpu '));

@@ -1,17 +1,17 @@
 import { ParseError, quote } from './parse-error.ts';
 
-/** The kernel's clock and its count of jiffies at one moment. */
+/** The kernel's clock and jiffies at one moment. */
 export interface TimerList {
   /** CLOCK_MONOTONIC, in seconds. */
   readonly nowSeconds: number;
-  /** The lower 53 bits of an unsigned long that begins at -300 x HZ, cut to 32 bits (INITIAL_JIFFIES). */
+  /** Lower 53 bits of an unsigned long that begins at -300 x HZ, cut to 32 bits (INITIAL_JIFFIES). */
   readonly jiffies: number;
 }
 
-/** Whether what was read so far holds all that parseTimerList needs: the rest is the timers of every other CPU. */
+/** Whether the text so far is enough for parseTimerList. The rest is the timers of the other CPUs. */
 export const hasJiffies = (text: string): boolean => /^jiffies: \d+\n/m.test(text);
 
-/** The head of /proc/timer_list up to the jiffies of the first CPU (kernel/time/timer_list.c). Throws ParseError. */
+/** Parses the head of /proc/timer_list up to the first CPU's jiffies (kernel/time/timer_list.c). Throws ParseError. */
 export const parseTimerList = (text: string): TimerList => {
   const [, nanoseconds] = /^now at (\d+) nsecs$/m.exec(text) ?? [];
   const [, jiffies] = /^jiffies: (\d+)$/m.exec(text) ?? [];

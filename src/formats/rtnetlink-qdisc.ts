@@ -21,22 +21,22 @@ const TCA_STATS_BASIC = 1;
 const TCA_STATS_QUEUE = 3;
 const TCA_STATS_PKT64 = 8;
 
-// struct tcmsg, and where in it things are
+// struct tcmsg and its offsets
 const tcmsgBytes = 20;
 const ifindexAt = 4;
 const parentAt = 12;
 
-/** One queueing discipline of one network device. drops, requeues and overlimits are u32 and wrap. */
+/** A queueing discipline of a network device. drops, requeues and overlimits are u32 and wrap. */
 export interface Qdisc {
-  /** Number of the device (/sys/class/net/NAME/ifindex). */
+  /** Index of the device (/sys/class/net/NAME/ifindex). */
   ifindex: number;
-  /** Handle of the class it hangs from; 0xffffffff for a root. */
+  /** Handle of its parent class; 0xffffffff for a root. */
   parent: number;
   /** `fq_codel`, `mq`, `noqueue`, ... */
   kind: string;
-  /** Bytes handed to the device. Counter, u64. */
+  /** Bytes passed to the device. Counter, u64. */
   sentBytes: number;
-  /** Packets handed to the device. Counter; u32 before Linux 5.5. */
+  /** Packets passed to the device. Counter; u32 before Linux 5.5. */
   sentPackets: number;
   /** Packets waiting. Gauge. */
   queueLength: number;
@@ -44,18 +44,18 @@ export interface Qdisc {
   backlogBytes: number;
   /** Packets dropped. Counter. */
   drops: number;
-  /** Packets that the device did not take and that were put back. Counter. */
+  /** Packets that the device refused and that were put back. Counter. */
   requeues: number;
-  /** Times that a packet had to wait for the rate limit. Counter. */
+  /** Times that the rate limit delayed a packet. Counter. */
   overlimits: number;
 }
 
-/** A request for all queueing disciplines of all devices: see parseQdiscs. */
+/** Request for all queueing disciplines of all devices: see parseQdiscs. */
 export const qdiscRequest = (): Uint8Array => dumpRequest(RTM_GETQDISC, 16 + tcmsgBytes);
 
 /**
- * Whether this is a device's root: take the roots, the others are counted in them (the mq of a device with several queues sums them up).
- * clsact and ingress hang beside the root and send nothing.
+ * Whether this is a device's root. Roots include their children: the mq of a device with several queues is their sum.
+ * clsact and ingress are not below the root and send nothing.
  */
 export const isRootQdisc = (qdisc: Qdisc): boolean => qdisc.parent === TC_H_ROOT;
 
@@ -69,7 +69,7 @@ const needBytes = (name: string, needed: number, found: number): void => {
   if (found < needed) throw new ParseError(`${name} of ${needed} bytes`, `${found} bytes`);
 };
 
-/** Fills in what is in TCA_STATS2, between `start` and `end`. */
+/** Fills in the contents of TCA_STATS2 between `start` and `end`. */
 const addStats = (qdisc: Qdisc, view: DataView, start: number, end: number): void => {
   let at = start;
   while (hasAttribute(at, end)) {
@@ -90,7 +90,7 @@ const addStats = (qdisc: Qdisc, view: DataView, start: number, end: number): voi
         qdisc.overlimits = view.getUint32(payload + 16, true);
         break;
       case TCA_STATS_PKT64:
-        // Since Linux 5.5, behind TCA_STATS_BASIC where its 32 bits are not enough (net/core/gen_stats.c).
+        // Since Linux 5.5, after TCA_STATS_BASIC if 32 bits do not suffice (net/core/gen_stats.c).
         needBytes('TCA_STATS_PKT64', 8, length - 4);
         qdisc.sentPackets = getUint64(view, payload);
         break;
@@ -130,7 +130,7 @@ const parseQdisc = (view: DataView, { type, start, end }: NetlinkMessage): Qdisc
   return qdisc;
 };
 
-/** The kernel's answer to qdiscRequest (net/sched/sch_api.c, tc_fill_qdisc). Throws ParseError, NetlinkError. */
+/** Parses the kernel's answer to qdiscRequest (net/sched/sch_api.c, tc_fill_qdisc). Throws ParseError, NetlinkError. */
 export const parseQdiscs = (bytes: Uint8Array): { qdiscs: Qdisc[]; interrupted: boolean } => {
   const view = viewOf(bytes);
   const { messages, interrupted } = parseDump(bytes);

@@ -3,14 +3,17 @@ import { parseCounter } from './integer.ts';
 import type { IpFamily } from './ip-address.ts';
 import { ParseError, quote, readRows, refuse } from './parse-error.ts';
 
-/** One listening TCP socket of `ss`; the meanings are those of ListenerSocket. */
+/** A listening TCP socket in `ss`. For meanings see ListenerSocket. */
 export interface SsListener {
   family: IpFamily;
   address: string;
   port: number;
   /** Recv-Q. */
   queueLength: number;
-  /** Send-Q. Absent where ss itself reads /proc/net/tcp, because the kernel has no sock_diag for it: that has no limits, and ss prints 0. */
+  /**
+   * Send-Q. Absent if ss reads /proc/net/tcp because the kernel lacks sock_diag: that file has no limits, and ss prints
+   * 0.
+   */
   queueLimit?: number;
   /** `d` of skmem; absent without -m and before Linux 4.7. */
   drops?: number;
@@ -23,8 +26,8 @@ export interface SsListener {
 const maxPort = 0xffff;
 
 /**
- * `0.0.0.0:22`, `[::]:22`, `127.0.0.1%lo:53`, `[fe80::1]%eth0:22`. `*:80` is an IPv6 socket that takes IPv4 connections as well, of which -e says
- * v6only; before iproute2 4.17 it is an IPv4 socket.
+ * Parses `0.0.0.0:22`, `[::]:22`, `127.0.0.1%lo:53`, `[fe80::1]%eth0:22`. `*:80` is an IPv6 socket that also accepts
+ * IPv4, unless -e prints v6only; before iproute2 4.17 it is an IPv4 socket.
  */
 const parseLocal = (text: string, details: readonly string[]): Pick<SsListener, 'family' | 'address' | 'port'> => {
   const colon = text.lastIndexOf(':');
@@ -52,8 +55,8 @@ const parseRow = (line: string, columns: string[]): SsListener => {
 };
 
 /**
- * Reads what -e and -m add to `listener`. The path of the cgroup may contain anything but a newline, even `ino:1` or `skmem:(d1)`; hence
- * of ino and sk, which come before it, the first counts, and of skmem, which comes after it, the last.
+ * Adds the details of -e and -m to `listener`. The cgroup path may contain anything but a newline, even `ino:1` or
+ * `skmem:(d1)`. So the first ino and sk count, which precede it, and the last skmem, which follows it.
  */
 const addDetails = (listener: SsListener, details: readonly string[]): void => {
   for (const detail of details) {
@@ -68,7 +71,7 @@ const addDetails = (listener: SsListener, details: readonly string[]): void => {
   }
 };
 
-/** The row of a listener, and the lines of details behind it. */
+/** A listener's row with the lines of details after it. */
 const parseListener = (line: string, details: readonly string[]): SsListener => {
   const columns = line.trim().split(/[ \t]+/);
   const listener = parseRow(line, columns);
@@ -78,9 +81,9 @@ const parseListener = (line: string, details: readonly string[]): SsListener => 
 };
 
 /**
- * The listeners that `ss -H -l -t -n -e -m` prints (ss(8); checked with iproute2 6.1): one line each, and what -m says on a second one that
- * begins with a tab (or, with -O, on the same). -e and -m may be absent; a heading may come first. No line, no listener. Broken rows go to `skip`. Throws
- * ParseError.
+ * Parses the listeners of `ss -H -l -t -n -e -m` (ss(8); checked with iproute2 6.1): one line each, and -m's details on
+ * a second line that begins with a tab (with -O on the same line). -e and -m may be absent, and a heading may come
+ * first. Empty output means no listener. Broken rows go to `skip`. Throws ParseError.
  */
 export const parseSs = (text: string, skip = refuse): SsListener[] => {
   const rows: { readonly line: string; readonly details: string[] }[] = [];

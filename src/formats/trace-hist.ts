@@ -6,27 +6,27 @@ export interface HistTable {
   /** Names of the keys, without modifiers such as .log2. */
   readonly keys: readonly string[];
   readonly rows: readonly HistRow[];
-  /** Events that were counted. */
+  /** Counted events. */
   readonly hits: number;
-  /** Events that were not, because the table has as many rows as it may have. */
+  /** Events not counted because the table was full. */
   readonly dropped: number;
 }
 
-/** Events whose keys are the same. */
+/** Events with the same keys. */
 export interface HistRow {
-  /** In the order of the table's keys, as the kernel prints them. */
+  /** Keys in the table's order, as the kernel prints them. */
   readonly keys: readonly string[];
   readonly hits: number;
-  /** Sums of the values that the trigger adds up, by name; u64. */
+  /** Sums of the trigger's values by name; u64. */
   readonly sums: ReadonlyMap<string, number>;
 }
 
 const info = /^# trigger info: hist:keys=([^:]+):/;
 const total = /^ {4}(Hits|Entries|Dropped): (\d+)$/;
-// A name of a program, which may be among the keys, can hold anything: the last "} hitcount:" is the kernel's.
+// A program name among the keys may contain anything, so the last "} hitcount:" is the kernel's.
 const row = /^\{ (.*) \} hitcount: +(\d+)((?: +\w+: +\d+)*) *$/;
 
-// The key `cpu`, which kernels before 5.15 know alone, is called common_cpu where later ones tell of the trigger, and cpu in its rows.
+// Key `cpu`, the only spelling before Linux 5.15: later kernels print common_cpu in the trigger and cpu in the rows.
 const nameInRows = (key: string): string => (key === 'common_cpu' ? '(?:common_)?cpu' : key);
 
 const parseRow = (line: string, keys: readonly string[], keyTexts: RegExp): HistRow => {
@@ -41,8 +41,8 @@ const parseRow = (line: string, keys: readonly string[], keyTexts: RegExp): Hist
 };
 
 /**
- * A file `hist` of tracefs (hist_show in kernel/trace/trace_events_hist.c): a table for each hist trigger of the event, in the order in which they
- * were set; rows that nothing fell into are absent. Throws ParseError.
+ * Parses a tracefs file `hist` (hist_show in kernel/trace/trace_events_hist.c): a table per hist trigger of the event,
+ * in the order of their creation. Empty rows are absent. Throws ParseError.
  */
 export const parseTraceHist = (text: string): HistTable[] => {
   const tables: HistTable[] = [];
@@ -75,7 +75,7 @@ export const parseTraceHist = (text: string): HistTable[] => {
   return tables;
 };
 
-/** A row of a table by powers of two, such as `~ 2^13`: the exponent. All that is in the row is at most 2 to the power of it. */
+/** Exponent of a row by powers of two, such as `~ 2^13`. All values in the row are at most 2 to this power. */
 export const log2Of = (key: string): number => {
   const [, exponent] = /^~ 2\^(\d+)$/.exec(key) ?? [];
   if (exponent === undefined) throw new ParseError('a power of two such as "~ 2^13"', quote(key));

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { viewOf } from './netlink.ts';
 import { ParseError, quote } from './parse-error.ts';
 
-// Where things are: ocaml/xcp-rrdd/lib/transport/base/rrd_protocol_v2.ml of xapi-project/xen-api. Everything is big-endian.
+// Layout: ocaml/xcp-rrdd/lib/transport/base/rrd_protocol_v2.ml of xapi-project/xen-api. Everything is big-endian.
 const header = 'DATASOURCES';
 const dataCrcAt = 11;
 const metadataCrcAt = 15;
@@ -12,20 +12,20 @@ const valuesAt = 31;
 const valueBytes = 8;
 const lengthBytes = 4;
 
-/** A number that a plugin of xcp-rrdd reports of a VM. */
+/** A number that an xcp-rrdd plugin reports for a VM. */
 export interface XcpRrddDatasource {
-  /** Each VM has its own of the same name. */
+  /** Unique within a VM, not across VMs. */
   name: string;
   /** Uuid of the VM, in lower case. */
   vm: string;
   value: number;
 }
 
-/** One writing of a plugin. */
+/** One update by a plugin. */
 export interface XcpRrddReading {
   /** Seconds since 1970. */
   timestampSeconds: number;
-  /** Data sources of VMs, in the order of the file. Those of the host and of storage are left out. */
+  /** Data sources of VMs, in file order. Excludes those of the host and of storage. */
   datasources: XcpRrddDatasource[];
 }
 
@@ -35,8 +35,8 @@ interface Metadata {
 }
 
 /**
- * How long a file is as far as its beginning tells: pages that were not needed follow. A beginning that is too short to tell says how much
- * more it takes; one that is not of this format is long enough to be refused.
+ * Length of a file according to its beginning; unused pages follow. If the beginning is too short, returns how many
+ * bytes are needed. A malformed beginning counts as long enough, so that parsing rejects it.
  */
 export const xcpRrddBytes = (beginning: Uint8Array): number => {
   if (beginning.length < valuesAt) return valuesAt;
@@ -57,8 +57,8 @@ const checkCrc = (what: string, bytes: Uint8Array, stored: number): void => {
 };
 
 /**
- * xapi up to 24.39 writes an int64, 24.40 and later a double (doc/content/design/plugin-protocol-v2.md; pack(">LLLd") in scripts/rrdd/rrdd.py).
- * The first byte tells the two kinds apart for all times between 1970 and 2106.
+ * xapi up to 24.39 writes an int64, 24.40 and later a double (doc/content/design/plugin-protocol-v2.md; pack(">LLLd")
+ * in scripts/rrdd/rrdd.py). The first byte distinguishes them for all times between 1970 and 2106.
  */
 const timestamp = (view: DataView): number => {
   const first = view.getUint8(timestampAt);
@@ -67,7 +67,7 @@ const timestamp = (view: DataView): number => {
   throw new ParseError('a timestamp that is an int64 or a double', `a first byte of 0x${first.toString(16)}`);
 };
 
-/** Walks JSON of which JSON.parse would keep only the last of the keys that are alike. */
+/** Walks JSON with duplicate keys, of which JSON.parse keeps only the last. */
 class JsonWalk {
   readonly #text: string;
   #at = 0;
@@ -76,7 +76,7 @@ class JsonWalk {
     this.#text = text;
   }
 
-  /** Whether `token` comes next; it is passed where it does. */
+  /** Skips `token` if it comes next and returns whether it did. */
   passes(token: string): boolean {
     this.#skipSpace();
     if (this.#text[this.#at] !== token) return false;
@@ -101,7 +101,7 @@ class JsonWalk {
     return this.#parse(start) as string;
   }
 
-  /** An object that holds no other. */
+  /** An object without nested objects. */
   flatObject(): Metadata['fields'] {
     this.#skipSpace();
     const start = this.#at;
@@ -142,7 +142,10 @@ class JsonWalk {
   }
 }
 
-/** `{"datasources":{NAME:{...},...}}` (ocaml/xcp-rrdd/lib/transport/base/rrd_json.ml), in the order of the values. */
+/**
+ * Parses `{"datasources":{NAME:{...},...}}` (ocaml/xcp-rrdd/lib/transport/base/rrd_json.ml), in the order of the
+ * values.
+ */
 const parseMetadata = (text: string): Metadata[] => {
   const walk = new JsonWalk(text);
   walk.expect('{');
@@ -171,13 +174,13 @@ const readValue = (view: DataView, at: number, { name, fields }: Metadata): numb
   throw new ParseError('a value_type of float or int64', `${quote(String(type))} at ${quote(name)}`);
 };
 
-/** As owner_of_string in ocaml/xcp-rrdd/lib/transport/base/rrd_rpc.ml; undefined for whatever is not a VM's. */
+/** Like owner_of_string in ocaml/xcp-rrdd/lib/transport/base/rrd_rpc.ml; undefined if the owner is not a VM. */
 const vmOf = ({ owner }: Metadata['fields'] & { owner?: unknown }): string | undefined =>
   typeof owner === 'string' ? /^vm (\S+)$/.exec(owner.toLowerCase())?.[1] : undefined;
 
 /**
- * A file that a plugin of xcp-rrdd keeps in shared memory, in version 2 of its protocol; what follows in `bytes` does not count. Throws
- * ParseError, also where the plugin was writing at that moment.
+ * Parses a plugin's shared-memory file in version 2 of xcp-rrdd's protocol, ignoring bytes after its end. Throws
+ * ParseError, also if the plugin was just writing.
  */
 export const parseXcpRrdd = (bytes: Uint8Array): XcpRrddReading => {
   if (bytes.length < valuesAt + lengthBytes) {
@@ -197,7 +200,7 @@ export const parseXcpRrdd = (bytes: Uint8Array): XcpRrddReading => {
   const metadata = bytes.subarray(lengthAt + lengthBytes, needed);
   checkCrc('metadata', metadata, view.getUint32(metadataCrcAt));
 
-  // librrd, for plugins in C, counts the NUL that ends its string.
+  // librrd, for plugins in C, includes the terminating NUL in the length.
   const all = parseMetadata(new TextDecoder().decode(metadata).replace(/\0$/, ''));
   if (all.length !== count) throw new ParseError(`metadata of ${count} datasources`, `metadata of ${all.length}`);
   const datasources = all.flatMap((one, index): XcpRrddDatasource[] => {

@@ -1,10 +1,12 @@
 import { parseCounter } from './integer.ts';
 import { ParseError, quote } from './parse-error.ts';
 
-/** Size of a domain's grant table, in frames of 4 KiB: 512 grants each with version 1 of the table, 256 with version 2. */
+/**
+ * Size of a domain's grant table in frames of 4 KiB: 512 grants each with version 1 of the table, 256 with version 2.
+ */
 export interface GrantTableSize {
   domid: number;
-  /** Frames that it has; it grows and never shrinks. */
+  /** Current frames; the table grows and never shrinks. */
   frames: number;
   maxFrames: number;
 }

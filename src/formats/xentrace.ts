@@ -1,18 +1,18 @@
 import { viewOf } from './netlink.ts';
 import { ParseError } from './parse-error.ts';
 
-/** Run states of a vCPU, in the order of Xen's numbers (RUNSTATE_* in xen/include/public/vcpu.h). */
+/** Run states of a vCPU in the order of Xen's numbers (RUNSTATE_* in xen/include/public/vcpu.h). */
 export const runStates = ['running', 'runnable', 'blocked', 'offline'] as const;
 export type RunState = (typeof runStates)[number];
 
-/** The event class that records run states and nothing else, as `xentrace -e` takes it (TRC_SCHED_MIN in public/trace.h). */
+/** Event class of run states alone, for `xentrace -e` (TRC_SCHED_MIN in public/trace.h). */
 export const runStateEvents = 0x0002_1000;
 
-/** A vCPU went from one run state to another; or it was asked whether it should go on running, and it did: from running to running. */
+/** A vCPU changed its run state. From running to running: the scheduler decided to let it continue. */
 export interface RunStateChange {
   /** The physical CPU that recorded it. */
   readonly cpu: number;
-  /** Cycles of the time-stamp counter since the first record of the stream that has a time; may be negative. */
+  /** Cycles of the time-stamp counter since the stream's first record with a time; may be negative. */
   readonly cycles: number;
   readonly domid: number;
   readonly vcpu: number;
@@ -21,16 +21,16 @@ export interface RunStateChange {
   readonly to: number;
 }
 
-/** Records that a physical CPU could not write because nobody had emptied its buffer. */
+/** Records that a physical CPU could not write because its buffer was full. */
 export interface LostRecords {
   readonly count: number;
-  /** When the first of them was lost, which may be long before the trace began; undefined where the record does not say. */
+  /** Time of the first lost record, which may be long before the trace began; undefined if the record lacks it. */
   readonly fromCycles: number | undefined;
-  /** When there was room again. */
+  /** Time when there was room again. */
   readonly toCycles: number;
 }
 
-/** Takes what a trace holds, in the order of the stream: by CPU, and in time only within each CPU. */
+/** Receives the contents of a trace in stream order: by CPU, and in time order only within each CPU. */
 export interface TraceReader {
   change(change: RunStateChange): void;
   lost(lost: LostRecords): void;
@@ -48,15 +48,15 @@ const eventMask = 0x0fff_ffff;
 const stateMask = 0xff0;
 
 /**
- * Parses what `xentrace` writes (tools/xentrace/xentrace.c), as it comes: chunks of each physical CPU's trace buffer. A record is a word with
- * the event in bits 0-27, the number of further words in bits 28-30 and in bit 31 whether a time stamp comes between; events that are not
- * asked for are passed over. Little-endian, as all machines are that Xen's Dom0 runs on.
+ * Parses the output of `xentrace` (tools/xentrace/xentrace.c) as it arrives: chunks of each physical CPU's trace
+ * buffer. A record starts with a word: bits 0-27 event, bits 28-30 number of further words, bit 31 whether a time stamp
+ * precedes them. Other events are ignored. Little-endian, like all Dom0 machines.
  */
 export class XentraceParser {
   readonly #reader: TraceReader;
   #rest: Uint8Array = new Uint8Array();
   #cpu: number | undefined;
-  /** Bytes of the current CPU's chunk that are still to come. */
+  /** Remaining bytes of the current CPU's chunk. */
   #chunkBytes = 0;
   #base: { high: number; low: number } | undefined;
   #first = Infinity;
@@ -66,12 +66,12 @@ export class XentraceParser {
     this.#reader = reader;
   }
 
-  /** The least and the greatest time of all records, in cycles; undefined before the first. */
+  /** Least and greatest time of all records, in cycles; undefined before the first. */
   get span(): { readonly begin: number; readonly end: number } | undefined {
     return this.#first <= this.#last ? { begin: this.#first, end: this.#last } : undefined;
   }
 
-  /** Takes the next bytes of the stream, cut wherever. Throws ParseError. */
+  /** Takes the next bytes of the stream, split anywhere. Throws ParseError. */
   push(bytes: Uint8Array): void {
     const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     const view = viewOf(all);
@@ -88,11 +88,11 @@ export class XentraceParser {
       else this.#record(view, at, { event, words, hasTime, wordsAt, end });
       at = end;
     }
-    // A copy: the bytes are the caller's.
+    // Copy, because the caller owns the bytes.
     this.#rest = all.slice(at);
   }
 
-  /** The stream has ended. Throws ParseError where that was within a record or a chunk. */
+  /** Ends the stream. Throws ParseError if it ended within a record or a chunk. */
   end(): void {
     if (this.#rest.length > 0) throw new ParseError('a whole record', `its first ${this.#rest.length} bytes`);
     if (this.#chunkBytes > 0) throw new ParseError(`${this.#chunkBytes} more bytes of CPU ${this.#cpu}`, 'the end');
@@ -119,7 +119,7 @@ export class XentraceParser {
     }
     this.#chunkBytes -= bytes;
     if (!hasTime) {
-      // The marker at the end of a buffer has no time, and says nothing.
+      // The marker at the end of a buffer has no time and carries no data.
       if (event !== events.lostRecords) return;
       throw new ParseError('a time in the record of lost ones', 'none');
     }
@@ -137,13 +137,16 @@ export class XentraceParser {
       this.#reader.change({ cpu, cycles, domid: vcpu >>> 16, vcpu: vcpu & 0xffff, from, to });
     } else if (event === events.lostRecords) {
       if (words < 1) throw new ParseError('a number of lost records', 'none');
-      // Count, domain and vCPU, then the time of the first (insert_lost_records in xen/common/trace.c).
+      // Count, domain and vCPU, then the time of the first lost record (insert_lost_records in xen/common/trace.c).
       const fromCycles = words >= 4 ? this.#cycles(view, wordsAt + 8) : undefined;
       this.#reader.lost({ count: view.getUint32(wordsAt, true), fromCycles, toCycles: cycles });
     }
   }
 
-  /** The time stamp at an offset. Its 64 bits do not fit a double, their distance from the first does: for 43 days at 2.4 GHz. */
+  /**
+   * The time stamp at an offset. Its 64 bits do not fit a double, but its distance from the first does: for 43 days at
+   * 2.4 GHz.
+   */
   #cycles(view: DataView, at: number): number {
     const low = view.getUint32(at, true);
     const high = view.getUint32(at + 4, true);

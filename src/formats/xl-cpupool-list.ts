@@ -5,20 +5,21 @@ import { xlRows } from './xl-rows.ts';
 /** One cpupool. */
 export interface XlCpupool {
   name: string;
-  /** Physical CPUs in it. */
+  /** Number of physical CPUs. */
   cpus: number;
   scheduler: string;
   domains: number;
 }
 
-// "%-19s%3d %9s       y       %4d". A name of 19 bytes and more leaves no space before the number, so this is the last three characters,
-// or four behind a padded name.
+// "%-19s%3d %9s       y       %4d". A name of 19 or more bytes leaves no space before the number, which is then the
+// last three characters, or four after a padded name.
 const pattern =
   /^(?<name>.*)(?<cpus>(?<= {2})\d{4}| {2}\d| \d{2}|(?<! {2}\d)\d{3}) {1,9}(?<scheduler>\S{1,32}) {7}[yn] {7,10}(?<domains>\d{1,5})$/s;
 
 /**
- * The cpupools that `xl cpupool-list` prints (tools/xl/xl_cpupool.c, main_cpupoollist). One whose name has a newline is left out, and so is a
- * line that is no row (see xlRows); they go to `skip`. Throws ParseError, also where none remains: there is always one.
+ * Parses `xl cpupool-list` (tools/xl/xl_cpupool.c, main_cpupoollist). Omits pools whose name contains a newline and
+ * lines that are not rows (see xlRows); they go to `skip`. Throws ParseError, also if no pool remains: there is always
+ * one.
  */
 export const parseXlCpupoolList = (text: string, skip = ignore): XlCpupool[] => {
   const [heading, ...lines] = outputLines(text);

@@ -2,7 +2,7 @@ import { parseCounter } from './integer.ts';
 import { outputLines } from './output-lines.ts';
 import { orSkip, ParseError, quote, refuse } from './parse-error.ts';
 
-/** The host. What is undefined, this xl did not print, or it was skipped. */
+/** The host. Undefined values were not printed by this xl, or skipped. */
 export interface XlInfo {
   /** Physical CPUs (threads) online. */
   cpus: number | undefined;
@@ -10,20 +10,20 @@ export interface XlInfo {
   nodes: number | undefined;
   coresPerSocket: number | undefined;
   threadsPerCore: number | undefined;
-  /** Whole before Xen 4.11 or so. */
+  /** Integral before Xen 4.11 or so. */
   cpuMhz: number | undefined;
   memoryBytes: number | undefined;
-  /** Neither in use nor claimed; undefined also where more is claimed than is free, of which xl prints a number near 2^64. */
+  /** Neither used nor claimed. Undefined also if more is claimed than is free: xl then prints a number near 2^64. */
   freeMemoryBytes: number | undefined;
   /** CPUs in no cpupool. */
   freeCpus: number | undefined;
-  /** `4.17.7`. */
+  /** Such as `4.17.7`. */
   xenVersion: string | undefined;
-  /** Scheduler of the first cpupool. Others may have another one. */
+  /** Scheduler of the first cpupool. Others may differ. */
   scheduler: string | undefined;
-  /** `hvm`, `hap`, `gnttab-v2`, ... */
+  /** Such as `hvm`, `hap`, `gnttab-v2`. */
   virtCaps: string[] | undefined;
-  /** `x86_64`. */
+  /** Such as `x86_64`. */
   machine: string | undefined;
 }
 
@@ -32,15 +32,15 @@ const bytesPerMebibyte = 1024 * 1024;
 const bytesOf = (mebibytes: number | undefined): number | undefined =>
   mebibytes === undefined ? undefined : mebibytes * bytesPerMebibyte;
 
-/** Up to Xen 4.2 the version is in parts alone. */
+/** Up to Xen 4.2 only the parts of the version are printed. */
 const versionOfParts = (values: ReadonlyMap<string, string>): string | undefined => {
   const [major, minor, extra = ''] = ['xen_major', 'xen_minor', 'xen_extra'].map((key) => values.get(key));
   return major && minor ? `${major}.${minor}${extra}` : undefined;
 };
 
 /**
- * Parses the output of `xl info` (tools/xl/xl_info.c): lines "%-23s: %s", whose values may have colons. What is missing of what every release prints, and what is
- * broken, goes to `skip`. Throws ParseError.
+ * Parses `xl info` (tools/xl/xl_info.c): lines "%-23s: %s", whose values may contain colons. Missing values that every
+ * release prints, and broken values, go to `skip`. Throws ParseError.
  */
 export const parseXlInfo = (text: string, skip = refuse): XlInfo => {
   const values = new Map<string, string>();

@@ -2,13 +2,13 @@ import { orSkip, ParseError, quote, readRows, refuse, type Skip } from './parse-
 
 /** One virtual network device of a domain. */
 export interface XlNic {
-  /** `1` is the second: vif7.1 in the backend's domain. */
+  /** Index of the device: `1` is the second, vif7.1 in the backend's domain. */
   devid: number;
   mac: string | undefined;
   bridge: string | undefined;
-  /** The domain of its netback. */
+  /** Domain of its netback. */
   backendDomid: number;
-  /** The same by name, where the configuration gives it so; which domid that is, libxl does not always write down. */
+  /** Name of the backend's domain if the configuration uses it. libxl does not always store that domain's domid. */
   backendName: string | undefined;
 }
 
@@ -19,16 +19,16 @@ export interface XlDomainConfig {
   /** Undefined for Domain-0. */
   uuid: string | undefined;
   type: 'pv' | 'pvh' | 'hvm' | undefined;
-  /** Upper limit. Undefined if it is not set, or means no limit (a number near 2^64). */
+  /** Upper limit. Undefined if it is not set or unlimited (a number near 2^64). */
   maxMemoryBytes: number | undefined;
-  /** Its device model runs in a stub domain. No capture of one from real Xen was available. */
+  /** Whether its device model runs in a stub domain. No capture of one from real Xen was available. */
   hasStubDomain: boolean;
   nics: XlNic[];
 }
 
 const bytesPerKibibyte = 1024;
 
-/** A value inside the document, and where it is, for the message. */
+/** A value in the document with its path, for messages. */
 interface Place {
   value: unknown;
   path: string;
@@ -40,7 +40,7 @@ const wrong = (expected: string, { value, path }: Place): ParseError =>
 const member = (place: Place, key: string): Place => {
   const { value, path } = place;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('an object', place);
-  // Before Xen 4.5 what is not set is null.
+  // Before Xen 4.5 unset values are null.
   return { value: (value as Record<string, unknown>)[key] ?? undefined, path: `${path}.${key}` };
 };
 
@@ -49,7 +49,7 @@ const elements = (place: Place): Place[] => {
   return place.value.map((value: unknown, index) => ({ value, path: `${place.path}[${index}]` }));
 };
 
-// Some other toolstacks write numbers as texts.
+// Some other toolstacks write numbers as text.
 const numberOf = (value: unknown): unknown =>
   typeof value === 'string' && /^\d{1,20}$/.test(value) ? Number(value) : value;
 
@@ -74,8 +74,8 @@ const string = (place: Place): string | undefined => {
 const domainType = (type: string | undefined): XlDomainConfig['type'] =>
   type === 'pv' || type === 'pvh' || type === 'hvm' ? type : undefined;
 
-// libxl leaves out what is at its default (libxl_types.idl, device_nic), and before Xen 4.5 prints it: -1 for devid, a device that has no number yet; 0 for
-// the backend.
+// libxl omits defaults (libxl_types.idl, device_nic). Before Xen 4.5 it prints them: devid -1 for a device without a
+// number yet, backend 0.
 const nic = (place: Place): XlNic | undefined => {
   const devid = member(place, 'devid');
   if (devid.value === undefined || devid.value === -1) return undefined;
@@ -103,15 +103,16 @@ const domain = (place: Place, skip: Skip): XlDomainConfig => {
     uuid: orSkip(skip, () => string(member(info, 'uuid'))),
     type: orSkip(skip, () => domainType(string(member(info, 'type')))),
     maxMemoryBytes: orSkip(skip, () => memoryBytes(member(build, 'max_memkb'))),
-    // A libxl_defbool: "True", "False", or left out (libxl_types.idl).
+    // A libxl_defbool: "True", "False" or absent (libxl_types.idl).
     hasStubDomain: orSkip(skip, () => member(build, 'device_model_stubdomain').value === 'True') ?? false,
     nics: nics(config, skip),
   };
 };
 
 /**
- * The configurations that `xl list -l` prints, as JSON (tools/xl/xl_info.c, list_domains_details). Of HVM and PVH this alone tells the
- * difference. Domains that libxl has no configuration of are missing. Broken domains, devices and values go to `skip`. Throws ParseError.
+ * Parses the JSON configurations of `xl list -l` (tools/xl/xl_info.c, list_domains_details). No other source
+ * distinguishes HVM from PVH. Domains without a libxl configuration are absent. Broken domains, devices and values go
+ * to `skip`. Throws ParseError.
  */
 export const parseXlListLong = (text: string, skip = refuse): XlDomainConfig[] => {
   let value: unknown;

@@ -7,23 +7,25 @@ export interface XlDomain {
   domid: number;
   /** Undefined while the domain has none. */
   name: string | undefined;
-  /** Memory that the domain has now, and memory claimed for it. */
+  /** Memory that the domain has or has claimed. */
   memoryBytes: number;
   /** 0 while the domain is being built. */
   onlineVcpus: number;
-  /** As Xen has them: more than one may be true, also running and blocked, and none while every vCPU waits for a physical CPU. */
+  /**
+   * Xen's states. Several may be true, even running and blocked, and none while every vCPU waits for a physical CPU.
+   */
   states: {
     running: boolean;
     blocked: boolean;
     paused: boolean;
-    /** Whatever the reason, a crash included. */
+    /** Shut down for any reason, including a crash. */
     shutdown: boolean;
     crashed: boolean;
     dying: boolean;
   };
   /**
-   * CPU time of all its vCPUs since it was made. Printed to 0.1 s, but computed in single precision: beyond some 10^6 s the steps are
-   * larger. Counter.
+   * CPU time of all its vCPUs since its creation. Printed to 0.1 s but computed in single precision, so the steps are
+   * larger beyond some 10^6 s. Counter.
    */
   cpuSeconds: number;
   uuid: string;
@@ -56,8 +58,8 @@ const domain = (row: XlRow): XlDomain => {
 };
 
 /**
- * The domains that `xl list -v` prints (tools/xl/xl_info.c, list_domains). A domain whose name has a newline is left out, and so is a line that is no row (see xlRows); they go to `skip`.
- * Throws ParseError, also where no domain remains: there is always Domain-0.
+ * Parses `xl list -v` (tools/xl/xl_info.c, list_domains). Omits domains whose name contains a newline and lines that
+ * are not rows (see xlRows); they go to `skip`. Throws ParseError, also if no domain remains: there is always Domain-0.
  */
 export const parseXlList = (text: string, skip = ignore): XlDomain[] => {
   const [heading, ...lines] = outputLines(text);

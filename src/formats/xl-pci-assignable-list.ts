@@ -2,8 +2,8 @@ import { outputLines } from './output-lines.ts';
 import { ParseError, quote, readRows, refuse } from './parse-error.ts';
 
 /**
- * Addresses (`0000:00:1f.3`) of the PCI devices that guests can be given, as `xl pci-assignable-list` prints them (tools/xl/xl_pci.c); a
- * name may follow (-n). No output, no device. Broken lines go to `skip`. Throws ParseError.
+ * Parses `xl pci-assignable-list` (tools/xl/xl_pci.c): addresses (`0000:00:1f.3`) of PCI devices that guests can be
+ * given; a name may follow (-n). Empty output means no device. Broken lines go to `skip`. Throws ParseError.
  */
 export const parsePciAssignableList = (text: string, skip = refuse): string[] => {
   if (text === '') return [];

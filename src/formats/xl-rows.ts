@@ -1,17 +1,18 @@
 import { ignore, ParseError, quote, type Skip } from './parse-error.ts';
 
-/** One row of a table of xl: the named groups of its pattern. */
+/** A row of an xl table: the named groups of its pattern. */
 export type XlRow = Record<string, string>;
 
 /**
- * The rows of a table whose first column is a name, which xl prints as it is: it may hold spaces, digits and newlines, and is the only
- * column that can. `pattern` (with the flag s) therefore begins with a greedy group `name` and counts the other columns from the right;
- * their widths have limits, which keeps the search linear.
+ * Parses the rows of a table whose first column is a name. xl prints names unescaped: they may contain spaces, digits
+ * and newlines, unlike other columns. So `pattern` (with the flag s) begins with a greedy group `name` and counts the
+ * other columns from the right. Their limited widths keep the search linear.
  *
- * A newline in a name leaves a line that is no row before the row itself, or, if the name's beginning looks like a row, a row more. Left out is hence a
- * row directly behind a line that is none; both go to `skip`, but not blank lines at the end. Of rows alike in all of `identity` the first counts: xl goes
- * by domid, so that a name cannot speak for Domain-0, or any domain older than its own. It can make up one that is not there, or a younger one, unless
- * `joinNames` knows its name. A domain may have an empty name: it costs no other domain its row.
+ * A newline in a name produces a line that is not a row before the row itself or, if the name starts like a row, an
+ * extra row. So a row directly after a line that is not a row is omitted too; both go to `skip`, except blank lines at
+ * the end. Of rows equal in all of `identity` the first counts: xl sorts by domid, so a name cannot imitate Domain-0 or
+ * any older domain. It can invent a missing or younger domain, unless `joinNames` knows its name. A domain with an
+ * empty name costs no other domain its row.
  */
 export const xlRows = (
   lines: readonly string[],
@@ -37,8 +38,9 @@ export const xlRows = (
 };
 
 /**
- * Output of xl in which the name of each of these domains is in one line: a name may have line ends, and pass for rows of others. It is known by its domid,
- * which follows it, because the rows of two others can look like a name with a line end.
+ * Puts the names of these domains on one line each. A name may contain line ends and imitate rows of other domains. A
+ * name is recognised with the domid that follows it, because the rows of two other domains can look like one name with
+ * a line end.
  */
 export const joinNames = (
   output: string,
@@ -52,8 +54,8 @@ export const joinNames = (
     return others.reduce((before, rest) => `${before}\n${isOwn.test(rest) ? joined : name}${rest}`, head!);
   }, output);
 
-/** The text that glibc prints for the missing name of a domain that is being built or torn down. */
+/** glibc prints this for the missing name of a domain that is being built or torn down. */
 const noName = '(null)';
 
-/** The name in a row of a domain; it may be empty. */
+/** Name in a domain's row; may be empty. */
 export const domainName = (row: XlRow): string | undefined => (row['name'] === noName ? undefined : row['name']);

@@ -9,41 +9,42 @@ export interface XlSchedDomain {
   name: string | undefined;
   /** Share relative to other domains; 256 unless set. */
   weight?: number;
-  /** Physical CPUs' worth of time at most. Absent where there is no limit, and with credit2 of old Xen, which had none. */
+  /** CPU limit in physical CPUs. Absent without a limit, and with credit2 in old Xen, which had none. */
   capCpus?: number;
   periodSeconds?: number;
-  /** Time granted to each vCPU per period. */
+  /** Guaranteed time of each vCPU per period. */
   budgetSeconds?: number;
-  /** May use time that is left over. Absent in old Xen. */
+  /** Whether it may use spare time. Absent in old Xen. */
   extratime?: boolean;
 }
 
-/** One cpupool. Its parameters are those that its scheduler has; absent also where xl could not get them. */
+/** One cpupool with the parameters of its scheduler. Absent also if xl could not read them. */
 export interface XlSchedPool {
   name: string;
   /** Credit only. */
   timesliceSeconds?: number;
-  /** Credit and credit2; 0 is none. */
+  /** Credit and credit2; 0 means none. */
   ratelimitSeconds?: number;
   /** Credit only. Absent before Xen 4.11. */
   migrationDelaySeconds?: number;
   domains: XlSchedDomain[];
 }
 
-// Up to Xen 4.7 a scheduler without parameters, such as credit2, leaves the rest empty. Each release may add parameters.
+// Up to Xen 4.7, schedulers without parameters, such as credit2, leave the rest empty. Any release may add parameters.
 const poolLine =
   /^Cpupool (?<name>.*):(?: ?| \[sched params unavailable\]|(?<parameters>(?: [A-Za-z_-]{1,32}=[^\s=]{1,32}){1,16}))$/s;
 
-/** A number among the parameters of a pool, in its unit. */
+/** A numeric parameter of a pool in its unit. */
 const parameter = (parameters: string, name: string, unit: string): number | undefined => {
   const [, digits] = new RegExp(` ${name}=(\\d{1,10})${unit}(?: |$)`).exec(parameters) ?? [];
   return digits === undefined ? undefined : Number(digits);
 };
 
-// Xen 4.9 had neither the cap of credit2 nor extratime.
+// Xen 4.9 had neither credit2's cap nor extratime.
 const headingLine = /^Name +ID +(?:Weight|Weight +Cap|Period +Budget|Period +Budget +Extratime)$/;
 
-// "%-33s %4d %6d %4d", without the last before credit2 had a cap; "%-33s %4d %9d %9d %10s", without the last before extratime.
+// "%-33s %4d %6d %4d", without the last before credit2's cap; "%-33s %4d %9d %9d %10s", without the last before
+// extratime.
 const creditRow = /^(?<name>.*) {1,4}(?<domid>\d{1,5}) {1,6}(?<weight>\d{1,6}) {1,4}(?<cap>\d{1,7})$/s;
 const caplessRow = /^(?<name>.*) {1,4}(?<domid>\d{1,5}) {1,6}(?<weight>\d{1,6})$/s;
 const rtdsRow =
@@ -69,7 +70,7 @@ const domain = (row: XlRow): XlSchedDomain => {
 };
 
 const domains = (heading: string | undefined, lines: string[], skip: Skip): XlSchedDomain[] => {
-  // `xl sched-credit -s` has nothing but the line of the pool.
+  // `xl sched-credit -s` prints only the pool's line.
   if (heading === undefined) return [];
   if (!headingLine.test(heading)) {
     throw new ParseError(
@@ -77,15 +78,15 @@ const domains = (heading: string | undefined, lines: string[], skip: Skip): XlSc
       quote(heading, 'an empty line'),
     );
   }
-  // A second heading is that of a pool whose name has a newline: its rows are not this pool's.
+  // A second heading belongs to a pool whose name contains a newline, and so do its rows.
   const next = lines.indexOf(heading);
   return xlRows(next === -1 ? lines : lines.slice(0, next), rowPattern(heading), ['domid'], skip).map(domain);
 };
 
 /**
- * Parses the output of `xl sched-credit`, `xl sched-credit2` and `xl sched-rtds` (tools/xl/xl_sched.c, sched_domain_output): the cpupools with that
- * scheduler, each with its domains. No output: no cpupool has it. A domain or cpupool whose name has a newline is left out, and so is a line that is no row
- * (see xlRows); they go to `skip`. Throws ParseError.
+ * Parses `xl sched-credit`, `xl sched-credit2` and `xl sched-rtds` (tools/xl/xl_sched.c, sched_domain_output): the
+ * cpupools with that scheduler and their domains. Empty output means no such cpupool. Omits domains and cpupools whose
+ * name contains a newline and lines that are not rows (see xlRows); they go to `skip`. Throws ParseError.
  */
 export const parseXlSched = (text: string, skip = ignore): XlSchedPool[] => {
   if (text === '') return [];

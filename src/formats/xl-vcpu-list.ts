@@ -11,15 +11,16 @@ export interface XlVcpu {
   /** Undefined while the domain has none. */
   name: string | undefined;
   vcpu: number;
-  /** The physical CPU that it runs on or ran on last; undefined while it is offline. */
+  /** Physical CPU on which it runs or last ran; undefined while it is offline. */
   cpu: number | undefined;
   state: XlVcpuState;
-  /** CPU time since the domain was made. As exact as XlDomain's. Counter. */
+  /** CPU time since the domain's creation, as precise as XlDomain's. Counter. */
   cpuSeconds: number;
 }
 
-// "%-32s %5u %5u", then "%5u %3c%c- " online or "%5c %3c%cp " offline, "%9.1f  ", and two CPU lists ("all", "none", "0-3,8"): "%s / %s". Before Xen 4.5
-// there is only one, which may be "any cpu" (libxl of Xen 4.4, tools/libxl/xl_cmdimpl.c, print_bitmap).
+// "%-32s %5u %5u", then "%5u %3c%c- " online or "%5c %3c%cp " offline, "%9.1f  ", and two CPU lists ("all", "none",
+// "0-3,8"): "%s / %s". Before Xen 4.5 only one, which may be "any cpu" (libxl of Xen 4.4, tools/libxl/xl_cmdimpl.c,
+// print_bitmap).
 const pattern =
   /^(?<name>.*) {1,5}(?<domid>\d{1,5}) {1,5}(?<vcpu>\d{1,5})(?: {1,4}(?<cpu>\d{1,4}) {3}(?<state>[r-][b-])-| {4}- {3}--p) {1,9}(?<cpuSeconds>\d{1,12}\.\d) {2}(?:[^ ]+ \/ [^ ]+|[^ ]+|any cpu)$/s;
 
@@ -35,8 +36,9 @@ const vcpu = (row: XlRow): XlVcpu => ({
 });
 
 /**
- * The vCPUs that `xl vcpu-list` prints (tools/xl/xl_vcpu.c, print_vcpuinfo), of all domains. A domain whose name has a newline is left out, and so is
- * a line that is no row (see xlRows); they go to `skip`. Throws ParseError, also where no vCPU remains: there are always those of Domain-0.
+ * Parses `xl vcpu-list` (tools/xl/xl_vcpu.c, print_vcpuinfo), for all domains. Omits domains whose name contains a
+ * newline and lines that are not rows (see xlRows); they go to `skip`. Throws ParseError, also if no vCPU remains:
+ * there are always those of Domain-0.
  */
 export const parseXlVcpuList = (text: string, skip = ignore): XlVcpu[] => {
   const [heading, ...lines] = outputLines(text);

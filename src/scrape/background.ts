@@ -2,25 +2,25 @@ import { createTask } from 'node-cron';
 import type { BackgroundTask } from '../sources/background-task.ts';
 import type { Clock } from '../host/clock.ts';
 
-/** How a background task fares. */
+/** State of a background task. */
 export interface BackgroundState {
-  /** Error of the last run. Undefined if it succeeded, or none has ended yet. */
+  /** Error of the last run. Undefined if it succeeded or no run has ended. */
   readonly error: Error | undefined;
-  /** When it last went well, in seconds since 1970. */
+  /** Time of the last success, in seconds since 1970. */
   readonly lastSuccess: number | undefined;
 }
 
-// Hosts of a fleet have the same cron pattern and, by NTP, the same time: each waits a while of its own.
+// Hosts of a fleet share the cron pattern and, by NTP, the clock. Each waits for a random time.
 const longestDelaySeconds = 30;
-// The toolstack may not be up yet when the exporter starts, or be slow then: the next minutes by the pattern would be far.
+// When the exporter starts, the toolstack may be down or slow, and the pattern's next time may be far away.
 const retrySeconds = 30;
 
-// Timers run by the monotonic clock, patterns by the wall clock, which may be set: it is looked at this often.
+// Timers use the monotonic clock and patterns the wall clock, which may be set. Check it at this interval.
 const longestWaitSeconds = 60;
 
 type Stop = () => void;
 
-/** Calls `run` by a cron pattern, until it is stopped. When the wall clock is set, the pattern counts by its new time. */
+/** Calls `run` by a cron pattern until stopped. Follows changes of the wall clock. */
 const startCron = (pattern: string, run: () => void): Stop => {
   const task = createTask(pattern, () => {});
   let timer: NodeJS.Timeout;
@@ -100,7 +100,7 @@ class RunningTask {
   }
 }
 
-/** Keeps background tasks going, each once however many collectors have it. */
+/** Runs background tasks, each only once even if several collectors share it. */
 export class Background {
   readonly #clock: Clock;
   readonly #running = new Map<BackgroundTask, RunningTask>();
@@ -113,12 +113,12 @@ export class Background {
     if (!this.#running.has(task)) this.#running.set(task, new RunningTask(task, this.#clock));
   }
 
-  /** Undefined where it was not started. */
+  /** Undefined if the task was not started. */
   stateOf(task: BackgroundTask): BackgroundState | undefined {
     return this.#running.get(task)?.state;
   }
 
-  /** Ends all. */
+  /** Stops every task. */
   stop(): void {
     for (const task of this.#running.values()) task.stop();
     this.#running.clear();

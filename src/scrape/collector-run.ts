@@ -9,28 +9,28 @@ import type { Background } from './background.ts';
 import { startSampler, type RunningSampler } from './sampler.ts';
 import { metrics } from './exporter-metrics.ts';
 
-/** A collector's state as the landing page shows it. */
+/** A collector's state for the landing page. */
 export interface CollectorStatus {
   readonly name: string;
   readonly help: string;
-  /** Whether what it reads exists here. */
+  /** Whether its subject exists here. */
   readonly availability: Availability;
   /** The part that cannot be read here, and why. */
   readonly limitations: string | undefined;
-  /** Why it last failed; absent where it did not. */
+  /** Error of the last run; absent if it succeeded. */
   readonly error?: string;
   readonly series: number;
-  /** Names of the metrics that its last run gave. */
+  /** Names of the metrics of its last run. */
   readonly metrics: readonly string[];
 }
 
-// A client chooses how long its scrape may take, so it can make a collector fail and recover with every other request.
+// A client chooses its scrape timeout, so it can make a collector fail and recover with every other request.
 const mostLinesPerMinute = 10;
 
 const oneLabel = new LabelSets(['collector']);
 const samplerLabel = new LabelSets(['sampler']);
 
-/** One enabled collector: runs it in a scrape, keeps its samplers and background work going, knows how it fares. */
+/** One enabled collector: runs it in scrapes, runs its samplers and background work, and tracks its state. */
 export class CollectorRun {
   readonly definition: CollectorDefinition;
   readonly #collector: Collector;
@@ -69,7 +69,7 @@ export class CollectorRun {
     this.#background = spec.background;
   }
 
-  /** Starts the work that goes on between scrapes. */
+  /** Starts the work between scrapes. */
   start(): void {
     const { background = [], sharedTasks = [] } = this.#collector;
     for (const task of [...background, ...sharedTasks]) this.#background.start(task);
@@ -77,7 +77,7 @@ export class CollectorRun {
     if (this.#askAvailability() === true) this.#startSampler();
   }
 
-  /** Ends the sampler, and what the collector itself has to end; background tasks are their runner's. Never rejects. */
+  /** Stops the sampler and closes the collector. Background tasks belong to their runner. Never rejects. */
   async stop(): Promise<void> {
     this.#isStarted = false;
     this.#sampler?.[Symbol.dispose]();
@@ -85,11 +85,11 @@ export class CollectorRun {
       await this.#collector.close?.();
     } catch (error) {
       const err = (error as Error).message;
-      this.#log.error('Collector could not be ended', { collector: this.definition.name, err });
+      this.#log.error('Cannot close the collector', { collector: this.definition.name, err });
     }
   }
 
-  /** Once there is something to sample: each sample wakes the process. */
+  /** Starts only when there is something to sample, because each sample wakes the process. */
   #startSampler(): void {
     const { sampler } = this.#collector;
     if (this.#sampler || !this.#isStarted || !sampler || sampler.hertz === 0) return;
@@ -110,7 +110,7 @@ export class CollectorRun {
     };
   }
 
-  /** A folder that may not be read makes a collector absent, not the page fail. */
+  /** An unreadable folder makes a collector absent. It must not fail the page. */
   #askAvailability(): Availability {
     try {
       return this.#collector.availability();
@@ -126,8 +126,8 @@ export class CollectorRun {
   }
 
   /**
-   * Collects, by `deadline` (monotonic seconds), and adds what there is to say of the run to `own`. `yieldToEventLoop` is asked between the steps of a
-   * long one, and waited for. Who asks while another is served gets the same. Never rejects.
+   * Collects until `deadline` (monotonic seconds) and adds the run's own metrics to `own`. Calls `yieldToEventLoop`
+   * between the steps of a long run and waits for it. Concurrent callers share one run. Never rejects.
    */
   async collect(deadline: number, own: Families, yieldToEventLoop: () => Promise<void> | undefined): Promise<Family[]> {
     const families = await this.#shared(deadline, yieldToEventLoop);
@@ -176,7 +176,7 @@ export class CollectorRun {
   async #attempt(out: Families, deadline: number, yieldToEventLoop: () => Promise<void> | undefined): Promise<void> {
     this.#error = undefined;
     this.#skipped = undefined;
-    // Where it applied at the last scrape it is asked again only if nothing comes of it: the question costs a file or two.
+    // If it was available at the last scrape, recheck only if this run fails: the check costs a file or two.
     if (this.#availability !== true) this.#availability = this.#askAvailability();
     if (this.#availability !== true) return;
     this.#startSampler();
@@ -189,7 +189,7 @@ export class CollectorRun {
       }
       this.#skipped = output.skipped;
       this.#state.end(out);
-      // Not one item can be read.
+      // Not one item could be read.
       if (out.series === 0 && !this.#isWaiting()) this.#error = this.#skipped?.first;
     } catch (error) {
       this.#error = error as Error;
@@ -200,7 +200,7 @@ export class CollectorRun {
     if (this.#availability !== true) this.#error = undefined;
   }
 
-  /** Whether it waits for what other collectors read too, such as the names of domains: it may have series then. */
+  /** Whether it waits for shared readings, such as domain names. It may get series then. */
   #isWaiting(): boolean {
     return (this.#collector.sharedTasks ?? []).some((task) => {
       const { lastSuccess, error } = this.#background.stateOf(task) ?? {};

@@ -5,7 +5,7 @@ import { metrics } from './exporter-metrics.ts';
 
 const bounds = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1.0', '2.5', '5.0', '10.0', '+Inf'] as const;
 
-/** How long commands ran, by their names. */
+/** Durations of commands by name. */
 export class CommandDurations {
   readonly #histograms = new Map<string, Histogram>();
   readonly #labels = new LabelSets(metrics.commandDuration.labels);

@@ -3,7 +3,7 @@ import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
 import { metrics } from './exporter-metrics.ts';
 
-/** How the helper fares. */
+/** Metrics of the helper's state. */
 export class HelperMetrics {
   readonly #link: Pick<HelperLink, 'status'>;
 

@@ -1,13 +1,13 @@
 import { buffer } from 'node:stream/consumers';
 import { createGzip, gzipSync, type Gzip } from 'node:zlib';
 
-/** A page in the making. */
+/** A page under construction. */
 export interface Page {
   add(piece: Buffer): void;
   end(): Buffer | Promise<Buffer>;
 }
 
-/** The pieces one behind another. */
+/** Concatenates the pieces. */
 export class PlainPage implements Page {
   readonly #pieces: Buffer[] = [];
 
@@ -20,13 +20,15 @@ export class PlainPage implements Page {
   }
 }
 
-// The fastest level, with a small window: what repeats itself in a page does so from line to line. Each page's 50 kB of tables for it are less
-// for malloc to keep than the usual 270 kB.
+// Fastest level, small window: a page repeats itself from line to line. Its tables take 50 kB per page instead of the
+// usual 270 kB that malloc would keep.
 const compression = { level: 1, windowBits: 13, memLevel: 5 };
-// The thread pool's way there and back takes longer than an ordinary page, but a huge one must not hold the event loop.
+// For an ordinary page the thread pool's overhead exceeds the work, but a huge page must not block the event loop.
 const mostBytesAtOnce = 256 << 10;
 
-/** Compressed: an ordinary page on the spot, a huge one piece by piece in the thread pool, while the next piece is being encoded. */
+/**
+ * Compressed: an ordinary page immediately, a huge one in pieces in the thread pool, while the next piece is encoded.
+ */
 export class GzipPage implements Page {
   readonly #plain = new PlainPage();
   #bytes = 0;

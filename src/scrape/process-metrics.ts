@@ -3,7 +3,7 @@ import { gauge, total, type Descriptor } from '../metrics/descriptor.ts';
 import type { Families } from '../metrics/families.ts';
 import { noLabels } from '../metrics/labels.ts';
 
-/** Process metrics by the usual names of Prometheus client libraries. */
+/** Process metrics with the names that Prometheus client libraries use. */
 const metrics: readonly { metric: Descriptor<never>; read: (own: OwnProcess) => number | undefined }[] = [
   {
     metric: total('process_cpu_seconds_total', {

@@ -11,25 +11,25 @@ import { addProcess } from './process-metrics.ts';
 import { metrics } from './exporter-metrics.ts';
 
 export interface ScrapeRequest {
-  /** Collectors to run; all enabled ones where absent. */
+  /** Collectors to run. Default: all enabled ones. */
   readonly names?: ReadonlySet<string>;
   readonly format: ExpositionFormat;
   readonly encoding: 'gzip' | 'identity';
   readonly timeoutSeconds: number;
 }
 
-// Pages of some collectors that are made at once: many that differ would hold up the page of all, and need much memory.
+// Concurrent pages of some collectors: many different ones would delay the page of all and need much memory.
 const mostPartialAtOnce = 2;
 
-// Other requests and the samplers get their turn of the event loop at least this often.
+// Other requests and the samplers get the event loop at least this often.
 const longestTurnSeconds = 0.005;
 
-/** Something of the exporter's own that has metrics. */
+/** A part of the exporter that has metrics. */
 export interface ExporterMetrics {
   addTo(out: Families): void;
 }
 
-/** Runs the enabled collectors for whoever asks. */
+/** Runs the enabled collectors for clients. */
 export class Scraper {
   readonly #runs: readonly CollectorRun[];
   readonly #host: Host;
@@ -38,7 +38,7 @@ export class Scraper {
   readonly #background: Background;
   readonly #own: readonly ExporterMetrics[];
   readonly #mostUnderWay: number;
-  /** The scrape under way of each page, with its deadline. */
+  /** Running scrapes by page, with their deadlines. */
   readonly #inFlight = new Map<string, { readonly page: Promise<Buffer | undefined>; readonly deadline: number }>();
   #observer: ((families: readonly Family[]) => void) | undefined;
   #partial = 0;
@@ -52,7 +52,7 @@ export class Scraper {
     own: readonly ExporterMetrics[];
     readOwnProcess: () => OwnProcess;
     version: string;
-    /** Scrapes that may be under way at once. */
+    /** Maximum number of running scrapes. */
     mostUnderWay: number;
   }) {
     this.#mostUnderWay = spec.mostUnderWay;
@@ -82,9 +82,9 @@ export class Scraper {
   }
 
   /**
-   * One page of exposition. Those who ask for the same page while it is being made share it; one who has more than twice the time for it waits, and then
-   * has it made anew. Undefined if too many other pages are being made, or it could not be made in time because of them; the page of all collectors
-   * always has a place.
+   * One page of exposition. Concurrent requests for the same page share one scrape. A request with more than twice the
+   * remaining time waits and then starts a new scrape. Undefined if too many other pages are being made, or if they
+   * delay this one too long. The page of all collectors always has a slot.
    */
   exposition(request: ScrapeRequest): Promise<Buffer | undefined> | undefined {
     return this.#page(request, this.#host.clock.monotonicSeconds() + request.timeoutSeconds);
@@ -112,7 +112,7 @@ export class Scraper {
     while (this.#partial >= mostPartialAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#partial += 1;
     try {
-      // Collectors that have no time fail.
+      // Collectors without time left fail.
       return this.#left(deadline) < request.timeoutSeconds / 2 ? undefined : await this.#make(request, deadline);
     } finally {
       this.#partial -= 1;
@@ -152,7 +152,7 @@ export class Scraper {
     for (const run of this.#runs) run.start();
   }
 
-  /** Resolves when nothing that was begun goes on. */
+  /** Resolves when all running work has ended. */
   async stop(): Promise<void> {
     this.#background.stop();
     await Promise.all(this.#runs.map((run) => run.stop()));

@@ -2,13 +2,13 @@ import type { Families } from '../metrics/families.ts';
 import { LabelSets, noLabels } from '../metrics/labels.ts';
 import { metrics } from './exporter-metrics.ts';
 
-/** Why a connection or a request was turned away. */
+/** Reasons to refuse a connection or a request. */
 export const refusals = [
   /** A connection beyond --web.max-connections or web.max-connections-per-client. */
   'connections',
-  /** A connection that did nothing, for another's sake. */
+  /** An idle connection that was closed in favour of another. */
   'evicted',
-  /** A client that did not send its headers, or did not read its response, in time. */
+  /** A client that did not send its headers or read its response in time. */
   'slow',
   /** A TLS handshake that failed. */
   'handshake',
@@ -16,22 +16,22 @@ export const refusals = [
   'rate_limit',
   /** 401: no credentials, or wrong ones. */
   'credentials',
-  /** 429: too many passwords wait to be looked at. */
+  /** 429: too many logins wait for a comparison. */
   'password_queue',
   /** 413: a request with a body. */
   'body',
-  /** 503: more than --web.max-requests. */
+  /** 503: more requests than --web.max-requests. */
   'requests',
 ] as const;
 
 export type Refusal = (typeof refusals)[number];
 
-/** The state of the web config file: whether the last reading of it succeeded, and what then holds. */
+/** State of the web config file: result of the last reading, and validity of its certificates. */
 export interface ConfigState {
   readonly succeeded: boolean;
   /** Seconds since 1970. */
   readonly lastSuccess: number;
-  /** From when to when certificates are valid, in seconds since 1970; undefined for those that there are not. */
+  /** Validity of certificates in seconds since 1970; undefined without such a certificate. */
   readonly certificates: Readonly<
     Record<'server' | 'client_ca', { readonly from: number; readonly to: number } | undefined>
   >;
@@ -39,7 +39,7 @@ export interface ConfigState {
 
 /** Counters of the front door. */
 export class WebMetrics {
-  /** Connections that are open. */
+  /** Open connections. */
   connections = 0;
   /** Undefined without a web config file. */
   config: ConfigState | undefined;

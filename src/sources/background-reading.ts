@@ -6,7 +6,7 @@ import type { BackgroundTask } from './background-task.ts';
 
 const periodsUntilStale = 3;
 
-/** The longest time between two of the runs to come: a cron pattern may have runs at night alone. */
+/** The longest time between two upcoming runs: a cron pattern may run only at night. */
 const periodSeconds = (every: BackgroundTask['every']): number => {
   if ('seconds' in every) return every.seconds;
   const task = createTask(every.cron, () => {});
@@ -19,8 +19,8 @@ const periodSeconds = (every: BackgroundTask['every']): number => {
 export type Doubt = (why: string) => void;
 
 /**
- * A slow reading of the machine: taken in the background, kept while it is fresh, shared by the collectors that want it. One that may be incomplete
- * is a failure. It takes the place of the last good one only when that is too old to serve.
+ * A slow reading of the machine, taken in the background and shared by collectors. An incomplete reading is a failure.
+ * It replaces the last good one only when that is too old to serve.
  */
 export class BackgroundReading<Reading> implements BackgroundTask {
   readonly every: BackgroundTask['every'];
@@ -32,7 +32,7 @@ export class BackgroundReading<Reading> implements BackgroundTask {
   #runNow: (() => void) | undefined;
   #hasFailed = false;
 
-  /** `name`: what is read, as errors call it. */
+  /** `name` identifies the reading in errors. */
   constructor(spec: {
     name: string;
     every: BackgroundTask['every'];
@@ -64,7 +64,7 @@ export class BackgroundReading<Reading> implements BackgroundTask {
     }
   }
 
-  /** Whether the last attempt that has ended failed. */
+  /** Whether the last completed attempt failed. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }
@@ -73,7 +73,7 @@ export class BackgroundReading<Reading> implements BackgroundTask {
     this.#runNow = runNow;
   }
 
-  /** Has it taken now, without waiting for it. */
+  /** Starts a reading now, without waiting for it. */
   refresh(): void {
     this.#runNow?.();
   }
@@ -92,21 +92,21 @@ export class BackgroundReading<Reading> implements BackgroundTask {
     return new Error(`${this.#name}: expected a reading at most ${most} s old, found one ${found} s old`);
   }
 
-  /** When the last good reading ended, in seconds of monotonic time, and for how many seconds it took; for readings of counters. */
+  /** End of the last good reading (seconds of monotonic time) and its duration in seconds, for readings of counters. */
   get taken(): { readonly at: number; readonly took: number } | undefined {
     return this.#last;
   }
 
-  /** The last good reading, however old it is. */
+  /** The last good reading, of any age. */
   get last(): Reading | undefined {
     return this.#last?.reading;
   }
 }
 
 /**
- * Runs a command and parses what it prints. An error of the parser names the command and its first complaint. The errors of rows that the parser leaves out
- * are doubts. So is a complaint alone, because xl ends with exit status 0 after many failures, and has then printed a part; but not one that is `harmless`:
- * it is not about the answer.
+ * Runs a command and parses its output. A parser's error names the command and its first complaint. Errors of skipped
+ * rows are doubts. So is a complaint alone, because xl exits with 0 after many failures that cut its output, unless the
+ * complaint is `harmless` (not about the output).
  */
 export const readCommand = async <Reading>(
   commands: Commands,

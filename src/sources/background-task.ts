@@ -1,10 +1,13 @@
-/** A slow reading of the machine, taken again and again, never twice at once. The same object may serve several collectors. */
+/** A slow reading of the machine, repeated, never twice at once. Several collectors may share the object. */
 export interface BackgroundTask {
-  /** Seconds between the end of one run and the start of the next; or a cron pattern, and once at the start. */
+  /**
+   * Seconds between the end of one run and the start of the next, or a cron pattern with an additional run at the
+   * start.
+   */
   readonly every: { readonly seconds: number } | { readonly cron: string };
   run(): Promise<void>;
-  /** Says so while its last good reading is too old to serve, which no error of a run shows if no run ends. */
+  /** Set while the last good reading is too old to serve. A hung run shows no other error. */
   readonly staleness?: Error | undefined;
-  /** Takes a function that has the task run now, or once more where it is running. */
+  /** Receives a function that runs the task now, or once more if it is running. */
   onStart?(runNow: () => void): void;
 }

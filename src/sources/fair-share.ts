@@ -1,7 +1,7 @@
 /**
- * Orders items so that every beginning of the list is shared fairly: groups take turns, each with its first items first, and so do the groups in a
- * group. `keys` give the groups of an item, the largest first. Where only so many items have room, no group takes the room of others, and what a group
- * does not need goes to the rest.
+ * Orders items so that every prefix of the list is fair: groups take turns, each with its first items first, and so do
+ * subgroups. `keys` return the groups of an item, the largest first. If room is limited, no group takes the room of
+ * others, and unused room goes to the rest.
  */
 export const inTurns = <Item>(items: readonly Item[], keys: readonly ((item: Item) => unknown)[]): Item[] => {
   const [key, ...others] = keys;
@@ -18,7 +18,7 @@ export const inTurns = <Item>(items: readonly Item[], keys: readonly ((item: Ite
 const uidsOfOneUser = 65_536;
 
 /**
- * The user behind a uid, as a number of its own. uids from 65536 on are subordinate ones (subuid(5)), of which one user has thousands for containers of his
- * own: all in a block of 65536 count as one user.
+ * Maps a uid to a user, as a number. uids from 65536 on are subordinate (subuid(5)): one user has thousands for
+ * containers, in blocks of 65536. Each block counts as one user.
  */
 export const userOf = (uid: number): number => (uid < uidsOfOneUser ? uid : -Math.floor(uid / uidsOfOneUser));

@@ -13,23 +13,29 @@ const readTimerList = (procfs: FileTree): TimerList => {
   return naming(procfs.path(file), () => parseTimerList(text));
 };
 
-/** The kernel's tick rate, which no file states: what its jiffies grow by in a second. Two readings, and it is known for good. */
+/**
+ * The kernel's tick rate, which no file contains. Measured from the growth of jiffies between two readings, then
+ * constant.
+ */
 export class KernelHz {
   #value: number | undefined;
   #first: TimerList | undefined;
-  #missing = 'not measured yet: that takes two scrapes';
+  #missing = 'not measured yet, which takes two scrapes';
 
   /** Undefined until it is known. */
   get value(): number | undefined {
     return this.#value;
   }
 
-  /** In words why it is not known. */
+  /** Explains why it is not known. */
   get missing(): string {
-    return `delays of events: the kernel counts them in jiffies, whose length is unknown: ${this.#missing}`;
+    return `event delays: the kernel counts them in jiffies of unknown length (${this.#missing})`;
   }
 
-  /** Takes a reading where one is still needed. Throws FileError, but not where the file is missing, forbidden or the helper's that is gone; and ParseError. */
+  /**
+   * Takes a reading if one is still needed. Throws ParseError and FileError, except if the file is missing or forbidden
+   * or the helper does not answer.
+   */
   update(procfs: FileTree): void {
     if (this.#value !== undefined) return;
     try {
@@ -39,7 +45,7 @@ export class KernelHz {
       if (seconds < leastSeconds) return;
       const measured = (now.jiffies - this.#first.jiffies) / seconds;
       this.#value = rates.find((rate) => Math.abs(measured - rate) < tolerance * rate);
-      this.#missing = `jiffies grew by ${measured.toFixed(1)} a second, which is no rate that Linux has`;
+      this.#missing = `jiffies grew by ${measured.toFixed(1)} a second, which is not a Linux tick rate`;
       this.#first = now;
     } catch (error) {
       if (!isMissing(error) && !isForbidden(error) && !isUnanswered(error)) throw error;

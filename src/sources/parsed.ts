@@ -12,19 +12,19 @@ const parsedAs =
     return naming(files.path(name), () => parse(text));
   };
 
-/** The reading in a text file; an error of the parser names the file. */
+/** Parses a text file. Parser errors name the file. */
 export const parsed = parsedAs((files, name) => files.text(name));
 
-/** The reading in a text file, or undefined where there is no such file; an error of the parser names the file. */
+/** Parses a text file, or returns undefined if it does not exist. Parser errors name the file. */
 export const parsedIfAny: ParsedIfAny = (files, name, parse) => unlessMissing(() => parsed(files, name, parse));
 
 const parsedCached = parsedAs((files, name) => files.cachedText(name));
 
-/** As `parsedIfAny`, for a small file that each scrape reads anew of each device (FileTree.cachedText). */
+/** Like `parsedIfAny`, for a small per-device file that every scrape reads (FileTree.cachedText). */
 export const parsedCachedIfAny: ParsedIfAny = (files, name, parse) =>
   unlessMissing(() => parsedCached(files, name, parse));
 
-/** Runs `read`; an error that it throws names `path`. */
+/** Runs `read`. Its errors name `path`. */
 export const naming = <Reading>(path: string, read: () => Reading): Reading => {
   try {
     return read();
@@ -33,13 +33,13 @@ export const naming = <Reading>(path: string, read: () => Reading): Reading => {
   }
 };
 
-/** Where items go that cannot be read. */
+/** Receives items that cannot be read. */
 export interface Skips {
-  /** Counts an item that is left out, and keeps the first error. */
+  /** Counts a skipped item and keeps the first error. */
   skip(error: Error): void;
 }
 
-/** For reading what a scrape of a collector reads too, and counts. */
+/** For items that another part of the same scrape already counts. */
 export const uncounted: Skips = { skip: () => {} };
 
 const isEmpty = (reading: unknown): boolean =>
@@ -47,10 +47,7 @@ const isEmpty = (reading: unknown): boolean =>
     ? reading.size === 0
     : Array.isArray(reading) && reading.every((row: unknown) => row === undefined);
 
-/**
- * Parses a file of rows with `parse`. `skips` counts the rows and values that it leaves out. A file of which nothing can be read is an error, as `parse`
- * has it.
- */
+/** Parses a file of rows. `skips` counts skipped rows and values. If nothing can be parsed, `parse` throws. */
 export const readRowsOf = <Reading>(path: string, skips: Skips, parse: (skip: Skip) => Reading): Reading => {
   const errors: ParseError[] = [];
   const reading = parse((error) => errors.push(error));
@@ -62,11 +59,11 @@ export const readRowsOf = <Reading>(path: string, skips: Skips, parse: (skip: Sk
 
 type ParseRows<Reading> = (text: string, skip: Skip) => Reading;
 
-/** As `parsed`, for a file of rows, of which `skips` counts those that cannot be read. */
+/** Like `parsed`, for a file of rows. `skips` counts those that cannot be parsed. */
 export const parsedRows = <Reading>(files: FileTree, name: string, parse: ParseRows<Reading>, skips: Skips): Reading =>
   parsed(files, name, (text) => readRowsOf(files.path(name), skips, (skip) => parse(text, skip)));
 
-/** As `parsedCachedIfAny`, for a file of rows. */
+/** Like `parsedCachedIfAny`, for a file of rows. */
 export const parsedCachedRowsIfAny = <Reading>(
   files: FileTree,
   name: string,
@@ -75,13 +72,13 @@ export const parsedCachedRowsIfAny = <Reading>(
 ): Reading | undefined =>
   parsedCachedIfAny(files, name, (text) => readRowsOf(files.path(name), skips, (skip) => parse(text, skip)));
 
-/** An error of one file: it may not be read, or is not of its format. A deadline that is over and a helper that does not answer are none. */
+/** Whether an error concerns one file: unreadable or malformed. Deadlines and unresponsive helpers do not. */
 export const isOfFile = (error: unknown): error is Error =>
   error instanceof ParseError ||
   (error instanceof FileError && !isUnanswered(error)) ||
   (error instanceof Error && error.cause instanceof ParseError);
 
-/** Reads one item (a device, a queue, a process). Undefined if its file is unreadable or broken, which `skips` counts. */
+/** Reads one item (device, queue, process). Undefined if its file is unreadable or malformed, which `skips` counts. */
 export const readItem = <Reading>(skips: Skips, read: () => Reading): Reading | undefined => {
   try {
     return read();
@@ -92,10 +89,10 @@ export const readItem = <Reading>(skips: Skips, read: () => Reading): Reading | 
   }
 };
 
-/** Says that a network device which sysfs shows is missing in /proc/net/dev. */
+/** Error: sysfs shows a network device that /proc/net/dev lacks. */
 export const missingRow = (procfs: FileTree, device: string): Error =>
   new Error(`${procfs.path('net/dev')}: expected a row of ${device}, found none`);
 
-/** True where the file or folder is there, else the reason. */
+/** True if the file or folder exists, else the reason. */
 export const needs = (files: FileTree, name: string): Availability =>
   files.exists(name) || new Unavailable(`${files.path(name)} does not exist`);

@@ -1,6 +1,6 @@
 import type { Commands } from '../host/commands.ts';
 import { Unavailable } from '../host/unavailable.ts';
 
-/** The path of a program of Xen's, or why it cannot be run. */
+/** Path of a Xen program, or why it cannot be run. */
 export const xenProgram = (commands: Pick<Commands, 'find' | 'searched'>, name: string): string | Unavailable =>
   commands.find(name) ?? new Unavailable(`there is no ${name} ${commands.searched}`);

@@ -6,7 +6,7 @@ import { NetlinkUnavailable, type Netlink } from '../host/netlink.ts';
 import { completeDump } from './complete-dump.ts';
 import { parsedIfAny, readItem, type Skips } from './parsed.ts';
 
-/** The root qdiscs by interface index, or why netlink cannot be used here. A list that cannot be parsed is skipped, and empty. */
+/** Root qdiscs by interface index, or why netlink is unavailable. A malformed list is skipped and empty. */
 export const rootQdiscs = (netlink: Netlink, skips: Skips): Map<number, Qdisc> | Unavailable => {
   try {
     const dump = readItem(skips, () => completeDump(() => parseQdiscs(netlink.exchange('route', qdiscRequest()))));
@@ -17,7 +17,7 @@ export const rootQdiscs = (netlink: Netlink, skips: Skips): Map<number, Qdisc> |
   }
 };
 
-/** The root qdisc of a network device. Throws FileError or ParseError. */
+/** Root qdisc of a network device. Throws FileError or ParseError. */
 export const rootQdiscOf = (
   device: string,
   qdiscs: ReadonlyMap<number, Qdisc> | Unavailable,

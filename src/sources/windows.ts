@@ -1,9 +1,9 @@
-/** Nobody can look here, for as long as this process lives; the message says why. */
+/** Tracing is impossible while this process lives. The message states why. */
 export class CannotTrace extends Error {
   override readonly name = 'CannotTrace';
 }
 
-// Time for whoever else waits to trace, and for what must start.
+// Time for other programs that want to trace, and for start-up.
 const leastPauseSeconds = 1;
 
 /** Seconds from the end of a window to the start of the next. */

@@ -5,14 +5,13 @@ import type { Host } from '../host/host.ts';
 import { parsedIfAny, readItem, uncounted, type Skips } from './parsed.ts';
 
 /**
- * True where this kernel runs on Xen, as Dom0 or guest, else the reason. To be asked once: a kernel does not change this while it
- * lives.
+ * True if this kernel runs on Xen, as Dom0 or guest, else the reason. Constant while the kernel runs, so check once.
  */
 export const needsXen = (sysfs: FileTree): Availability => {
   const file = 'hypervisor/type';
   try {
     if (sysfs.textIfAny(file)?.trim() === 'xen') return true;
-    return new Unavailable(`this kernel does not run on Xen (${sysfs.path(file)} does not say "xen")`);
+    return new Unavailable(`this kernel does not run on Xen (${sysfs.path(file)} does not contain "xen")`);
   } catch (error) {
     return Unavailable.because(error);
   }
@@ -23,8 +22,8 @@ export const xenFeatures = (sysfs: FileTree): XenFeatures | undefined =>
   parsedIfAny(sysfs, 'hypervisor/properties/features', parseFeatures);
 
 /**
- * Whether this is Dom0: xenfs says so where it is mounted, else the features that Xen gives it. Either is enough, and the other one, if it cannot be read, is
- * skipped. Throws FileError or ParseError if neither tells.
+ * Whether this is Dom0, according to xenfs if it is mounted, else to the features that Xen gives it. One of both
+ * suffices; an unreadable one is skipped. Throws FileError or ParseError if neither can be read.
  */
 export const isControlDomain = ({ procfs, sysfs }: Pick<Host, 'procfs' | 'sysfs'>, skips: Skips): boolean => {
   let failure: Error | undefined;
@@ -58,7 +57,7 @@ export interface NetfrontDevice {
   readonly device: string;
 }
 
-/** The network devices that netfront drives, which come and go. One whose name cannot be read is skipped. Throws FileError. */
+/** Netfront's current network devices. Skips a device whose name cannot be read. Throws FileError. */
 export const netfrontDevices = (sysfs: FileTree, skips: Skips): NetfrontDevice[] =>
   sysfs
     .listIfAny('bus/xen/devices')

@@ -6,7 +6,7 @@ import type { BackgroundReading } from '../background-reading.ts';
 /** Owner of a device: the value of the label `domain`. */
 export interface DeviceOwner {
   readonly label: string;
-  /** The domain is the stub domain that runs the device model of the guest that the label names: what its devices count is the guest's. */
+  /** True if the domain is the stub domain of the named guest's device model. Its counts belong to the guest. */
   readonly isStub: boolean;
 }
 
@@ -14,17 +14,23 @@ const stubSuffix = '-dm';
 const maxAsked = 1024;
 
 const byDomidLabel = (domid: number): string => `domid:${domid}`;
-// Each series of a domain has its label. xl prints longer names too: xenstore holds 4096 bytes.
+// Every series of a domain has its label. xl also prints longer names: xenstore holds 4096 bytes.
 const longestLabel = 255;
 
-/** Whether a name can be a label. `domid:` and `uuid:` begin labels of domains whose names cannot, here and in the collector xcp-rrdd. */
+/**
+ * Whether a name can be a label. `domid:` and `uuid:` start labels of domains whose names cannot, here and in the
+ * collector xcp-rrdd.
+ */
 const isUsable = (name: string): boolean =>
   lookOf(name) !== '' && name.length <= longestLabel && !/^(domid|uuid):/i.test(lookOf(name));
 
-/** The same for names that look alike: with letters and spaces of other widths, or accents of their own. */
+/** Equal for names that look alike because of character widths, spaces or combining accents. */
 const lookOf = (name: string): string => name.normalize('NFKC').trim();
 
-/** How much of a guest a domain still is: 3 if it can run, 2 if it is paused or being built, 1 if it has ended, 0 if it is being removed. */
+/**
+ * Rank of a domain as its guest: 3 if it can run, 2 if it is paused or being built, 1 if it has ended, 0 if it is being
+ * removed.
+ */
 const lifeOf = ({ states: { paused, shutdown, dying }, onlineVcpus }: XlDomain): number => {
   if (dying) return 0;
   if (shutdown) return 1;
@@ -32,8 +38,8 @@ const lifeOf = ({ states: { paused, shutdown, dying }, onlineVcpus }: XlDomain):
 };
 
 /**
- * The owner of each name or uuid, by domid. Of several domains with the same, such as a guest and what a migration has left of it, the one with the most
- * life owns it, and of several of these the oldest.
+ * The owner of each name or uuid, by domid. Of several domains with the same, such as a guest and a migration's
+ * leftover, the highest rank owns it, and of equal ranks the oldest.
  */
 const ownersOf = (domains: readonly XlDomain[], key: (domain: XlDomain) => string | undefined): Map<string, number> => {
   const owners = new Map<string, XlDomain>();
@@ -45,13 +51,13 @@ const ownersOf = (domains: readonly XlDomain[], key: (domain: XlDomain) => strin
   return new Map([...owners].map(([of, { domid }]) => [of, domid]));
 };
 
-/** The domid of each uuid. A leftover of a migration has the uuid of the guest, but does not own it. */
+/** Domid of each uuid. A migration's leftover has the guest's uuid but does not own it. */
 export const uuidOwners = (domains: readonly XlDomain[]): Map<string, number> => ownersOf(domains, ({ uuid }) => uuid);
 
 /**
- * The label of each domain of a list, by domid. A domain without a name has none until it has one. One whose name is empty, too long, or looks like the
- * label of a domid goes by its own domid. So does one whose name is that of another or looks like it, which libxl does not allow but xenstore does: one label never
- * stands for two.
+ * Labels of the domains in a list, by domid. A domain without a name has no label yet. A domain whose name is empty,
+ * too long, or looks like a domid's label is named by its domid. So is one whose name equals or resembles another's,
+ * which libxl forbids but xenstore allows: a label never names two domains.
  */
 export const domainLabels = (domains: readonly XlDomain[]): Map<number, string> => {
   const labelOf = ({ name }: XlDomain): string | undefined => (name === undefined ? undefined : printable(name));
@@ -71,17 +77,18 @@ export const domainLabels = (domains: readonly XlDomain[]): Map<number, string> 
 
 /** The toolstack's two lists of domains. */
 export interface DomainLists {
-  /** `xl list -v`: which domains there are, and what they are called. */
+  /** `xl list -v`: current domains and their names. */
   readonly domains: BackgroundReading<readonly XlDomain[]>;
-  /** `xl list -l`: how they were configured. Scheduled, and read early when a domain comes that it lacks. */
+  /** `xl list -l`: configurations. Scheduled, and read early when an unknown domain appears. */
   readonly configs: BackgroundReading<readonly XlDomainConfig[]>;
-  /** Whether the configuration of a domain that `configs` lacks may still come. */
+  /** Whether `configs` may still receive the missing configuration of a domain. */
   isAwaited(domid: number): boolean;
 }
 
 /**
- * Owners of the devices of each domain. A stub domain has its guest's name with -dm appended (libxl__stub_dm_name in libxl_dm.c), and any guest may be
- * called so: the configuration of the one without -dm decides. While that is awaited, the owner is unknown.
+ * Owners of each domain's devices. A stub domain has its guest's name plus -dm (libxl__stub_dm_name in libxl_dm.c), but
+ * any guest may use such a name. The configuration of the domain without -dm decides. Until it is known, the owner is
+ * unknown.
  */
 const deviceOwners = (domains: readonly XlDomain[], { configs, isAwaited }: DomainLists): Map<number, DeviceOwner> => {
   const labels = domainLabels(domains);
@@ -99,8 +106,8 @@ const deviceOwners = (domains: readonly XlDomain[], { configs, isAwaited }: Doma
 };
 
 /**
- * The names behind the domids in device names such as vif7.0. A domid is one domain's for as long as it lives, so the last list serves while
- * xl does not answer.
+ * Names for the domids in device names such as vif7.0. A domid is unique while its domain lives, so the last list
+ * remains valid while xl does not answer.
  */
 export class DomainDirectory {
   readonly #lists: DomainLists | undefined;
@@ -110,12 +117,15 @@ export class DomainDirectory {
   #owners = new Map<number, DeviceOwner>();
   #listed = new Set<number>();
 
-  /** Without lists, as in a driver domain, which cannot read names, labels are made of the domid. */
+  /** Without lists, as in a driver domain, labels contain the domid instead of a name. */
   constructor(lists: DomainLists | undefined) {
     this.#lists = lists;
   }
 
-  /** Owner of the devices of this domid. Undefined if it is not known yet (then a new list is requested), or if the domain is gone. */
+  /**
+   * Owner of this domid's devices. Undefined if it is not known yet (a new list is then requested) or if the domain is
+   * gone.
+   */
   ownerOf(domid: number): DeviceOwner | undefined {
     if (this.#lists === undefined) return { label: byDomidLabel(domid), isStub: false };
     this.#update(this.#lists);
@@ -132,7 +142,7 @@ export class DomainDirectory {
     this.#listed = new Set(domains.map(({ domid }) => domid));
   }
 
-  /** Once for each domid: a device may outlive its domain. */
+  /** Once per domid, because a device may outlive its domain. */
   #askFor(domid: number, list: BackgroundReading<readonly XlDomain[]>): void {
     if (this.#asked.has(domid)) return;
     if (this.#asked.size >= maxAsked) this.#asked.clear();

@@ -14,63 +14,67 @@ import type { BackgroundTask } from '../background-task.ts';
 import { isDom0 } from '../xen.ts';
 import { DomainDirectory, type DomainLists } from './domain-directory.ts';
 
-/** How often the toolstack is asked, and for how long it may think. */
+/** How often to query the toolstack, and its timeout. */
 export interface ToolstackSettings {
-  /** Seconds between two readings of what changes all the time. */
+  /** Seconds between two readings of frequently changing data. */
   readonly intervalSeconds: number;
-  /** Cron pattern for the inventory, which changes seldom. */
+  /** Cron pattern of the inventory, which seldom changes. */
   readonly schedule: string;
   readonly timeoutSeconds: number;
 }
 
-/** A cpupool, and what `xl sched-*` says of its scheduler and domains; `parameters` undefined where it says nothing (null, arinc653). */
+/** A cpupool with the output of `xl sched-*`. `parameters` is undefined for schedulers without it (null, arinc653). */
 export interface Cpupool extends XlCpupool {
   readonly parameters: XlSchedPool | undefined;
 }
 
-/** Doubts a reading of a command that lacks domains which xl listed before and lists now. */
+/** Doubts a reading that lacks domains which xl listed before and after it. */
 export type DomainCheck = (
   command: string,
   found: readonly { readonly domid: number }[],
   doubt: Doubt,
 ) => Promise<void>;
 
-/** Readings of xl, Xen's toolstack in Dom0, that several collectors share. */
+/** Shared readings of xl, Xen's toolstack in Dom0. */
 export interface Xl extends DomainLists {
-  /** `xl cpupool-list` and `xl sched-*`. As configs. */
+  /** `xl cpupool-list` and `xl sched-*`. Same schedule as configs. */
   readonly cpupools: BackgroundReading<readonly Cpupool[]>;
   /** `xl info`: the physical machine. Scheduled. */
   readonly info: BackgroundReading<XlInfo>;
-  /** Runs another subcommand and parses what it prints, as `readCommand` does. */
+  /** Runs another subcommand and parses its output like `readCommand`. */
   read<Reading>(
     args: readonly string[],
     parse: (stdout: string, skip: Skip) => Reading,
     doubt: Doubt,
     harmless?: readonly RegExp[],
   ): Promise<Reading>;
-  /** Takes the domains that `xl list` has now, for `DomainCheck`. */
+  /** Takes the domains that `xl list` shows now, for `DomainCheck`. */
   expectDomains(): DomainCheck;
 }
 
-// Messages of every xl command about its own configuration (tools/xl/xl.c, main and parse_global_config).
+// Messages that every xl command may print about its own configuration (tools/xl/xl.c, main and parse_global_config).
 const ofXlConf = [
   /^Failed to read config file: /,
   /^the global config option \S+ is deprecated/,
   /^invalid (?:autoballoon option|default output format "[^"]*")$/,
 ];
 
-// Other toolstacks than xl store no configuration of their domains, and nobody stores one of a stub domain: libxl complains of each, every time
-// (libxl_domain.c, retrieve_domain_configuration_lock_acquired; libxl.c before Xen 4.9). A domain that had one is missed by `DomainCheck`. Before Xen 4.5 xl
-// parses each domain's file again, and warns of what it passes over in it (xl_cmdimpl.c, parse_config_data).
+// Other toolstacks than xl store no configurations, and stub domains never have one. libxl complains about each, every
+// time (libxl_domain.c, retrieve_domain_configuration_lock_acquired; libxl.c before Xen 4.9). `DomainCheck` notices if
+// a known configuration is missing. Before Xen 4.5 xl parses each domain's file again and warns of ignored parts
+// (xl_cmdimpl.c, parse_config_data).
 const ofMissingConfigs = [/fail to get domain configuration/i, /^WARNING: /];
 
-// `xl list -l` prints two or three KiB for each guest.
+// `xl list -l` prints two or three KiB per guest.
 const maxBytes = 8 << 20;
-// The schedulers for which xl has a subcommand (xl_cmdtable.c); its own output is the only thing to go by, for each prints nothing and exits
-// with 0 where no pool uses its scheduler.
+// Schedulers with an xl subcommand (xl_cmdtable.c). All are run, because a subcommand prints nothing and exits with 0
+// if no pool uses its scheduler.
 const schedulersOfXl = ['credit', 'credit2', 'rtds'] as const;
 
-/** Whether each list of domains should have it: not one that is being built, or that is dying and may be gone before the next command. */
+/**
+ * Whether every list should contain the domain. Not while it is being built, nor while it is dying and may disappear
+ * before the next command.
+ */
 const isSettled = ({ states, onlineVcpus }: XlDomain): boolean => !states.dying && onlineVcpus > 0;
 
 const xlProgram = (host: Host): string | Unavailable =>
@@ -78,10 +82,10 @@ const xlProgram = (host: Host): string | Unavailable =>
     ? xenProgram(host.commands, 'xl')
     : new Unavailable('only Dom0 can ask the toolstack, and this is not Dom0');
 
-// A domain's configuration is stored when xl has created it, up to half a minute after it is first listed; other toolstacks store none.
+// xl stores a domain's configuration up to half a minute after the domain is first listed. Other toolstacks store none.
 const maxTries = 10;
 
-/** Tells when the inventory should be read ahead of time: domains are listed that it does not know. */
+/** Detects when to read the inventory early: xl lists domains that it lacks. */
 class Newcomers {
   #tries = new Map<number, number>();
 
@@ -93,13 +97,13 @@ class Newcomers {
     return [...this.#tries.keys()].some((domid) => this.isAwaited(domid));
   }
 
-  /** Whether the inventory is still read ahead of time for this domain. */
+  /** Whether the inventory is still read early for this domain. */
   isAwaited(domid: number): boolean {
     return (this.#tries.get(domid) ?? Infinity) <= maxTries;
   }
 }
 
-/** Readings that are taken again before their time, once each, when xl answers again after they failed. */
+/** Failed readings that are retried once, ahead of time, when xl answers again. */
 class Retries {
   readonly #readings: BackgroundReading<unknown>[] = [];
   readonly #retried = new Set<BackgroundReading<unknown>>();
@@ -108,7 +112,10 @@ class Retries {
     this.#readings.push(reading);
   }
 
-  /** xl has answered: whatever failed is read again at once. What fails once more waits for its own time, for as long as xl answers. */
+  /**
+   * xl has answered: retry failed readings now. A reading that fails again waits for its schedule while xl keeps
+   * answering.
+   */
   onAnswer(): void {
     for (const reading of this.#readings) {
       if (!reading.hasFailed) this.#retried.delete(reading);
@@ -119,17 +126,17 @@ class Retries {
     }
   }
 
-  /** xl has not answered: once it does, all that failed is worth another attempt. */
+  /** xl has not answered. When it does, all failed readings are worth a retry. */
   onFailure(): void {
     this.#retried.clear();
   }
 }
 
-/** Xen's toolstack as this machine has it: the one source of domains' names. */
+/** Xen's toolstack on this machine: the only source of domain names. */
 export class Toolstack {
   readonly xl: Xl | Unavailable;
   readonly directory: DomainDirectory;
-  /** When collectors read what they ask of the toolstack themselves. */
+  /** Schedule of toolstack readings that belong to a single collector. */
   readonly guarded: BackgroundTask['every'];
   readonly scheduled: BackgroundTask['every'];
   readonly #host: Host;
@@ -146,12 +153,12 @@ export class Toolstack {
     this.directory = new DomainDirectory(this.xl instanceof Unavailable ? undefined : this.xl);
   }
 
-  /** The tasks that keep names up to date, for collectors that label devices. */
+  /** Tasks that keep names current, for collectors that label devices. */
   get naming(): BackgroundTask[] {
     return this.xl instanceof Unavailable ? [] : [this.xl.domains, this.xl.configs];
   }
 
-  /** A reading of the toolstack in the background, which is taken again at once when it has failed and xl answers again. */
+  /** A background reading of the toolstack. After a failure it is retried as soon as xl answers. */
   reading<Reading>(
     name: string,
     every: BackgroundTask['every'],
@@ -162,7 +169,7 @@ export class Toolstack {
     return reading;
   }
 
-  /** A command of the toolstack, with its limits. `name` is what metrics call it. */
+  /** A toolstack command with its limits. `name` is its name in metrics. */
   command(name: string, file: string, args: readonly string[]): Command {
     return { name, file, args, timeoutSeconds: this.#settings.timeoutSeconds, maxBytes };
   }
@@ -175,13 +182,13 @@ export class Toolstack {
       return readCommand(commands, command, parseJoined, doubt, [...ofXlConf, ...harmless]);
     };
     const listed = (): readonly XlDomain[] => (domains.last ?? []).filter(isSettled);
-    /** The domains that xl still lists. Others may have ended since. */
+    /** The domains that xl still lists. Others may have ended meanwhile. */
     const stillListed = async (suspects: readonly { readonly domid: number }[]): Promise<number[]> => {
       const now = (await read(['list', '-v'], parseXlList, () => {})).filter(isSettled);
       const domids = new Set(now.map(({ domid }) => domid));
       return suspects.flatMap(({ domid }) => (domids.has(domid) ? [domid] : []));
     };
-    /** Before the first list, those of the list that has come when the check is made. */
+    /** Before the first list, expects the domains of the list available at the time of the check. */
     const expect = (expected: readonly { readonly domid: number }[] | undefined): DomainCheck => {
       return async (command, found, doubt) => {
         const present = new Set(found.map(({ domid }) => domid));
@@ -208,7 +215,7 @@ export class Toolstack {
       }
       if (known.length === pools.length) await check('xl sched-*', found, doubt);
       else {
-        // xl has no list of the domains of other schedulers, so which of these are missing is not known, but how many.
+        // xl does not list the domains of other schedulers, so only the number of missing domains is known.
         const count = known.reduce((sum, pool) => sum + pool.domains, 0);
         if (found.length < count) doubt(`xl sched-*: expected ${count} domains, found ${found.length}`);
       }
@@ -216,7 +223,7 @@ export class Toolstack {
     };
 
     const configs: Xl['configs'] = this.reading('xl list -l', this.scheduled, async (doubt) => {
-      // Not every domain has a configuration, but one that had it keeps it.
+      // Not every domain has a configuration, but a domain that had one keeps it.
       const check = expect(configs.last ?? []);
       const reading = await read(['list', '-l'], parseXlListLong, doubt, ofMissingConfigs);
       await check('xl list -l', reading, doubt);

@@ -1,10 +1,10 @@
 import type { LostRecords, RunStateChange, TraceReader } from '../../formats/xentrace.ts';
 
-// Domids from here on are no domains': idle vCPUs, Xen itself (DOMID_FIRST_RESERVED in xen/include/public/xen.h).
+// Domids from here on are not domains but idle vCPUs or Xen itself (DOMID_FIRST_RESERVED in xen/include/public/xen.h).
 const firstReservedDomid = 0x7ff0;
 const firstCapacity = 1024;
 
-/** Records of one physical CPU, in the order of time. */
+/** Records of one physical CPU in time order. */
 class CpuRecords {
   length = 0;
   cycles = new Float64Array(firstCapacity);
@@ -30,13 +30,13 @@ class CpuRecords {
   }
 }
 
-/** Time of which the trace is complete, in cycles. */
+/** A time span with complete records, in cycles. */
 export interface Segment {
   readonly begin: number;
   readonly end: number;
 }
 
-/** Keeps the run states of domains' vCPUs that a trace holds, in 13 bytes each, until it has ended. */
+/** Stores the run-state changes of a trace, in 13 bytes each, until it has ended. */
 export class TraceWindow implements TraceReader {
   readonly #cpus = new Map<number, CpuRecords>();
   readonly #lost: LostRecords[] = [];
@@ -57,8 +57,8 @@ export class TraceWindow implements TraceReader {
   }
 
   /**
-   * The parts of the trace in which no CPU lost a record, in order. A lost record may have been about any vCPU: one that wakes another records
-   * that on its own CPU.
+   * The parts of the trace in which no CPU lost a record, in order. A lost record may be about any vCPU: a CPU that
+   * wakes another CPU's vCPU records it itself.
    */
   segments({ begin, end }: Segment): Segment[] {
     const gaps = this.#lost
@@ -74,7 +74,10 @@ export class TraceWindow implements TraceReader {
     return segments;
   }
 
-  /** Gives all changes in the order of time to `take`, `states` being old << 4 | new. Yields now and then, so that others get their turn. */
+  /**
+   * Passes all changes in time order to `take`; `states` is old << 4 | new. Yields regularly so that other work can
+   * run.
+   */
   *inOrder(take: (cycles: number, vcpu: number, states: number) => void): Iterable<void> {
     const heads = [...this.#cpus.values()].map((records) => ({ records, at: 0 }));
     for (let taken = 1; ; taken += 1) {
@@ -96,5 +99,5 @@ export class TraceWindow implements TraceReader {
   }
 }
 
-// A millisecond or two of work.
+// Takes a millisecond or two.
 const changesPerTurn = 4096;

@@ -7,7 +7,7 @@ import type { Toolstack } from '../toolstack/toolstack.ts';
 import { CannotTrace } from '../windows.ts';
 import { TraceWindow, type Segment } from './trace-window.ts';
 
-/** Another program traces. It was left alone. */
+/** Another program is tracing. It was not disturbed. */
 export class AnotherTracer extends Error {
   override readonly name = 'AnotherTracer';
 }
@@ -16,30 +16,30 @@ export class AnotherTracer extends Error {
 export interface TraceLimits {
   readonly windowSeconds: number;
   readonly maxBytes: number;
-  /** CPU time of this process while the trace comes in. */
+  /** CPU time of this process while it reads the trace. */
   readonly maxCpuSeconds: number;
 }
 
-/** Result of a window, however it ended. */
+/** Cost of a window, successful or not. */
 export interface TraceCost {
   bytes: number;
   cpuSeconds: number;
 }
 
-/** A window that was traced. */
+/** A traced window. */
 export interface TracedWindow {
-  /** A limit was reached before the window was over. */
+  /** A limit ended the window early. */
   readonly isShort: boolean;
   readonly trace: TraceWindow;
-  /** From the first record to the last one. */
+  /** From the first record to the last. */
   readonly span: Segment;
 }
 
-// Bytes that xentrace may write after it was asked to end: the rest of all CPUs' buffers.
+// Bytes that xentrace may write after it was asked to end: the contents of all CPUs' buffers.
 const restBytes = 32 << 20;
 const turnOffSeconds = 1;
 
-/** Runs xentrace for a window at a time. It is the only user of Xen's trace buffer, or none. */
+/** Runs xentrace for one window at a time. Never shares Xen's trace buffer with another program. */
 export class Tracer {
   readonly #host: Pick<Host, 'commands' | 'clock'>;
   readonly #toolstack: Toolstack;
@@ -59,8 +59,8 @@ export class Tracer {
   }
 
   /**
-   * Traces a window and adds to `cost` what that took, even if it fails. Rejects with AnotherTracer, CannotTrace, CommandError or ParseError;
-   * tracing is off then, unless another program wants it on.
+   * Traces a window. Adds its cost to `cost`, even on failure. Rejects with AnotherTracer, CannotTrace, CommandError or
+   * ParseError; tracing is then off, unless another program uses it.
    */
   async trace(cost: TraceCost): Promise<TracedWindow> {
     await this.#checkNobodyTraces();
@@ -70,7 +70,7 @@ export class Tracer {
     return { isShort, trace, span: parser.span ?? { begin: 0, end: 0 } };
   }
 
-  /** A second xentrace would fail too, but change the first one's event mask before. */
+  /** A second xentrace would fail too, but only after changing the first one's event mask. */
   async #checkNobodyTraces(): Promise<void> {
     const { lsevtchn } = this.#programs;
     const command = this.#toolstack.command('lsevtchn', lsevtchn, ['0']);
@@ -79,7 +79,7 @@ export class Tracer {
     throw new AnotherTracer(`another program is tracing (Dom0 has bound virtual IRQ ${traceBufferVirq})`);
   }
 
-  /** Whether a limit cut it short. */
+  /** Resolves to whether a limit ended the window early. */
   async #read(parser: XentraceParser, cost: TraceCost): Promise<boolean> {
     const { commands, clock } = this.#host;
     const { windowSeconds, maxBytes, maxCpuSeconds } = this.#limits;
@@ -113,7 +113,10 @@ export class Tracer {
     }
   }
 
-  /** A xentrace that was killed, or could not write, has left tracing on: another one, which does not trace, turns it off as it ends. */
+  /**
+   * A xentrace that was killed or could not write leaves tracing on. Another one, which does not trace, turns it off as
+   * it ends.
+   */
   async #afterFailure(error: Error): Promise<never> {
     const why = explained(error);
     if (why !== error) throw why;
@@ -126,12 +129,12 @@ export class Tracer {
   }
 }
 
-/** A list that may be incomplete does not show that no other program traces. */
+/** An incomplete list does not prove that no other program is tracing. */
 const refuse = (why: string): never => {
   throw new Error(why);
 };
 
-/** Translates an error of xentrace or lsevtchn, or returns it unchanged. Their words are those of strerror(3). */
+/** Translates errors of xentrace or lsevtchn, which contain strerror(3) texts. Returns others unchanged. */
 const explained = (error: Error): Error => {
   const { message } = error;
   if (/Permission denied|Operation not permitted/.test(message)) {
@@ -140,9 +143,9 @@ const explained = (error: Error): Error => {
   if (/Function not implemented/.test(message)) {
     return new CannotTrace(`this Xen is built without a trace buffer (${message})`, { cause: error });
   }
-  // Between our look and its start.
+  // Between the check and the start of xentrace.
   if (/VIRQ.*File exists/.test(message)) {
-    return new AnotherTracer(`another program has begun to trace, and has our event mask now (${message})`, {
+    return new AnotherTracer(`another program has started to trace, now with our event mask (${message})`, {
       cause: error,
     });
   }

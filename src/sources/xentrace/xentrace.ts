@@ -9,12 +9,12 @@ import { CannotTrace, pauseSeconds } from '../windows.ts';
 import type { Segment, TraceWindow } from './trace-window.ts';
 import { AnotherTracer, Tracer, type TraceCost, type TracedWindow } from './tracer.ts';
 
-/** How often Xen's trace buffer is read, and what that may cost. */
+/** How often to read Xen's trace buffer, and at what cost. */
 export interface XentraceSettings {
   readonly windowSeconds: number;
   /** From the start of a window to the start of the next. */
   readonly intervalSeconds: number;
-  /** Bytes that a window may bring. */
+  /** Maximum size of a window in bytes. */
   readonly maxBytes: number;
   /** Share of one core. */
   readonly cpuBudget: number;
@@ -24,27 +24,30 @@ export interface XentraceSettings {
 export const windowResults = ['complete', 'short', 'refused', 'failed'] as const;
 export type WindowResult = (typeof windowResults)[number];
 
-/** A window, as a reader receives it. */
+/** A window as readers receive it. */
 export interface ReadableWindow {
   readonly trace: TraceWindow;
   readonly span: Segment;
-  /** Frequency of the time-stamp counter, the clock of the trace. */
+  /** Frequency of the time-stamp counter, which is the trace's clock. */
   readonly hertz: number;
 }
 
-/** Reads one window, in steps between which others get their turn. */
+/** Reads one window in steps, between which other work runs. */
 export type WindowReader = (window: ReadableWindow) => Iterable<void>;
 
-/** All windows until now. */
+/** Totals over all windows. */
 export interface WindowTotals {
   readonly results: Readonly<Record<WindowResult, number>>;
-  /** Seconds of which the trace is complete. */
+  /** Seconds with complete records. */
   readonly armedSeconds: number;
   readonly lostRecords: number;
   readonly cost: Readonly<TraceCost>;
 }
 
-/** Windows of Xen's trace buffer, which one program at a time can read: traced once, for all collectors that add a reader. */
+/**
+ * Windows of Xen's trace buffer, which only one program can read at a time: traced once for all collectors that add a
+ * reader.
+ */
 export class Xentrace {
   readonly #host: Host;
   readonly #settings: XentraceSettings;
@@ -56,7 +59,7 @@ export class Xentrace {
   #armedSeconds = 0;
   #lostRecords = 0;
   #refusal: Unavailable | undefined;
-  /** Traces a window at a time; the same for all collectors. */
+  /** Traces one window at a time. Shared by all collectors. */
   readonly task: BackgroundTask;
 
   constructor(host: Host, toolstack: Toolstack, settings: XentraceSettings) {
@@ -68,7 +71,7 @@ export class Xentrace {
     this.task = { every: { seconds: pauseSeconds({ window, interval }) }, run: () => this.#run() };
   }
 
-  /** Why nothing can be traced here, as far as is known until now; undefined while it can be tried. */
+  /** Why tracing is impossible here, as far as known; undefined while it may work. */
   get unavailable(): Unavailable | undefined {
     return this.#tracer instanceof Unavailable ? this.#tracer : this.#refusal;
   }
@@ -82,7 +85,7 @@ export class Xentrace {
     };
   }
 
-  /** Gives every window from now on to `reader`. */
+  /** Passes all future windows to `reader`. */
   addReader(reader: WindowReader): void {
     this.#readers.push(reader);
   }
@@ -95,7 +98,7 @@ export class Xentrace {
     const lsevtchn = xenProgram(commands, 'lsevtchn');
     if (lsevtchn instanceof Unavailable) return lsevtchn;
     const { windowSeconds, intervalSeconds, maxBytes, cpuBudget } = this.#settings;
-    // The readers cost about as much as reading the trace itself.
+    // The readers cost about as much as reading the trace.
     const maxCpuSeconds = (cpuBudget * Math.max(intervalSeconds, windowSeconds)) / 2;
     return new Tracer({
       host: this.#host,
@@ -122,9 +125,9 @@ export class Xentrace {
   }
 
   async #hertz({ info, read }: Xl): Promise<number> {
-    // If it lacks what is wanted, that is the error.
+    // If the required value is missing, report that.
     const { cpuMhz } = info.last ?? (await read(['info'], parseXlInfo, () => {}));
-    if (!cpuMhz) throw new Error('xl info does not say cpu_mhz, the unit of time of the trace');
+    if (!cpuMhz) throw new Error('xl info lacks cpu_mhz, the time unit of the trace');
     return cpuMhz * 1e6;
   }
 
