@@ -207,7 +207,7 @@ describe('what is left behind', () => {
     await startAnother(50, 900);
     const before = tracefs.state;
     expect(await watchOnce()).toEqual([
-      'another xen-exporter, which runs, has probes in /sys/kernel/tracing (instances/xen_exporter_50_900)',
+      'another running xen-exporter has probes in /sys/kernel/tracing (instances/xen_exporter_50_900)',
     ]);
     expect(tracefs.state).toEqual(before);
     expect(await windows()).toEqual({ complete: 0, short: 0, refused: 1, failed: 0 });
@@ -482,7 +482,7 @@ describe('waits for accept()', () => {
     };
     await watchOnce();
     expect(whyAbsent(collector)).toBe(
-      'accept: TCP made 25 connections, and no probe on their way to accept() was hit: its functions are parts of others in this kernel',
+      'accept: TCP made 25 connections without a hit of a probe: this kernel inlines the probed functions',
     );
     expect(await page().then((each) => each.samples('xen_accept_wait_seconds_count'))).toEqual([]);
   });
@@ -505,7 +505,7 @@ describe('limits', () => {
     expect(armed).toBeGreaterThan(0.5);
     expect(armed).toBeLessThan(60);
     expect(log.lines).toHaveLength(1);
-    expect(log.lines[0]).toMatch(/^warn \| Probes are disarmed \| \d+ \| 1000$/);
+    expect(log.lines[0]).toMatch(/^warn \| Disarmed probes because of too many hits \| \d+ \| 1000$/);
     expect([...tracefs.instances.get(own)!.values()].flat()).toEqual([]);
   });
 
@@ -539,8 +539,7 @@ describe('where it cannot be', () => {
 
   test('no tracefs', () => {
     gone('');
-    const expected =
-      'there is no tracefs at /sys/kernel/tracing (mount -t tracefs nodev /sys/kernel/tracing, or path.tracefs)';
+    const expected = 'no tracefs at /sys/kernel/tracing (mount -t tracefs nodev /sys/kernel/tracing, or path.tracefs)';
     expect(why()).toBe(expected);
     mkdirSync(tree.path('sys/kernel/tracing'));
     expect(why()).toBe(expected);
@@ -561,7 +560,7 @@ describe('where it cannot be', () => {
     tracefs.refusals.set('kprobe_events', 'EPERM');
     expect(await watchOnce()).toEqual([]);
     expect(why()).toBe(
-      'only root can set probes, and no one where the kernel is locked down for confidentiality (/sys/kernel/tracing/kprobe_events: EPERM)',
+      'probes need root and a kernel that is not locked down for confidentiality (/sys/kernel/tracing/kprobe_events: EPERM)',
     );
     expect(await collectText(collector, host)).toBe('');
     expect(tracefs.state).toEqual(nothing);

@@ -266,7 +266,7 @@ describe('another tracer', () => {
 
   test('that begins between the look and the start is not turned off', async () => {
     [trace, complaint] = [new Uint8Array(), 'exit status 1: ERROR: failed to bind to VIRQ port (17 = File exists)'];
-    expect((await traceOnce())[0]).toContain('another program has begun to trace, and has our event mask now (');
+    expect((await traceOnce())[0]).toContain('another program has started to trace, now with our event mask (');
     expect(ran).toHaveLength(2);
     expect((await windows())['refused']).toBe(1);
   });
@@ -348,6 +348,6 @@ describe('where nobody can trace', () => {
 
 test('without cpu_mhz nothing is traced', async () => {
   tree.write({ 'commands/xl info': readText('hosts/credit-storm/commands/xl info').replace(/^cpu_mhz.*\n/m, '') });
-  expect(await traceOnce()).toEqual(['xl info does not say cpu_mhz, the unit of time of the trace']);
+  expect(await traceOnce()).toEqual(['xl info lacks cpu_mhz, the time unit of the trace']);
   expect(ran).toEqual([]);
 });

@@ -182,7 +182,7 @@ test('an old file is a failure that says how old', async () => {
   expect(Object.keys(seriesOf(await collect(collector, host)))).toHaveLength(1);
   write(tree, ofVm(domu1, 1), {}, now - 75.25);
   await expect(collect(collector, host)).rejects.toThrow(
-    `${tree.path(file)}: expected a timestamp at most 60 s old, found one 75 s old: its plugin has died, or has more to write than the file can hold`,
+    `${tree.path(file)}: expected a timestamp at most 60 s old, found one 75 s old: its plugin has died or overflows the file`,
   );
 });
 

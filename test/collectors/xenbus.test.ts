@@ -157,7 +157,7 @@ describe('delays are counted in jiffies', () => {
     tree.write({ [`${devices}/vif-1-0/xenbus/jiffies_eoi_delayed`]: '1500\n', 'proc/timer_list': head });
     expect(await delay()).toBeUndefined();
     expect(collector.limitations!()).toBe(
-      'delays of events: the kernel counts them in jiffies, whose length is unknown: not measured yet: that takes two scrapes',
+      'event delays: the kernel counts them in jiffies of unknown length (not measured yet, which takes two scrapes)',
     );
     tree.write({ 'proc/timer_list': after15Seconds(hz) });
     expect(await delay()).toBe(seconds);
@@ -168,7 +168,7 @@ describe('delays are counted in jiffies', () => {
     expect(await delay()).toBeUndefined();
     expect(await events()).toBe(3711);
     expect(collector.limitations!()).toBe(
-      `delays of events: the kernel counts them in jiffies, whose length is unknown: ${tree.path('proc/timer_list')}: ENOENT: no such file or directory`,
+      `event delays: the kernel counts them in jiffies of unknown length (${tree.path('proc/timer_list')}: ENOENT: no such file or directory)`,
     );
   });
 });

@@ -175,7 +175,7 @@ describe.runIf(process.getuid?.() === 0)('as a user without privilege', () => {
     await using _helper = await startHelper(socket, [], { user: { uid: 0, gid: user.gid } });
     const args = ['--privileged-reads=helper', `--helper.socket=${socket}`, `--path.sysfs=${tree.path('sys')}`];
     await using daemon = await startDaemon({ args, user });
-    const lacksHz = async () => (await daemon.get('/')).body.includes('whose length is unknown');
+    const lacksHz = async () => (await daemon.get('/')).body.includes('jiffies of unknown length');
     await daemon.metrics();
     await until('two readings', async () => {
       await daemon.metrics();

@@ -137,7 +137,7 @@ test.skipIf(!canUnshare)('an exporter in another PID namespace keeps its probes 
     const { status, stderr } = cleanUp();
     expect([status, stderr]).toEqual([
       1,
-      `xen-exporter: another xen-exporter, which runs, has probes in ${root} (instances/xen_exporter_2_1)\n`,
+      `xen-exporter: another running xen-exporter has probes in ${root} (instances/xen_exporter_2_1)\n`,
     ]);
     expect(existsSync(instance)).toBe(true);
   } finally {
@@ -157,7 +157,7 @@ test('where tracefs is not mounted the collector is absent, and cleanup says so'
   const page = await daemon.metrics();
   expect(page.value('xen_exporter_collector_available', about)).toBe(0);
   expect(page.value('xen_exporter_collector_success', about)).toBe(1);
-  expect((await daemon.get('/')).body).toContain(`there is no tracefs at ${root}`);
+  expect((await daemon.get('/')).body).toContain(`no tracefs at ${root}`);
   const { status, stderr } = spawnSync(
     process.execPath,
     [main, 'probes', '--cleanup', `--path.sysfs=${tree.path('sys')}`],
@@ -167,7 +167,7 @@ test('where tracefs is not mounted the collector is absent, and cleanup says so'
   );
   expect([status, stderr]).toEqual([
     1,
-    `xen-exporter: there is no tracefs at ${root} (mount -t tracefs nodev ${root}, or path.tracefs)\n`,
+    `xen-exporter: no tracefs at ${root} (mount -t tracefs nodev ${root}, or path.tracefs)\n`,
   ]);
 });
 

@@ -10,6 +10,6 @@ test('a socket whose folder does not exist, or is a file, is refused with that r
     `cannot listen on unix:${tree.path('none/x.sock')}: the folder ${tree.path('none')} does not exist`,
   );
   await expect(listenOn('file/x.sock')).rejects.toThrow(
-    `cannot listen on unix:${tree.path('file/x.sock')}: ${tree.path('file')} is no folder`,
+    `cannot listen on unix:${tree.path('file/x.sock')}: ${tree.path('file')} is not a folder`,
   );
 });

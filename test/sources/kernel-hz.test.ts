@@ -5,9 +5,8 @@ import { readText } from '../../tools/lib/fixture.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 
 const head = readText('linux-6.18/proc-timer_list-head');
-const why = (what: string): string =>
-  `delays of events: the kernel counts them in jiffies, whose length is unknown: ${what}`;
-const notMeasuredYet = why('not measured yet: that takes two scrapes');
+const why = (what: string): string => `event delays: the kernel counts them in jiffies of unknown length (${what})`;
+const notMeasuredYet = why('not measured yet, which takes two scrapes');
 
 let tree: TempTree;
 let procfs: FileTree;
@@ -59,7 +58,7 @@ test('a rate that Linux cannot have is refused, and measured again from there', 
   updateAfter(2, 550);
   expect([hz.value, hz.missing]).toEqual([
     undefined,
-    why('jiffies grew by 275.0 a second, which is no rate that Linux has'),
+    why('jiffies grew by 275.0 a second, which is not a Linux tick rate'),
   ]);
   updateAfter(4, 1050);
   expect(hz.value).toBe(250);

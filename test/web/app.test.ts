@@ -104,9 +104,9 @@ describe('/metrics', () => {
 
   test.each([
     ['collect[]=cpu&exclude[]=tcp', 'expected collect[] or exclude[], found both\n'],
-    ['collect[]=nope', 'expected collectors out of cpu, tcp, broken, xen, found "nope"\n'],
-    ['exclude[]=nope', 'expected collectors out of cpu, tcp, broken, xen, found "nope"\n'],
-    ['collect[]=__proto__', 'expected collectors out of cpu, tcp, broken, xen, found "__proto__"\n'],
+    ['collect[]=nope', 'expected names of collectors (cpu, tcp, broken, xen), found "nope"\n'],
+    ['exclude[]=nope', 'expected names of collectors (cpu, tcp, broken, xen), found "nope"\n'],
+    ['collect[]=__proto__', 'expected names of collectors (cpu, tcp, broken, xen), found "__proto__"\n'],
   ])('?%s is a bad request', async (query, message) => {
     const response = await supertest(app()).get(`/metrics?${query}`).expect(400);
     expect(response.text).toBe(message);

@@ -200,12 +200,12 @@ describe('bad files, with file and line', () => {
     [
       'a CA without a policy',
       `${tls}  client_ca_file: ca.pem\n`,
-      'web.yml:4: tls_server_config.client_ca_file: expected a client_auth_type that asks for certificates besides, found NoClientCert',
+      'web.yml:4: tls_server_config.client_ca_file: expected a client_auth_type that requests certificates, found NoClientCert',
     ],
     [
       'a policy without a CA',
       `${tls}  client_auth_type: RequireAndVerifyClientCert\n`,
-      "web.yml:4: tls_server_config.client_auth_type: RequireAndVerifyClientCert expects client_ca or client_ca_file, found neither: every public authority's certificates would do",
+      'web.yml:4: tls_server_config.client_auth_type: RequireAndVerifyClientCert expects client_ca or client_ca_file, found neither: a certificate of any public CA would be accepted',
     ],
     [
       'a CA that is not there',
@@ -225,7 +225,7 @@ describe('bad files, with file and line', () => {
     [
       'SANs without certificates',
       `${tls}  client_allowed_sans: [a]\n`,
-      'web.yml:4: tls_server_config.client_allowed_sans: expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert besides, found NoClientCert: without a certificate there is nothing to match',
+      'web.yml:4: tls_server_config.client_allowed_sans: expected client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert, found NoClientCert: without a certificate no name can match',
     ],
     [
       'SANs without a list',
@@ -235,12 +235,12 @@ describe('bad files, with file and line', () => {
     [
       'an invented suite',
       `${tls}  cipher_suites:\n    - TLS_AES_128_GCM_SHA256\n    - TLS_MAGIC\n`,
-      /^web\.yml:6: tls_server_config\.cipher_suites\.1: expected a cipher suite out of TLS_ECDHE_.*, found "TLS_MAGIC"$/,
+      /^web\.yml:6: tls_server_config\.cipher_suites\.1: expected a cipher suite: TLS_ECDHE_.*, found "TLS_MAGIC"$/,
     ],
     [
       'an insecure suite',
       `${tls}  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n`,
-      'web.yml:4: tls_server_config.cipher_suites.0: expected a cipher suite that is secure (this one has no forward secrecy), found "TLS_RSA_WITH_AES_128_CBC_SHA"',
+      'web.yml:4: tls_server_config.cipher_suites.0: expected a secure cipher suite (this one has no forward secrecy), found "TLS_RSA_WITH_AES_128_CBC_SHA"',
     ],
     [
       'suites without one for HTTP/2',
@@ -320,12 +320,12 @@ describe('bad files, with file and line', () => {
     [
       'a limit that answers nothing',
       'rate_limit:\n  interval: 1s\n',
-      'web.yml:1: rate_limit: expected a burst of at least 1: with 0 nothing is ever answered',
+      'web.yml:1: rate_limit: expected a burst of at least 1: with 0 every request is refused',
     ],
     [
       'a burst alone',
       'rate_limit:\n  burst: 2\n',
-      'web.yml:2: rate_limit.burst: expected interval besides, found none',
+      'web.yml:2: rate_limit.burst: expected interval with burst, found none',
     ],
   ] as [string, string, string | RegExp][])('%s', (_what, yaml, message) => {
     const faults = faultsOf(write(yaml)).replace(tree.root, 'ROOT');
