@@ -10,18 +10,18 @@ const severities = {
   info: { text: 'info', color: 'blue' },
 };
 
-/** Alerts that fire, with these matchers. The watchdog, which always does, is none of them. */
+/** Firing alerts with these matchers, without the watchdog. */
 export const firing = (...matchers: readonly string[]): string =>
   select('ALERTS', 'alertstate="firing"', 'alertname=~"Xen.*"', 'severity!="none"', ...matchers);
 
 const labels = 'alertname, severity, kind, domain, netns, host';
 
-/** Alerts that fire now, of these matchers. */
+/** Table of firing alerts with these matchers. */
 export const alertTable = (width: number, height: number, ...matchers: readonly string[]): PlacedPanel =>
   table({
     title: 'Alerts that fire',
     description:
-      'Symptoms are harm that clients feel, causes a hop at its limit. The name leads to the runbook. For is the time since it was first noticed.',
+      'Symptoms are harm to clients; causes are hops at their limit. The name links to the runbook. For is the time since the alert became pending.',
     width,
     height,
     labels: [
@@ -46,11 +46,11 @@ export const alertTable = (width: number, height: number, ...matchers: readonly 
     noValue: 'No alert fires.',
   });
 
-/** What is over half of its threshold now. */
+/** Table of causes above half of their threshold. */
 export const causeTable = (width: number, height: number): PlacedPanel =>
   table({
     title: 'Causes',
-    description: `Hops that are over ${leastScore} of the threshold of their alert, and their score, which is how many times the threshold they are: at 1 the alert fires. The name leads to the runbook.`,
+    description: `Hops above ${leastScore} times the threshold of their alert, with their score (value divided by threshold): at 1 the alert fires. The name links to the runbook.`,
     width,
     height,
     labels: [
@@ -70,5 +70,5 @@ export const causeTable = (width: number, height: number): PlacedPanel =>
       },
     ],
     sortBy: 'Score',
-    noValue: 'No hop is near its limit.',
+    noValue: 'No hop is close to its limit.',
   });

@@ -15,9 +15,9 @@ import { datasource } from './variables.ts';
 
 /** Panels under one heading. */
 export interface Section {
-  /** Without one the panels stand at the top. */
+  /** Without a title the panels are at the top. */
   title?: string;
-  /** For panels that stay empty in a usual installation. */
+  /** For panels that are empty in a usual installation. */
   collapsed?: boolean;
   panels: readonly PlacedPanel[];
 }
@@ -27,17 +27,17 @@ export interface Board {
   title: string;
   description: string;
   variables: readonly cog.Builder<VariableModel>[];
-  /** Matchers of the alerts that are marked in all graphs. */
+  /** Matchers of the alerts to mark in all graphs. */
   alertsMarked: string;
   sections: readonly Section[];
 }
 
 const columns = 24;
-/** That of Grafana 11: later ones bring it up to theirs. */
+/** Grafana 11's version. Later releases upgrade it. */
 const schemaVersion = 39;
 const tag = 'xen-exporter';
 
-/** The dashboard as Grafana reads it. Throws where panels of a line do not fill it. */
+/** Renders the dashboard for Grafana. Throws if panels do not fill their line. */
 export const dashboard = ({ uid, title, description, variables, alertsMarked, sections }: Board): Dashboard => {
   const board = new DashboardBuilder(title)
     .uid(uid)
@@ -71,7 +71,7 @@ export const dashboard = ({ uid, title, description, variables, alertsMarked, se
   let nextId = 1;
   let y = 0;
 
-  /** Sets the panels out from the line `top` on; says which line is the next. */
+  /** Places the panels from line `top` on. Returns the next free line. */
   const place = (panels: readonly PlacedPanel[], top: number, add: (panel: cog.Builder<never>) => void): number => {
     let [x, line, lineHeight] = [0, top, 0];
     for (const { panel, width, height } of panels) {
@@ -102,10 +102,10 @@ export const dashboard = ({ uid, title, description, variables, alertsMarked, se
     }
   }
   const built = board.build();
-  // Where a link stands is a choice of Grafana 12 and later: by default that is the top of the dashboard.
+  // The position of links is new in Grafana 12. The default is the top.
   for (const link of [...(built.links ?? []), ...(built.annotations?.list ?? [])]) delete link.placement;
   for (const variable of built.templating?.list ?? []) {
-    // What follows from another variable is no part of a link.
+    // Derived variables are not part of links.
     if (variable.hide === VariableHide.HideVariable && variable.type === 'query') variable.skipUrlSync = true;
   }
   built.schemaVersion = schemaVersion;

@@ -7,15 +7,15 @@ import { guest } from './guest.ts';
 import { scheduler } from './scheduler.ts';
 import { alertLimits } from './thresholds.ts';
 
-/** The dashboards, with the limits of alerts as a user changes them. */
+/** The dashboards with a user's alert limits. */
 export const dashboardsFor = (changes: AlertChanges): readonly Dashboard[] => {
   const limits = alertLimits(changes);
   return [fleet(limits), guest(limits), dom0(limits), scheduler(limits), exporter];
 };
 
-/** The dashboards as they come. */
+/** The dashboards with the default limits. */
 export const dashboards = dashboardsFor({});
 
-/** The files in grafana/dashboards/ and what is in them. */
+/** Files in grafana/dashboards/ by name. */
 export const filesOf = (boards: readonly Dashboard[]): Readonly<Record<string, string>> =>
   Object.fromEntries(boards.map((board) => [`${board.uid}.json`, `${JSON.stringify(board, null, 2)}\n`]));

@@ -9,11 +9,11 @@ import { noneAtAll, type AlertLimits } from './thresholds.ts';
 import { hostVariables } from './variables.ts';
 
 const vifsOfGuests = `${chosen.host},domain=~"$guest_domain"`;
-/** Growth of a counter that a host has of its guests, by these labels. */
+/** Growth of a host's counter about its guests, by these labels. */
 const ofVifs = (name: string, labels: readonly string[], ...matchers: readonly string[]): string =>
   `sum by (${labels.join(', ')}) (${rate(`xen_${name}`, vifsOfGuests, ...matchers)})`;
 const perVif = ['instance', 'domain', 'vif'];
-/** State of the vifs of guests, now. */
+/** Current state of guests' vifs. */
 const vifsNow = (name: string): string => `max by (${perVif.join(', ')}) (${select(`xen_${name}`, vifsOfGuests)})`;
 const record = (name: string): string => select(`instance:xen_${name}`, chosen.host);
 
@@ -21,8 +21,7 @@ const summary = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
   panels: [
     stat({
       title: 'Steal',
-      description:
-        'Share of the time that Dom0 wants to run, in which guests run instead. Coloured where XenDom0Starved fires.',
+      description: 'Share of wanted Dom0 CPU time in which guests run instead. Coloured where XenDom0Starved fires.',
       unit: 'percentunit',
       decimals: 1,
       width: 4,
@@ -32,7 +31,7 @@ const summary = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     stat({
       title: 'netback',
       description:
-        'Share of all CPUs that the netback threads of all guests use. Coloured where XenNetbackSaturated speaks of it.',
+        'CPU time of all guests’ netback threads as a share of all CPUs. Coloured where XenNetbackSaturated fires.',
       unit: 'percentunit',
       decimals: 1,
       width: 4,
@@ -42,7 +41,7 @@ const summary = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     stat({
       title: 'Lost before the bridge',
       description:
-        'Share of the packets for all guests that network cards, connection tracking and Open vSwitch lose. Coloured where XenUplinkDropping fires.',
+        'Share of packets for guests that network cards, connection tracking and Open vSwitch lose. Coloured where XenUplinkDropping fires.',
       unit: 'percentunit',
       decimals: 1,
       width: 4,
@@ -59,7 +58,7 @@ const summary = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     }),
     stat({
       title: 'Links down',
-      description: 'Vifs whose backend and frontend are not connected now.',
+      description: 'Vifs whose backend and frontend are not connected.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -68,7 +67,7 @@ const summary = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     }),
     stat({
       title: 'Events of guests',
-      description: 'That Dom0 handled, a second, of all guests and devices.',
+      description: 'Events per second that Dom0 handles for all guests and devices.',
       unit: 'cps',
       decimals: 0,
       width: 4,
@@ -82,7 +81,7 @@ const cpus = ({ limitsOf }: AlertLimits): Section => ({
   panels: [
     graph({
       title: 'Steal',
-      description: 'Over the time that Dom0 wants to run. The line is where XenDom0Starved fires.',
+      description: 'Relative to wanted Dom0 CPU time. XenDom0Starved fires above the line.',
       unit: 'percentunit',
       width: 6,
       limits: limitsOf('XenDom0Starved'),
@@ -90,7 +89,7 @@ const cpus = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'CPU time by mode',
-      description: 'In CPUs, without idle, of the chosen hosts together.',
+      description: 'In CPUs without idle, summed over the chosen hosts.',
       unit: 'short',
       decimals: 2,
       stacked: true,
@@ -99,7 +98,7 @@ const cpus = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Softirq and irq time by vCPU',
-      description: 'Share of the time of each vCPU of Dom0: packets from guests are taken in softirqs.',
+      description: 'Share of each Dom0 vCPU’s time. Softirqs take the packets of guests.',
       unit: 'percentunit',
       width: 6,
       queries: [
@@ -111,7 +110,7 @@ const cpus = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'netback interrupts by vCPU',
-      description: 'Event channel interrupts of netback that each vCPU of Dom0 handles: one of many is a bottleneck.',
+      description: 'Event channel interrupts of netback by Dom0 vCPU. If one vCPU handles all, it is a bottleneck.',
       unit: 'cps',
       width: 6,
       queries: [
@@ -130,7 +129,7 @@ const rings = ({ limitsOf }: AlertLimits): Section => ({
     table({
       title: 'Vifs',
       description:
-        'Of each vif: the CPU that its busiest thread uses, the share of time in which it stands still for want of receive buffers or with a full queue for the guest, slots in the rings now, of the queue that is worst off, and whether it is connected. The name leads to the guest.',
+        'For each vif: CPU of its busiest thread, share of time without receive buffers or with a full queue for the guest, current ring slots of its worst queue, and whether it is connected. The name links to the guest.',
       width: 24,
       height: 9,
       labels: [
@@ -188,7 +187,7 @@ const rings = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Busiest threads',
       description:
-        'Of one CPU, the most that a thread can use. By queue with --collector.queues=each, else the busiest of a vif. The line is where XenNetbackSaturated fires.',
+        'Relative to one CPU, the most that a thread can use. By queue with --collector.queues=each, else the busiest thread of each vif. XenNetbackSaturated fires above the line.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenNetbackSaturated'),
@@ -201,7 +200,7 @@ const rings = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Threads that wait for a CPU of Dom0',
-      description: 'Share of time that a thread was ready to run and did not.',
+      description: 'Share of time in which a thread was ready but did not run.',
       unit: 'percentunit',
       width: 8,
       queries: [
@@ -214,7 +213,7 @@ const rings = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Ring slots',
       description:
-        'Slots that netback takes, each about one grant copy. The line is where XenGrantOperationsHigh fires for a guest.',
+        'Slots that netback takes, each about one grant copy. XenGrantOperationsHigh fires for a guest above the line.',
       unit: 'ops',
       width: 8,
       limits: limitsOf('XenGrantOperationsHigh'),
@@ -233,8 +232,7 @@ const events = ({ thresholdOf, limitsOf, limitsOfLevel }: AlertLimits): Section 
   panels: [
     graph({
       title: 'Events of guests',
-      description:
-        'That Dom0 handled, of all devices. The line is where XenEventChannelStorm speaks of it, for one guest.',
+      description: 'Events that Dom0 handles for all devices. XenEventChannelStorm fires for a guest above the line.',
       unit: 'cps',
       width: 8,
       limits: limitsOfLevel('XenEventChannelStorm', 'info'),
@@ -242,7 +240,7 @@ const events = ({ thresholdOf, limitsOf, limitsOfLevel }: AlertLimits): Section 
     }),
     graph({
       title: 'Spurious events',
-      description: 'With which a backend found nothing to do: several behind one another make it wait.',
+      description: 'Events without work for the backend. Several in a row delay the backend.',
       unit: 'cps',
       width: 8,
       queries: [
@@ -251,7 +249,7 @@ const events = ({ thresholdOf, limitsOf, limitsOfLevel }: AlertLimits): Section 
     }),
     graph({
       title: 'Delayed events',
-      description: `Share of time that a backend left events unanswered because earlier ones were spurious. XenSpuriousEvents fires above ${thresholdOf('XenSpuriousEvents')}. Linux 5.12 and later.`,
+      description: `Share of time in which a backend delays events because earlier ones were spurious. XenSpuriousEvents fires above ${thresholdOf('XenSpuriousEvents')}. Linux 5.12 and later.`,
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenSpuriousEvents'),
@@ -268,7 +266,7 @@ const drops: Section = {
     graph({
       title: 'Lost toward guests',
       description:
-        'Refused: netback’s queue for the guest was full, or the guest was not connected. Expired: they waited too long for receive buffers. Qdisc: dropped before netback.',
+        'Refused: netback’s queue for the guest was full, or the guest was not connected. Expired: the packets waited too long for receive buffers. Qdisc: dropped before netback.',
       unit: 'pps',
       width: 8,
       queries: [
@@ -299,9 +297,9 @@ const drops: Section = {
       ],
     }),
     graph({
-      title: 'Dropped or put off by Dom0’s vCPUs',
+      title: 'Dropped or deferred by Dom0’s vCPUs',
       description:
-        'Packets dropped because the backlog of a vCPU was full, and times that one left packets for later because its budget was used up.',
+        'Packets dropped because a vCPU’s backlog was full, and times that a vCPU deferred packets because its budget was used up.',
       unit: 'cps',
       width: 8,
       queries: [
@@ -320,7 +318,7 @@ const traffic: Section = {
   panels: [
     graph({
       title: 'Packets of guests',
-      description: 'Both directions, of the guests that have most.',
+      description: 'Both directions, for the guests with the highest values.',
       unit: 'pps',
       width: 12,
       queries: [
@@ -334,7 +332,7 @@ const traffic: Section = {
     }),
     graph({
       title: 'Requests of block devices',
-      description: 'Reads and writes, of the guests that have most: they want Dom0’s CPUs too.',
+      description: 'Reads and writes of the busiest guests. They also need Dom0’s CPUs.',
       unit: 'iops',
       width: 12,
       queries: [
@@ -355,7 +353,7 @@ const firewall: Section = {
   panels: [
     graph({
       title: 'Tracked connections',
-      description: 'And how many there may be. Needs nf_conntrack in Dom0’s kernel.',
+      description: 'Tracked connections and their limit. Needs nf_conntrack in Dom0’s kernel.',
       unit: 'short',
       width: 24,
       queries: [
@@ -372,7 +370,7 @@ const probes: Section = {
   panels: [
     graph({
       title: 'Grant operations',
-      description: 'Copies, maps and unmaps for all guests and devices, a second. Needs the collector probes in Dom0.',
+      description: 'Copies, maps and unmaps per second for all guests and devices. Needs the collector probes in Dom0.',
       unit: 'ops',
       width: 8,
       queries: [[record('grant_operations:rate5m'), '{{instance}}']],
@@ -380,7 +378,7 @@ const probes: Section = {
     graph({
       title: 'Grant calls',
       description:
-        'CPUs that are in them on average, and their share of the time that Dom0 used. Needs the collector probes in Dom0.',
+        'Mean number of CPUs in grant calls, and their share of Dom0’s CPU time. Needs the collector probes in Dom0.',
       unit: 'percentunit',
       width: 8,
       queries: [
@@ -390,7 +388,7 @@ const probes: Section = {
     }),
     graph({
       title: 'Events sent',
-      description: 'By drivers of Dom0, a second, to all domains. Needs the collector probes in Dom0.',
+      description: 'Events per second from Dom0’s drivers to all domains. Needs the collector probes in Dom0.',
       unit: 'cps',
       width: 8,
       queries: [[record('event_channel_sends:rate5m'), '{{instance}}']],
@@ -401,7 +399,7 @@ const probes: Section = {
 const board = (limits: AlertLimits): Board => ({
   uid: dashboardUids.host,
   title: 'Xen / Dom0 and netback',
-  description: 'What all guests of a host share: Dom0’s CPUs, netback’s rings and threads, events and drops.',
+  description: 'Resources that all guests of a host share: Dom0’s CPUs, netback’s rings and threads, events and drops.',
   variables: hostVariables(),
   alertsMarked: 'host=~"$host"',
   sections: [

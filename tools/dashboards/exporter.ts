@@ -15,14 +15,14 @@ const failing = `(${of('collector_success')} == 0)`;
 const ofProcess = (name: string): string => `max by (instance) (${select(name, chosen.exporter)})`;
 
 const longest = most(`sum by (instance) (${of('collector_duration_seconds')})`);
-/** Of the exporters whose collectors take longest. */
+/** Keeps the exporters with the longest collector times. */
 const ofLongest = (expr: string): string => `${expr} and on (instance) ${longest}`;
 
 const summary: Section = {
   panels: [
     stat({
       title: 'Exporters up',
-      description: 'That Prometheus can scrape.',
+      description: 'Exporters that Prometheus can scrape.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -30,7 +30,7 @@ const summary: Section = {
     }),
     stat({
       title: 'Exporters down',
-      description: 'That Prometheus cannot scrape: XenExporterDown fires after a while.',
+      description: 'Exporters that Prometheus cannot scrape. XenExporterDown fires after a few minutes.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -40,7 +40,7 @@ const summary: Section = {
     stat({
       title: 'Collectors that fail',
       description:
-        'Of all chosen exporters: XenExporterCollectorFailing fires after a while. What does not exist on a machine does not fail.',
+        'Failing collectors of all chosen exporters. XenExporterCollectorFailing fires after a few minutes. Collectors that do not apply do not fail.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -49,7 +49,7 @@ const summary: Section = {
     }),
     stat({
       title: 'Series',
-      description: 'That the collectors of the chosen exporters give.',
+      description: 'Series that the collectors of the chosen exporters export.',
       unit: 'none',
       decimals: 0,
       width: 4,
@@ -57,7 +57,8 @@ const summary: Section = {
     }),
     stat({
       title: 'Series dropped',
-      description: 'Since the exporters started, because a collector had more than its limit (--collector.max-series).',
+      description:
+        'Series dropped since the exporters started, because a collector exceeded its limit (--collector.max-series).',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -67,7 +68,7 @@ const summary: Section = {
     stat({
       title: 'Samples skipped',
       description:
-        'Share of the samples that samplers were to take and did not: the process was late, or slowed down to stay within its CPU budget.',
+        'Share of planned samples that samplers skipped: the process was late, or slowed down to stay within its CPU budget.',
       unit: 'percentunit',
       decimals: 1,
       width: 4,
@@ -84,7 +85,7 @@ const exporters: Section = {
   panels: [
     table({
       title: 'Exporters',
-      description: 'Those whose collectors take longest, as many as "At most" says.',
+      description: 'Exporters with the longest collector times, limited by "At most".',
       width: 12,
       height: 10,
       labels: [{ label: 'instance', name: 'Exporter', link: toExporter('Exporter') }],
@@ -110,7 +111,7 @@ const exporters: Section = {
     table({
       title: 'Collectors',
       description:
-        'Of all chosen exporters: on how many machines each is available and fails, its longest duration, its series, and the age of the oldest reading that it serves.',
+        'For each collector of the chosen exporters: number of machines on which it is available and fails, longest duration, series, and age of its oldest reading.',
       width: 12,
       height: 10,
       labels: [{ label: 'collector', name: 'Collector' }],
@@ -141,14 +142,14 @@ const times: Section = {
   panels: [
     graph({
       title: 'Collectors',
-      description: 'Time that each collector takes in a scrape, on the machine where it takes longest.',
+      description: 'Duration of each collector in a scrape, on the slowest machine.',
       unit: 's',
       width: 8,
       queries: [[most(`max by (collector) (${of('collector_duration_seconds')})`), '{{collector}}']],
     }),
     graph({
       title: 'Commands',
-      description: 'Mean time that each command runs, of the exporters that run it.',
+      description: 'Mean duration of each command.',
       unit: 's',
       width: 8,
       queries: [
@@ -160,12 +161,12 @@ const times: Section = {
     }),
     graph({
       title: 'Slow commands',
-      description: 'Time in which 95 of 100 runs of each command end.',
+      description: 'Duration that 95 % of the runs of each command do not exceed.',
       unit: 's',
       width: 8,
       queries: [
         [
-          // What did not run has no quantile.
+          // A command that did not run has no quantile.
           `histogram_quantile(0.95, sum by (command, le) (${growth('command_duration_seconds_bucket')})) > 0`,
           '{{command}}',
         ],
@@ -173,14 +174,14 @@ const times: Section = {
     }),
     graph({
       title: 'Samples of one exporter',
-      description: 'That each sampler takes a second, the mean of all chosen exporters that have it.',
+      description: 'Samples per second of each sampler, as the mean of the chosen exporters.',
       unit: 'cps',
       width: 8,
       queries: [[`avg by (sampler) (${growth('sampler_samples_total')})`, '{{sampler}}']],
     }),
     graph({
       title: 'CPU time of samplers',
-      description: 'Of one CPU, on the machine where it is most.',
+      description: 'Share of one CPU, on the machine with the highest value.',
       unit: 'percentunit',
       decimals: 2,
       width: 8,
@@ -188,7 +189,7 @@ const times: Section = {
     }),
     graph({
       title: 'Series',
-      description: 'Of all chosen exporters, by collector.',
+      description: 'Series of all chosen exporters by collector.',
       unit: 'short',
       decimals: 0,
       stacked: true,
@@ -203,7 +204,7 @@ const process: Section = {
   panels: [
     graph({
       title: 'CPU time',
-      description: 'Of one CPU, of the exporters that use most.',
+      description: 'Share of one CPU, for the exporters with the highest values.',
       unit: 'percentunit',
       decimals: 1,
       width: 8,
@@ -211,14 +212,14 @@ const process: Section = {
     }),
     graph({
       title: 'Resident memory',
-      description: 'Of the exporters that have most.',
+      description: 'For the exporters with the highest values.',
       unit: 'bytes',
       width: 8,
       queries: [[most(ofProcess('process_resident_memory_bytes')), '{{instance}}']],
     }),
     graph({
       title: 'Event loop',
-      description: 'Share of time that it spent on work, of the exporters where it is most.',
+      description: 'Share of time in which the event loop is busy, for the exporters with the highest values.',
       unit: 'percentunit',
       decimals: 1,
       width: 8,
@@ -232,7 +233,7 @@ const process: Section = {
 const board: Board = {
   uid: dashboardUids.exporter,
   title: 'Xen / Exporter health',
-  description: 'Whether the exporters see what they should, and what that costs.',
+  description: 'Whether the exporters work, and what they cost.',
   variables: exporterVariables(),
   alertsMarked: 'kind="meta"',
   sections: [summary, exporters, times, process, { title: 'Alerts', panels: [alertTable(24, 6, 'kind="meta"')] }],

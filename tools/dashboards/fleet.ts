@@ -13,11 +13,11 @@ const score = (...matchers: string[]): string => select(scoreName, chosen.uuid, 
 const record = (name: string): string => select(`uuid:xen_${name}`, chosen.uuid);
 const full = worst('uuid_netns:xen_accept_queue_full:ratio_rate5m');
 
-/** By how much a guest is worse than another: its strongest cause, or its full queue, in times of the threshold. */
+/** Ranks guests by their strongest cause or full queue, as a multiple of the threshold. */
 const badnessOf = ({ thresholdOf }: AlertLimits): string =>
   `max by (uuid) (${score()} or ${full} / ${thresholdOf('XenAcceptQueueOverflow')} or 0 * ${guestsOfHost})`;
 
-/** A value of each of the worst guests; 0 where there is none but `zero` is said to be true of it. */
+/** A value of each of the worst guests. `zero` adds 0 for guests without a value. */
 const columnOf =
   (badness: string) =>
   (expr: string, zero = false): string =>
@@ -39,7 +39,7 @@ const board = (limits: AlertLimits): Board => {
   return {
     uid: dashboardUids.fleet,
     title: 'Xen / Fleet',
-    description: 'Every guest as a row, the worst first, and the hop of its accept path that is at its limit.',
+    description: 'Every guest as a row, worst first, with the hop of its accept path that is at its limit.',
     variables: fleetVariables(),
     alertsMarked: 'severity="critical"',
     sections: [
@@ -55,7 +55,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           stat({
             title: 'Refuse connections',
-            description: 'Guests in which an attempt to connect met a full accept queue within the last 5 minutes.',
+            description: 'Guests with a connection attempt that met a full accept queue in the last 5 minutes.',
             unit: 'short',
             decimals: 0,
             width: 4,
@@ -64,7 +64,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           stat({
             title: 'Critical alerts',
-            description: 'Alerts of severity critical that fire, of guests or hosts that are chosen.',
+            description: 'Firing alerts of severity critical for the chosen guests and hosts.',
             unit: 'short',
             decimals: 0,
             width: 4,
@@ -73,7 +73,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           stat({
             title: 'Other alerts',
-            description: 'Alerts of severity warning or info that fire, of guests or hosts that are chosen.',
+            description: 'Firing alerts of severity warning or info for the chosen guests and hosts.',
             unit: 'short',
             decimals: 0,
             width: 4,
@@ -82,7 +82,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           stat({
             title: 'Links down',
-            description: 'Vifs whose backend and frontend are not connected now.',
+            description: 'Vifs whose backend and frontend are not connected.',
             unit: 'short',
             decimals: 0,
             width: 4,
@@ -91,7 +91,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           stat({
             title: 'Exporters down',
-            description: 'Exporters that Prometheus cannot scrape, of all hosts and guests.',
+            description: 'Exporters that Prometheus cannot scrape, on all hosts and guests.',
             unit: 'short',
             decimals: 0,
             width: 4,
@@ -100,7 +100,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           table({
             title: 'Guests, the worst first',
-            description: `The guests that are worst off, as many as "At most" says. Of a hop: how many times the threshold of its alert its strongest cause is, from half on; a dot is less. ${hopsWithCause.map((hop) => `${hop}: ${causesOf(hop).join(', ')}`).join('; ')}. The name leads to the guest's accept path.`,
+            description: `The worst guests, limited by "At most". Hop columns: strongest cause as a multiple of its alert’s threshold, from half on; a dot is less. ${hopsWithCause.map((hop) => `${hop}: ${causesOf(hop).join(', ')}`).join('; ')}. The name links to the guest's accept path.`,
             width: 24,
             height: 14,
             labels: [
@@ -155,7 +155,7 @@ const board = (limits: AlertLimits): Board => {
           graph({
             title: 'Accepts and refused attempts',
             description:
-              'Of all chosen guests: connections that entered an accept queue, and attempts that met a full one.',
+              'Connections that entered an accept queue, and attempts that met a full queue, for all chosen guests.',
             unit: 'cps',
             width: 12,
             height: 8,
@@ -166,7 +166,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           graph({
             title: 'Share of time with a full accept queue',
-            description: 'Of the guests that have most of it. The line is where XenAcceptQueueOverflow fires.',
+            description: 'For the guests with the highest values. XenAcceptQueueOverflow fires above the line.',
             unit: 'percentunit',
             width: 12,
             limits: limitsOf('XenAcceptQueueOverflow'),
@@ -174,7 +174,7 @@ const board = (limits: AlertLimits): Board => {
           }),
           graph({
             title: 'Lost before they reach a guest',
-            description: 'Packets that network cards, connection tracking and Open vSwitch of a host lose.',
+            description: 'Packets that a host’s network cards, connection tracking and Open vSwitch lose.',
             unit: 'pps',
             width: 12,
             queries: [

@@ -21,20 +21,20 @@ import { scoreLimits, steps, type AlertLimits } from './thresholds.ts';
 import { guestVariables } from './variables.ts';
 
 const record = (name: string): string => recorded(`uuid:xen_${name}`);
-/** A row of each network namespace of the guest; the label netns is absent for its own. */
+/** A row for each network namespace of the guest. The label netns is absent for its own. */
 const inNamespace = (name: string): string => recorded(`uuid_netns:xen_${name}`);
-/** Share of samples above three quarters; the record has a row only where there are any. */
+/** Share of samples above three quarters. The record has no rows for zero. */
 const aboveThreeQuarters = named(
   `(${select('uuid_netns:xen_accept_queue_above_three_quarters:ratio_rate5m', chosen.uuid)} or 0 * ${select('uuid_netns:xen_accept_queue_full:ratio_rate5m', chosen.uuid)})`,
 );
 /** Growth of a counter of the guest's own exporter, by these labels. */
 const inGuest = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
   ofGuest(rate(`xen_${name}`, chosen.guest, ...matchers), ...labels);
-/** Growth of a counter that the host has of the guest, by these labels. */
+/** Growth of a host's counter about the guest, by these labels. */
 const onHost = (name: string, labels: readonly string[] = [], ...matchers: readonly string[]): string =>
   ofDomain(rate(`xen_${name}`, chosen.domain, ...matchers), ...labels);
 
-/** The fastest growth of a counter among those that the host has of the guest. */
+/** The fastest growth of a host's counter about the guest. */
 const worstOnHost = (name: string): string => worstOfDomain(rate(`xen_${name}`, chosen.domain));
 
 const identity = select('uuid:xen_guest_identity:info', chosen.uuid);
@@ -43,7 +43,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
   panels: [
     stat({
       title: 'Accepts',
-      description: 'Connections that entered an accept queue, a second.',
+      description: 'Connections per second that entered an accept queue.',
       unit: 'cps',
       decimals: 1,
       width: 4,
@@ -51,7 +51,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
     }),
     stat({
       title: 'Drops per accept',
-      description: 'Attempts that met a full accept queue, over connections accepted: a refused client tries again.',
+      description: 'Attempts that met a full accept queue per accepted connection. A refused client retries.',
       unit: 'percentunit',
       decimals: 1,
       width: 4,
@@ -60,7 +60,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
     }),
     stat({
       title: 'Accept queue full',
-      description: 'Share of time in which the fullest accept queue was full. XenAcceptQueueOverflow fires on it.',
+      description: 'Share of time in which the fullest accept queue was full. XenAcceptQueueOverflow uses this value.',
       unit: 'percentunit',
       decimals: 1,
       width: 4,
@@ -78,7 +78,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
     }),
     stat({
       title: 'SYNs sent again',
-      description: 'SYNs and SYN-ACKs sent again, a second: connections that somebody had to wait for.',
+      description: 'SYNs and SYN-ACKs retransmitted per second. Each delays a connection.',
       unit: 'cps',
       decimals: 2,
       width: 4,
@@ -86,7 +86,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
     }),
     stat({
       title: 'Guest and host',
-      description: 'Where the guest runs, by the address of the exporter there.',
+      description: 'The guest’s host, by the address of its exporter.',
       unit: 'short',
       width: 4,
       isName: true,
@@ -95,7 +95,7 @@ const summary = ({ limitsOf, hopsWithCause }: AlertLimits): Section => ({
     lanes({
       title: 'The hop that collapses',
       description:
-        'The way of a SYN from top to bottom. A hop is yellow from half of the threshold of its alert on, and red where the alert fires; of several guests the worst.',
+        'The path of a SYN from top to bottom. A hop is yellow from half of its alert’s threshold and red where the alert fires. Of several guests the worst counts.',
       unit: 'short',
       width: 24,
       limits: scoreLimits(),
@@ -121,14 +121,14 @@ const uplink: Section = {
   panels: [
     graph({
       title: 'Lost before the bridge',
-      description: 'Packets of all guests of the host that were lost before any guest could have taken them.',
+      description: 'Packets for all guests of the host that were lost before they reached a vif.',
       unit: 'pps',
       width: 12,
       queries: [[lostOnHost, '{{where}}']],
     }),
     graph({
       title: 'Packets to the guest',
-      description: 'What the host sent on the vifs, and what the guest received: where they differ packets are lost.',
+      description: 'Packets that the host sent on the vifs and that the guest received. A difference means loss.',
       unit: 'pps',
       width: 12,
       queries: [
@@ -145,7 +145,7 @@ const vif = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Share of packets lost',
       description:
-        'Of the packets toward the guest, what its vif and the qdisc before it dropped. The lines are where XenVifDropping fires.',
+        'Share of packets for the guest that its vif or the qdisc in front of it dropped. XenVifDropping fires above the lines.',
       unit: 'percentunit',
       width: 12,
       limits: limitsOf('XenVifDropping'),
@@ -154,7 +154,7 @@ const vif = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Packets lost, by reason',
       description:
-        'Refused: netback’s queue for the guest was full, or the guest was not connected. Expired: they waited too long for receive buffers. Qdisc: dropped before netback.',
+        'Refused: netback’s queue for the guest was full, or the guest was not connected. Expired: the packets waited too long for receive buffers. Qdisc: dropped before netback.',
       unit: 'pps',
       width: 12,
       queries: [
@@ -173,7 +173,7 @@ const netback = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Share of time that the ring or the queue stands still',
       description:
-        'Sampled in Dom0, of the worst queue. The line is where XenGuestNotDraining fires; a rate limit has a lower one, see XenNetbackRateLimited.',
+        'Worst queue, sampled in Dom0. XenGuestNotDraining fires above the line. The limit for rate-limited vifs is lower, see XenNetbackRateLimited.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenGuestNotDraining'),
@@ -187,7 +187,7 @@ const netback = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'netback thread',
       description:
-        'Of one CPU: what the busiest thread of the guest uses, and what it waits for a CPU of Dom0. The line is where XenNetbackSaturated fires.',
+        'CPU time of the guest’s busiest thread, and its wait for a CPU of Dom0, relative to one CPU. XenNetbackSaturated fires above the line.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenNetbackSaturated'),
@@ -199,7 +199,7 @@ const netback = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Ring slots',
       description:
-        'Slots that netback takes, each about one grant copy: tx packets from the guest, rx to it. XenGrantOperationsHigh fires on the sum.',
+        'Slots that netback takes, each about one grant copy. tx: packets from the guest, rx: packets to it. XenGrantOperationsHigh uses the sum.',
       unit: 'ops',
       width: 8,
       limits: limitsOf('XenGrantOperationsHigh'),
@@ -214,7 +214,7 @@ const events = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     graph({
       title: 'Events',
       description:
-        'Both ways: those that Dom0 handled for all devices of the guest, and interrupts of its network devices. The line is where XenEventChannelStorm speaks of Dom0.',
+        'Events that Dom0 handles for all devices of the guest, and interrupts of the guest’s network devices. XenEventChannelStorm fires for Dom0 above the line.',
       unit: 'cps',
       width: 8,
       limits: limitsOfLevel('XenEventChannelStorm', 'info'),
@@ -225,7 +225,7 @@ const events = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Interrupts for each packet received',
-      description: 'Near 1 each packet costs an interrupt of its own: harmless while idle, a storm when busy.',
+      description: 'Near 1 each packet costs its own interrupt: harmless while idle, a storm under load.',
       unit: 'short',
       decimals: 2,
       width: 8,
@@ -240,7 +240,7 @@ const events = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Time of vCPUs in interrupts',
-      description: 'Share of the time of all vCPUs. The line is where XenEventChannelStorm fires.',
+      description: 'Share of the time of all vCPUs. XenEventChannelStorm fires above the line.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenEventChannelStorm'),
@@ -262,7 +262,7 @@ const vcpu = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Waiting for a physical CPU',
       description:
-        'As the guest sees it: steal over the time that it wants to run; the line is where XenVcpuStarved fires. As Xen sees it: share of looks at its vCPUs that could run and did not (XenCreditExhaustion).',
+        'Guest’s view: steal relative to wanted CPU time; XenVcpuStarved fires above the line. Xen’s view: share of observations in which its vCPUs were ready but did not run (XenCreditExhaustion).',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenVcpuStarved'),
@@ -272,8 +272,8 @@ const vcpu = ({ limitsOf }: AlertLimits): Section => ({
       ],
     }),
     graph({
-      title: 'What vCPUs were seen doing',
-      description: 'Share of looks from the host: running, blocked, or runnable, which is waiting for a CPU.',
+      title: 'Observed vCPU states',
+      description: 'Share of observations by the host: running, blocked, or runnable (waiting for a CPU).',
       unit: 'percentunit',
       max: 1,
       stacked: true,
@@ -287,7 +287,7 @@ const vcpu = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'CPU time of the guest',
-      description: 'In CPUs, by mode; without idle.',
+      description: 'In CPUs by mode, without idle.',
       unit: 'short',
       decimals: 2,
       stacked: true,
@@ -303,7 +303,7 @@ const netfront = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Time in interrupts',
       description:
-        'Of all vCPUs, in the time of one: what Xen saw the guest run beyond its tasks, or what its kernel says if that is more. The line is where XenVifInterruptsOnOneVcpu fires, if the interrupts of its vifs come to one vCPU.',
+        'Interrupt time of all vCPUs relative to one vCPU: time that Xen saw beyond the tasks, or the kernel’s own count if that is higher. XenVifInterruptsOnOneVcpu fires above the line if one vCPU handles the vif interrupts.',
       unit: 'percentunit',
       width: 8,
       limits: limitsOf('XenVifInterruptsOnOneVcpu'),
@@ -311,15 +311,15 @@ const netfront = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Network events by vCPU',
-      description: 'Event channel interrupts of network devices that each vCPU of the guest handles.',
+      description: 'Event channel interrupts of network devices by vCPU of the guest.',
       unit: 'cps',
       width: 8,
       queries: [[inGuest('cpu_events_total', ['cpu'], 'source="netfront"'), '{{domain}}: vCPU {{cpu}}']],
     }),
     graph({
-      title: 'Dropped or put off in the guest',
+      title: 'Dropped or deferred in the guest',
       description:
-        'Packets that the guest’s kernel dropped before TCP, and times that a vCPU left packets for later because its budget was used up.',
+        'Packets that the guest’s kernel dropped before TCP, and times that a vCPU deferred packets because its budget was used up.',
       unit: 'cps',
       width: 8,
       queries: [
@@ -338,7 +338,7 @@ const listenerTable = ({ limitsOf }: AlertLimits): PlacedPanel => {
   return table({
     title: 'Listeners',
     description:
-      'Every listening socket, of containers and other network namespaces too where the exporter reads those: connections that wait for accept() now, the limit of the queue, how full its fullest socket is, the share of time that it was full, what was dropped and what left the queue (a lower bound of accepts).',
+      'Every listening socket, including other network namespaces if the exporter reads them: connections waiting for accept(), queue limit, fill ratio of the fullest socket, share of time full, drops, and connections that left the queue (a lower bound of accepts).',
     width: 24,
     height: 8,
     labels: [
@@ -374,7 +374,7 @@ const synQueue = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'SYN queue overflows',
       description:
-        'SYNs that met a full SYN queue, dropped or answered with a cookie. The line is where XenSynQueueOverflow fires; while an accept queue is full, that is the cause.',
+        'SYNs that met a full SYN queue, dropped or answered with a cookie. XenSynQueueOverflow fires above the line, unless a full accept queue is the cause.',
       unit: 'cps',
       width: 8,
       limits: limitsOf('XenSynQueueOverflow'),
@@ -382,7 +382,7 @@ const synQueue = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'SYN cookies',
-      description: 'Sent, come back valid, and come back invalid.',
+      description: 'SYN cookies sent, returned valid, and returned invalid.',
       unit: 'cps',
       width: 8,
       queries: [
@@ -392,8 +392,8 @@ const synQueue = ({ limitsOf }: AlertLimits): Section => ({
       ],
     }),
     graph({
-      title: 'Sent again and reset',
-      description: 'SYNs and SYN-ACKs sent again, and resets of connections in the handshake.',
+      title: 'Retransmissions and resets',
+      description: 'Retransmitted SYNs and SYN-ACKs, and resets of connections in the handshake.',
       unit: 'cps',
       width: 8,
       queries: [
@@ -410,7 +410,7 @@ const acceptQueue = (limits: AlertLimits): Section => ({
     graph({
       title: 'Mean length and limit',
       description:
-        'Connections that wait for accept(), over all listeners, by integral of the samples: bursts between two scrapes count. The limit is that of the listener that is fullest.',
+        'Mean number of connections waiting for accept(), over all listeners, from the integral of samples, so bursts count. The limit is the fullest listener’s.',
       unit: 'short',
       decimals: 1,
       width: 8,
@@ -427,7 +427,7 @@ const acceptQueue = (limits: AlertLimits): Section => ({
     }),
     graph({
       title: 'Share of time full',
-      description: 'Of the worst listener of each network namespace. The line is where XenAcceptQueueOverflow fires.',
+      description: 'Worst listener of each network namespace. XenAcceptQueueOverflow fires above the line.',
       unit: 'percentunit',
       width: 8,
       height: 8,
@@ -440,7 +440,7 @@ const acceptQueue = (limits: AlertLimits): Section => ({
     heatmap({
       title: 'Fill of the accept queues',
       description:
-        'How often the sampler saw the fullest socket of each listener how full: bursts between two scrapes are here. Empty queues are left out.',
+        'Sampled fill ratios of the fullest socket of each listener, including bursts between scrapes. Empty queues are left out.',
       unit: 'cps',
       width: 8,
       expr: `sum by (le) (${ofGuest(rate('xen_listener_accept_queue_fill_ratio_bucket', chosen.guest), 'le')}) - on () group_left () sum(${ofGuest(rate('xen_listener_accept_queue_fill_ratio_bucket', chosen.guest, 'le="0.0"'))})`,
@@ -454,7 +454,7 @@ const accept: Section = {
   panels: [
     graph({
       title: 'Accepts and refused attempts',
-      description: 'Connections that entered an accept queue, and attempts that met a full one.',
+      description: 'Connections that entered an accept queue, and attempts that met a full queue.',
       unit: 'cps',
       width: 12,
       queries: [
@@ -480,7 +480,7 @@ const netlinkOnly: Section = {
     graph({
       title: 'SYN queue length',
       description:
-        'Connections in the handshake, of all listeners. Needs netlink (koffi and the kernel’s tcp_diag); absent where listeners are read from /proc.',
+        'Connections in the handshake, for all listeners. Needs netlink (koffi and the kernel’s tcp_diag); absent where listeners are read from /proc.',
       unit: 'short',
       width: 8,
       queries: [[ofGuest(select('xen_listener_syn_queue_length', chosen.guest)), '{{domain}}']],
@@ -488,7 +488,7 @@ const netlinkOnly: Section = {
     graph({
       title: 'Packets that wait in qdiscs',
       description:
-        'Toward the guest, before netback (host), and from it, before netfront (guest). Needs netlink in Dom0 and in the guest.',
+        'Packets to the guest before netback (host), and from the guest before netfront (guest). Needs netlink in Dom0 and in the guest.',
       unit: 'short',
       width: 8,
       queries: [
@@ -498,7 +498,7 @@ const netlinkOnly: Section = {
     }),
     graph({
       title: 'Packets that qdiscs dropped',
-      description: 'Which no counter of the network devices shows. Needs netlink in Dom0 and in the guest.',
+      description: 'Counters of the network devices exclude these drops. Needs netlink in Dom0 and in the guest.',
       unit: 'pps',
       width: 8,
       queries: [
@@ -516,7 +516,7 @@ const runStates: Section = {
     graph({
       title: 'How long vCPUs wait for a CPU',
       description:
-        'Wake delay: from the interrupt that wakes a vCPU until it runs. Preempted wait: from the end of its turn until the next. Needs --collector.runstate in Dom0.',
+        'Wake delay: from the interrupt that wakes a vCPU until it runs. Preempted wait: from preemption until the vCPU runs again. Needs --collector.runstate in Dom0.',
       unit: 's',
       width: 12,
       queries: [
@@ -546,7 +546,7 @@ const probes = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     graph({
       title: 'Waits for accept()',
       description:
-        'From entering the accept queue to accept(), of half and of 99 % of the connections. Needs the collector probes in the guest.',
+        'From entering the accept queue to accept(): median and 99th percentile. Needs the collector probes in the guest.',
       unit: 's',
       width: 8,
       queries: [
@@ -557,7 +557,7 @@ const probes = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     graph({
       title: 'Grant operations of its threads',
       description:
-        'Copies to the guest, and unmaps of its pages, a second. XenGrantOperationsHigh fires on them where they are more than slots. Needs the collector probes in Dom0.',
+        'Copies to the guest and unmaps of its pages per second. XenGrantOperationsHigh uses them if they exceed the slots. Needs the collector probes in Dom0.',
       unit: 'ops',
       width: 8,
       limits: limitsOf('XenGrantOperationsHigh'),
@@ -565,7 +565,8 @@ const probes = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Events sent to the guest',
-      description: 'By the drivers of Dom0, also where one was pending. Needs the collector probes in Dom0.',
+      description:
+        'Events from Dom0’s drivers, including events sent while one was pending. Needs the collector probes in Dom0.',
       unit: 'cps',
       width: 8,
       limits: limitsOfLevel('XenEventChannelStorm', 'info'),
@@ -577,7 +578,7 @@ const probes = ({ limitsOf, limitsOfLevel }: AlertLimits): Section => ({
 const board = (limits: AlertLimits): Board => ({
   uid: dashboardUids.guest,
   title: 'Xen / Guest accept path',
-  description: 'The way of a SYN to a guest, hop by hop, as the host and the guest see it on one time axis.',
+  description: 'The path of a SYN to a guest, hop by hop, from the host’s and the guest’s view on one time axis.',
   variables: guestVariables(),
   alertsMarked: chosen.uuid,
   sections: [

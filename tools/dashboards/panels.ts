@@ -34,20 +34,20 @@ import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-s
 import { noLimit } from './thresholds.ts';
 import { datasource } from './variables.ts';
 
-/** A panel and the place that it takes, of 24 columns. */
+/** A panel with its size, in units of 24 columns. */
 export interface PlacedPanel {
   panel: cog.Builder<Panel>;
   width: number;
   height: number;
 }
 
-/** An expression, and what its series are called. */
+/** An expression and the legend of its series. */
 export type Query = readonly [expr: string, legend: string];
 
 interface Common {
   title: string;
   description: string;
-  /** A unit of Grafana. */
+  /** A Grafana unit. */
   unit: string;
   decimals?: number;
   width: number;
@@ -76,14 +76,14 @@ export interface Graph extends Common {
   max?: number;
 }
 
-/** Least top of an axis: a line at zero stays at the bottom, and a limit is in sight unless it is far from what is usual. */
+/** Minimum top of an axis: a zero line stays at the bottom, and limits stay visible unless far above usual values. */
 const leastTop = (unit: string, limits: ThresholdsConfigBuilder | undefined): number => {
   const highest = Math.max(0, ...(limits?.build().steps ?? []).map(({ value }) => value ?? 0));
   const usual = { percentunit: 0.1, s: 0.001 }[unit] ?? 1;
   return highest > 1000 ? usual : Math.max(usual, highest * 1.25);
 };
 
-/** Lines over time; a dashed line is where an alert fires. */
+/** Lines over time. A dashed line shows where an alert fires. */
 export const graph = ({
   title,
   description,
@@ -122,13 +122,13 @@ export const graph = ({
 
 export interface Stat extends Common {
   query: Query;
-  /** What to say where there is no value. */
+  /** Text for missing values. */
   noValue?: string;
-  /** Whether the name matters and the number does not. */
+  /** Whether to show the name instead of the number. */
   isName?: boolean;
 }
 
-/** One number for each series, coloured by its limits. */
+/** One number per series, coloured by its limits. */
 export const stat = ({
   title,
   description,
@@ -158,16 +158,16 @@ export const stat = ({
   return { panel, width, height };
 };
 
-/** What a column of a table shows. */
+/** A column of a table. */
 export interface Column {
   /** The header. */
   name: string;
   unit?: string;
   decimals?: number;
   limits?: ThresholdsConfigBuilder;
-  /** Where a cell leads. */
+  /** Link of a cell. */
   link?: { title: string; url: string };
-  /** Words for values. */
+  /** Words that replace values. */
   words?: Readonly<Record<string, { text: string; color?: string }>>;
   width?: number;
 }
@@ -181,12 +181,12 @@ export interface LabelColumn extends Column {
 }
 
 export interface Table extends Omit<Common, 'unit'> {
-  /** Labels that tell rows apart; all queries have just these. */
+  /** Labels that identify rows. All queries have exactly these. */
   labels: readonly LabelColumn[];
-  /** Labels that a link needs and nobody wants to see. */
+  /** Labels that links need but the table does not show. */
   hidden?: readonly string[];
   values: readonly ValueColumn[];
-  /** Header of the column by which the rows are sorted: the most first, or the first of the alphabet. */
+  /** Header of the sort column: highest number first, or alphabetical. */
   sortBy: string;
   isAlphabetical?: boolean;
   noValue?: string;
@@ -194,7 +194,7 @@ export interface Table extends Omit<Common, 'unit'> {
 
 const property = (id: string, value: unknown): DynamicConfigValue => ({ id, value });
 
-/** A cell without value has no colour. */
+/** A cell without a value has no colour. */
 const nothing = {
   type: MappingType.SpecialValue,
   options: { match: SpecialValueMatch.NullAndNan, result: { text: '', color: 'transparent' } },
@@ -221,13 +221,13 @@ const propertiesOf = ({ unit, decimals, limits, link, words, width }: Column): D
           ...(limits === undefined ? [] : [nothing]),
         ]),
       ]),
-  // What is said of a table without rows is not said of a cell without value.
+  // The table's text for no rows does not apply to cells.
   property('noValue', ''),
   property('custom.wrapHeaderText', true),
   ...(width === undefined ? [] : [property('custom.width', width)]),
 ];
 
-/** One row for each set of labels, one column for each query. */
+/** One row per set of labels, one column per query. */
 export const table = ({
   title,
   description,
@@ -241,7 +241,7 @@ export const table = ({
   isAlphabetical = false,
   noValue = '',
 }: Table): PlacedPanel => {
-  // A query alone keeps the name Value.
+  // A single query keeps the name Value.
   const valueName = (index: number): string => (values.length === 1 ? 'Value' : `Value #${refId(index)}`);
   const fields = [
     ...labels.map(({ label, name }) => [label, name] as const),
@@ -268,16 +268,16 @@ export const table = ({
     })
     .withTransformation({ id: 'sortBy', options: { sort: [{ field: sortBy, desc: !isAlphabetical }] } });
   if (decimals !== undefined) panel.decimals(decimals);
-  // A label that looks like a number is none.
+  // A label that looks like a number is text.
   for (const column of labels) panel.overrideByName(column.name, propertiesOf({ ...column, unit: 'string' }));
   for (const column of values) panel.overrideByName(column.name, propertiesOf(column));
-  // As Grafana 11 has it, and as it is called later.
+  // Grafana 11's name, and the later one.
   for (const name of hidden)
     panel.overrideByName(name, [property('custom.hidden', true), property('custom.hideFrom.viz', true)]);
   return { panel, width, height };
 };
 
-/** A lane for each query over time, coloured by its limits. */
+/** One lane per query over time, coloured by its limits. */
 export const lanes = ({
   title,
   description,
@@ -312,7 +312,7 @@ export const lanes = ({
   return { panel, width, height };
 };
 
-/** A histogram over time: `expr` gives growth by le. */
+/** A histogram over time. `expr` is growth by le. */
 export const heatmap = ({
   title,
   description,

@@ -14,7 +14,7 @@ const perDomain = labelsOfDomain.join(', ');
 const domains = `${chosen.host},domain=~"$guest_domain|Domain-0"`;
 const used = `sum by (${perDomain}) (${rate('xen_domain_cpu_seconds_total', domains)})`;
 const vcpus = `sum by (${perDomain}) (${select('xen_domain_vcpus', domains, 'state="online"')})`;
-/** A cap, or the budget of all vCPUs under rtds where there is no extra time. */
+/** A cap, or under rtds the budget of all vCPUs unless they may use extra time. */
 const cap = `(max by (${perDomain}) (${select('xen_domain_scheduler_cap_cpus', domains)}) or ${vcpus} * max by (${perDomain}) (${select('xen_domain_scheduler_budget_seconds', domains)} / ${select('xen_domain_scheduler_period_seconds', domains)} unless ${select('xen_domain_scheduler_extratime', domains)} == 1))`;
 const observed = (...matchers: readonly string[]): string =>
   `sum by (${perDomain}) (${rate('xen_domain_vcpu_observations_total', domains, ...matchers)})`;
@@ -26,7 +26,7 @@ const summary: Section = {
   panels: [
     stat({
       title: 'Physical CPUs',
-      description: 'Of the chosen hosts together.',
+      description: 'Physical CPUs of all chosen hosts.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -34,7 +34,7 @@ const summary: Section = {
     }),
     stat({
       title: 'vCPUs',
-      description: 'Online, of all domains of the chosen hosts, Dom0s among them.',
+      description: 'Online vCPUs of all domains of the chosen hosts, including Dom0s.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -42,7 +42,7 @@ const summary: Section = {
     }),
     stat({
       title: 'Highest overcommit',
-      description: 'vCPUs for each physical CPU, on the host that has most. Above 1 vCPUs may have to wait.',
+      description: 'vCPUs per physical CPU, on the host with the highest value. Above 1 vCPUs may have to wait.',
       unit: 'none',
       decimals: 1,
       width: 4,
@@ -50,7 +50,7 @@ const summary: Section = {
     }),
     stat({
       title: 'CPUs in use',
-      description: 'By all domains of the chosen hosts, in CPUs.',
+      description: 'CPU time of all domains of the chosen hosts, in CPUs.',
       unit: 'none',
       decimals: 1,
       width: 4,
@@ -58,7 +58,7 @@ const summary: Section = {
     }),
     stat({
       title: 'Guests that wait for a CPU',
-      description: 'Whose share of runnable but waiting is over the threshold of XenCreditExhaustion.',
+      description: 'Guests above the threshold of XenCreditExhaustion.',
       unit: 'short',
       decimals: 0,
       width: 4,
@@ -70,7 +70,7 @@ const summary: Section = {
     }),
     stat({
       title: 'Memory free',
-      description: 'Memory of the chosen hosts that no domain has.',
+      description: 'Unassigned memory of the chosen hosts.',
       unit: 'bytes',
       width: 4,
       query: [`sum(${select('xen_host_memory_free_bytes', chosen.host)})`, ''],
@@ -84,7 +84,7 @@ const tuning = (limits: AlertLimits): Section => ({
     table({
       title: 'Advice',
       description:
-        'What is set otherwise than the accept path wants it, and the value that it has; none of it is harm by itself. The runbook says how to change it, what that costs and how to undo it.',
+        'Settings that are not ideal for the accept path, with their values. None is harmful by itself. The runbook explains the change, its cost and its undo.',
       width: 24,
       height: 9,
       labels: [
@@ -107,7 +107,7 @@ const pools: Section = {
     table({
       title: 'Pools',
       description:
-        'Scheduler of each cpupool and its parameters: the timeslice of credit, the least time before a vCPU that wakes may take a CPU, and how long credit keeps a vCPU where it ran.',
+        'Scheduler of each cpupool and its parameters: credit’s timeslice, the minimum run time before a waking vCPU may preempt, and how long credit keeps a vCPU on its CPU.',
       width: 14,
       height: 7,
       labels: [
@@ -141,7 +141,7 @@ const pools: Section = {
     }),
     graph({
       title: 'vCPUs for each physical CPU',
-      description: 'Overcommit of the hosts that have most. Above 1 vCPUs may have to wait.',
+      description: 'Overcommit of the hosts with the highest values. Above 1 vCPUs may have to wait.',
       unit: 'none',
       decimals: 1,
       width: 10,
@@ -156,7 +156,7 @@ const use = ({ limitsOf }: AlertLimits): Section => ({
     table({
       title: 'Domains',
       description:
-        'CPU time against what the scheduler grants: weight, cap (the budget of rtds where it is a cap), use of the cap, and the share of looks at vCPUs that could run and did not.',
+        'CPU time compared with scheduler settings: weight, cap (under rtds a fixed budget), use of the cap, and share of observations in which vCPUs were ready but did not run.',
       width: 24,
       height: 9,
       labels: [
@@ -198,7 +198,7 @@ const use = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Runnable but waiting',
       description:
-        'Candidates for exhausted credit: share of looks at which a vCPU could run and did not, of the guests that have most of it. The line is where XenCreditExhaustion fires. HVM guests are not counted.',
+        'Share of observations in which a vCPU was ready but did not run, for the guests with the highest values. XenCreditExhaustion fires above the line. HVM guests are not counted.',
       unit: 'percentunit',
       width: 12,
       limits: limitsOf('XenCreditExhaustion'),
@@ -206,8 +206,7 @@ const use = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Steal in guests',
-      description:
-        'The same from inside: steal over the time that the guest wants to run. The line is where XenVcpuStarved fires.',
+      description: 'The guest’s own view: steal relative to wanted CPU time. XenVcpuStarved fires above the line.',
       unit: 'percentunit',
       width: 12,
       limits: limitsOf('XenVcpuStarved'),
@@ -215,15 +214,15 @@ const use = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'CPU time of domains',
-      description: 'In CPUs, of the domains that use most.',
+      description: 'In CPUs, for the domains that use most.',
       unit: 'none',
       decimals: 2,
       width: 12,
       queries: [[most(used), '{{domain}} on {{instance}}']],
     }),
     graph({
-      title: 'What vCPUs were seen doing',
-      description: 'Share of looks at all vCPUs of the chosen hosts.',
+      title: 'Observed vCPU states',
+      description: 'Share of observations of all vCPUs of the chosen hosts.',
       unit: 'percentunit',
       max: 1,
       stacked: true,
@@ -245,7 +244,7 @@ const grants = ({ limitsOf }: AlertLimits): Section => ({
     graph({
       title: 'Grant frames used',
       description:
-        'Of the frames that the table may have; a high-water mark. The lines are where XenGrantFramesNearLimit fires. Needs xen-diag in Dom0.',
+        'Used share of a grant table’s maximum of frames, a high-water mark. XenGrantFramesNearLimit fires above the lines. Needs xen-diag in Dom0.',
       unit: 'percentunit',
       width: 12,
       limits: limitsOf('XenGrantFramesNearLimit'),
@@ -253,7 +252,7 @@ const grants = ({ limitsOf }: AlertLimits): Section => ({
     }),
     graph({
       title: 'Virtual functions',
-      description: 'Of SR-IOV devices, by what they are used for. Needs a network card with SR-IOV.',
+      description: 'Virtual functions of SR-IOV devices by use. Needs a network card with SR-IOV.',
       unit: 'short',
       decimals: 0,
       stacked: true,
@@ -266,7 +265,7 @@ const grants = ({ limitsOf }: AlertLimits): Section => ({
 const board = (limits: AlertLimits): Board => ({
   uid: dashboardUids.capacity,
   title: 'Xen / Scheduler and capacity',
-  description: 'Who waits for a physical CPU, what the scheduler grants to whom, and what to tune.',
+  description: 'Which guests wait for a physical CPU, what the scheduler grants, and what to tune.',
   variables: capacityVariables(),
   alertsMarked: 'host=~"$host",alertname=~"XenCreditExhaustion|XenVcpuStarved|XenDom0Starved|XenDomainCapReached"',
   sections: [summary, tuning(limits), pools, use(limits), grants(limits)],

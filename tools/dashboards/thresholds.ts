@@ -1,4 +1,4 @@
-// What the alerts of src/pack say, in the words of Grafana: a panel is coloured where an alert fires.
+// Alert limits of src/pack as Grafana thresholds: a panel is coloured where an alert fires.
 import { ThresholdsConfigBuilder, ThresholdsMode, type Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
 import { hops, type Hop, type Severity } from '../../src/pack/alerts/alert.ts';
 import { isEnabled, levelOf, type AlertChanges } from '../../src/pack/alerts/changes.ts';
@@ -14,30 +14,30 @@ export const steps = (...above: readonly [value: number, colour: string][]): Thr
     .steps([base, ...above.map(([value, color]) => ({ value, color }))]);
 };
 
-/** Colour of whatever has no limit. */
+/** Colour for values without a limit. */
 export const noLimit = (): ThresholdsConfigBuilder =>
   new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'text' }]);
 
-/** Of a count of what should not be. */
+/** Limits of a count that should be 0. */
 export const noneAtAll = (severity: Severity = 'warning'): ThresholdsConfigBuilder => steps([1, colours[severity]]);
 
-/** Of a cause score: 1 is where the cause's alert fires. */
+/** Limits of a cause score: at 1 the cause's alert fires. */
 export const scoreLimits = (): ThresholdsConfigBuilder => steps([leastScore, 'yellow'], [1, colours.critical]);
 
-/** What dashboards show of the pack's alerts. */
+/** Alert limits as dashboards show them. */
 export interface AlertLimits {
   thresholdOf(name: string): number;
-  /** Limits of an alert: of its levels with its own measure. A disabled alert has none. */
+  /** Limits of an alert: those of its levels with the main measure. None if the alert is disabled. */
   limitsOf(name: string): ThresholdsConfigBuilder;
-  /** Limits of the level of an alert to which the pack gives this severity. A disabled alert has none. */
+  /** Limit of the alert's level with this default severity. None if the alert is disabled. */
   limitsOfLevel(name: string, severity: Severity): ThresholdsConfigBuilder;
-  /** Hops that have a cause, in the order in which a SYN meets them. */
+  /** Hops with causes, in the order of a SYN. */
   readonly hopsWithCause: readonly Hop[];
-  /** Causes of a hop, for those who read what colours it. */
+  /** Causes that colour a hop. */
   causesOf(hop: Hop): string[];
 }
 
-/** What dashboards show of the pack's alerts with what a user changes of them. */
+/** Alert limits with a user's changes. */
 export const alertLimits = (changes: AlertChanges): AlertLimits => {
   const causes = alerts.filter((alert) => alert.kind === 'cause' && isEnabled(changes, alert));
   return {
@@ -49,7 +49,7 @@ export const alertLimits = (changes: AlertChanges): AlertLimits => {
       for (const level of alert.levels) {
         if (level.measure) continue;
         const { threshold, severity } = levelOf(changes, alert, level);
-        // At one limit the severer has the colour.
+        // At equal limits the more severe colour wins.
         if (severity !== 'info' || !limits.has(threshold)) limits.set(threshold, colours[severity]);
       }
       return steps(...[...limits].sort(([one], [other]) => one - other));

@@ -15,7 +15,7 @@ export const datasource = { type: 'prometheus', uid: '${datasource}' };
 
 type Variable = cog.Builder<VariableModel>;
 
-/** What is chosen at first. Grafana begins with All wherever All can be had: where one is to be the first, several are chosen one by one. */
+/** Initial choice. Grafana preselects All if it exists, so a variable that starts with one value offers no All. */
 type First = 'all' | 'one';
 
 const all = { selected: true, text: ['All'], value: ['$__all'] };
@@ -33,7 +33,7 @@ const query = (name: string, label: string, description: string, expr: string): 
 const datasourceVariable = (): Variable =>
   new DatasourceVariableBuilder('datasource')
     .label('Data source')
-    .description('The Prometheus that has the exporters and the rules.')
+    .description('The Prometheus that scrapes the exporters and evaluates the rules.')
     .type('prometheus');
 
 const job = (): Variable =>
@@ -45,18 +45,18 @@ const job = (): Variable =>
 const withAll = (variable: QueryVariableBuilder): QueryVariableBuilder =>
   variable.includeAll(true).allValue('.*').current(all);
 
-/** Hosts and driver domains: who has domains or vifs. */
+/** Hosts and driver domains: exporters with domains or vifs. */
 const host = (first: First): Variable => {
   const variable = query(
     'host',
     'Host',
-    'Dom0s and driver domains, by the address of their exporter.',
+    'Dom0s and driver domains, by the address of the exporter.',
     'label_values({__name__=~"xen_domain_info|xen_vif_connected",job=~"$job"}, instance)',
   ).multi(true);
   return first === 'all' ? withAll(variable) : variable;
 };
 
-/** Its value is the uuid, which a guest has wherever it runs. */
+/** The value is the uuid, which a guest keeps on every host. */
 const guest = (first: First): Variable => {
   const variable = query(
     'guest',
@@ -70,18 +70,13 @@ const guest = (first: First): Variable => {
 };
 
 const instance = (): Variable =>
-  query(
-    'instance',
-    'Exporter',
-    'Exporters, by their address.',
-    'label_values(xen_exporter_build_info{job=~"$job"}, instance)',
-  )
+  query('instance', 'Exporter', 'Exporters by address.', 'label_values(xen_exporter_build_info{job=~"$job"}, instance)')
     .multi(true)
     .includeAll(true)
     .allValue('.*')
     .current(all);
 
-/** Follows the chosen guests, so that a query reads their series only. */
+/** Follows the chosen guests, so that queries read only their series. */
 const follower = (name: string, of: string, label: string): Variable =>
   query(name, name, 'Follows the guest.', `label_values(${of}{job="",uuid=~"$guest",uuid!="",host=~"$host"}, ${label})`)
     .hide(VariableHide.HideVariable)
@@ -96,19 +91,19 @@ const guestDomain = (): Variable => follower('guest_domain', 'uuid:xen_guest_ide
 const most = (): Variable =>
   new CustomVariableBuilder('most')
     .label('At most')
-    .description('How many guests, vifs or exporters a panel shows: those that have most of what it is about.')
+    .description('Number of guests, vifs or exporters that a panel shows: those with the highest values.')
     .values('10,25,50,200,1000')
     .current({ selected: true, text: '25', value: '25' });
 
 const runbooks = (): Variable =>
   new TextBoxVariableBuilder('runbooks')
     .label('Runbooks')
-    .description("Where the runbooks are: the alert's name and .md follow.")
+    .description("Base URL of the runbooks; the alert's name and .md follow.")
     .hide(VariableHide.HideVariable)
     .defaultValue(defaultPackOptions.runbookUrl)
     .current({ selected: true, text: defaultPackOptions.runbookUrl, value: defaultPackOptions.runbookUrl });
 
-/** Of hosts and guests, and who of them is chosen at first. */
+/** Hosts and guests, with their initial choice. */
 const machines = (hosts: First, guests: First): Variable[] => [datasourceVariable(), job(), host(hosts), guest(guests)];
 
 export const fleetVariables = (): Variable[] => [...machines('all', 'all'), most(), runbooks()];
