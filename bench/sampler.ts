@@ -1,6 +1,6 @@
 // What it costs to sample the accept queues in a guest that idles, and how many samples a busy one gets: each number beside its aim.
 //
-//   npm run --silent build && node bench/sampler.ts [--seconds=20] [--settle=15]
+//   npm run --silent build && node bench/sampler.ts [--seconds=20] [--settle=25]
 //
 // CPU time is that of all threads of the daemon while nobody scrapes it. Other work on the machine makes wake-ups dearer.
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { TcpServer } from '../tools/lib/tcp-server.ts';
 import { Connection, exactCpuSecondsOf, printTable, samplerOf } from './support.ts';
 
 const { values: flags } = parseArgs({
-  options: { seconds: { type: 'string', default: '20' }, settle: { type: 'string', default: '15' } },
+  options: { seconds: { type: 'string', default: '20' }, settle: { type: 'string', default: '25' } },
 });
 const seconds = Number(flags.seconds);
 const settleSeconds = Number(flags.settle);

@@ -57,7 +57,7 @@ export class AcceptQueues {
   #sockets = new Map<number, SocketState>();
   /** The last reading, of all sockets or a few. */
   #lastReadings: readonly ListenerSocket[] | undefined;
-  /** The last reading of all sockets, unless one of a few has followed, and the socket of each of its rows. */
+  /** The last reading of all sockets, unless sockets came or went since, and the socket of each of its rows. */
   #readings: readonly ListenerSocket[] | undefined;
   #inOrder: readonly SocketState[] = [];
   /** Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there. */
@@ -137,17 +137,23 @@ export class AcceptQueues {
   }
 
   #observeFew(readings: readonly ListenerSocket[], at: number, few: readonly Listener[]): void {
+    const counts = few.map(({ sockets }) => sockets);
     few.forEach(clearSums);
-    // The next reading of all may not be compared with the last one.
-    this.#readings = undefined;
+    let areKnown = true;
     for (const reading of readings) {
       const socket = this.#socketOf(reading);
       // For an IPv4 address the kernel also picks the listener of that address on an IPv6 socket.
       if (!few.includes(socket.listener)) continue;
-      this.#sockets.set(reading.id, socket);
+      if (this.#sockets.get(reading.id) !== socket) {
+        areKnown = false;
+        this.#sockets.set(reading.id, socket);
+      }
       this.#update(socket, reading, at);
       addToSums(socket.listener, reading);
     }
+    if (areKnown && few.every(({ sockets }, i) => sockets === counts[i])) return;
+    // Sockets came or went: the next reading of all cannot be compared with the last one.
+    this.#readings = undefined;
     this.#live = [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
   }
 

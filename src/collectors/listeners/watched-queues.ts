@@ -10,7 +10,7 @@ import type { Listener } from './listener.ts';
 const manySockets = 256;
 const fewSockets = 64;
 // CPU time for samples of all listeners then, per time for samples of the important ones: these keep most of their rate.
-const shareOfAll = 0.25;
+const shareOfAll = 0.1;
 const leastChance = 0.001;
 // What is important changes slowly, and to find it costs as much as a sample.
 const secondsBetweenChoices = 10;
