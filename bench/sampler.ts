@@ -2,7 +2,8 @@
 //
 //   npm run --silent build && node bench/sampler.ts [--seconds=20] [--settle=25]
 //
-// CPU time is that of all threads of the daemon while nobody scrapes it. Other work on the machine makes wake-ups dearer.
+// CPU time is that of all threads of the daemon while nobody scrapes it. The machine must be idle: other work makes wake-ups dearer, and connections of other
+// programs in the same network namespace keep the sampler at its full rate.
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';
