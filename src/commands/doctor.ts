@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { registry } from '../collectors/registry.ts';
 import { someOptions } from '../config/global-options.ts';
@@ -14,20 +13,19 @@ import {
 import { resolveFlags, resolveSettings } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { UsageError } from '../config/usage-error.ts';
-import { compiledPack, type CompiledPack } from '../diagnosis/compiled-pack.ts';
+import { compiledPack } from '../diagnosis/compiled-pack.ts';
 import { verdictJson } from '../diagnosis/json.ts';
-import type { Target } from '../diagnosis/target.ts';
-import { inColour, plain, verdictText } from '../diagnosis/text.ts';
-import type { Status, Unseen, Verdict } from '../diagnosis/verdict.ts';
-import { Watch } from '../diagnosis/watch.ts';
+import { inColour, overviewText, plain, verdictText } from '../diagnosis/text.ts';
+import type { Status, Verdict } from '../diagnosis/verdict.ts';
 import { createLog } from '../host/log.ts';
 import { print, type Command, type Given } from './command.ts';
-import { openMachine, type Machine } from './machine.ts';
-import { parsePeer, readPeer, readTargetsFile, type Peer, type PeerAccess } from './peers.ts';
+import { LiveScreen } from './live-screen.ts';
+import { openMachine } from './machine.ts';
+import { parsePeer, readTargetsFile, type Peer, type PeerAccess } from './peers.ts';
+import { localProblems, localSource, peerSource, Rounds } from './rounds.ts';
 
 /** How often the exporters are read. */
 const intervalSeconds = 2;
-const timeoutSeconds = 10;
 const passwordVariable = 'XEN_EXPORTER_PASSWORD';
 
 const peersOption = (help: string) =>
@@ -138,109 +136,9 @@ const peersOf = (values: Values): Peer[] => {
   return [...byInstance.values()];
 };
 
-/** A source of pages: an exporter. */
-interface Source {
-  /** For messages. */
-  name: string;
-  /** Rejects with an Error that says what is wrong. */
-  read(): Promise<{ target: Target; page: string }>;
-}
-
-const peerSource = (peer: Peer, access: PeerAccess, signal: AbortSignal): Source => ({
-  name: peer.instance,
-  read: async () => ({ target: peer, page: await readPeer(peer, access, { seconds: timeoutSeconds, signal }) }),
-});
-
-/** Metrics that only the exporter of a host has. */
-const hostMetric = /^xen_(?:domain|vif)_/m;
-
-const localSource = ({ scraper }: Machine): Source => ({
-  name: 'this machine',
-  read: async () => {
-    const page = await scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds: timeoutSeconds });
-    if (page === undefined) throw new Error('its collectors did not end in time');
-    const text = page.toString();
-    return { target: { instance: hostname(), isHost: hostMetric.test(text) }, page: text };
-  },
-});
-
-/** Why readings of this machine are incomplete: collectors that fail or do not apply here. */
-const localProblems = ({ scraper }: Machine): Unseen[] =>
-  scraper.status().flatMap(({ name, availability, limitations, error }) => {
-    if (availability !== true) return [{ what: `collector ${name}`, why: availability.reason }];
-    if (error !== undefined) return [{ what: `collector ${name}`, why: error }];
-    return limitations === undefined ? [] : [{ what: `part of collector ${name}`, why: limitations }];
-  });
-
-/** Reads sources again and again into a watch. */
-class Rounds {
-  readonly watch: Watch;
-  readonly #sources: readonly Source[];
-  /** What the last reading of a source complained of, by its name. */
-  readonly #problems = new Map<string, string>();
-  readonly #underWay = new Map<string, Promise<void>>();
-  readonly #targets = new Map<string, Target>();
-
-  constructor(pack: CompiledPack, sources: readonly Source[], windowSeconds: number) {
-    this.#sources = sources;
-    this.watch = new Watch(pack, { windowSeconds });
-  }
-
-  /** Reads each source that is not still being read, and evaluates the rules. A source that hangs holds up no other. */
-  async once(patienceSeconds: number): Promise<void> {
-    for (const source of this.#sources) {
-      if (this.#underWay.has(source.name)) continue;
-      const reading = this.#read(source).finally(() => this.#underWay.delete(source.name));
-      this.#underWay.set(source.name, reading);
-    }
-    await Promise.race([Promise.all(this.#underWay.values()), setTimeout(patienceSeconds * 1e3)]);
-    this.watch.step(Date.now());
-  }
-
-  verdict(unseen: readonly Unseen[]): Verdict {
-    const problems = [...this.#problems].map(([what, why]) => ({ what, why }));
-    const hanging = [...this.#underWay.keys()]
-      .filter((name) => !this.#targets.has(name) && !this.#problems.has(name))
-      .map((what) => ({ what, why: 'no answer yet' }));
-    return this.watch.verdict([...problems, ...hanging, ...unseen]);
-  }
-
-  async #read({ name, read }: Source): Promise<void> {
-    try {
-      const { target, page } = await read();
-      this.watch.observe(target, page, Date.now());
-      this.#targets.set(name, target);
-      this.#problems.delete(name);
-    } catch (error) {
-      this.#problems.set(name, (error as Error).message);
-      const target = this.#targets.get(name);
-      if (target) this.watch.lose(target, Date.now());
-    }
-  }
-}
-
-const clearLine = '\r\u001b[K';
-const clearScreen = '\u001b[H\u001b[2J';
-
-/** Calls back at q or Ctrl-C. Returns what restores the terminal. */
-const onQuit = (quit: () => void): (() => void) => {
-  const { stdin } = process;
-  const isRaw = stdin.isTTY;
-  const onData = (data: Buffer): void => {
-    // In raw mode Ctrl-C is a character.
-    if (['q', '\u0003'].some((key) => data.toString().includes(key))) quit();
-  };
-  process.once('SIGINT', quit).once('SIGTERM', quit);
-  if (isRaw) {
-    stdin.setRawMode(true);
-    stdin.on('data', onData);
-  }
-  return () => {
-    process.off('SIGINT', quit).off('SIGTERM', quit);
-    if (!isRaw) return;
-    stdin.setRawMode(false);
-    stdin.off('data', onData).pause();
-  };
+/** Replaces the line of progress, if there is a terminal. */
+const showProgress = (text: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 };
 
 const run = async ({ given, file }: Given): Promise<void> => {
@@ -248,6 +146,7 @@ const run = async ({ given, file }: Given): Promise<void> => {
   const peers = peersOf(values);
   const access = accessOf(values);
   if (values.watch && values.json) throw new UsageError('--watch and --json: expected one of them');
+  if (values.watch && !process.stdout.isTTY) throw new UsageError('--watch: expected a terminal on standard output');
   const isLocal = peers.length === 0;
   const settings = resolveSettings(
     registry,
@@ -260,30 +159,33 @@ const run = async ({ given, file }: Given): Promise<void> => {
   const ended = new AbortController();
   const sources = machine ? [localSource(machine)] : peers.map((peer) => peerSource(peer, access, ended.signal));
   const rounds = new Rounds(await compiledPack(), sources, values.for);
-  const isColourful = process.stdout.isTTY && !process.env['NO_COLOR'];
-  const verdict = (): Verdict => rounds.verdict(machine ? localProblems(machine) : []);
-  const text = (): string => verdictText(verdict(), isColourful ? inColour : plain);
+  const paint = process.stdout.isTTY && !process.env['NO_COLOR'] ? inColour : plain;
+  const verdict = (): Verdict => rounds.verdict(machine ? localProblems(machine.scraper.status()) : []);
   const stop = new AbortController();
-  const restore = onQuit(() => stop.abort());
+  const end = (): void => stop.abort();
+  process.once('SIGINT', end).once('SIGTERM', end);
+  const screen = values.watch ? new LiveScreen({ input: process.stdin, output: process.stdout }, end) : undefined;
   machine?.scraper.start();
   try {
     const began = performance.now();
     const elapsed = (): number => (performance.now() - began) / 1e3;
     for (let round = 1; !stop.signal.aborted; round += 1) {
       await rounds.once(intervalSeconds);
-      if (values.watch) print(`${clearScreen}${text()}\nq or Ctrl-C: end\n`);
+      if (screen) screen.draw(overviewText(verdict(), paint));
       else if (elapsed() >= values.for) break;
-      else if (process.stderr.isTTY)
-        process.stderr.write(`${clearLine}Watching: ${Math.floor(elapsed())} of ${values.for} s`);
+      else showProgress(`Watching: ${Math.floor(elapsed())} of ${values.for} s`);
       const next = round * intervalSeconds - elapsed();
       await setTimeout(Math.max(0, next) * 1e3, undefined, { signal: stop.signal }).catch(() => {});
     }
-    if (process.stderr.isTTY && !values.watch) process.stderr.write(clearLine);
     const last = verdict();
-    if (!values.watch) print(values.json ? verdictJson(last) : text());
+    if (!screen) {
+      showProgress('');
+      print(values.json ? verdictJson(last) : verdictText(last, paint));
+    }
     process.exitCode = exitStatus[last.status];
   } finally {
-    restore();
+    screen?.[Symbol.dispose]();
+    process.off('SIGINT', end).off('SIGTERM', end);
     ended.abort();
     await machine?.scraper.stop();
     machine?.leaveHelper();

@@ -93,14 +93,20 @@ const labelsText = (labels: Finding['labels']): string => {
 const causeText = (label: string, { hop, alert, evidence, labels }: Cause): string =>
   entry(label, `${hop}: ${evidence}${labelsText(labels)} [${alert}]`);
 
+/** The strongest cause with its first command. */
+const strongestText = (causes: readonly Cause[]): string[] => {
+  const [strongest] = causes;
+  if (!strongest) return [entry('Cause', 'no hop is near its limit')];
+  return [causeText('Cause', strongest), command('First', strongest.firstStep)];
+};
+
 /** The strongest cause with its first command and its first cure, and the other causes in a line each. */
 const causesText = (causes: readonly Cause[]): string[] => {
   const [strongest, ...others] = causes;
-  if (!strongest) return [entry('Cause', 'no hop is near its limit')];
+  if (!strongest) return strongestText(causes);
   const [mitigation, ...more] = strongest.mitigations;
   return [
-    causeText('Cause', strongest),
-    command('First', strongest.firstStep),
+    ...strongestText(causes),
     ...(mitigation ? mitigationText(strongest, mitigation) : []),
     ...(more.length > 0 ? [entry('Or', more.map(({ title }) => title).join('; '))] : []),
     entry('Runbook', `runbooks/${strongest.runbook}`),
@@ -108,32 +114,39 @@ const causesText = (causes: readonly Cause[]): string[] => {
   ];
 };
 
-const guestText = (guest: GuestVerdict, paint: Paint): string => {
+const guestText = (guest: GuestVerdict, paint: Paint, about: (causes: readonly Cause[]) => string[]): string => {
   const { name, uuid, host, status, symptoms, causes } = guest;
-  const title = `${printable(name)}${host === undefined ? '' : ` on ${printable(host)}`} (uuid ${printable(uuid)})`;
+  const title = `${status.toUpperCase()} ${printable(name)}${host === undefined ? '' : ` on ${printable(host)}`} (uuid ${printable(uuid)})`;
   return [
     paint(title, status),
     ...symptoms.map(({ evidence, labels }) => entry('Symptom', `${evidence}${labelsText(labels)}`)),
-    ...causesText(causes),
+    ...about(causes),
   ].join('\n');
 };
 
 const unseenText = (unseen: readonly Unseen[]): string =>
   ['Not judged', ...unseen.map(({ what, why }) => `  ${wrapped(`${what}: ${why}`, 4)}`)].join('\n');
 
-/** A verdict for a terminal of 80 columns. Commands stay on one line. */
-export const verdictText = (verdict: Verdict, paint: Paint): string => {
-  const { status, summary, guests, hosts, exporters, unseen } = verdict;
+/** The sentence, and the table of guests by hops. */
+const headText = ({ status, summary, guests }: Verdict, paint: Paint): string[] => {
   const label = status.toUpperCase();
-  const parts = [
+  return [
     `${paint(label, status)} ${wrapped(summary, label.length + 1)}`,
     ...(guests.length > 0 ? [hopTable(guests, paint)] : []),
+  ];
+};
+
+/** A verdict for a terminal of 80 columns. Commands stay on one line. */
+export const verdictText = (verdict: Verdict, paint: Paint): string => {
+  const { guests, hosts, exporters, unseen } = verdict;
+  const parts = [
+    ...headText(verdict, paint),
     ...guests
       .filter((guest) => guest.status !== 'ok' || guest.causes.length > 0)
-      .map((guest) => guestText(guest, paint)),
+      .map((guest) => guestText(guest, paint, causesText)),
     ...hosts
       .filter((host) => host.status !== 'ok')
-      .map((host) => [paint(`Host ${printable(host.instance)}`, host.status), ...causesText(host.causes)].join('\n')),
+      .map((host) => [paint(`${host.status.toUpperCase()} host ${printable(host.instance)}`, host.status), ...causesText(host.causes)].join('\n')),
     ...(exporters.length > 0
       ? [
           [
@@ -148,3 +161,10 @@ export const verdictText = (verdict: Verdict, paint: Paint): string => {
   ];
   return `${parts.join('\n\n')}\n`;
 };
+
+/** A verdict that fits on a screen: without cures and causes that are near their limits. */
+export const overviewText = (verdict: Verdict, paint: Paint): string =>
+  `${[
+    ...headText(verdict, paint),
+    ...verdict.guests.filter(({ status }) => status !== 'ok').map((guest) => guestText(guest, paint, strongestText)),
+  ].join('\n\n')}\n`;

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
-import { hopTable, inColour, plain, verdictText } from '../../src/diagnosis/text.ts';
+import { hopTable, inColour, overviewText, plain, verdictText } from '../../src/diagnosis/text.ts';
 import { cause, guestVerdict, idleGuest, symptom, verdict } from './verdicts.ts';
 
 test('a verdict: the sentence, the table, each guest that is not idle, and what was not judged', () => {
@@ -12,7 +12,7 @@ guest               uplnk   vif netbk grant evtch d0cpu  vcpu front  synq  accq
 domu1                  ok  0.60     ?    ok    ok    ok  WARN    ok    ok    ok
 domu2                  ok    ok    ok    ok    ok    ok    ok    ok    ok    ok
 
-domu1 on dom0:28697 (uuid 00000001-0000-4000-8000-000000000001)
+CRITICAL domu1 on dom0:28697 (uuid 00000001-0000-4000-8000-000000000001)
   Symptom   the accept queue was full for 50.0 % of the time, limit 1 %
   Cause     vCPU: 56 % of wanted CPU time is stolen, limit 30 % (portRange 80)
             [XenVcpuStarved]
@@ -88,7 +88,7 @@ test('hosts and exporters in trouble have parts of their own', () => {
     plain,
   );
   expect(text).toContain(`
-Host dom0:28697
+WARNING host dom0:28697
   Cause     vCPU: 56 % of wanted CPU time is stolen, limit 30 % (portRange 80)
             [XenVcpuStarved]
   First     dom0# xl vcpu-list
@@ -109,4 +109,21 @@ test('the table says in words what colours say', () => {
   expect(hopTable([{ ...guestVerdict, hops }], plain).split('\n')[1]).toBe(
     'domu1                  ok  WARN  CRIT     ?    ok  WARN  CRIT     ?    ok  WARN',
   );
+});
+
+test('the overview has guests in trouble, and neither cures nor what is near a limit', () => {
+  expect(overviewText(verdict, plain))
+    .toBe(`CRITICAL domu1 on dom0 refuses connections: XenVcpuStarved (56 % of wanted CPU
+         time is stolen, limit 30 %).
+
+guest               uplnk   vif netbk grant evtch d0cpu  vcpu front  synq  accq
+domu1                  ok  0.60     ?    ok    ok    ok  WARN    ok    ok    ok
+domu2                  ok    ok    ok    ok    ok    ok    ok    ok    ok    ok
+
+CRITICAL domu1 on dom0:28697 (uuid 00000001-0000-4000-8000-000000000001)
+  Symptom   the accept queue was full for 50.0 % of the time, limit 1 %
+  Cause     vCPU: 56 % of wanted CPU time is stolen, limit 30 % (portRange 80)
+            [XenVcpuStarved]
+  First     dom0# xl vcpu-list
+`);
 });
