@@ -11,13 +11,19 @@ import { judge } from './judge.ts';
 import type { Target } from './target.ts';
 import type { Unseen, Verdict } from './verdict.ts';
 
-/** An alert waits no longer than this, because a person waits for the verdict. */
-const longestWaitMs = 10_000;
+/** An alert waits so much shorter than its rule says, and no longer than this, because a person waits for the verdict. */
+const waitShare = 0.1;
+const longestWaitMs = 20_000;
+/** The share of the window that an alert waits at most. */
+const longestWaitShare = 2 / 3;
 /** Bounds the memory: series with a minute of samples take about 1 KB each. */
 const defaultMaxSeries = 100_000;
 
-const impatient = (rule: Rule): Rule =>
-  'alert' in rule ? { ...rule, forMs: Math.min(rule.forMs, longestWaitMs), keepFiringForMs: 0 } : rule;
+const impatient = (rule: Rule, windowMs: number): Rule => {
+  if (!('alert' in rule)) return rule;
+  const forMs = Math.min(rule.forMs * waitShare, longestWaitMs, windowMs * longestWaitShare);
+  return { ...rule, forMs, keepFiringForMs: 0 };
+};
 
 /** Samples of exporters over time, with the rows and alerts of the rule pack. */
 export class Watch {
@@ -45,7 +51,7 @@ export class Watch {
     this.#windowMs = windowSeconds * 1000;
     this.#maxSeries = maxSeries;
     this.#pack = pack;
-    this.#rules = pack.rules.map(impatient);
+    this.#rules = pack.rules.map((rule) => impatient(rule, this.#windowMs));
     const windows = windowsOf(this.#rules.map(({ expr }) => expr));
     const rows = new Set(this.#rules.map((rule) => ('alert' in rule ? alertsName : rule.record)));
     // A guest controls its page, which must not add to what the rules record.

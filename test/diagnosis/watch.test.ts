@@ -57,11 +57,23 @@ test('ranges look back no longer than the window', () => {
   expect(watch.verdict().windowSeconds).toBe(30);
 });
 
-test('an alert waits 10 s at most, and ends as soon as its expression has no result', () => {
+test.each([
+  ['30s', undefined, 4],
+  ['2m', undefined, 12],
+  ['10m', undefined, 20],
+  ['10m', 30, 20],
+  ['10m', 15, 10],
+])('an alert that waits %s with a window of %s s fires after %d s', (wait, windowSeconds, seconds) => {
+  const pack = packOf(identity, { ...overflow('a > 5'), for: wait });
+  const page = `identity${labels} 1\na${labels} 6\n`;
+  const options = windowSeconds === undefined ? {} : { windowSeconds };
+  expect(valueIn(watched(pack, seconds - 2, () => page, options))).toBeUndefined();
+  expect(valueIn(watched(pack, seconds, () => page, options))).toBe(6);
+});
+
+test('an alert ends as soon as its expression has no result', () => {
   const pack = packOf(identity, overflow('a > 5'));
   const page = (value: number): string => `identity${labels} 1\na${labels} ${value}\n`;
-  expect(valueIn(watched(pack, 8, () => page(6)))).toBeUndefined();
-  expect(valueIn(watched(pack, 10, () => page(6)))).toBe(6);
   expect(valueIn(watched(pack, 20, (second) => page(second < 20 ? 6 : 1)))).toBeUndefined();
 });
 
