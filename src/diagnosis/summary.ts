@@ -41,7 +41,7 @@ export const summaryOf = (
     .sort((one, other) => other.cause.score - one.cause.score);
   const isOver = near !== undefined && near.cause.score > 1;
   const nearby = near
-    ? ` ${isOver ? 'Over a limit, which harms no client' : 'Nearest to a limit'}: ${near.name}, ${causeInWords(near.cause)}.`
+    ? ` ${isOver ? 'Over a limit, but no alert fires' : 'Nearest to a limit'}: ${near.name}, ${causeInWords(near.cause)}.`
     : '';
   return `No guest is in trouble: ${seen} watched for ${windowSeconds} s.${nearby}`;
 };

@@ -100,6 +100,8 @@ const strongestText = (causes: readonly Cause[]): string[] => {
   return [causeText('Cause', strongest), command('First', strongest.firstStep)];
 };
 
+const otherCauseText = (cause: Cause): string => causeText(cause.score > 1 ? 'Also' : 'Near', cause);
+
 /** The strongest cause with its first command and its first cure, and the other causes in a line each. */
 const causesText = (causes: readonly Cause[]): string[] => {
   const [strongest, ...others] = causes;
@@ -110,7 +112,7 @@ const causesText = (causes: readonly Cause[]): string[] => {
     ...(mitigation ? mitigationText(strongest, mitigation) : []),
     ...(more.length > 0 ? [entry('Or', more.map(({ title }) => title).join('; '))] : []),
     entry('Runbook', `runbooks/${strongest.runbook}`),
-    ...others.map((cause) => causeText(cause.score > 1 ? 'Also' : 'Near', cause)),
+    ...others.map(otherCauseText),
   ];
 };
 
@@ -120,7 +122,8 @@ const guestText = (guest: GuestVerdict, paint: Paint, about: (causes: readonly C
   return [
     paint(title, status),
     ...symptoms.map(({ evidence, labels }) => entry('Symptom', `${evidence}${labelsText(labels)}`)),
-    ...about(causes),
+    // A guest that is not in trouble needs no cure.
+    ...(status === 'ok' ? causes.map(otherCauseText) : about(causes)),
   ].join('\n');
 };
 
@@ -146,7 +149,12 @@ export const verdictText = (verdict: Verdict, paint: Paint): string => {
       .map((guest) => guestText(guest, paint, causesText)),
     ...hosts
       .filter((host) => host.status !== 'ok')
-      .map((host) => [paint(`${host.status.toUpperCase()} host ${printable(host.instance)}`, host.status), ...causesText(host.causes)].join('\n')),
+      .map((host) =>
+        [
+          paint(`${host.status.toUpperCase()} host ${printable(host.instance)}`, host.status),
+          ...causesText(host.causes),
+        ].join('\n'),
+      ),
     ...(exporters.length > 0
       ? [
           [

@@ -59,7 +59,7 @@ test('without trouble it says what was watched, and what is nearest to its limit
   );
   const first = { ...idleGuest, name: 'domu1', causes: [near] };
   expect(summary({ guests: [first, { ...idleGuest, causes: [cause] }] })).toBe(
-    'No guest is in trouble: 2 guests on 1 host watched for 30 s. Over a limit, which harms no client: domu2, XenVcpuStarved (56 % of wanted CPU time is stolen, limit 30 %).',
+    'No guest is in trouble: 2 guests on 1 host watched for 30 s. Over a limit, but no alert fires: domu2, XenVcpuStarved (56 % of wanted CPU time is stolen, limit 30 %).',
   );
 });
 
