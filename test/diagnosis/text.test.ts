@@ -79,7 +79,7 @@ test('a guest without a cause says so, and one that is idle has a row only', () 
 test('a guest that is not in trouble has its causes in a line each', () => {
   const guests = [{ ...idleGuest, causes: guestVerdict.causes }];
   expect(verdictText({ ...verdict, guests }, plain)).toContain(`
-domu2 on dom0:28697 (uuid 00000001-0000-4000-8000-000000000002)
+OK domu2 on dom0:28697 (uuid 00000001-0000-4000-8000-000000000002)
   Also      vCPU: 56 % of wanted CPU time is stolen, limit 30 % (portRange 80)
             [XenVcpuStarved]
   Near      vif: 0.6 % [XenVifDropping]
