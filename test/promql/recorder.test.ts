@@ -12,6 +12,8 @@ const recording = (...texts: readonly (readonly [record: string, expr: string] |
   const target = new Feed(store);
   const recorder = new Recorder(rules, { store });
   return {
+    target,
+    recorder,
     /** Scrapes the target, evaluates the rules, and returns why some fail. */
     step: (time: number, values: Readonly<Record<string, number>>) => {
       target.write(
@@ -34,6 +36,22 @@ test('rules read what those before them have recorded, at the same time', () => 
   ]);
   expect(rows('r:sum', 1000)).toEqual([[6]]);
   expect(rows('r:scalar', 1000)).toEqual([[2]]);
+});
+
+test('ranges look back no longer than they may', () => {
+  const { target, recorder, rows } = recording(['r:most', 'max_over_time(a[5m])'], ['r:last', 'a']);
+  const at = (time: number, value: number, longestRangeMs?: number) => {
+    target.write([{ name: 'a', labels: Labels.of([['x', 'p']]), value }], time);
+    expect(recorder.record(time, longestRangeMs)).toEqual([]);
+    return rows('r:most', time);
+  };
+  expect(at(1000, 9)).toEqual([['x', 'p', 9]]);
+  expect(at(2000, 5)).toEqual([['x', 'p', 9]]);
+  // The left end is left out.
+  expect(at(3000, 4, 1001)).toEqual([['x', 'p', 5]]);
+  expect(at(4000, 3, 1000)).toEqual([['x', 'p', 3]]);
+  expect(at(5000, 2)).toEqual([['x', 'p', 9]]);
+  expect(rows('r:last', 5000)).toEqual([['x', 'p', 2]]);
 });
 
 test('rules read what those behind them, and themselves, have recorded the time before', () => {
