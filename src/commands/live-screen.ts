@@ -5,6 +5,8 @@ const clearRestOfLine = '\u001b[K';
 const clearBelow = '\u001b[J';
 const cutLongLines = '\u001b[?7l';
 const wrapLongLines = '\u001b[?7h';
+/** As raw mode reads it. */
+const ctrlC = '\u0003';
 const hint = 'q or Ctrl-C: end';
 
 /** The streams of a terminal. */
@@ -22,7 +24,8 @@ export class LiveScreen implements Disposable {
   constructor(terminal: Terminal, quit: () => void) {
     this.#terminal = terminal;
     this.#onData = (data) => {
-      if (/[qQ\u0003]/.test(data.toString())) quit();
+      const keys = data.toString();
+      if (keys.includes('q') || keys.includes(ctrlC)) quit();
     };
     const { input, output } = terminal;
     if (input.isTTY) {
@@ -37,10 +40,9 @@ export class LiveScreen implements Disposable {
     const { output } = this.#terminal;
     const lines = text.trimEnd().split('\n');
     const room = output.rows - 2;
-    const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `... ${lines.length - room + 1} more lines`];
-    output.write(
-      `${toTop}${[...shown, '', hint].map((line) => `${line}${clearRestOfLine}`).join('\n')}${clearBelow}`,
-    );
+    const shown =
+      lines.length <= room ? lines : [...lines.slice(0, room - 1), `... ${lines.length - room + 1} more lines`];
+    output.write(`${toTop}${[...shown, '', hint].map((line) => `${line}${clearRestOfLine}`).join('\n')}${clearBelow}`);
   }
 
   [Symbol.dispose](): void {

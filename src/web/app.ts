@@ -156,7 +156,7 @@ export const createApp = (options: WebOptions): Handlers => {
   const handlers = [
     options.access,
     inTurn((_request, _response, next) => next()),
-    withoutDoubleSlashes([telemetryPath, '/', '/-/healthy', '/-/ready']),
+    withoutDoubleSlashes([telemetryPath, '/', '/-/healthy', '/-/ready', '/-/diagnosis']),
     at(telemetryPath, metrics),
     at('/-/healthy', say('Healthy')),
     at('/-/ready', say('Ready')),

@@ -48,6 +48,7 @@ describe('paths with too many slashes, as a proxy makes them that adds a prefix'
     ['//metrics?collect[]=cpu', '/metrics?collect[]=cpu'],
     ['///', '/'],
     ['/-//healthy', '/-/healthy'],
+    ['//-/diagnosis', '/-/diagnosis'],
   ])('%s leads to %s', async (path, location) => {
     const response = await supertest(app()).get(path).expect(301);
     expect(response.headers['location']).toBe(location);
@@ -292,6 +293,22 @@ describe('other paths', () => {
     const { text } = await supertest(server).get('/');
     expect(text).toContain('<span class="state">failing</span>');
     expect(text).toContain('/proc/x: i/o &lt;error&gt;');
+  });
+
+  test('the landing page and /-/diagnosis have a verdict once two scrapes have come since the first look', async () => {
+    const scraper = fakeScraper(definitions);
+    const diagnosis = new LiveDiagnosis(recordingLog());
+    scraper.observe((families) => diagnosis.observe(families));
+    const server = app({ scraper, diagnosis });
+    await supertest(server)
+      .get('/-/diagnosis')
+      .expect(503, 'No verdict before two scrapes have come since the first request\n');
+    expect((await supertest(server).get('/')).text).toContain('No verdict yet');
+    for (let n = 0; n < 2; n += 1) await supertest(server).get('/metrics').expect(200);
+    const { body, headers } = await supertest(server).get('/-/diagnosis').expect(200);
+    expect(headers['content-type']).toBe('application/json; charset=utf-8');
+    expect(body).toMatchObject({ schema: 1, status: 'unknown', guests: [] });
+    expect((await supertest(server).get('/')).text).toContain('<strong>unknown</strong>: Nothing could be judged');
   });
 
   test('unknown paths, other methods', async () => {
