@@ -34,6 +34,7 @@ const withDemo = async (
     await look(output);
   } finally {
     demo.kill('SIGINT');
+    await exited;
   }
   expect(await exited).toEqual({ code: 0, signal: null });
   expect(readdirSync(temporary.root)).toEqual([]);
@@ -62,8 +63,13 @@ test('the demo ends with a page that names guest, cause and command, and links t
     expect(words).toContain('Run on host dom0: xl vcpu-list');
     expect(words).toMatch(/The accept queue of port 8080 of domu1 was full for [1-9]\d* % of the last /);
     await expectExporters(output);
-    expect((await fetch(linkIn(output, 'Prometheus'))).ok).toBe(true);
-    expect((await fetch(linkIn(output, 'Alertmanager'))).ok).toBe(true);
+    const prometheus = linkIn(output, 'Prometheus');
+    const alerts = await textAt(prometheus);
+    expect(alerts).toContain('XenAcceptQueueOverflow');
+    const parts = [...alerts.matchAll(/(?:src|href)="([^"]+\.(?:js|css)\b[^"]*)"/g)].map(([, path]) => path!);
+    expect(parts.length).toBeGreaterThan(0);
+    for (const part of parts) expect((await fetch(new URL(part, prometheus))).ok, part).toBe(true);
+    expect(await textAt(linkIn(output, 'Alertmanager'))).toContain('"alertname":"XenAcceptQueueOverflow"');
     expect(existsSync(fileURLToPath(linkIn(output, 'Runbook of the cause')))).toBe(true);
   });
 }, 180_000);

@@ -63,6 +63,7 @@ export const startChain = async ({ folder, speed, host, guest }: ChainOptions, o
         { job_name: defaultPackOptions.job, static_configs: [targetOf(host, 'host'), targetOf(guest, 'guest')] },
       ],
       scrapeIntervalSeconds,
+      webPages: true,
       extraConfig: {
         rule_files: [rules],
         alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] },

@@ -97,8 +97,8 @@ const storm = 'A storm of connections reaches domu1, whose vCPUs share one physi
 const showPage = async ({ prometheus, alertmanager }: Chain, replay: StormReplay): Promise<void> => {
   tell(
     [
-      `Prometheus         ${prometheus.url}/alerts`,
-      `Alertmanager       http://${alertmanager.address}/`,
+      `Prometheus         ${prometheus.url}/classic/alerts`,
+      `Alertmanager       http://${alertmanager.address}/api/v2/alerts (Debian packages no web pages of Alertmanager)`,
       `The shipped rules and routes, with all windows and waits ${speed} times shorter: 5 minutes take 10 seconds.`,
     ].join('\n'),
   );

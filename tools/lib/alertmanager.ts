@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { exitOf, kill, stderrOf } from './child.ts';
-import { debianTool } from './debian.ts';
+import { asInstalled, debianTool } from './debian.ts';
 import { freePort } from './free-port.ts';
 import { scaled } from './time-scale.ts';
 import { until } from './until.ts';
@@ -89,18 +89,12 @@ export async function startAlertmanager(configFile: string, timeScale?: number):
     );
   await writeFile(join(folder, 'config.yml'), config);
   const address = `127.0.0.1:${await freePort()}`;
-  // Debian's looks for its own template in /usr/share: there, for it alone, is that of the unpacked package too.
-  const share = join(dirname(path), '../share');
-  const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount'];
-  const overlay = `mount -t overlay overlay -o 'lowerdir=${share}:/usr/share' /usr/share && exec "$0" "$@"`;
+  // Debian's looks for its own template in /usr/share.
+  const [program, ...first] = asInstalled(path);
   const child = spawn(
-    'unshare',
+    program!,
     [
-      ...namespace,
-      'sh',
-      '-c',
-      overlay,
-      path,
+      ...first,
       `--config.file=${join(folder, 'config.yml')}`,
       `--storage.path=${join(folder, 'data')}`,
       `--web.listen-address=${address}`,

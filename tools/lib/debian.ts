@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findProgram } from '../../src/host/commands.ts';
 import { commandOutput } from './command.ts';
 import { withDirectoryLock } from './directory-lock.ts';
@@ -180,6 +180,34 @@ interface RootOptions {
   /** The folder below `.cache/debian`, for packages that must not lie beside the tools. */
   name?: string;
 }
+
+/** Scripts, styles and fonts that the web pages of Debian's Prometheus 2 load. */
+const WEB_PAGES = [
+  'fonts-glyphicons-halflings',
+  'libjs-bootstrap4',
+  'libjs-d3',
+  'libjs-eonasdan-bootstrap-datetimepicker',
+  'libjs-jquery',
+  'libjs-jquery-hotkeys',
+  'libjs-moment',
+  'libjs-moment-timezone',
+  'libjs-mustache',
+  'libjs-popper.js',
+  'libjs-rickshaw',
+] as const;
+
+/** Unpacks what the web pages of Prometheus load. They work in a Prometheus that runs `asInstalled`. */
+export async function prepareWebPages(): Promise<void> {
+  await debianRoot(WEB_PAGES);
+}
+
+/** The command line of an unpacked program in usr/bin that sees the unpacked usr/share as /usr/share. */
+export const asInstalled = (path: string): readonly string[] => {
+  const share = join(dirname(path), '../share');
+  const namespace = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount'];
+  const overlay = `mount -t overlay overlay -o 'lowerdir=${share}:/usr/share' /usr/share && exec "$0" "$@"`;
+  return ['unshare', ...namespace, 'sh', '-c', overlay, path];
+};
 
 /** Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. */
 export async function debianRoot(

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitOf, kill, stderrOf } from './child.ts';
-import { debianTool, toolSays } from './debian.ts';
+import { asInstalled, debianTool, prepareWebPages, toolSays } from './debian.ts';
 import { sampleNumber } from './exposition.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
@@ -23,6 +23,8 @@ export interface PrometheusOptions {
   extraConfig?: Readonly<Record<string, unknown>>;
   /** More of the command line. */
   flags?: readonly string[];
+  /** Whether its web pages shall work, which needs `unshare`. */
+  webPages?: boolean;
 }
 
 export interface QueryResult {
@@ -60,6 +62,8 @@ const ATTEMPTS = 5;
 /** Starts a real Prometheus on loopback and waits until it is ready; its first scrape comes about 5 s later (discovery/manager.go). */
 export async function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
   const { path, env } = await debianTool('prometheus');
+  if (options.webPages) await prepareWebPages();
+  const [program, ...first] = options.webPages ? asInstalled(path) : [path];
   const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
   try {
     const configFile = join(folder, 'prometheus.yml');
@@ -67,8 +71,9 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     for (let attempt = 1; ; attempt += 1) {
       const address = `127.0.0.1:${await freePort()}`;
       const child = spawn(
-        path,
+        program!,
         [
+          ...first,
           `--config.file=${configFile}`,
           `--storage.tsdb.path=${join(folder, 'data')}`,
           `--web.listen-address=${address}`,
