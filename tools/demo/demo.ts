@@ -128,7 +128,7 @@ const run = async (folder: string, opened: Opened): Promise<void> => {
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'xen-exporter-demo-'));
-const opened = new Opened();
+const opened = new Opened(stop.signal);
 try {
   await run(folder, opened);
 } catch (error) {

@@ -1,10 +1,17 @@
 /** What the demo has started and must end. Node 22 runs the demo too, and does not know `await using`. */
 export class Opened {
   readonly #all: (Disposable | AsyncDisposable)[] = [];
+  readonly #stop: AbortSignal;
 
-  /** Ends it with the others. */
+  /** `stop` ends the demo. */
+  constructor(stop: AbortSignal) {
+    this.#stop = stop;
+  }
+
+  /** Ends it with the others. Throws if the demo was ended while it started. */
   add<T extends Disposable | AsyncDisposable>(opened: T): T {
     this.#all.push(opened);
+    this.#stop.throwIfAborted();
     return opened;
   }
 
