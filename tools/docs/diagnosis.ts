@@ -1,38 +1,38 @@
-// What the runs of npm run lab:faults recorded, as the docs show it.
+// The recorded runs of npm run lab:faults, rendered for the docs.
 import type { RecordedFault } from '../../lab/faults/recorded-fault.ts';
 import { recordings } from '../../lab/faults/recordings.ts';
 import { withPart } from './markers.ts';
 
-/** Alerts that no fault of the lab raises, and why; their rules are judged by unit tests alone. */
+/** Alerts that no lab fault raises, with the reason. Only unit tests cover their rules. */
 export const withoutFault: ReadonlyMap<string, string> = new Map([
-  ['XenHostNotMarked', 'it is about the configuration of Prometheus; promtool tests it, and the lab marks its host'],
-  ['XenGuestUuidConflict', 'it takes a guest that lies; promtool tests it'],
+  ['XenHostNotMarked', 'it is about the Prometheus configuration, and the lab marks its host; promtool tests it'],
+  ['XenGuestUuidConflict', 'it needs a guest that makes false claims; promtool tests it'],
   [
     'XenHostWithoutDomains',
     'the units refuse to start on the wrong machine, which the lab tests; promtool tests the alert',
   ],
-  ['XenExporterHelperDown', 'it is about units of systemd, and the faults run on a lab without; promtool tests it'],
-  ['XenExporterCertificateExpiring', 'no certificate of the lab is as old; promtool tests it'],
-  ['XenExporterWebConfigRejected', 'the lab serves without a web config file; promtool tests it'],
-  ['XenExporterSeriesDropped', 'it takes thousands of guests or listeners; promtool tests it'],
-  ['XenExporterNamespacesUnread', 'it is about the privileges of the exporter; promtool tests it'],
-  ['XenExporterInventoryStale', 'it is about a schedule that the lab does not have; promtool tests it'],
+  ['XenExporterHelperDown', 'it is about systemd units, and the faults run in a lab without them; promtool tests it'],
+  ['XenExporterCertificateExpiring', 'no lab certificate is old enough; promtool tests it'],
+  ['XenExporterWebConfigRejected', 'the lab uses no web config file; promtool tests it'],
+  ['XenExporterSeriesDropped', 'it needs thousands of guests or listeners; promtool tests it'],
+  ['XenExporterNamespacesUnread', 'it is about privileges of the exporter; promtool tests it'],
+  ['XenExporterInventoryStale', 'it is about a schedule that the lab does not use; promtool tests it'],
   ['XenWatchdog', 'it always fires, in every run'],
   [
     'XenGrantOperationsHigh',
-    'its threshold is an absolute rate: emulation makes some 500 slots a second where the alert asks for 500 000 operations',
+    'its threshold is an absolute rate: emulation reaches some 500 slots a second, and the alert needs 500 000 operations',
   ],
   [
     'XenNetbackSaturated',
-    'an emulated guest refuses connections long before: in no run had a netback thread more than 0.12 of a CPU',
+    'an emulated guest refuses connections long before: no netback thread used more than 0.12 of a CPU in any run',
   ],
   [
     'XenSpuriousEvents',
-    "it takes a frontend that sends events for nothing, several in a row, which the lab's guests do not",
+    'it needs a frontend that sends several spurious events in a row, and no guest of the lab does',
   ],
   [
     'XenGrantFramesNearLimit',
-    'a guest that nears its limit must be booted with a lower one, and what ends that is a boot with a higher one',
+    'a guest near its limit must be booted with a lower limit, and only a boot with a higher limit ends that',
   ],
   ['XenGuestCpuSaturated', 'its fault own-cpu (`npm run lab:faults -- own-cpu`) is not recorded yet'],
   ['XenFastOpenQueueOverflow', 'the load of the lab sends no data in its SYNs; promtool tests it'],
@@ -45,14 +45,14 @@ export const withoutFault: ReadonlyMap<string, string> = new Map([
   ['XenCauseChanged', 'each fault of the lab has one cause; promtool tests it'],
   [
     'XenGuestExporterMissing',
-    'it is of guests that Prometheus no longer asks; one that does not answer is `XenExporterDown`',
+    'it is about guests that Prometheus no longer scrapes; if a guest does not answer, `XenExporterDown` fires',
   ],
 ]);
 
 const scoreName = 'uuid_cause:xen_accept_path_cause_score:ratio';
 type Values = readonly (number | null)[];
 
-/** The greatest of these scrapes. */
+/** The greatest value of these scrapes. */
 const most = (values: Values, from: number, to: number): number =>
   Math.max(0, ...values.slice(from, to + 1).map((value) => value ?? 0));
 
@@ -66,7 +66,7 @@ const plot = { width: 760, height: 240, left: 40, right: 220, top: 24, bottom: 2
 const scoreRange = [0.5, 100] as const;
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f7f7f', '#8c564b'];
 
-/** A picture of every cause's score through near miss, fault and recovery; minutes as the rules see them. */
+/** Draws every cause's score through near miss, fault and recovery, in minutes of the rules' time. */
 export const picture = (title: string, fault: RecordedFault): string => {
   const { intervalSeconds, slots } = fault;
   const length = Math.max(...Object.values(fault.rows).map((values) => values.length));
@@ -133,7 +133,7 @@ const tableRow = (name: string, { verdict, expected, speed }: RecordedFault): st
   return `| \`${name}\` | ${speed}× | ${verdict.isRight ? 'yes' : '**no**'} | ${told || 'nothing'} | ${cells.join(' | ')} | ${verdict.falsePages.length} |`;
 };
 
-/** The rows of a guest that a fault moved most, from its near miss to what it came to. */
+/** The guest's rows that the fault changed most, from near miss to fault. */
 const moved = ({ rows, slots }: RecordedFault): string[] =>
   Object.entries(rows)
     .filter(([series]) => !series.startsWith(scoreName) && !/:info|:count|timestamp|:min\{/.test(series))
@@ -147,14 +147,14 @@ const moved = ({ rows, slots }: RecordedFault): string[] =>
     .slice(0, 8)
     .map(({ name, before, after }) => `| \`${name}\` | ${before.toPrecision(2)} | ${after.toPrecision(2)} |`);
 
-/** Of each cause when the expected alert was told, the strongest first. */
+/** Cause scores when the expected alert fired, the highest first. */
 const scoresWhenTold = (fault: RecordedFault): { cause: string; score: number }[] =>
   scoresOf(fault)
     .map(([cause, values]) => ({ cause, score: values[fault.slots.told ?? -1] ?? 0 }))
     .filter(({ score }) => score > 0)
     .toSorted((a, b) => b.score - a.score);
 
-/** What an alert, or the cause that a page named, was seen to do in the runs: a line of Markdown for each. */
+/** The results of an alert, or of a cause that a page named, in the runs: a line of Markdown each. */
 export const seenInRuns = (alert: string): string[] =>
   [...recordings]
     .filter(
@@ -165,18 +165,18 @@ export const seenInRuns = (alert: string): string[] =>
       const { verdict, expected } = fault;
       const score = scoresWhenTold(fault).find(({ cause }) => cause === alert)?.score;
       const what = [
-        `${verdict.title}: ${expected!.alert === alert ? 'told' : `named by ${expected!.alert}, which was told`} ${verdict.toldAfterSeconds} s after`,
+        `${verdict.title}: ${expected!.alert === alert ? 'fired' : `named by ${expected!.alert}, which fired`} ${verdict.toldAfterSeconds} s after injection`,
         ...(score === undefined ? [] : [`at ${score.toPrecision(2)} times the threshold`]),
       ].join(', ');
-      // Told as over before the mitigation was done, it shows nothing of it.
+      // An alert that resolved before the mitigation shows nothing about it.
       const end =
         verdict.isMitigated && verdict.resolvedAfterSeconds !== 0
-          ? `What the mitigation says ended it after ${verdict.resolvedAfterSeconds} s, with the load going on.`
-          : `It was over ${verdict.resolvedAfterSeconds} s after the end of its fault.`;
+          ? `Resolved ${verdict.resolvedAfterSeconds} s after mitigation, load unchanged.`
+          : `Resolved ${verdict.resolvedAfterSeconds} s after the end of the fault.`;
       return `- \`${name}\`, ${what}. ${end}`;
     });
 
-/** Runbooks as pages in docs/internals link to them. */
+/** Link to a runbook from pages in docs/internals. */
 const runbookLink = (alert: string): string => `[${alert}](../../runbooks/${alert}.md)`;
 
 const scorePicture = (name: string): string => `![Scores of all causes](diagnosis/${name}.svg)`;
@@ -186,7 +186,7 @@ const section = (name: string, fault: RecordedFault): string => {
   const causes = scoresWhenTold(fault).map(({ cause, score }) => `${runbookLink(cause)} ${score.toPrecision(3)}`);
   return `## ${name}: ${verdict.title}
 
-Expected: ${expected!.alert}${expected!.causes ? `, by ${expected!.causes.join(' or ')}` : ''}. Told: ${seconds(verdict.toldAfterSeconds)} after the fault. Causes then, times their thresholds: ${causes.join(', ') || 'none'}.
+Expected: ${expected!.alert}${expected!.causes ? `, by ${expected!.causes.join(' or ')}` : ''}. Fired ${seconds(verdict.toldAfterSeconds)} after injection. Cause scores at that time: ${causes.join(', ') || 'none'}.
 
 ${scorePicture(name)}
 
@@ -195,7 +195,7 @@ ${scorePicture(name)}
 ${moved(fault).join('\n')}`;
 };
 
-/** Faults whose pictures docs/internals/diagnosis.md shows: each that pages, on one of the two schedulers. */
+/** Faults whose pictures docs/internals/diagnosis.md shows: each that pages, on one of both schedulers. */
 const shown = (all: readonly (readonly [name: string, fault: RecordedFault])[]): string[] =>
   all
     .filter(([name, { expected, verdict }]) => expected && verdict.pages > 0 && name.startsWith('credit-'))

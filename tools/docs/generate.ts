@@ -1,4 +1,4 @@
-// npm run docs: writes what the docs, the rules and the dashboards take from the code. `-- --options.file=FILE` changes alerts.
+// npm run docs: generates docs, rules and dashboards from the code. `-- --options.file=FILE` changes alerts.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { recordings } from '../../lab/faults/recordings.ts';
@@ -26,7 +26,7 @@ const changesOf = (path: string | undefined): AlertChanges => {
 };
 const changes = changesOf(given['options.file']);
 
-/** Files with the paths that they have below the project's folder. */
+/** Files with their paths below the project's folder. */
 const inFolder = (folder: string, files: readonly (readonly [name: string, text: string])[]): Record<string, string> =>
   Object.fromEntries(files.map(([name, text]) => [`${folder}/${name}`, text]));
 
@@ -42,11 +42,11 @@ const runbooks = new Map(
 );
 const problems = [...runbooks].flatMap(([alert, page]) => runbookProblem(alert, page) ?? []);
 if (problems.length > 0) {
-  console.error(`${problems.join('\n')}\nNothing was written. CONTRIBUTING.md lists all that a new alert needs.`);
+  console.error(`${problems.join('\n')}\nNothing was written. CONTRIBUTING.md lists the parts of a new alert.`);
   process.exit(1);
 }
 
-// Everything is made before anything is written: an error leaves all files as they were.
+// Generate everything before writing: an error leaves all files unchanged.
 const files: Readonly<Record<string, string>> = {
   'docs/reference/metrics.md': metricsReference(),
   'docs/reference/flags.md': withFlagTable(read('docs/reference/flags.md')),

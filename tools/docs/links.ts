@@ -1,17 +1,17 @@
-/** A page without its blocks of code. */
+/** A page without its code blocks. */
 export const withoutBlocks = (page: string): string => page.replaceAll(/^ *(`{3,})[^]*?^ *\1`*$/gm, '');
 
-/** A page without its code, in which nothing is a link. */
+/** A page without code, which contains no links. */
 const withoutCode = (page: string): string =>
   withoutBlocks(page).replaceAll(/(`+)[^`\n][^\n]*?\1/g, (code) => code.replaceAll(/[[\]()]/g, ''));
 
-/** Links and pictures of a page to other places in the repository, as they are written. */
+/** Links and pictures of a page that point into the repository, as written. */
 export const linksOf = (page: string): string[] =>
   [...withoutCode(page).matchAll(/\]\(([^()\s]+)\)/g)]
     .map(([, target]) => target!)
     .filter((target) => !/^[a-z]+:/.test(target));
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** Anchors of a page's headings, by GitHub's rules. */
 export const anchorsOf = (page: string): string[] => {
   const seen = new Map<string, number>();
   return [...withoutBlocks(page).matchAll(/^#+ (.*)$/gm)].map(([, title]) => {

@@ -1,21 +1,21 @@
 const beginOf = (marker: string): string => `<!-- ${marker}: made by npm run docs. -->\n<!-- prettier-ignore-start -->`;
 const end = '<!-- prettier-ignore-end -->';
 
-/** The lines that a page needs for a part: its markers, with nothing between them. */
+/** Empty markers of a part, to be added to a page. */
 export const emptyPart = (marker: string): string => `${beginOf(marker)}\n\n${end}\n`;
 
-/** Whether a page has the markers of a part. */
+/** Whether a page has a part's markers. */
 export const hasPart = (page: string, marker: string): boolean => page.includes(beginOf(marker));
 
 /** A part of a page that `npm run docs` writes. */
 export interface GeneratedPart {
   /** Path of the page, for errors. */
   readonly path: string;
-  /** Name in the comment that begins the part. */
+  /** Name in the comment that starts the part. */
   readonly marker: string;
 }
 
-/** Replaces the text between the markers of a part, and nothing else of the page. Throws if the page lacks a marker. */
+/** Replaces the text between a part's markers. Throws if the page lacks a marker. */
 export const withPart = (page: string, { path, marker }: GeneratedPart, text: string): string => {
   const begin = beginOf(marker);
   const beginAt = page.indexOf(begin);

@@ -26,7 +26,7 @@ const metricRow = ({ name, type, labels, meaning, source = '', versions, notes }
 const metricTable = (metrics: readonly Descriptor[]): string =>
   table(['Metric', 'Type', 'Labels', 'Meaning', 'Source', 'Versions and notes'], metrics.map(metricRow));
 
-/** What counts as plausible, in the units of the kernel and of tools. */
+/** Plausible readings in the units of the kernel and of tools. */
 const boundsTable = (): string =>
   table(
     ['Kind', 'Largest step back that is noise', 'Largest growth per second'],
@@ -47,7 +47,7 @@ ${enabledByDefault ? 'On' : 'Off'} by default; at most ${maxSeries} series.
 ${metricTable(metrics)}
 `;
 
-/** docs/reference/metrics.md: every metric of every collector, in the words of its own HELP. */
+/** docs/reference/metrics.md: every metric of every collector, from its HELP. */
 export const metricsReference = (): string => `# Metrics
 
 Made from the collectors' own HELP by \`npm run docs\`; do not edit.
@@ -78,7 +78,7 @@ const flagTable = (): string =>
     ]),
   );
 
-/** Settings of the config file that have no flag; those of each collector once, with NAME in place of its name. */
+/** Settings of the config file without a flag. Settings of every collector appear once, with NAME. */
 const fileSettingTable = (): string => {
   const rows = describeFileSettings(serve.settings).map(({ syntax, default: value, help }) =>
     /\.(max-series|queues)$/.test(syntax)
@@ -94,7 +94,7 @@ const fileSettingTable = (): string => {
   );
 };
 
-/** docs/reference/flags.md with its tables of flags and of settings without one. Throws if it lacks a marker. */
+/** docs/reference/flags.md with its tables of flags and of settings without a flag. Throws if it lacks a marker. */
 export const withFlagTable = (page: string): string => {
   const path = 'docs/reference/flags.md';
   const withFlags = withPart(page, { path, marker: 'Flags' }, flagTable());
@@ -117,7 +117,7 @@ export const withTlsNames = (page: string): string =>
     ),
   );
 
-/** The files in rules/, and the flags of `xen-exporter rules` that make them. */
+/** Files in rules/ with the flags of `xen-exporter rules` that generate them. */
 export const ruleFiles: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'xen-exporter.rules.yml': {},
   'xen-exporter.prometheusrule.yml': { format: 'operator' },

@@ -13,16 +13,18 @@ import {
 } from './runbook-commands.ts';
 import { runbookSections } from './runbooks.ts';
 
-/** Text of a command without placeholders, and without what single quotes hold unless a shell runs it: programs of grep, sed and awk. */
+/**
+ * A command without placeholders and single-quoted text (programs of grep, sed and awk), unless a shell runs that text.
+ */
 const programOf = (command: string): string => {
   const text = command.replaceAll(/<[A-Z][A-Z0-9_]*>/g, 'VALUE');
   return /\bsh -c\b/.test(text) ? text : text.replaceAll(/'[^']*'/g, "''");
 };
 
-/** A program by its name, which is no part of a path, an option or another word, and what follows it. */
+/** Matches a program by name, not as part of a path, an option or another word, and the text after it. */
 const program = (pattern: string): RegExp => new RegExp(String.raw`(?<![\w./-])(?:${pattern})`);
 
-/** Folders of the reader's own files, such as what Save writes. */
+/** Folders of the reader's own files, such as those that Save writes. */
 const own = String.raw`/(?:run|tmp|root)/`;
 
 /** Parts of commands that change a machine. */
@@ -30,7 +32,7 @@ const changing: readonly RegExp[] = [
   program(
     String.raw`xl +(?:vcpu-pin|vcpu-set|cpupool-(?!list)\w+|\w+-(?:attach|detach)|pci-assignable-(?!list)\w+|create|config-update|destroy|shutdown|reboot|pause|unpause|rename|migrate|save|restore|suspend|resume|mem-\w+|debug-keys|sysrq|trigger|set-parameters|dmesg +-c)\b`,
   ),
-  // The pool (-p) and the domain (-d) are what a look at a scheduler can be of.
+  // The pool (-p) and the domain (-d) only select what is shown.
   program(String.raw`xl +"?sched-[^;|&]*\s-[wctrmbe]\b`),
   program(String.raw`xe +(?:\w+-)+(?:set|add|remove|clear|plug|unplug|create|destroy|enable|disable|hotplug|reboot)\b`),
   program(String.raw`(?:modprobe|rmmod|insmod|depmod)\b`),
@@ -66,21 +68,21 @@ const changing: readonly RegExp[] = [
     String.raw`(?:apt|apt-get|dpkg|yum|dnf|rpm) +(?:-\S+ +)*(?:install|remove|purge|update|upgrade|-i|-P|-r|-U|-e)\b`,
   ),
   program(String.raw`(?:reboot|poweroff|halt|shutdown|update-grub|update-initramfs)\b`),
-  // What is written to.
+  // Redirection into a file.
   new RegExp(String.raw`(?<![<>=&\d-])\d?>{1,2}\|? *(?!${own}|/dev/null|&\d|&-|[>|\s]|$)`),
   new RegExp(String.raw`&> *(?!${own}|/dev/null)`),
 ];
 
-/** Whether a command changes a machine, as far as a list of verbs can tell; files of the reader's own are no change. */
+/** Whether a command changes a machine, by a list of verbs. The reader's own files do not count. */
 export const changes = (command: string): boolean => {
   const text = programOf(command);
   return changing.some((pattern) => pattern.test(text));
 };
 
-/** Numbers of CPUs of one machine; another has others. */
+/** Whether a command contains CPU numbers, which differ between machines. */
 export const namesCpus = (command: string): boolean =>
   [
-    // A range, but not of characters, as [0-9] is, and no part of a name.
+    // A range, but not of characters like [0-9], and not within a name.
     /(?<![\w.[:-])\d+-\d+(?![\w.\]:-])/,
     /\bvcpu-pin +\S+ +\S+ +(?:\S+ +)?["']?\d/,
     /\bcpupool-cpu-(?:add|remove) +\S+ +["']?\d/,
@@ -90,13 +92,13 @@ export const namesCpus = (command: string): boolean =>
     /\/cpu\d+\//,
   ].some((pattern) => pattern.test(command));
 
-/** A table of domains that is cut into words from the left, where the name stands. */
+/** Whether a command splits a table of domains into words from the left, where the name is. */
 const cutsNames = (command: string): boolean =>
   /\bxl +(?:list(?! +-\w*l)|vcpu-list|vm-list|"?sched-)[^;|]*\| *(?:awk[^;|]*\$[1-9]|cut\b|while +read\b|xargs\b)/.test(
     command,
   );
 
-/** The domain of subcommands of xl with which Dom0 would be changed, ended, or shown for the guest. */
+/** The domain argument of xl subcommands that would change, end or show Dom0 instead of the guest. */
 const domainOfXl =
   /\bxl +(?:(?:vcpu-pin|vcpu-set|cpupool-migrate|\w+-attach|\w+-detach|destroy|shutdown|reboot|pause|mem-set|mem-max|save|migrate) +(?:-\S+ +)*|"?sched-[^;|&]*?\s-d +)(?<domain>[^\s;|&)]+)/g;
 
@@ -109,8 +111,9 @@ const mayTakeDom0 = (command: string): boolean =>
 const withoutStrings = (command: string): string => command.replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/g, '""');
 
 /**
- * Whether the shell would run a part of a command whose placeholders nobody has replaced. Bare ones are redirections: `<A> b` reads a file A and
- * writes a file b, but `<A>` before the end or an operator is an error of syntax, at which the shell refuses the whole line.
+ * Whether the shell would run part of a command with unreplaced placeholders. Bare placeholders are redirections: `<A>
+ * b` reads file A and writes file b. But `<A>` before the end or an operator is a syntax error, and the shell refuses
+ * the whole line.
  */
 export const isHalfRun = (command: string): boolean => {
   const text = withoutStrings(command);
@@ -122,39 +125,39 @@ const faultsOfCommand = ({ section, step, only }: RunbookBlock, { machine, comma
   const found: readonly (readonly [isFound: boolean, fault: string])[] = [
     [
       changes(command) && step !== 'Do' && step !== 'Undo',
-      `changes something in "${step ?? section}", and not in Do or Undo`,
+      `changes something in "${step ?? section}"; only Do and Undo may`,
     ],
-    [mayTakeDom0(command), 'would take Dom0 for the guest where the variable is not set: write "${D:?}"'],
+    [mayTakeDom0(command), 'would use Dom0 as the guest if the variable is not set: write "${D:?}"'],
     [namesCpus(command), 'names CPUs of one machine: write <CPUS>'],
-    [cutsNames(command), 'cuts names of guests at their spaces'],
+    [cutsNames(command), 'splits guest names at spaces'],
     [
       machine === 'dom0' && !isAssignment(command) && /\b(?:domu|pvh|hvm)\d/.test(command),
       'names a guest of the lab: write "$G" or $D',
     ],
     [!isAssignment(command) && /\$\{?G\b/.test(withoutStrings(command)), 'has $G outside of quotes'],
     [unknown.length > 0, `has unknown placeholders: ${unknown.join(', ')}`],
-    [isHalfRun(command), 'has a placeholder that the shell takes for a redirection: quote it'],
-    [/\.\.\.|…/.test(command), 'has something left out'],
-    [!(blockPlaces as readonly string[]).includes(only), `stands in a block for "${only}"`],
+    [isHalfRun(command), 'has a placeholder that the shell reads as a redirection: quote it'],
+    [/\.\.\.|…/.test(command), 'has an ellipsis'],
+    [!(blockPlaces as readonly string[]).includes(only), `is in a block for "${only}"`],
   ];
   return found.filter(([isFound]) => isFound).map(([, fault]) => `${machine}# ${command}: ${fault}`);
 };
 
 const titlesOf = (page: string): string[] => [...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title!);
 
-/** What is wrong with the commands and the measures of any page, the index among them. */
+/** Faults of the commands and measures of any page, including the index. */
 export const commandFaults = (page: string): string[] => {
   const faults = blocksOf(page).flatMap((block) => block.commands.flatMap((each) => faultsOfCommand(block, each)));
   const count = blocksOf(page).flatMap(({ commands }) => commands).length;
   const prompts = [...page.matchAll(/^ *(?:dom0|guest)# /gm)].length;
-  if (count !== prompts) faults.push(`${prompts - count} lines look like commands, and are in no block of them`);
+  if (count !== prompts) faults.push(`${prompts - count} lines look like commands but are not in a block of commands`);
   const steps = stepsOf(page);
   if (steps.some((step, index) => step !== measureSteps[index % measureSteps.length]) || steps.length % 4 !== 0)
     faults.push(`expected ${measureSteps.join(', ')} for each measure, found ${steps.join(', ')}`);
   return faults;
 };
 
-/** Variables of the shell that a command uses and does not set, which single quotes hide from the shell. */
+/** Shell variables that a command uses but does not set. Single quotes hide them from the shell. */
 const variablesIn = (command: string): string[] =>
   [...programOf(command).matchAll(/\$\{?([A-Z]\w*)\b/g)]
     .map(([, name]) => name!)
@@ -163,7 +166,7 @@ const variablesIn = (command: string): string[] =>
 const sets = (command: string, name: string): boolean =>
   new RegExp(String.raw`(?:^|[;&|(]|\bread\b[^;]*|\bfor) *${name}\b(?:=| in\b|[ ;])`).test(command);
 
-/** What uses a variable that neither "First minute" nor its own block has set before. */
+/** Commands with a variable that neither "First minute" nor their own block sets before. */
 const unsetVariables = (page: string): string[] =>
   blocksOf(page).flatMap(({ commands }) =>
     commands.flatMap(({ machine, command }, index) => {
@@ -172,11 +175,11 @@ const unsetVariables = (page: string): string[] =>
         ...commands.slice(0, index).flatMap((each) => (each.machine === machine ? each.command : [])),
       ];
       const unset = variablesIn(command).filter((name) => !before.some((each) => sets(each, name)));
-      return unset.length === 0 ? [] : [`${machine}# ${command}: nothing has set ${unset.join(', ')}`];
+      return unset.length === 0 ? [] : [`${machine}# ${command}: no earlier command sets ${unset.join(', ')}`];
     }),
   );
 
-/** What is wrong with the runbook of an alert. */
+/** Faults of an alert's runbook. */
 export const runbookFaults = (page: string): string[] => {
   const titles = titlesOf(page);
   const looks = blocksOf(page)
@@ -187,7 +190,7 @@ export const runbookFaults = (page: string): string[] => {
       titles.join('\n') !== runbookSections.join('\n'),
       `expected the sections ${runbookSections.join(', ')}, found ${titles.join(', ')}`,
     ],
-    [looks < 1 || looks > 2, `expected one or two commands in "First minute" beside variables, found ${looks}`],
+    [looks < 1 || looks > 2, `expected one or two commands in "First minute" in addition to variables, found ${looks}`],
     [!/^\|.*\|.*\|.*\|$/m.test(sectionOf(page, 'Is it this?')), 'expected a table of three columns in "Is it this?"'],
     [!/trade-off/i.test(sectionOf(page, 'For good')), 'expected a trade-off in "For good"'],
   ];

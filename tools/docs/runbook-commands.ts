@@ -1,40 +1,40 @@
 import { withoutBlocks } from './links.ts';
 
-/** A command of a runbook, and the machine to type it on. */
+/** A command of a runbook and its machine. */
 export interface RunbookCommand {
   machine: 'dom0' | 'guest';
   command: string;
 }
 
-/** The steps of a measure, in their order. */
+/** Steps of a measure in order. */
 export const measureSteps = ['Save', 'Do', 'Verify', 'Undo'] as const;
 
 export type MeasureStep = (typeof measureSteps)[number];
 
-/** Where alone a block of commands can run; empty for any machine of the lab. */
+/** The only place where a block's commands work; empty for any machine of the lab. */
 export const blockPlaces = ['', 'credit', 'credit2', 'rtds', 'hardware', 'systemd', 'containers'] as const;
 
-/** Commands between two fences, which a reader types one after the other. */
+/** Commands between two fences, which a reader types in sequence. */
 export interface RunbookBlock {
-  /** The heading of the section; empty above the first one. */
+  /** Heading of the section; empty above the first one. */
   section: string;
-  /** Which step of a measure it is; undefined outside of measures. */
+  /** Step of a measure; undefined outside measures. */
   step: MeasureStep | undefined;
   only: string;
   commands: RunbookCommand[];
 }
 
-/** A line that begins a step: `1. **Save**: ...`, or `**Verify within 30 seconds.** ...`. */
+/** The first line of a step: `1. **Save**: ...`, or `**Verify within 30 seconds.** ...`. */
 const stepLine = new RegExp(String.raw`^ *(?:\d+\. |[-*] )?\*\*(${measureSteps.join('|')})\b(?! not)[^*]*\*\*`);
 
 const stepOf = (line: string): MeasureStep | undefined => stepLine.exec(line)?.[1] as MeasureStep | undefined;
 
-/** The blocks of commands of a page, in their order. */
+/** The command blocks of a page, in order. */
 export const blocksOf = (page: string): RunbookBlock[] => {
   const blocks: RunbookBlock[] = [];
   let section = '';
   let step: MeasureStep | undefined;
-  /** What ends the block that is open; undefined outside of blocks. */
+  /** The open block; undefined outside blocks. */
   let block: RunbookBlock | undefined;
   let isOpen = false;
   for (const line of page.split('\n')) {
@@ -56,10 +56,10 @@ export const blocksOf = (page: string): RunbookBlock[] => {
   return blocks;
 };
 
-/** The commands of a page, in their order. */
+/** The commands of a page, in order. */
 export const commandsOf = (page: string): RunbookCommand[] => blocksOf(page).flatMap(({ commands }) => commands);
 
-/** The steps of all measures of a page, in their order. */
+/** The steps of all measures of a page, in order. */
 export const stepsOf = (page: string): MeasureStep[] =>
   withoutBlocks(page)
     .split('\n')
@@ -97,10 +97,10 @@ export const measuresOf = (page: string): RunbookMeasure[] =>
 export const queriesOf = (page: string): string[] =>
   [...page.matchAll(/^ *```promql\n([^]*?)^ *```$/gm)].map(([, query]) => query!.trim());
 
-/** Values that belong to the reader, which a command has as `<NAME>`. */
+/** Values that the reader must supply, written as `<NAME>` in commands. */
 export const placeholders = {
   BACKLOG: 'length of an accept queue, in connections',
-  BANDWIDTH: 'a rate as tc has it, such as 90mbit',
+  BANDWIDTH: 'a rate in the notation of tc, such as 90mbit',
   BDF: 'address of a PCI function, such as 0000:03:10.0',
   BRIDGE: 'name of the bridge that a vif is to join',
   BUDGET: 'microseconds of each period that a vCPU may run, under rtds',

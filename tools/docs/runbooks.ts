@@ -17,7 +17,7 @@ const fires = (changes: AlertChanges, alert: Alert, alertLevel: AlertLevel): str
   const { threshold, only } = alertLevel;
   const measured = measureOf({ ...defaultPackOptions, alerts: changes }, alert, alertLevel);
   const measure = only === undefined ? measured : `(\n${indented(measured)}\n)\n  ${only}`;
-  // The reason is that of the pack's own number.
+  // The reason applies to the pack's own number.
   const why =
     level.threshold === threshold.value ? threshold.why : `The default is ${threshold.value}. ${threshold.why}`;
   return `- **${level.severity}** when this is over ${level.threshold} for ${level.for} (\`--set=${thresholdKey(alert, alertLevel)}=...\`). ${why}
@@ -25,7 +25,7 @@ const fires = (changes: AlertChanges, alert: Alert, alertLevel: AlertLevel): str
 ${indented(`\`\`\`promql\n${measure}\n\`\`\``)}`;
 };
 
-/** What the pack says of an alert, for the head of its runbook. */
+/** Facts from the pack for the head of an alert's runbook. */
 const facts = (alert: Alert, changes: AlertChanges): string =>
   [
     `${kinds[alert.kind]}. Hop: ${alert.hop}.`,
@@ -34,17 +34,17 @@ const facts = (alert: Alert, changes: AlertChanges): string =>
       : 'The options file disables this alert.',
   ].join('\n\n');
 
-/** What the lab has shown of an alert, for the end of its runbook. */
+/** Lab results of an alert for the end of its runbook. */
 const labFacts = ({ name }: Alert): string => {
   const seen = seenInRuns(name);
   const why = withoutFault.get(name);
   return [
     ...(seen.length > 0 ? [`On real Xen ([diagnosis](../docs/internals/diagnosis.md)):`, seen.join('\n')] : []),
-    ...(why === undefined ? [] : [`Not done on real Xen: ${why}.`]),
+    ...(why === undefined ? [] : [`Not tested on real Xen: ${why}.`]),
   ].join('\n\n');
 };
 
-/** The sections of a runbook, in their order. */
+/** Sections of a runbook in order. */
 export const runbookSections = [
   'First minute',
   'Is it this?',
@@ -54,18 +54,21 @@ export const runbookSections = [
   'Background',
 ] as const;
 
-/** A page with the markers of the lab's facts, which end it unless somebody has put them elsewhere. */
+/** A page with the markers of lab results, at its end unless they are already elsewhere. */
 const withLabMarkers = (page: string): string =>
   hasPart(page, 'Lab') ? page : `${page.trimEnd()}\n\n${emptyPart('Lab')}`;
 
-/** The runbook of an alert with its facts, as a user changes them. Throws if the page lacks the marker of those at its head. */
+/** An alert's runbook with its facts, including a user's changes. Throws if the page lacks the head's marker. */
 export const withFacts = (page: string, alert: Alert, changes: AlertChanges = {}): string => {
   const path = `runbooks/${alert.name}.md`;
   const withHead = withPart(page, { path, marker: 'Facts' }, facts(alert, changes));
   return withPart(withLabMarkers(withHead), { path, marker: 'Lab' }, labFacts(alert));
 };
 
-/** What must be created before the facts of an alert can be written; undefined if nothing. `page`: its runbook, undefined if there is none. */
+/**
+ * What must be created before an alert's facts can be written; undefined if nothing. `page` is its runbook, undefined
+ * if there is none.
+ */
 export const runbookProblem = (alert: Alert, page: string | undefined): string | undefined => {
   const { name } = alert;
   const lines = `\n\n${emptyPart('Facts')}`;

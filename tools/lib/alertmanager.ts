@@ -12,20 +12,20 @@ import { freePort } from './free-port.ts';
 import { scaled } from './time-scale.ts';
 import { until } from './until.ts';
 
-/** What Alertmanager sends to a webhook. */
+/** A notification to a webhook. */
 export interface Notification {
-  /** The last part of the receiver's URL. */
+  /** Last part of the receiver's URL. */
   receiver: string;
   status: 'firing' | 'resolved';
-  /** Time of Unix in ms. */
+  /** Unix time in ms. */
   receivedAt: number;
   groupLabels: Record<string, string>;
   alerts: { status: string; labels: Record<string, string>; annotations: Record<string, string> }[];
 }
 
-/** What Alertmanager sends to the API of a service, such as Slack. */
+/** A request to a service's API, such as Slack's. */
 export interface ServiceRequest {
-  /** The path of the URL. */
+  /** Path of the URL. */
   path: string;
   body: unknown;
 }
@@ -35,32 +35,32 @@ export interface PostedAlert {
   labels: Record<string, string>;
   annotations?: Record<string, string>;
   generatorURL?: string;
-  /** As ISO 8601 has it; by default now. */
+  /** ISO 8601; default: now. */
   startsAt?: string;
-  /** Default: it fires. */
+  /** Default: the alert fires. */
   endsAt?: string;
 }
 
 export interface Alertmanager extends AsyncDisposable {
-  /** Where it listens, HOST:PORT. */
+  /** Listening address, HOST:PORT. */
   address: string;
-  /** What came by the webhooks of the config file, but for the watchdog, which comes all the time. */
+  /** Notifications to webhooks of the config file, without the constant watchdog. */
   notifications: readonly Notification[];
-  /** Those of the receiver `watchdog`. */
+  /** Notifications to the receiver `watchdog`. */
   watchdog: readonly Notification[];
-  /** What came otherwise. */
+  /** All other requests. */
   requests: readonly ServiceRequest[];
-  /** Tells it of alerts that fire, as Prometheus does. */
+  /** Posts firing alerts, as Prometheus does. */
   post(alerts: readonly PostedAlert[]): Promise<void>;
-  /** Labels of the alerts that it knows and mutes. */
+  /** Labels of the alerts that it mutes. */
   suppressed(): Promise<Record<string, string>[]>;
 }
 
 const isNotification = (sent: object): sent is Omit<Notification, 'receiver' | 'receivedAt'> => 'groupLabels' in sent;
 
 /**
- * Starts a real Alertmanager on loopback with a config file. Its webhooks, and other addresses of the form http://127.0.0.1:PORT, lead here. It waits
- * a second where the file waits longer, or so many times as long as the file says.
+ * Starts a real Alertmanager on loopback with a config file. Its webhooks, and other addresses of the form
+ * http://127.0.0.1:PORT, lead here. Waits longer than a second become a second, or are multiplied by `timeScale`.
  */
 export async function startAlertmanager(configFile: string, timeScale?: number): Promise<Alertmanager> {
   const { path, env } = await debianTool('alertmanager');
@@ -74,7 +74,7 @@ export async function startAlertmanager(configFile: string, timeScale?: number):
     const all = path === 'watchdog' ? watchdog : notifications;
     if (isNotification(sent)) all.push({ ...sent, receiver: path, receivedAt: Date.now() });
     else requests.push({ path, body: sent });
-    // As Slack's webhooks do.
+    // Like Slack's webhooks.
     response.end('ok');
   }).listen(0, '127.0.0.1');
   await once(webhook, 'listening');

@@ -5,7 +5,7 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
-/** A child's exit, or its failure to start, as a promise that is not rejected while nobody looks. */
+/** Resolves to a child's exit or failure to start. No rejection goes unhandled while nothing awaits it. */
 export function exitOf(child: ChildProcess): Promise<Exit> {
   const exit = new Promise<Exit>((resolve, reject) => {
     child.once('close', (code, signal) => resolve({ code, signal }));
@@ -15,20 +15,20 @@ export function exitOf(child: ChildProcess): Promise<Exit> {
   return exit;
 }
 
-/** Collects what a child writes to stderr. */
+/** Collects a child's stderr. */
 export function stderrOf(child: ChildProcess): () => string {
   let text = '';
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   return () => text;
 }
 
-/** Kills a child and waits until it has gone; `exited` is of `exitOf`. */
+/** Kills a child and waits until it has ended. `exited` comes from `exitOf`. */
 export async function kill(child: ChildProcess, exited: Promise<Exit>): Promise<void> {
   child.kill('SIGKILL');
   await exited.catch(() => {});
 }
 
-/** Whether there is a process with this id. */
+/** Whether a process with this id exists. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

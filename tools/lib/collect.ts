@@ -8,7 +8,7 @@ import { namespacesOf, toolstackOf, xentraceOf } from './sources.ts';
 import { parseExposition, type Exposition } from './exposition.ts';
 import { recordingLog } from './recording-log.ts';
 
-/** A collector at work on a host, set up with its defaults but for `options`, and with sources of its own but for those that are given. */
+/** A running collector on a host, with default settings except `options`, and with its own sources unless given. */
 export const createCollector = (
   { create, options: specs }: CollectorDefinition,
   host: Host,
@@ -24,13 +24,13 @@ export const createCollector = (
   return create({ options: { ...defaults, ...options }, host, log, toolstack, namespaces, xentrace });
 };
 
-/** Why a collector is not available here; undefined if it is. */
+/** Why a collector is unavailable here; undefined if it is available. */
 export const whyAbsent = (collector: Collector): string | undefined => {
   const availability = collector.availability();
   return availability === true ? undefined : availability.reason;
 };
 
-/** Runs every background task of these collectors once, shared ones first; returns the errors of those that failed. */
+/** Runs every background task of these collectors once, shared ones first. Returns the errors. */
 export const runBackground = async (collectors: readonly Collector[]): Promise<Error[]> => {
   const tasks = new Set<BackgroundTask>([
     ...collectors.flatMap(({ sharedTasks = [] }) => sharedTasks),
@@ -41,12 +41,12 @@ export const runBackground = async (collectors: readonly Collector[]): Promise<E
   return errors;
 };
 
-/** What collectors remember from one scrape to the next. */
+/** State of collectors between scrapes. */
 const states = new WeakMap<Collector, SeriesState>();
-/** What they left out in the last scrape. */
+/** Items skipped in the last scrape. */
 const skips = new WeakMap<Collector, Output['skipped']>();
 
-/** What a collector gives now, with a limit of so many series. Throws what it throws. */
+/** A collector's current families with a series limit. Throws the collector's errors. */
 export const collectFamilies = (collector: Collector, host: Host, maxSeries?: number): Family[] => {
   const state = states.get(collector) ?? new SeriesState();
   states.set(collector, state);
@@ -63,10 +63,10 @@ export const collectFamilies = (collector: Collector, host: Host, maxSeries?: nu
   return families.list();
 };
 
-/** Readings that did not continue a counter of the collector. */
+/** Discontinuous readings of the collector's counters. */
 export const resetsOf = (collector: Collector): number => states.get(collector)?.resets ?? 0;
 
-/** The items that a collector left out in its last scrape, and the first one's error; undefined if there are none. */
+/** Items that a collector skipped in its last scrape with the first error; undefined if there are none. */
 export const skippedBy = (collector: Collector): Output['skipped'] => skips.get(collector);
 
 /** A whole page. */
@@ -76,7 +76,7 @@ export const encoded = async (families: Iterable<Family>, format: ExpositionForm
   return page;
 };
 
-/** As text. */
+/** A collector's page as text. */
 export const collectText = (collector: Collector, host: Host, maxSeries?: number): Promise<string> =>
   encoded(collectFamilies(collector, host, maxSeries), 'text');
 

@@ -5,11 +5,11 @@ export interface CommandOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   timeoutMs?: number;
-  /** The command in messages of errors, where its own words say less. */
+  /** Name of the command in error messages, if clearer than its arguments. */
   title?: string;
 }
 
-/** Runs a command on this machine and returns its standard output; an error has the end of what it wrote to stderr. */
+/** Runs a local command and returns its standard output. Errors contain the end of stderr. */
 export async function commandOutput(
   command: string,
   args: readonly string[],

@@ -29,7 +29,7 @@ const replay = (folder: string): Netlink =>
     return dump(states === SYN_RECV ? 'syn-recv' : 'listen', request[familyAt] === 2 ? 'v4' : 'v6');
   });
 
-/** A copy of a machine's files as a host; with the kernel's own netlink replies where they were kept. */
+/** A host from a copy of a machine's files, with recorded netlink replies if present. */
 export const copiedHost = (
   root: string,
   parts: { commands?: Commands } = {},

@@ -13,19 +13,19 @@ import { project } from './project.ts';
 
 export interface DaemonOptions {
   args?: readonly string[];
-  /** Settings for its config file, by their dotted names. */
+  /** Settings of its config file by dotted name. */
   settings?: Readonly<Record<string, unknown>>;
   /** Added to this process's environment. */
   env?: NodeJS.ProcessEnv;
-  /** The program of Node's to run; without it the built daemon. */
+  /** Node program to run. Default: the built daemon. */
   main?: string;
-  /** A program and its first arguments, to be run instead of Node. */
+  /** Program with its first arguments to run instead of Node. */
   command?: readonly string[];
-  /** Whose process it is; root's test alone can choose. */
+  /** User of the process. Requires root. */
   user?: ProcessUser;
-  /** A command that runs the command behind it in its own way, such as `setpriv`. */
+  /** A command that runs another command, such as `setpriv`. */
   wrapper?: readonly string[];
-  /** File descriptors that the process gets as 3 and following. */
+  /** File descriptors to pass as 3 and following. */
   descriptors?: readonly number[];
 }
 
@@ -39,7 +39,7 @@ export interface DaemonResponse {
   headers: IncomingHttpHeaders;
   /** Decompressed. */
   body: string;
-  /** As they were sent. */
+  /** Bytes as received. */
   bytes: Buffer;
 }
 
@@ -47,19 +47,19 @@ export interface Daemon extends AsyncDisposable {
   url: string;
   port: number;
   pid: number;
-  /** All it has written to stderr so far. */
+  /** stderr so far. */
   log(): string;
   exited: Promise<Exit>;
   /** Sends the signal and waits for the exit. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<DaemonResponse>;
-  /** Scrapes /metrics, with a query string such as `collect[]=tcp`; throws unless it answers 200. */
+  /** Scrapes /metrics with a query string such as `collect[]=tcp`. Throws unless the status is 200. */
   metrics(query?: string): Promise<Exposition>;
 }
 
 const MAIN = join(project, 'dist/main.js');
 
-/** Starts the daemon on a loopback port that the system assigns and waits until it listens. */
+/** Starts the daemon on a loopback port assigned by the system and waits until it listens. */
 export async function startDaemon({
   args = [],
   settings,
@@ -134,7 +134,7 @@ function listeningPort(log: string): number | undefined {
   return port === undefined ? undefined : Number(port);
 }
 
-/** A request with these headers and no others but Host and Connection, on a connection of its own. */
+/** A request with only these headers, Host and Connection, on its own connection. */
 async function fetchUnaltered(url: string, headers: Readonly<Record<string, string>>): Promise<DaemonResponse> {
   const outgoing = request(url, { agent: false, headers, signal: AbortSignal.timeout(20_000) });
   outgoing.end();

@@ -25,12 +25,12 @@ export interface ToolAnswer {
 interface ToolPackages {
   packages: readonly string[];
   path: string;
-  /** The release of Debian, if it is not the machine's own. */
+  /** Debian release, if not this machine's. */
   release?: string;
-  /** Folders of libraries below those of Debian. */
+  /** Library folders in addition to Debian's. */
   libraries?: readonly string[];
 }
-/** Everything that `ldd` names of ss and ip on Debian 12 but libc6, so that nothing depends on what else a machine happens to have. */
+/** All libraries of ss and ip on Debian 12 (ldd) except libc6, so that results do not depend on the machine. */
 const IPROUTE = [
   'iproute2',
   'libbsd0',
@@ -51,7 +51,7 @@ const IPROUTE = [
   'zlib1g',
 ] as const;
 
-/** Packages that hold each tool and what it loads, and its path inside them. */
+/** Packages of each tool and its libraries, and its path inside them. */
 const TOOLS = {
   prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus' },
   promtool: { packages: ['prometheus'], path: 'usr/bin/promtool' },
@@ -81,7 +81,7 @@ const TOOLS = {
     packages: ['python3.11-minimal', 'libpython3.11-minimal', 'libpython3.11-stdlib', 'libexpat1', 'libffi8', 'zlib1g'],
     path: 'usr/bin/python3.11',
   },
-  // As for ss; its own library is in a folder of its own.
+  // Like ss, but its own library is in a separate folder.
   'systemd-analyze': {
     packages: [
       'systemd',
@@ -117,10 +117,15 @@ export type ToolName = keyof typeof TOOLS;
 
 type PrometheusVersion = 2 | 3;
 
-/** The major version of Prometheus that tests run: 2 as in Debian 12, or 3 if the environment variable PROMETHEUS_VERSION asks for it. */
+/**
+ * Major version of Prometheus in tests: 2 as in Debian 12, or 3 if the environment variable PROMETHEUS_VERSION is 3.
+ */
 export const prometheusVersion: PrometheusVersion = process.env['PROMETHEUS_VERSION'] === '3' ? 3 : 2;
 
-/** The tools of Prometheus 3. They are Go programs, which need so little of the system that those of a later release run here too. */
+/**
+ * The tools of Prometheus 3. They are Go programs with few system dependencies, so a later release's packages run here
+ * too.
+ */
 const OF_PROMETHEUS_3: Partial<Record<ToolName, ToolPackages>> = {
   prometheus: { packages: ['prometheus'], path: 'usr/bin/prometheus', release: 'forky' },
   promtool: { packages: ['promtool'], path: 'usr/bin/promtool', release: 'forky' },
@@ -131,18 +136,18 @@ const OF_PROMETHEUS_3: Partial<Record<ToolName, ToolPackages>> = {
 const packagesOf = (name: ToolName, version: PrometheusVersion): ToolPackages =>
   (version === 3 ? OF_PROMETHEUS_3[name] : undefined) ?? TOOLS[name];
 
-/** What every Debian may have already, and what is then used. */
+/** Tools that any Debian may already have. An installed tool is used. */
 const COMMON: readonly ToolName[] = ['ss', 'ip', 'nft', 'openssl', 'python3', 'systemd-analyze'];
 
 const onPathOf = (name: ToolName) => (COMMON.includes(name) ? findProgram(name) : undefined);
 
-/** A tool ready to run: a common one from the PATH where it is there, all else unpacked, so that versions are Debian's own. */
+/** Returns a tool ready to run: a common tool from the PATH if present, otherwise unpacked from Debian. */
 export async function debianTool(name: ToolName, version = prometheusVersion): Promise<Tool> {
   const onPath = onPathOf(name);
   return onPath === undefined ? unpackedTool(name, version) : { path: onPath, env: process.env };
 }
 
-/** What a tool prints on either stream, whatever its exit status. */
+/** Output of a tool on both streams, for any exit status. */
 export async function toolSays(
   name: ToolName,
   args: readonly string[],
@@ -155,14 +160,14 @@ export async function toolSays(
   });
 }
 
-/** Unpacks all of these tools, with one download for each release. */
+/** Unpacks all of these tools with one download per release. */
 export async function prepareTools(names: readonly ToolName[], version = prometheusVersion): Promise<void> {
   const tools = names.filter((name) => onPathOf(name) === undefined).map((name) => packagesOf(name, version));
   for (const [release, each] of Map.groupBy(tools, ({ release }) => release))
     await debianRoot([...new Set(each.flatMap(({ packages }) => packages))], { release });
 }
 
-/** The tool as its Debian package has it, whatever is installed; its libraries come from the unpacked packages too. */
+/** The tool and its libraries from Debian's packages, regardless of what is installed. */
 export async function unpackedTool(name: ToolName, version = prometheusVersion): Promise<Tool> {
   const { packages, path, release, libraries: own = [] } = packagesOf(name, version);
   const root = await debianRoot(packages, { release });
@@ -175,9 +180,9 @@ export async function unpackedTool(name: ToolName, version = prometheusVersion):
 }
 
 interface RootOptions {
-  /** The release of Debian, if it is not the machine's own. */
+  /** Debian release, if not this machine's. */
   release?: string | undefined;
-  /** The folder below `.cache/debian`, for packages that must not lie beside the tools. */
+  /** Folder below `.cache/debian`, for packages that must be kept apart from the tools. */
   name?: string;
 }
 
@@ -245,7 +250,7 @@ async function unpack(
       if (file === undefined)
         throw new Error(`apt-get download ${name} left no ${name}_*.deb, but: ${files.join(' ')}`);
       await run('dpkg', ['-x', join(downloads, file), root], downloads);
-      // Written last: a package without it is unpacked again.
+      // Written last, so that an interrupted package is unpacked again.
       await writeFile(join(stamps, name), `${file}\n`);
     }
   } finally {
@@ -253,10 +258,10 @@ async function unpack(
   }
 }
 
-// Root's downloads are else written by the user _apt, who may not be able to reach the project folder.
+// Otherwise root's downloads run as the user _apt, which may lack access to the project folder.
 const AS_ROOT = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : [];
 
-/** Downloads with the machine's package lists or, where those are missing or too old, with private ones. */
+/** Downloads with the machine's package lists, or with private ones if those are missing or outdated. */
 async function download(packages: readonly string[], folder: string): Promise<void> {
   try {
     await run('apt-get', [...AS_ROOT, 'download', ...packages], folder);
@@ -269,7 +274,7 @@ async function download(packages: readonly string[], folder: string): Promise<vo
   }
 }
 
-/** Downloads from another release of Debian, on the mirror that this machine's apt uses for its own. */
+/** Downloads from another Debian release, on the mirror that this machine's apt uses. */
 async function downloadOf(release: string, packages: readonly string[], folder: string): Promise<void> {
   const format = '$(CREATED_BY)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)';
   const own = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
@@ -286,7 +291,7 @@ async function downloadOf(release: string, packages: readonly string[], folder: 
   await downloadWithLists(release, onlyThose, packages, folder);
 }
 
-/** Downloads with package lists of the project's own, under this name. */
+/** Downloads with private package lists, stored under this name. */
 async function downloadWithLists(
   name: string,
   options: readonly string[],

@@ -5,9 +5,9 @@ import { isAlive } from './child.ts';
 import { until } from './until.ts';
 
 /**
- * Runs a task while no other process runs one under the same lock. The lock is a directory that holds one file, named after
- * its owner: rename(2) puts a prepared directory in place only where there is none, or an empty one, and removing the file
- * of an owner that died can never hit the next owner's.
+ * Runs a task while holding a lock between processes. The lock is a directory with one file, named after its owner.
+ * rename(2) moves a prepared directory into place only if none exists or it is empty, and removing a dead owner's file
+ * can never hit the next owner's.
  */
 export async function withDirectoryLock<T>(lock: string, timeoutMs: number, task: () => Promise<T>): Promise<T> {
   const owner = `${process.pid}-${randomUUID()}`;

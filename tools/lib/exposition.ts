@@ -1,4 +1,4 @@
-// A strict parser of the text exposition format 0.0.4, for assertions: it throws on what Prometheus would read leniently.
+// A strict parser of the text exposition format 0.0.4 for assertions. It throws where Prometheus is lenient.
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -15,9 +15,9 @@ export interface Family {
 
 export interface Exposition {
   families: ReadonlyMap<string, Family>;
-  /** All samples of this exact name, in their order. */
+  /** All samples of this exact name, in order. */
   samples(name: string): readonly Sample[];
-  /** The value of the one sample that has (at least) these labels; undefined if there is none, an error if there are several. */
+  /** Value of the sample that has at least these labels. Undefined if there is none; throws if there are several. */
   value(name: string, labels?: Labels): number | undefined;
 }
 
@@ -37,7 +37,7 @@ export function parseExposition(text: string): Exposition {
   const finished = new Set<string>();
   let current: string | undefined;
 
-  // All lines of a family stand together.
+  // All lines of a family must be contiguous.
   const enter = (family: string) => {
     if (family === current) return;
     if (finished.has(family)) throw new Error(`${family} is in more than one place`);
@@ -102,7 +102,7 @@ export function parseExposition(text: string): Exposition {
   };
 }
 
-/** Parses a metric name, with labels or without, and returns what follows. Throws if either is wrong. */
+/** Parses a metric name with optional labels and returns the rest. Throws if either is invalid. */
 function parseName(text: string): Omit<Sample, 'value'> & { rest: string } {
   const name = NAME.exec(text)?.[0];
   if (name === undefined) throw new Error('bad metric name');
@@ -123,7 +123,7 @@ function parseName(text: string): Omit<Sample, 'value'> & { rest: string } {
   return { name, labels: Object.fromEntries(labels), rest };
 }
 
-/** Parses a series without a value, such as `up{job="xen"}`. Throws if it is none. */
+/** Parses a series without a value, such as `up{job="xen"}`. Throws if it is invalid. */
 export function parseSeries(text: string): Omit<Sample, 'value'> {
   const { name, labels, rest } = parseName(text);
   if (rest !== '') throw new Error(`expected the end of the series, found ${rest}`);
@@ -137,7 +137,7 @@ function parseSample(line: string): Sample {
   return { name, labels, value: sampleNumber(value) };
 }
 
-/** The declared family that a sample belongs to; one without a TYPE is a family of its own. */
+/** The declared family of a sample. A sample without a TYPE is its own family. */
 function familyOf(sample: string, families: ReadonlyMap<string, { type: string | undefined }>): string {
   for (const [type, suffixes] of Object.entries(SUFFIXES)) {
     for (const suffix of suffixes) {
@@ -150,7 +150,7 @@ function familyOf(sample: string, families: ReadonlyMap<string, { type: string |
   return sample;
 }
 
-/** A number as the exposition and Prometheus's API write it. */
+/** Parses a number of the exposition or of Prometheus's API. */
 export function sampleNumber(text: string): number {
   return Number(text.replace(/^([+-]?)Inf$/, '$1Infinity'));
 }

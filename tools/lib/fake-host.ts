@@ -8,7 +8,7 @@ import type { Host } from '../../src/host/host.ts';
 import { noNetlink, type Keep, type Netlink } from '../../src/host/netlink.ts';
 import { localTracefs, type Tracefs } from '../../src/host/tracefs.ts';
 
-/** A clock that stands still until a test sets it on. */
+/** A clock that advances only on request. */
 export const fakeClock = (): Clock & { advance(seconds: number): void } => {
   let now = 1000;
   return {
@@ -21,11 +21,11 @@ export const fakeClock = (): Clock & { advance(seconds: number): void } => {
   };
 };
 
-/** A folder of its own below the system's temporary one. */
+/** A temporary folder. */
 export class TempTree implements Disposable {
   readonly root = mkdtempSync(join(tmpdir(), 'xen-exporter-test-'));
 
-  /** Writes files, making their folders. */
+  /** Writes files and creates their folders. */
   write(files: Readonly<Record<string, string | Uint8Array>>): this {
     for (const [name, content] of Object.entries(files)) {
       mkdirSync(dirname(join(this.root, name)), { recursive: true });
@@ -34,7 +34,7 @@ export class TempTree implements Disposable {
     return this;
   }
 
-  /** Writes a shell script that can be run. Returns its path. */
+  /** Writes an executable shell script. Returns its path. */
   writeScript(name: string, body: string): string {
     this.write({ [name]: `#!/bin/sh\n${body}\n` });
     chmodSync(this.path(name), 0o755);
@@ -58,7 +58,7 @@ const noCommands: Commands = {
   close: () => {},
 };
 
-/** A host made of the folders `proc`, `sys` and `dev/shm/metrics` below `root`, with nothing else unless given. */
+/** A host from the folders `proc`, `sys` and `dev/shm/metrics` below `root`. All other parts are empty unless given. */
 export const fakeHost = (
   root: string,
   parts: { netlink?: Netlink; commands?: Partial<Commands>; clock?: Clock; tracefs?: Tracefs } = {},
@@ -73,13 +73,13 @@ export const fakeHost = (
   clock: parts.clock ?? fakeClock(),
 });
 
-/** What is left of an answer, if all of it is one piece. */
+/** Applies `keep` to an answer in one piece and returns the rest. */
 export const kept = (answer: Uint8Array, keep: Keep = ({ length }) => length): Uint8Array => {
   const piece = Uint8Array.from(answer);
   return piece.subarray(0, keep(piece));
 };
 
-/** A netlink that answers each request with the bytes that `answer` picks for it. */
+/** A netlink that answers requests with the bytes that `answer` returns. */
 export const replayNetlink = (answer: (protocol: string, request: Uint8Array) => Uint8Array): Netlink => ({
   ...noNetlink('this is a copy of files'),
   exchange: (protocol, request, keep) => kept(answer(protocol, request), keep),

@@ -10,7 +10,7 @@ import { StormReplay } from './storm-replay.ts';
 
 const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 
-/** What no captured host has, in the form in which kernel and tools print it. */
+/** Readings that no captured host has, in the format of the kernel and tools. */
 const addToDom0 = (tree: TempTree): void => {
   const grants = hostRoot('credit-netlink-storm');
   copyFileSync(`${grants}/bin/xen-diag`, tree.path('bin/xen-diag'));
@@ -19,7 +19,7 @@ const addToDom0 = (tree: TempTree): void => {
     copyFileSync(`${grants}/${command}`, tree.path(command));
   }
   tree.write({
-    // domu1 has a cap of one CPU and a half.
+    // domu1 has a cap of 1.5 CPUs.
     'commands/xl sched-credit': readText('hosts/credit-storm/commands/xl sched-credit').replace(
       /^(domu1 .*) 0$/m,
       '$1 150',
@@ -28,14 +28,14 @@ const addToDom0 = (tree: TempTree): void => {
     'proc/net/stat/nf_conntrack': readText('xl/proc-net-stat-nf_conntrack'),
     'proc/sys/net/netfilter/nf_conntrack_count': '65530\n',
     'proc/sys/net/netfilter/nf_conntrack_max': '65536\n',
-    // A network card with four virtual functions, as Documentation/ABI/testing/sysfs-bus-pci has it.
+    // A network card with four virtual functions, according to Documentation/ABI/testing/sysfs-bus-pci.
     'sys/devices/pci0000:00/0000:00:1f.0/sriov_totalvfs': '4\n',
   });
   mkdirSync(tree.path('sys/bus/pci/devices'), { recursive: true });
   symlinkSync('../../../devices/pci0000:00/0000:00:1f.0', tree.path('sys/bus/pci/devices/0000:00:1f.0'));
 };
 
-/** Files that say what time it is: a kernel's clock and jiffies at 250 Hz, and the run states of domu1 as XCP-ng has them. */
+/** Files with timestamps: a kernel's clock and jiffies at 250 Hz, and domu1's run states in XCP-ng's format. */
 const timely = (): Record<string, string | Uint8Array> => {
   const now = process.hrtime.bigint();
   const seconds = Number(now) / 1e9;
@@ -51,7 +51,7 @@ const timely = (): Record<string, string | Uint8Array> => {
   };
 };
 
-/** Writes files so that nobody reads half of one. */
+/** Replaces files atomically. */
 const replace = (tree: TempTree, files: Readonly<Record<string, string | Uint8Array>>): void => {
   for (const [name, content] of Object.entries(files)) {
     tree.write({ [`${name}.new`]: content });
@@ -60,8 +60,8 @@ const replace = (tree: TempTree, files: Readonly<Record<string, string | Uint8Ar
 };
 
 /**
- * Exporters of four hosts and three guests: a Dom0 and a guest of it that go from idle into the storm, another guest of it, Dom0s with other
- * schedulers, and this very machine in the clothes of a guest, for what only a live kernel says by netlink.
+ * Exporters of four hosts and three guests: a Dom0 and its guest that go from idle into the storm, another guest of it,
+ * Dom0s with other schedulers, and this machine posing as a guest, for netlink readings of a live kernel.
  */
 export class Fleet implements AsyncDisposable {
   readonly replay = new StormReplay();
@@ -69,13 +69,13 @@ export class Fleet implements AsyncDisposable {
   readonly #guests: Daemon[] = [];
   #clock: NodeJS.Timeout | undefined;
 
-  /** Addresses to scrape, of hosts and of guests. */
+  /** Addresses to scrape, by host and guest. */
   get targets(): { hosts: string[]; targets: string[] } {
     const addresses = (daemons: readonly Daemon[]): string[] => daemons.map(({ port }) => `127.0.0.1:${port}`);
     return { hosts: addresses(this.#hosts), targets: addresses(this.#guests) };
   }
 
-  /** Address of the Dom0 in which the storm is. */
+  /** Address of the Dom0 with the storm. */
   get dom0(): string {
     return this.targets.hosts[0]!;
   }

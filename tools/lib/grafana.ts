@@ -1,7 +1,7 @@
 import type { Dashboard, Panel, RowPanel, VariableModel } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Prometheus } from './prometheus.ts';
 
-/** A query of a panel, of a variable or of an annotation. */
+/** A query of a panel, a variable or an annotation. */
 export interface DashboardQuery {
   /** Dashboard, panel and refId. */
   where: string;
@@ -12,7 +12,7 @@ export interface DashboardQuery {
 
 const isRow = (panel: Panel | RowPanel): panel is RowPanel => panel.type === 'row';
 
-/** All panels, those in collapsed rows too. */
+/** All panels, including those in collapsed rows. */
 export const panelsOf = ({ panels = [] }: Dashboard): Panel[] =>
   panels.flatMap((panel) => (isRow(panel) ? (panel.panels ?? []) : [panel]));
 
@@ -52,7 +52,7 @@ export const annotationQueries = (dashboard: Dashboard): DashboardQuery[] =>
 
 export const variablesOf = ({ templating }: Dashboard): VariableModel[] => templating?.list ?? [];
 
-/** What a variable of Prometheus asks for: the series it looks at, and the label or the whole of them. */
+/** Parses a Prometheus variable query: its selector, and the label or the whole series. */
 export const variableQuery = ({ query }: VariableModel): { selector: string; label?: string } | undefined => {
   const text = typeof query === 'object' ? String(query['query']) : '';
   const [, selector, label] = /^label_values\((.*), (\w+)\)$/.exec(text) ?? [];
@@ -61,10 +61,10 @@ export const variableQuery = ({ query }: VariableModel): { selector: string; lab
   return expr === undefined ? undefined : { selector: expr };
 };
 
-/** Values of variables, by name, as they stand in a query. */
+/** Values of variables by name, in query syntax. */
 export type Choice = Readonly<Record<string, string>>;
 
-/** The expression with its variables as Grafana would put them in. Throws where one has no value. */
+/** Replaces variables in an expression like Grafana. Throws if a variable has no value. */
 export const interpolated = (expr: string, choice: Choice): string =>
   expr.replaceAll(/\$([a-z_]\w*)/g, (_, name: string) => {
     const value = choice[name];
@@ -74,11 +74,11 @@ export const interpolated = (expr: string, choice: Choice): string =>
 
 const escaped = (value: string): string => value.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\\\$&');
 
-/** Several values as Grafana joins them for a regular expression. */
+/** Joins values like Grafana for a regular expression. */
 const oneOf = (values: readonly string[]): string =>
   values.length === 1 ? escaped(values[0]!) : `(${values.map(escaped).join('|')})`;
 
-/** The options of a variable, when others are as chosen. */
+/** Options of a variable, given the other choices. */
 export const optionsOf = async (
   prometheus: Prometheus,
   variable: VariableModel,
@@ -100,10 +100,10 @@ export const optionsOf = async (
   return [...new Map(options.map((option) => [option.value, option])).values()];
 };
 
-/** In place of a value: All, or where that cannot be had each value. */
+/** Stands for All, or for each value if the variable has no All. */
 export const everything = '$__all';
 
-/** All variables that a dashboard has, each as its JSON says, but those in `set`. */
+/** Choice of all variables of a dashboard: `set`, and for the others their JSON's default. */
 export const choiceOf = async (
   prometheus: Prometheus,
   dashboard: Dashboard,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Of each kind of command that the helper knows (src/host/helper/requests.ts) at least one. */
+/** At least one command of each kind that the helper knows (src/host/helper/requests.ts). */
 export const knownCommands = [
   'xl list -v',
   'xl list -l',
@@ -14,7 +14,7 @@ export const knownCommands = [
   'xentrace -D -e 0x00021000 -T 3 /dev/stdout',
 ];
 
-/** One of them with letters more, less or other. */
+/** Known commands with added, removed or changed letters. */
 export const editedCommands = fc
   .tuple(fc.constantFrom(...knownCommands), fc.nat(), fc.nat(2), fc.string({ unit: 'binary', maxLength: 3 }))
   .map(([line, at, length, text]) => {
@@ -22,5 +22,5 @@ export const editedCommands = fc
     return line.slice(0, begin) + text + line.slice(begin + length);
   });
 
-/** Any bytes at all, more of them than a request may have. */
+/** Arbitrary bytes, up to more than a request may have. */
 export const anyBytes = fc.uint8Array({ maxLength: 200 });

@@ -6,7 +6,7 @@ import { copiedHost } from './copied-host.ts';
 import { TempTree } from './fake-host.ts';
 import { project } from './project.ts';
 
-/** The hosts in test/fixtures/hosts: what Dom0's kernel and the tool stack of real Xen hosts showed. */
+/** Hosts in test/fixtures/hosts: Dom0 files and toolstack output captured from real Xen hosts. */
 export const hosts = [
   'credit-idle',
   'credit-storm',
@@ -21,7 +21,7 @@ export type HostName = (typeof hosts)[number];
 
 export const hostRoot = (name: HostName): string => join(project, 'test/fixtures/hosts', name);
 
-/** Commands that say what was captured of them, as `bin/` would but without a process. Only programs of which something was captured are there. */
+/** Commands that replay captured output like `bin/`, but without a process. Only captured programs exist. */
 const replayCommands = (root: string): Commands => {
   const folder = resolve(root, 'commands');
   const captured = (name: string): string | undefined => {
@@ -52,11 +52,11 @@ const replayCommands = (root: string): Commands => {
   };
 };
 
-/** One of them as a host. */
+/** A captured host. */
 export const hostOf = (name: HostName): ReturnType<typeof copiedHost> =>
   copiedHost(hostRoot(name), { commands: replayCommands(hostRoot(name)) });
 
-/** A copy of one of them, which a test may break; where a test needs no more, of these files and folders only, with `bin`. */
+/** A modifiable copy of a captured host: all of it, or only these files and folders with `bin`. */
 export const copyOfHost = (
   name: HostName,
   parts: readonly string[] = ['.'],
@@ -65,7 +65,7 @@ export const copyOfHost = (
   for (const part of parts) {
     cpSync(resolve(hostRoot(name), part), tree.path(part), { recursive: true, verbatimSymlinks: true });
   }
-  // Its programs are links to the one replay of all hosts.
+  // Its programs link to a replay script shared by all hosts.
   for (const program of readdirSync(tree.path('bin'))) {
     rmSync(tree.path(`bin/${program}`));
     copyFileSync(resolve(hostRoot(name), 'bin', program), tree.path(`bin/${program}`));

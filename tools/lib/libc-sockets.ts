@@ -1,7 +1,7 @@
 import koffi from 'koffi';
 
-// Blocking and non-blocking TCP sockets straight from libc: Node's net accepts each connection as soon as it comes, and a test
-// of accept queues has to decide when.
+// TCP sockets straight from libc: Node accepts each connection immediately, and tests of accept queues must control
+// accept().
 
 const libc = koffi.load('libc.so.6');
 const libcSocket = libc.func('int socket(int, int, int)');
@@ -38,15 +38,15 @@ const ECONNABORTED = 103;
 export type Family = 'ipv4' | 'ipv6';
 
 export interface ListenOptions {
-  /** A numeric address; without it the loopback address of the family. */
+  /** Numeric address. Default: the family's loopback address. */
   host?: string;
   family?: Family;
-  /** Without it, or 0: one that the system assigns. */
+  /** Default, and for 0: assigned by the system. */
   port?: number;
   backlog: number;
   reusePort?: boolean;
   deferAcceptSeconds?: number;
-  /** Without it net.ipv6.bindv6only decides. */
+  /** Default: net.ipv6.bindv6only. */
   v6only?: boolean;
 }
 
@@ -70,7 +70,7 @@ export function openListener(options: ListenOptions): { fd: number; port: number
   }
 }
 
-/** Connects and waits for it: on loopback no longer than the call takes, unless the listener's queue is full. */
+/** Connects and waits: on loopback only for the call, unless the listener's queue is full. */
 export function connectSocket(family: Family, host: string, port: number): number {
   const fd = check('socket', libcSocket(domain(family), SOCK_STREAM | SOCK_CLOEXEC, 0));
   try {
@@ -83,7 +83,7 @@ export function connectSocket(family: Family, host: string, port: number): numbe
   }
 }
 
-/** Begins to connect, and lets the kernel go on with it. */
+/** Starts to connect without waiting. */
 export function beginConnection(family: Family, host: string, port: number): number {
   const fd = check('socket', libcSocket(domain(family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const address = socketAddress(family, host, port);
@@ -92,12 +92,12 @@ export function beginConnection(family: Family, host: string, port: number): num
   return fd;
 }
 
-/** Moves this thread to a network namespace that nobody else is in. */
+/** Moves this thread to a new network namespace. */
 export function moveToNewNamespace(): void {
   check('unshare', libcUnshare(CLONE_NEWNET));
 }
 
-/** The oldest connection in the listener's accept queue; undefined when there is none. */
+/** The oldest connection in the listener's accept queue; undefined if it is empty. */
 export function acceptSocket(listener: number): number | undefined {
   for (;;) {
     const fd = libcAccept(listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC) as number;
@@ -112,7 +112,7 @@ export function closeSocket(fd: number): void {
   check('close', libcClose(fd));
 }
 
-/** Established connections that wait to be accepted: sk_ack_backlog, which TCP_INFO of a listener reports as tcpi_unacked. */
+/** Connections in the accept queue: sk_ack_backlog, which a listener's TCP_INFO reports as tcpi_unacked. */
 export function acceptQueueLength(listener: number): number {
   const info = Buffer.alloc(64);
   check('getsockopt TCP_INFO', libcGetOption(listener, IPPROTO_TCP, TCP_INFO, info, [info.length]));
@@ -148,7 +148,7 @@ const ipv4Bytes = (host: string) => host.split('.').map(Number);
 
 function ipv6Bytes(host: string): Buffer {
   const groups = (text: string) => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)));
-  // The URL parser spells every address in groups, ::ffff:127.0.0.1 too.
+  // The URL parser writes every address in groups, including ::ffff:127.0.0.1.
   const [head = '', tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split('::');
   const first = groups(head);
   const last = groups(tail ?? '');

@@ -1,9 +1,9 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A control group whose processes together get a limited amount of memory. */
+/** A control group with limited memory for its processes. */
 export interface MemoryLimit extends Disposable {
-  /** Runs the command behind it in the group. */
+  /** Command that runs another command in the group. */
   readonly wrapper: readonly string[];
 }
 
@@ -15,7 +15,7 @@ const hierarchies = [
 
 let groups = 0;
 
-/** Limits the memory of a command that is started by the wrapper; undefined if this machine lets us make no control group. */
+/** Limits the memory of a command started with the wrapper. Undefined if this machine allows no new control group. */
 export const limitMemory = (megabytes: number): MemoryLimit | undefined => {
   groups += 1;
   for (const { root, file } of hierarchies) {
@@ -27,7 +27,7 @@ export const limitMemory = (megabytes: number): MemoryLimit | undefined => {
     }
     const remove = () => rmdirSync(folder);
     try {
-      // Not a new file: where version 1 is mounted, the root of version 2 is a plain folder.
+      // Must exist: if version 1 is mounted, the root of version 2 is a plain folder.
       writeFileSync(join(folder, file), String(megabytes * 1e6), { flag: 'r+' });
     } catch {
       remove();

@@ -10,9 +10,9 @@ const dist = join(project, 'dist');
 
 const name = `xen-exporter-${version}-linux-${machine.architecture}`;
 
-/** What `npm run package -- tarball deb image` makes. */
+/** Files that `npm run package -- tarball deb image` creates. */
 export const made = {
-  /** Of the folder in the tarball. */
+  /** Name of the folder in the tarball. */
   name,
   binary: join(dist, `xen-exporter-linux-${machine.architecture}`),
   tarball: join(dist, `${name}.tar.gz`),
@@ -20,14 +20,14 @@ export const made = {
   image: join(dist, 'package/image'),
 };
 
-/** Unpacks the tarball into `folder` and returns the one folder that it holds. */
+/** Unpacks the tarball into `folder` and returns its single top folder. */
 export const unpackTarball = async (folder: string): Promise<string> => {
   mkdirSync(folder, { recursive: true });
   await commandOutput('tar', ['-xzf', made.tarball, '-C', folder]);
   return join(folder, name);
 };
 
-/** Makes `root` a system with a shell and no library at all. */
+/** Makes `root` a system with a shell and no libraries. */
 export const makeSystemWithoutLibraries = async (root: string): Promise<void> => {
   const busybox = join(await debianRoot(['busybox-static'], { name: 'busybox' }), 'bin/busybox');
   for (const folder of ['bin', 'proc', 'sys', 'tmp']) mkdirSync(join(root, folder), { recursive: true });
@@ -53,8 +53,8 @@ export const makeSystemWithoutLibraries = async (root: string): Promise<void> =>
 };
 
 /**
- * A command that runs another one with `root` for its root, in a user namespace, with /proc and /sys of this machine; where `isReadOnly`, nothing
- * can be written there.
+ * A command that runs another one with root folder `root` in a user namespace, with this machine's /proc and /sys,
+ * optionally read-only.
  */
 export const inRoot = (root: string, command: readonly string[], { isReadOnly = false } = {}): string[] => {
   const script = `

@@ -5,15 +5,15 @@ import { join, resolve } from 'node:path';
 export const project = resolve(import.meta.dirname, '../..');
 
 interface Machine {
-  /** Node's and npm's name for the processor. */
+  /** Processor name of Node and npm. */
   readonly architecture: string;
-  /** Debian's. */
+  /** Debian's name. */
   readonly debian: string;
   /** Folder of its libraries. */
   readonly triplet: string;
-  /** What programs name to be started by, below the root. */
+  /** Path of the loader in programs, below the root. */
   readonly loader: string;
-  /** Of the Node that its binary is made from. */
+  /** Checksum of the Node inside the binary. */
   readonly nodeSha256: string;
 }
 
@@ -40,17 +40,17 @@ const machineOf = (architecture: string): Machine => {
   throw new Error(`${architecture}: packages are made on ${machines.map((each) => each.architecture).join(' and ')}`);
 };
 
-/** The kind of machine that this is, and that packages are made for. */
+/** This machine's kind, for which packages are made. */
 export const machine = machineOf(process.arch);
 
-/** A file of a package that npm ci installs. Throws where it is not. */
+/** A file of a package installed by npm ci. Throws if it is missing. */
 export const fileOfNpm = (path: string): string => {
   const file = join(project, 'node_modules', path);
   if (!existsSync(file)) throw new Error(`${file} is missing: npm ci installs it`);
   return file;
 };
 
-/** The Node that npm ci installs, its folder in node_modules and its version. */
+/** The Node package installed by npm ci: its folder in node_modules, and its version. */
 export const nodePackage = `node-linux-${machine.architecture}`;
 export const nodeVersion = (
   JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { optionalDependencies: Record<string, string> }

@@ -12,16 +12,16 @@ import { until } from './until.ts';
 export interface PrometheusOptions {
   /** Addresses (host:port) scraped as the job `xen`. */
   targets?: readonly string[];
-  /** Those that are marked as hosts. */
+  /** Targets marked as hosts. */
   hosts?: readonly string[];
-  /** Whole scrape configurations, as Prometheus's configuration file has them. */
+  /** Complete scrape configurations in Prometheus's syntax. */
   scrapeConfigs?: readonly object[];
   scrapeIntervalSeconds: number;
-  /** Of rules; as that of scrapes unless given. */
+  /** Interval of rules. Default: the scrape interval. */
   evaluationIntervalSeconds?: number;
-  /** More of the configuration file, such as rule_files with absolute paths. */
+  /** Additional configuration, such as rule_files with absolute paths. */
   extraConfig?: Readonly<Record<string, unknown>>;
-  /** More of the command line. */
+  /** Additional command-line flags. */
   flags?: readonly string[];
   /** Whether its web pages shall work, which needs `unshare`. */
   webPages?: boolean;
@@ -46,20 +46,23 @@ export interface ScrapeTarget {
 
 export interface Prometheus extends AsyncDisposable {
   url: string;
-  /** The current value of each series of an instant vector, or of a scalar. */
+  /** Current value of each series of an instant vector, or of a scalar. */
   query(promql: string): Promise<QueryResult[]>;
-  /** What is stored of each series of a range vector, as times of Unix in seconds with values. */
+  /** Stored samples of each series of a range vector: Unix times in seconds with values. */
   samples(promql: string, at: number): Promise<StoredSeries[]>;
   targets(): Promise<ScrapeTarget[]>;
-  /** The data of whatever answer of its API, by path. Throws where it refuses. */
+  /** Data of any API answer by path. Throws if Prometheus refuses. */
   ask<T>(path: string): Promise<T>;
-  /** All it has logged so far. */
+  /** Log so far. */
   log(): string;
 }
 
 const ATTEMPTS = 5;
 
-/** Starts a real Prometheus on loopback and waits until it is ready; its first scrape comes about 5 s later (discovery/manager.go). */
+/**
+ * Starts a real Prometheus on loopback and waits until it is ready. Its first scrape follows about 5 s later
+ * (discovery/manager.go).
+ */
 export async function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
   const { path, env } = await debianTool('prometheus');
   if (options.webPages) await prepareWebPages();
@@ -102,7 +105,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
   }
 }
 
-/** Checks an exposition as `promtool check metrics` does: status 0 if it is clean, 3 if it only offends the naming rules. */
+/** Runs `promtool check metrics` on an exposition: status 0 if it is clean, 3 for violations of naming rules only. */
 export async function promtoolCheckMetrics(text: string): Promise<{ status: number; output: string }> {
   const { path, env } = await debianTool('promtool');
   const child = spawn(path, ['check', 'metrics'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -111,7 +114,7 @@ export async function promtoolCheckMetrics(text: string): Promise<{ status: numb
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   }
-  // It may have found enough wrong to stop reading.
+  // promtool may stop reading early after errors.
   child.stdin.on('error', () => {});
   child.stdin.end(text);
   const { code, signal } = await exited;
@@ -119,7 +122,7 @@ export async function promtoolCheckMetrics(text: string): Promise<{ status: numb
   return { status: code, output };
 }
 
-/** Checks a web config file as `promtool check web-config` does: empty for a good one, else what is wrong. */
+/** Runs `promtool check web-config`: empty for a valid file, else the errors. */
 export async function promtoolCheckWebConfig(file: string): Promise<string> {
   const { stdout, stderr } = await toolSays('promtool', ['check', 'web-config', file]);
   const said = (stdout + stderr).trim();
@@ -154,7 +157,7 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
       try {
         const response = await fetch(`${url}/-/ready`);
         await response.arrayBuffer();
-        // Another server may have got the port that was free: only ours says so in its log.
+        // Another server may have taken the port, so also check the log of ours.
         return response.ok && log().includes('Server is ready to receive web requests');
       } catch {
         return false;
@@ -164,7 +167,7 @@ async function ready(url: string, child: ChildProcess, log: () => string): Promi
   );
 }
 
-/** One that runs already, and goes on. */
+/** A Prometheus that already runs and keeps running. */
 export const prometheusAt = (url: string): Prometheus =>
   running(
     url,

@@ -1,6 +1,6 @@
 import type { Log } from '../../src/host/log.ts';
 
-/** A log that keeps its messages for assertions. */
+/** A log that records its messages for assertions. */
 export const recordingLog = (): Log & { readonly lines: string[] } => {
   const lines: string[] = [];
   const at =

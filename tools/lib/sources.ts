@@ -1,4 +1,4 @@
-// What collectors share, made of a host for tests and benches, with the usual settings.
+// Shared sources of a host for tests and benches, with default settings.
 import type { Host } from '../../src/host/host.ts';
 import { NetworkNamespaces } from '../../src/sources/namespaces/network-namespaces.ts';
 import { Toolstack } from '../../src/sources/toolstack/toolstack.ts';
@@ -8,7 +8,7 @@ import { Xentrace, type XentraceSettings } from '../../src/sources/xentrace/xent
 export const toolstackOf = (host: Host): Toolstack =>
   new Toolstack(host, { intervalSeconds: 5, schedule: '*/5 * * * *', timeoutSeconds: 10 });
 
-/** The network namespaces of a host; its own alone unless `most` others are wanted. */
+/** Network namespaces of a host: only its own, unless `most` others are wanted. */
 export const namespacesOf = (host: Host, most?: number): NetworkNamespaces =>
   new NetworkNamespaces(host, { scope: most === undefined ? 'self' : 'all', intervalSeconds: 5, most: most ?? 0 });
 

@@ -5,15 +5,18 @@ import { TempTree } from './fake-host.ts';
 import { guestRoot } from './guests.ts';
 import { copyOfHost, hostRoot } from './hosts.ts';
 
-/** Files whose numbers only grow, as they are found below a machine's root. */
+/** Files whose numbers only grow, below a machine's root. */
 const counterFiles =
   /^(proc\/(stat|interrupts|net\/(netstat|snmp|dev)|\d+\/schedstat)|sys\/.*\/(statistics\/\w+|xenbus\/\w*events))$/;
-/** Files that say how things are at this moment, and that differ between idle and storm. */
+/** Files with current states that differ between idle and storm. */
 const stateFiles = ['proc/net/tcp', 'commands/xl vcpu-list'];
 
 const number = /\d+(?:\.\d+)?/g;
 
-/** Text like `idle`, each of its numbers as far beyond that of `storm` as `progress` says: 0 is idle, 1 the storm; undefined where they are not alike. */
+/**
+ * Interpolates each number of `idle` towards that of `storm`: progress 0 is idle, 1 the storm. Undefined if the texts
+ * differ otherwise.
+ */
 const between = (idle: string, storm: string, progress: number): string | undefined => {
   const later = storm.match(number) ?? [];
   if (idle.replaceAll(number, '#').replaceAll(/\s+/g, ' ') !== storm.replaceAll(number, '#').replaceAll(/\s+/g, ' '))
@@ -25,7 +28,7 @@ const between = (idle: string, storm: string, progress: number): string | undefi
   });
 };
 
-/** For how long the first CPU has run, in any mode: USER_HZ is 100. */
+/** Run time of the first CPU in all modes: USER_HZ is 100. */
 const secondsOfCpu = (stat: string): number =>
   /^cpu0 (.*)$/m
     .exec(stat)![1]!
@@ -33,19 +36,19 @@ const secondsOfCpu = (stat: string): number =>
     .slice(0, 8)
     .reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
 
-/** One machine that was captured idle, and in the storm later. */
+/** A machine that was captured idle, and later in the storm. */
 class ReplayedMachine implements Disposable {
   readonly tree: TempTree;
   readonly #counters: { name: string; idle: string; storm: string }[] = [];
   readonly #states: { name: string; idle: string; storm: string }[] = [];
-  /** From the idle capture to that in the storm. */
+  /** Time between the two captures. */
   readonly #secondsBetween: number;
 
   constructor(tree: TempTree, storm: string) {
     this.tree = tree;
     const stormRoot = realpathSync(storm);
     for (const entry of readdirSync(stormRoot, { recursive: true, withFileTypes: true })) {
-      // A vif and its device link to each other: readdir goes round until the kernel stops it.
+      // A vif and its device link to each other, so readdir would loop until the kernel stops it.
       if (!entry.isFile() || realpathSync(entry.parentPath) !== entry.parentPath) continue;
       const name = relative(stormRoot, join(entry.parentPath, entry.name));
       if (!counterFiles.test(name) && !stateFiles.includes(name)) continue;
@@ -53,7 +56,7 @@ class ReplayedMachine implements Disposable {
       try {
         idle = readFileSync(tree.path(name), 'utf8');
       } catch {
-        // A process or a device that came with the storm.
+        // A process or device that appeared with the storm.
         continue;
       }
       const file = { name, idle, storm: readFileSync(join(stormRoot, name), 'utf8') };
@@ -63,7 +66,10 @@ class ReplayedMachine implements Disposable {
     this.#secondsBetween = secondsOfCpu(later) - secondsOfCpu(idle);
   }
 
-  /** Counts as far as the machine got in so many seconds. Faster than that would be absurd: a CPU has a second in a second. */
+  /**
+   * Advances the counters by the machine's growth in this time. A faster replay is absurd: a CPU has one second per
+   * second.
+   */
   count(seconds: number): void {
     const progress = seconds / this.#secondsBetween;
     for (const { name, idle, storm } of this.#counters) {
@@ -72,13 +78,13 @@ class ReplayedMachine implements Disposable {
     }
   }
 
-  /** `change` is made to the storm's text. */
+  /** `change` modifies the storm's text. */
   show(which: 'idle' | 'storm', change: (text: string) => string = (text) => text): void {
     for (const file of this.#states) this.#write(file.name, change(file[which]));
   }
 
   #write(name: string, text: string): void {
-    // Nobody shall read half of it.
+    // Replace atomically.
     writeFileSync(this.tree.path(`${name}.new`), text);
     renameSync(this.tree.path(`${name}.new`), this.tree.path(name));
   }
@@ -92,7 +98,9 @@ const ticksPerSecond = 10;
 const fullQueue = '00000000:00000009';
 const queueAfterAccepts = '00000000:00000005';
 
-/** A Dom0 and a guest of it, as they were captured, whose counters go from idle through the storm and on for as long as it lasts. */
+/**
+ * A captured Dom0 and its guest. Their counters go from idle through the storm and continue for as long as it lasts.
+ */
 export class StormReplay implements Disposable {
   readonly #dom0 = new ReplayedMachine(copyOfHost('credit-idle').tree, hostRoot('credit-storm'));
   readonly #guest: ReplayedMachine;
@@ -102,18 +110,18 @@ export class StormReplay implements Disposable {
   constructor() {
     const tree = new TempTree();
     cpSync(guestRoot('pv-idle'), tree.root, { recursive: true, verbatimSymlinks: true });
-    // What ss said of the same listener in the same storm, of another boot.
+    // ss output for the same listener in the same storm, from another boot.
     const ss = join(guestRoot('pv-netlink-storm'), 'netlink/ss-Hltnm');
     tree.writeScript('ss', `cat '${ss}'`);
     this.#guest = new ReplayedMachine(tree, guestRoot('pv-storm'));
   }
 
-  /** The files of the two, which a test may add to before their exporters start. */
+  /** Files of both machines. A test may add files before their exporters start. */
   get trees(): { dom0: TempTree; guest: TempTree } {
     return { dom0: this.#dom0.tree, guest: this.#guest.tree };
   }
 
-  /** Flags for the exporter in Dom0, and for that in the guest. */
+  /** Flags for the exporters in Dom0 and in the guest. */
   get flags(): { dom0: string[]; guest: string[] } {
     const [dom0, guest] = [this.#dom0.tree.root, this.#guest.tree.root];
     return {
@@ -127,7 +135,7 @@ export class StormReplay implements Disposable {
     this.#timer = setInterval(() => this.#tick(), 1000 / ticksPerSecond);
   }
 
-  /** The counters stand still from now on, and the queue is empty. */
+  /** Stops the counters and empties the queue. */
   end(): void {
     clearInterval(this.#timer);
     this.#dom0.show('idle');
@@ -136,7 +144,7 @@ export class StormReplay implements Disposable {
 
   #tick(): void {
     this.#ticks += 1;
-    // The server takes some connections from the queue, which is full again soon.
+    // The server takes some connections from the queue, which soon is full again.
     const isFull = this.#ticks % 4 !== 0;
     this.#guest.show('storm', (text) => (isFull ? text : text.replace(fullQueue, queueAfterAccepts)));
     if (this.#ticks % 5 !== 0) return;

@@ -4,7 +4,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 const LONGEST_REASON = 500;
 
-// `FAILED file > test: reason` or `RETRIED file > test: reason`, in one line.
+// One line: `FAILED file > test: reason` or `RETRIED file > test: reason`.
 const lineOf = (
   what: 'FAILED' | 'RETRIED',
   module: TestModule,
@@ -17,9 +17,9 @@ const lineOf = (
 };
 
 /**
- * Prints one line per test that passed only when it was tried again (RETRIES in the environment), one per failed test,
- * then `N passed, N failed` as the last line of the run. Vitest prints a failed setup only after its reporters are done,
- * so these lines wait for the process to exit.
+ * Prints a line for each test that passed only on a retry (RETRIES in the environment) and for each failed test, then
+ * `N passed, N failed` as the last line of the run. Vitest prints a failed setup only after its reporters are done, so
+ * these lines wait for the process to exit.
  */
 export class SummaryReporter implements Reporter {
   #passed = 0;
@@ -31,7 +31,7 @@ export class SummaryReporter implements Reporter {
 
   onInit(): void {
     process.once('exit', (code) => {
-      // The run never ended, or it failed in a place that counts no test: a setup, a teardown, no test file found.
+      // The run did not end, or it failed outside tests: a setup, a teardown, no test file found.
       if (this.#failed === 0 && (!this.#ended || code !== 0)) this.#failed = 1;
       const skipped = this.#skipped > 0 ? `, ${this.#skipped} skipped` : '';
       for (const line of [...this.#retried, ...this.#failures]) process.stdout.write(`${line}\n`);
@@ -60,7 +60,7 @@ export class SummaryReporter implements Reporter {
           this.#failures.push(lineOf('FAILED', module, test.fullName, errors));
         }
       }
-      // A file that does not load has no tests; a hook that throws may leave them all skipped.
+      // A file that does not load has no tests. A hook that throws may leave all of them skipped.
       if (failedTests === 0 && !module.ok()) {
         failedTests = 1;
         this.#failures.push(lineOf('FAILED', module, '', module.errors()));

@@ -8,18 +8,18 @@ const MOST_CONNECTIONS = 100_000;
 
 export interface Target {
   port: number;
-  /** Without it 127.0.0.1. */
+  /** Default: 127.0.0.1. */
   host?: string;
 }
 
-/** Client ends of connections, some of which may hang because the listener's queue is full. */
+/** Client ends of connections. Some may hang because the listener's queue is full. */
 export class Clients implements AsyncDisposable {
   readonly sockets: Socket[] = [];
   #established = 0;
   #everEstablished = 0;
   #errors = 0;
 
-  /** Opens a connection; it closes when the server closes it. */
+  /** Opens a connection that closes when the server closes it. */
   open({ port, host = '127.0.0.1' }: Target): void {
     const socket = connect({ port, host });
     let isEstablished = false;
@@ -32,17 +32,17 @@ export class Clients implements AsyncDisposable {
       if (isEstablished) this.#established -= 1;
     });
     socket.on('error', () => (this.#errors += 1));
-    // A socket that nobody reads never sees its end.
+    // A socket that is not read never sees its end.
     socket.resume();
     this.sockets.push(socket);
   }
 
-  /** Connections that are established now, as the client's kernel sees it: a full queue lets one through now and then. */
+  /** Connections that the client's kernel considers established: a full queue admits one occasionally. */
   established(): number {
     return this.#established;
   }
 
-  /** Connections that were established at some time. */
+  /** Connections that were established at any time. */
   everEstablished(): number {
     return this.#everEstablished;
   }
@@ -60,7 +60,7 @@ export class Clients implements AsyncDisposable {
   }
 }
 
-/** Starts `count` connections at once and waits for none. */
+/** Starts `count` connections at once without waiting. */
 export function connectMany({ count, ...target }: Target & { count: number }): Clients {
   bounded(count);
   const clients = new Clients();
@@ -74,7 +74,7 @@ export interface SteadyCount {
   errors: number;
 }
 
-/** Opens connections at a steady rate; each is closed when the server closes it, and those left when the time is up. */
+/** Opens connections at a steady rate. Each closes when the server closes it, and the rest at the end. */
 export async function connectSteadily({
   perSecond,
   seconds,
@@ -92,7 +92,7 @@ export async function connectSteadily({
     if (elapsed >= seconds) break;
     await delay(Math.max(1, Math.min(10, 1000 / perSecond)));
   }
-  // The event loop looks at its sockets before it comes to this: the last to connect are counted too.
+  // The event loop polls its sockets before this, so the last connections are counted too.
   await setImmediate();
   const count = { opened, established: clients.everEstablished(), errors: clients.errors() };
   await clients[Symbol.asyncDispose]();
@@ -100,11 +100,11 @@ export async function connectSteadily({
 }
 
 export interface Established extends AsyncDisposable {
-  /** One listener per process, each with its share of the connections. */
+  /** One listener per process, each with an equal part of the connections. */
   ports: readonly number[];
 }
 
-/** Makes n established loopback connections, both ends in child processes, and keeps them until disposed of. */
+/** Creates n established loopback connections with both ends in child processes, and keeps them until disposed. */
 export async function keepEstablished(n: number): Promise<Established> {
   bounded(n);
   const perProcess = await connectionsPerProcess();
@@ -128,7 +128,7 @@ export async function keepEstablished(n: number): Promise<Established> {
   return { ports, [Symbol.asyncDispose]: dispose };
 }
 
-/** Two descriptors each, some left for Node itself; Node raises its soft limit to the hard one. */
+/** Two descriptors each, with a reserve for Node, which raises its soft limit to the hard limit. */
 async function connectionsPerProcess(): Promise<number> {
   const limits = await readFile('/proc/self/limits', 'utf8');
   const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];

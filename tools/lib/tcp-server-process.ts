@@ -1,4 +1,4 @@
-// The child of tcp-server.ts: owns the sockets, does what its parent asks over IPC, and is gone when the parent is.
+// The child of tcp-server.ts: owns the sockets, obeys its parent over IPC, and ends with the parent.
 
 import {
   acceptQueueLength,
@@ -13,7 +13,10 @@ import {
 
 export interface HeldCount {
   accepted: number;
-  /** From when the connection was first seen in the queue (looked at every 2 ms) to its accept; NaN if there was none. */
+  /**
+   * Mean time from a connection's first sighting in the queue (polled every 2 ms) to its accept; NaN without
+   * connections.
+   */
   meanWaitSeconds: number;
 }
 
@@ -21,7 +24,7 @@ interface Listener {
   fd: number;
   port: number;
   accepted: number[];
-  /** Ends the loop that accepts, if there is one, and returns its result. */
+  /** Stops the accept loop, if there is one, and returns its result. */
   stopLoop: (() => unknown) | undefined;
 }
 
@@ -29,7 +32,7 @@ const listeners = new Map<number, Listener>();
 const outgoing: number[] = [];
 let lastId = 0;
 
-/** What the parent may ask for. */
+/** Requests of the parent. */
 const requests = {
   listen(options: ListenOptions): { id: number; port: number } {
     const { fd, port } = openListener(options);
@@ -84,7 +87,7 @@ const requests = {
     return result;
   },
 
-  /** Connects to a listener of its own and accepts, so that both ends stay open in this process. */
+  /** Connects to its own listener and accepts, so that both ends stay open in this process. */
   establish(id: number, count: number): void {
     const listener = listenerOf(id);
     for (let made = 0; made < count; made += 1) {

@@ -11,7 +11,7 @@ export interface Listening {
   port: number;
 }
 
-/** A loop that accepts until it is stopped. */
+/** A loop that accepts until stopped. */
 export interface AcceptLoop<Result> {
   stop(): Promise<Result>;
 }
@@ -21,7 +21,7 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** Real listeners in a child process that accept when the test says so and no sooner. */
+/** Real listeners in a child process that accept only on request. */
 export class TcpServer implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
@@ -37,9 +37,9 @@ export class TcpServer implements AsyncDisposable {
     });
   }
 
-  /** `wrapper`: a command that runs the command behind it in its own place, such as `unshare --net`. */
+  /** `wrapper` is a command that replaces itself by another command, such as `unshare --net`. */
   static async start(wrapper: readonly string[] = []): Promise<TcpServer> {
-    // Without the arguments and options that the test runner gives its own processes.
+    // Drops the arguments and options that the test runner gives its own processes.
     const env = { ...process.env };
     delete env['NODE_OPTIONS'];
     const [execPath, ...execArgv] = [...wrapper, process.execPath];
@@ -53,7 +53,7 @@ export class TcpServer implements AsyncDisposable {
     return new TcpServer(child);
   }
 
-  /** The process that owns the sockets. */
+  /** Process that owns the sockets. */
   get pid(): number {
     return this.#child.pid!;
   }
@@ -62,17 +62,20 @@ export class TcpServer implements AsyncDisposable {
     return this.#ask('listen', options);
   }
 
-  /** Accepts up to `count` of the connections in the queue, without waiting for any; returns how many. They stay open unless `close`. */
+  /** Accepts up to `count` queued connections without waiting. Returns their number. They stay open unless `close`. */
   accept(id: number, count: number, { close = false } = {}): Promise<number> {
     return this.#ask('accept', id, count, close);
   }
 
-  /** Connections in the accept queue, as the kernel counts them. */
+  /** Length of the accept queue according to the kernel. */
   queueLength(id: number): Promise<number> {
     return this.#ask('queueLength', id);
   }
 
-  /** Accepts all that is queued every interval, and closes it unless told not to; returns how many it accepted when stopped. */
+  /**
+   * Accepts all queued connections every interval, and closes them unless told otherwise. When stopped, returns the
+   * number accepted.
+   */
   async drain(
     id: number,
     { intervalMs, close = true }: { intervalMs: number; close?: boolean },
@@ -81,28 +84,28 @@ export class TcpServer implements AsyncDisposable {
     return { stop: async () => (await this.#ask('stopLoop', id)) as number };
   }
 
-  /** Accepts each connection once it has been in the queue for about so long, and closes it unless told not to. */
+  /** Accepts each connection after about this time in the queue, and closes it unless told otherwise. */
   async holdEach(id: number, holdMs: number, { close = true } = {}): Promise<AcceptLoop<HeldCount>> {
     await this.#ask('holdEach', id, holdMs, close);
     return { stop: async () => (await this.#ask('stopLoop', id)) as HeldCount };
   }
 
-  /** Makes so many connections to an IPv4 listener from the child itself and keeps both ends open. */
+  /** Opens connections from the child to its IPv4 listener and keeps both ends open. */
   establish(id: number, count: number): Promise<void> {
     return this.#ask('establish', id, count);
   }
 
-  /** Begins so many connections to an IPv4 listener from the child itself, waits for none and keeps them. */
+  /** Starts connections from the child to its IPv4 listener without waiting, and keeps them. */
   flood(id: number, count: number): Promise<void> {
     return this.#ask('flood', id, count);
   }
 
-  /** Moves the child to a new network namespace; its sockets stay where they are. */
+  /** Moves the child to a new network namespace. Its sockets stay in the old one. */
   moveToNewNamespace(): Promise<void> {
     return this.#ask('moveToNewNamespace');
   }
 
-  /** Closes the listener and the connections accepted from it; the kernel resets those still queued. */
+  /** Closes the listener and its accepted connections. The kernel resets queued ones. */
   close(id: number): Promise<void> {
     return this.#ask('close', id);
   }

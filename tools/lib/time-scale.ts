@@ -8,20 +8,20 @@ import {
 
 const secondsOf = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
-/** A duration as Prometheus writes it, so many times as long. */
+/** A Prometheus duration multiplied by a factor. */
 export const scaled = (duration: string, factor: number): string => {
   const [, number, unit] = /^(\d+)([smhd])$/.exec(duration)!;
   return `${Math.round(Number(number) * secondsOf[unit as keyof typeof secondsOf] * factor * 1000)}ms`;
 };
 
-/** A query with all windows, offsets and times ago so many times as long. */
+/** A query with all windows, offsets and times multiplied by a factor. */
 export const scaledQuery = (expr: string, factor: number): string =>
   expr
     .replaceAll(/\[(\d+[smhd])\]/g, (_, duration: string) => `[${scaled(duration, factor)}]`)
     .replaceAll(/offset (\d+[smhd])/g, (_, duration: string) => `offset ${scaled(duration, factor)}`)
     .replaceAll(/time\(\) - (\d+)/g, (_, seconds: string) => `time() - ${Number(seconds) * factor}`);
 
-/** The rules with all windows, offsets and waits so many times as long, and nothing else changed: what takes minutes can be seen in seconds. */
+/** The rules with all windows, offsets and waits multiplied by a factor, so that minutes pass in seconds. */
 const inScaledTime = (groups: readonly RuleGroup[], factor: number): RuleGroup[] =>
   groups.map(({ name, rules }) => ({
     name,

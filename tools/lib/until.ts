@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Polls a condition until it holds (any value but false, null and undefined) and returns it; throws when the deadline passes. */
+/**
+ * Polls a condition until it holds (any value but false, null and undefined) and returns its value. Throws at the
+ * deadline.
+ */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,

@@ -16,13 +16,13 @@ export interface AskOptions {
   path?: string;
   method?: string;
   headers?: Readonly<Record<string, string>>;
-  /** TLS where given. */
+  /** TLS options; plain HTTP if absent. */
   tls?: ConnectionOptions;
   socketPath?: string;
   localAddress?: string;
 }
 
-/** One request by HTTP/1.1 on a connection of its own; rejects where the connection fails or ends without a response. */
+/** One HTTP/1.1 request on its own connection. Rejects if the connection fails or ends without a response. */
 export const ask = async (port: number, options: AskOptions = {}): Promise<Answer> => {
   const { path = '/metrics', method = 'GET', headers = {}, tls, socketPath, localAddress } = options;
   const from = localAddress === undefined ? {} : { localAddress };
@@ -34,7 +34,7 @@ export const ask = async (port: number, options: AskOptions = {}): Promise<Answe
   return { status: response.statusCode!, headers: response.headers, body: await text(response) };
 };
 
-/** One request by HTTP/2. */
+/** One HTTP/2 request. */
 export const askByHttp2 = async (
   port: number,
   tls: ConnectionOptions,
@@ -58,16 +58,16 @@ export const askByHttp2 = async (
   }
 };
 
-/** The header of these credentials. */
+/** The Authorization header of these credentials. */
 export const basicAuth = (user: string, password: string): { Authorization: string } => ({
   Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 });
 
-/** A connection that does what a test says, and what has come on it. */
+/** A connection controlled by the test, with the data received on it. */
 export class RawClient implements Disposable {
   readonly socket: Socket;
   received = '';
-  /** Settles when the connection has ended, however. */
+  /** Settles when the connection has ended in any way. */
   readonly closed: Promise<void>;
 
   private constructor(socket: Socket) {

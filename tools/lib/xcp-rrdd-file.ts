@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 
-/** A datasource as a plugin reports it. */
+/** A datasource of a plugin. */
 export interface Datasource {
   name: string;
   owner: string;
@@ -9,7 +9,7 @@ export interface Datasource {
   description?: string;
 }
 
-/** What to write otherwise than a plugin does. */
+/** Deviations from a plugin's file. */
 export interface Deviations {
   timestamp?: Uint8Array;
   count?: number;
@@ -37,10 +37,10 @@ const int64 = (value: number): Buffer => {
   return bytes;
 };
 
-/** As xapi writes it up to 24.39, and from 24.40 on. */
+/** Timestamps of xapi up to 24.39, and from 24.40 on. */
 export const timestampOf = { int64, double: float64 };
 
-/** As ds_to_json in ocaml/xcp-rrdd/lib/transport/base/rrd_json.ml. */
+/** Like ds_to_json in ocaml/xcp-rrdd/lib/transport/base/rrd_json.ml. */
 const datasourceJson = ({ name, owner, value, valueType = 'float', description = '' }: Datasource): string => {
   const fields = {
     ...(description !== '' && { description }),
@@ -60,8 +60,9 @@ export const metadataOf = (datasources: readonly Datasource[]): string =>
   `{"datasources":{${datasources.map(datasourceJson).join(',')}}}`;
 
 /**
- * A file such as a plugin of xcp-rrdd leaves in /dev/shm/metrics. No real one is public: this follows write_payload in
- * ocaml/xcp-rrdd/lib/transport/base/rrd_protocol_v2.ml of xapi-project/xen-api. Zeros follow, as in the pages of the real one.
+ * A file like those of xcp-rrdd plugins in /dev/shm/metrics. No real one is public: this follows write_payload in
+ * ocaml/xcp-rrdd/lib/transport/base/rrd_protocol_v2.ml of xapi-project/xen-api. Zeros follow, as in the pages of a real
+ * one.
  */
 export const xcpRrddFile = (
   timestampSeconds: number,

@@ -24,7 +24,7 @@ export interface Parsed {
   readonly span: { readonly begin: number; readonly end: number } | undefined;
 }
 
-/** What a trace holds, given to the parser in these pieces. Throws what the parser throws. */
+/** Parses a trace from these pieces. Throws the parser's errors. */
 export const parseTrace = (...pieces: readonly Uint8Array[]): Parsed => {
   const changes: RunStateChange[] = [];
   const lost: LostRecords[] = [];
@@ -34,7 +34,7 @@ export const parseTrace = (...pieces: readonly Uint8Array[]): Parsed => {
   return { changes, lost, span: parser.span };
 };
 
-/** The intervals of a trace, the cycles of which it is complete, and the changes that do not fit. */
+/** Intervals of a trace, its cycles with complete records, and the number of contradictory changes. */
 export const intervalsOf = (
   bytes: Uint8Array,
 ): { intervals: Interval[]; folded: { cycles: number; mismatches: number } } => {
@@ -59,8 +59,9 @@ interface Sum {
 }
 
 /**
- * What `xenalyze --summary` says of each vCPU: for each run state, and for runnable by what was before it (wake: blocked, preempt: running), the
- * number of whole intervals and the product of that with their mean in cycles, which is cut to an integer.
+ * Parses `xenalyze --summary`: for each vCPU and run state, and for runnable by the preceding state (wake: blocked,
+ * preempt: running), the number of whole intervals, and that number times their mean in cycles, which is cut to an
+ * integer.
  */
 const parseXenalyze = (text: string): Map<string, Map<string, Sum>> => {
   const vcpus = new Map<string, Map<string, Sum>>();
@@ -80,13 +81,13 @@ const parseXenalyze = (text: string): Map<string, Map<string, Sum>> => {
 
 interface Sums {
   readonly whole: Map<string, Sum>;
-  /** Of the interval at the end, where the vCPU still ran. */
+  /** The interval at the end, in which the vCPU was still running. */
   running: number;
 }
 
 /**
- * As xenalyze counts: whole intervals by run state, from where a vCPU is first seen to begin running; those of runnable also by what was before,
- * where it calls a wake what was not a preemption.
+ * Counts like xenalyze: whole intervals by run state, from the first time that a vCPU starts to run. Runnable intervals
+ * also by their cause: everything but preemption counts as a wake.
  */
 const sumsOf = (intervals: readonly Interval[]): Map<string, Sums> => {
   const vcpus = new Map<string, Sums>();
@@ -111,8 +112,9 @@ const sumsOf = (intervals: readonly Interval[]): Map<string, Sums> => {
 };
 
 /**
- * How the intervals of a trace differ from what `xenalyze --summary` says of it, in words; and how many vCPUs of domains it tells of. It cuts its
- * means to whole cycles; and each interval of running where the vCPU was asked whether it should go on, so that it counts part of the last one.
+ * Differences between a trace's intervals and `xenalyze --summary`, in words, and the number of domain vCPUs in the
+ * summary. xenalyze cuts its means to whole cycles. It also splits running intervals where the scheduler let the vCPU
+ * continue, so it counts part of the last one.
  */
 export const compareWithXenalyze = (
   intervals: readonly Interval[],
@@ -146,7 +148,7 @@ export const record = (event: number, time: bigint | undefined, ...words: readon
   return bytes;
 };
 
-/** A vCPU that goes from one run state to another. */
+/** A run-state change of a vCPU. */
 export const changeRecord = (
   time: bigint,
   [domid, vcpu]: readonly [number, number],
@@ -155,7 +157,7 @@ export const changeRecord = (
 ): Uint8Array =>
   record(0x21001 | (runStates.indexOf(from) << 8) | (runStates.indexOf(to) << 4), time, domid * 0x1_0000 + vcpu);
 
-/** As insert_lost_records in xen/common/trace.c writes it; no capture has one. */
+/** A record like that of insert_lost_records in xen/common/trace.c. No capture has one. */
 export const lostRecord = (time: bigint, count: number, first: bigint): Uint8Array =>
   record(0x1f001, time, count, 0, Number(first & 0xffff_ffffn), Number(first >> 32n));
 

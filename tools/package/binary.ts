@@ -17,8 +17,8 @@ const verifiedNode = async (): Promise<string> => {
 };
 
 /**
- * Puts Node where pkg 6.23 keeps what it has downloaded. It takes the empty files to mean that archive and checksum are done with: it asks the
- * network for nothing, and the checksum is ours to look at.
+ * Puts Node where pkg 6.23 keeps its downloads. The empty files mark archive and checksum as done: pkg does not use the
+ * network, and this project verifies the checksum.
  */
 const fillCache = async (home: string): Promise<void> => {
   const release = join(home, '.pkg-cache/sea', `node-v${nodeVersion}-linux-${machine.architecture}`);
@@ -28,8 +28,8 @@ const fillCache = async (home: string): Promise<void> => {
 };
 
 /**
- * Where the bundle lies while pkg works: its path becomes part of the executable, whose bytes shall not depend on where the project is. Only its
- * owner can look into it.
+ * Location of the bundle while pkg runs. The path becomes part of the executable, whose bytes must not depend on the
+ * project's location. Only its owner may read it.
  */
 const bundleFolder = '/tmp/xen-exporter-bundle';
 
@@ -46,12 +46,14 @@ const atFixedPath = (bundle: string, work: (path: string) => Promise<void>): Pro
     }
   });
 
-/** Makes `output`, one executable of Node and the bundle, and runs it: pkg can end well and leave a plain Node. */
+/**
+ * Builds `output`, one executable of Node and the bundle, and runs it: pkg can succeed and still produce a plain Node.
+ */
 export const writeBinary = async (bundle: string, output: string): Promise<void> => {
   const home = join(project, '.cache/pkg');
   await fillCache(home);
   await rm(output, { force: true });
-  // The version of three parts is what keeps pkg from looking for it in an index on the network.
+  // With a three-part version pkg does not query its index on the network.
   const target = `node${nodeVersion}-linux-${machine.architecture}`;
   await atFixedPath(bundle, async (path) => {
     const args = [fileOfNpm('@yao-pkg/pkg/lib-es5/bin.js'), '--sea', '-t', target, '-o', output, path];

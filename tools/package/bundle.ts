@@ -6,21 +6,24 @@ import { brotliCompressSync } from 'node:zlib';
 import { version } from '../../src/config/version.ts';
 import { addOnFiles, project } from '../lib/project.ts';
 
-/** A module of which the bundle has this text instead. */
+/** Replaces a module's text in the bundle. */
 const exchanged = (name: string, filter: RegExp, contents: () => string): Plugin => ({
   name,
   setup: ({ onLoad }) =>
     onLoad({ filter }, () => ({ contents: contents(), loader: 'js', resolveDir: import.meta.dirname })),
 });
 
-/** The text of a module that loads an add-on with `load()` and exports it as `exports` says; nothing is decompressed before it is needed. */
+/** Text of a module that loads an add-on with `load()` and exports it by `exports`. Decompresses it only on use. */
 const addOnModule = (name: string, file: string, exports: string): string => `
   const { loadAddOn } = require('./native/add-on.ts');
   const sha256 = '${createHash('sha256').update(readFileSync(file)).digest('hex')}';
   const load = () => loadAddOn({ name: '${name}', sha256, compressed: () => require('compressed:${relative(project, file)}') });
   ${exports};`;
 
-/** `compressed:FILE`, the file's bytes by brotli; the bundle names the file, so it is a path in the project. */
+/**
+ * `compressed:FILE` is the file's bytes in brotli. FILE is relative to the project, because the bundle contains the
+ * name.
+ */
 const compressedFiles: Plugin = {
   name: 'compressed files',
   setup({ onResolve, onLoad }) {
@@ -36,8 +39,8 @@ const compressedFiles: Plugin = {
 };
 
 /**
- * Writes all of the exporter as one CommonJS file, the form that a single executable takes, with the add-ons inside. Returns the packages of npm's
- * that are in it.
+ * Writes the whole exporter as one CommonJS file, the format of a single executable, including the add-ons. Returns the
+ * npm packages in it.
  */
 export const writeBundle = async (outfile: string): Promise<string[]> => {
   const { metafile } = await build({
@@ -47,7 +50,7 @@ export const writeBundle = async (outfile: string): Promise<string[]> => {
     platform: 'node',
     target: 'node24',
     format: 'cjs',
-    // node-cron and koffi ask for the URL of their module.
+    // node-cron and koffi read the URL of their module.
     define: { 'import.meta.url': 'urlOfBundle' },
     banner: { js: `const urlOfBundle = require('node:url').pathToFileURL(__filename).href;` },
     logLevel: 'warning',

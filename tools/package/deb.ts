@@ -14,7 +14,7 @@ const zip = (text: string | Uint8Array): Uint8Array => gzipSync(text, { level: 9
 
 const changelog = (): string => `xen-exporter (${version}) stable; urgency=medium
 
-  * What is new is in CHANGELOG.md.gz.
+  * See CHANGELOG.md.gz.
 
  -- xen-exporter maintainers <maintainers@example.org>  ${rfc2822(sourceDate())}
 `;
@@ -58,7 +58,7 @@ const putControl = (tree: Tree): void => {
   for (const name of ['postinst', 'prerm', 'postrm']) tree.write(`DEBIAN/${name}`, ownScript(`debian/${name}`), 0o755);
 };
 
-/** Writes the Debian package into `folder`, filled in `workFolder`, by dpkg-deb, and returns its path. */
+/** Builds the Debian package in `folder` from `workFolder` with dpkg-deb. Returns its path. */
 export const writeDebianPackage = async (program: Program, folder: string, workFolder: string): Promise<string> => {
   const name = `xen-exporter_${version}_${machine.debian}`;
   const tree = new Tree(join(workFolder, name));

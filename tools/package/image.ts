@@ -5,7 +5,9 @@ import { project } from '../lib/project.ts';
 import { sbomName, sbomText, withDebianPackages } from './sbom.ts';
 import { Tree } from './tree.ts';
 
-/** Fills `folder` with all files of the container's image: the program, loader and libraries where it looks for them, and nothing else. */
+/**
+ * Fills `folder` with the container image: the program, loader and libraries at their expected paths, and nothing else.
+ */
 export const fillImage = async (program: Program, folder: string): Promise<string> => {
   const tree = new Tree(folder);
   installProgram(tree, program);

@@ -6,7 +6,10 @@ import { machine } from '../lib/project.ts';
 
 const packages = ['libc6', 'libgcc-s1', 'libstdc++6'] as const;
 
-/** What `readelf -d` names in Node's binary and in the add-ons, and the loader, which starts a program where the system's own is too old. */
+/**
+ * Libraries that `readelf -d` lists for Node's binary and the add-ons, and the loader, which starts programs on older
+ * systems.
+ */
 const libraries = [
   machine.loader,
   ...['libc.so.6', 'libdl.so.2', 'libgcc_s.so.1', 'libm.so.6', 'libpthread.so.0'].map(
@@ -15,23 +18,23 @@ const libraries = [
   `usr/lib/${machine.triplet}/libstdc++.so.6`,
 ];
 
-/** A package of Debian's. */
+/** A Debian package. */
 export interface DebianPackage {
   readonly name: string;
   readonly version: string;
-  /** The package that its source is in, of the same version. */
+  /** Its source package, of the same version. */
   readonly source: string;
 }
 
 export interface OwnLibraries {
-  /** Each with its path below the root of a Debian system. */
+  /** Files with their paths below the root of a Debian system. */
   readonly files: readonly { readonly path: string; readonly file: string }[];
   readonly packages: readonly DebianPackage[];
-  /** Where the source is, and all licence texts. */
+  /** Where to find the source, and all licence texts. */
   readonly licences: string;
 }
 
-/** By the first line of its changelog, in the folder `documentsOf` it. */
+/** Reads the package from the first line of its changelog in the folder `documentsOf`. */
 const packageOf = async (name: string, documentsOf: string): Promise<DebianPackage> => {
   const file = join(documentsOf, 'changelog.Debian.gz');
   const [line = ''] = gunzipSync(await readFile(file))
@@ -46,12 +49,12 @@ const packageOf = async (name: string, documentsOf: string): Promise<DebianPacka
 const whereSourceIs = ({ name, version, source }: DebianPackage): string =>
   `${name} ${version} is Debian's package, unchanged. Its source: apt-get source ${source}=${version}, or https://snapshot.debian.org/package/${source}/${version}/`;
 
-/** Loader and C library, as Debian's packages have them. */
+/** Loader and C library from Debian's packages. */
 export const ownLibraries = async (): Promise<OwnLibraries> => {
   const name = 'libraries';
   const root = await debianRoot([...packages, 'base-files'], { name });
   const documents = join(root, 'usr/share/doc');
-  // Such as gcc-12-base, which has the documents of the other two.
+  // For example gcc-12-base, which contains the documents of the other two.
   const ofGcc = basename(await readlink(join(documents, 'libgcc-s1')));
   await debianRoot([ofGcc], { name });
   const found = await Promise.all(
@@ -60,7 +63,7 @@ export const ownLibraries = async (): Promise<OwnLibraries> => {
   const copyrights = await Promise.all(
     ['libc6', ofGcc].map((each) => readFile(join(documents, each, 'copyright'), 'utf8')),
   );
-  // Debian's copyright files name the files of the general licences, which other systems lack.
+  // Debian's copyright files refer to general licence texts that other systems lack.
   const general = new Set(
     await Promise.all(
       [...copyrights.join('').matchAll(/\/usr\/share\/common-licenses\/([A-Za-z]+(?:-[\d.]*\d)?)/g)].map(

@@ -4,7 +4,7 @@ import { fileOfNpm, machine, nodePackage, nodeVersion, project } from '../lib/pr
 
 const isLicence = (name: string): boolean => /^(licen[cs]e|copying|notice)/i.test(name);
 
-/** Texts that are not beside a package's own: of a package that another one's text covers, and of what is compiled into add-ons. */
+/** Licence texts of packages without one of their own: covered by another package's text, or compiled into add-ons. */
 const furtherTexts: Readonly<Record<string, readonly string[]>> = {
   [`@koromix/koffi-linux-${machine.architecture}`]: [
     'koffi/LICENSE.txt',
@@ -14,7 +14,7 @@ const furtherTexts: Readonly<Record<string, readonly string[]>> = {
   bcrypt: ['bcrypt/src/bcrypt.cc', 'bcrypt/src/blowfish.cc', 'node-addon-api/LICENSE.md'],
 };
 
-/** A licence text; of C++ the comment that holds it. */
+/** A licence text; in C++ the comment that contains it. */
 const textOf = (file: string): string => {
   const content = readFileSync(file, 'utf8').trim();
   if (!file.endsWith('.cc')) return content;
@@ -35,7 +35,10 @@ const licenceOf = (folder: string): string => {
   return [`${name} ${version} (${license})`, ...files.map(textOf)].join('\n\n');
 };
 
-/** The licences of all that the binary holds beside the exporter: Node, and packages of npm's given as folders. Throws where a text is missing. */
+/**
+ * Licences of everything in the binary other than the exporter: Node, and npm packages given as folders. Throws if a
+ * text is missing.
+ */
 export const thirdPartyLicences = (packages: readonly string[]): string => {
   const node = `Node.js ${nodeVersion}\n\n${readFileSync(fileOfNpm(`${nodePackage}/LICENSE`), 'utf8').trim()}`;
   return `${[node, ...packages.map(licenceOf)].join(`\n\n${'='.repeat(80)}\n\n`)}\n`;

@@ -1,4 +1,5 @@
-// npm run package [-- KIND...]: makes dist/xen-exporter-linux-ARCHITECTURE for machines like this one and of it what is asked for, by default the tarball and the Debian package.
+// npm run package [-- KIND...]: builds dist/xen-exporter-linux-ARCHITECTURE for machines like this one, and packages of
+// the given kinds (default: tarball and Debian package).
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDebianPackage } from './deb.ts';

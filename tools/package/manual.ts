@@ -9,7 +9,7 @@ import {
 } from '../../src/config/usage.ts';
 import { version } from '../../src/config/version.ts';
 
-/** Text for roff: a line may not begin with its control characters. */
+/** Escapes text for roff, whose lines may not start with control characters. */
 const roff = (text: string): string =>
   text
     .replaceAll('\\', '\\e')

@@ -10,12 +10,15 @@ import type { Tree } from './tree.ts';
 /** The exporter as one executable. */
 export interface Program {
   readonly binary: string;
-  /** Of all that is in it. */
+  /** Licences of everything inside. */
   readonly licences: string;
   readonly sbom: Sbom;
 }
 
-/** Makes the executable `xen-exporter-linux-ARCHITECTURE` in `folder`, with its SBOM beside it, of a bundle that it leaves in `workFolder`. */
+/**
+ * Builds the executable `xen-exporter-linux-ARCHITECTURE` and its SBOM in `folder`, from a bundle that it leaves in
+ * `workFolder`.
+ */
 export const makeProgram = async (folder: string, workFolder: string): Promise<Program> => {
   const binary = join(folder, `xen-exporter-linux-${machine.architecture}`);
   const bundle = join(workFolder, 'xen-exporter.cjs');
@@ -27,13 +30,13 @@ export const makeProgram = async (folder: string, workFolder: string): Promise<P
   return { binary, licences, sbom };
 };
 
-/** Puts the executable and, beside it, its add-ons into a folder of a package. */
+/** Puts the executable and its add-ons into a folder of a package. */
 export const putProgram = (tree: Tree, { binary }: Program, folder: string): void => {
   tree.copy(binary, `${folder}/xen-exporter`, 0o755);
   for (const [name, file] of Object.entries(addOnFiles)) tree.copy(file, `${folder}/addons/${name}.node`);
 };
 
-/** The same where packages have it, with the name by which it is started. */
+/** Installs the program at the packages' path, with the name by which it is started. */
 export const installProgram = (tree: Tree, program: Program): void => {
   putProgram(tree, program, 'usr/lib/xen-exporter');
   tree.link('../lib/xen-exporter/xen-exporter', 'usr/bin/xen-exporter');

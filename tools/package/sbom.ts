@@ -14,7 +14,7 @@ interface Component {
   readonly cpe?: string;
 }
 
-/** A software bill of materials as CycloneDX has it in JSON: what is used of it here. */
+/** The used part of a CycloneDX JSON software bill of materials. */
 export interface Sbom {
   readonly serialNumber?: string;
   readonly metadata: { readonly timestamp: string; readonly component: Component };
@@ -22,19 +22,22 @@ export interface Sbom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
-/** The `bom-ref` that npm gives to the package in a folder. */
+/** npm's `bom-ref` for the package in a folder. */
 const refOf = (folder: string): string => {
   const { name, version } = JSON.parse(readFileSync(join(project, folder, 'package.json'), 'utf8')) as Component;
   return `${name}@${version}`;
 };
 
-/** A component, Node with the name by which lists of vulnerabilities know it. */
+/** A component. Node gets the name that vulnerability lists use. */
 const withNames = (component: Component): Component =>
   component.name === nodePackage
     ? { ...component, type: 'platform', cpe: `cpe:2.3:a:nodejs:node.js:${nodeVersion}:*:*:*:*:*:*:*` }
     : component;
 
-/** Only these components, with the same bytes at each build: npm adds a random number, the time and the name of the project's folder. */
+/**
+ * Only these components, with the same bytes at each build: npm adds a random number, the time and the project folder's
+ * name.
+ */
 const restrictedTo = ({ serialNumber: _random, ...sbom }: Sbom, wanted: readonly string[]): Sbom => {
   const components = sbom.components.filter((component) => wanted.includes(component['bom-ref'])).map(withNames);
   const application = { ...sbom.metadata.component, name: 'xen-exporter' };
@@ -56,8 +59,9 @@ const restrictedTo = ({ serialNumber: _random, ...sbom }: Sbom, wanted: readonly
 };
 
 /**
- * What the binary holds beside the exporter, as npm reports it: Node, and packages of npm's given as folders. Not by --omit=dev: npm then leaves out
- * what tools share with the exporter, and the bundle also holds packages that only tools ask for, such as supports-color.
+ * SBOM of everything in the binary other than the exporter, from npm: Node, and npm packages given as folders. Without
+ * --omit=dev, because npm then omits packages that tools and the exporter share. The bundle also contains packages that
+ * only tools request, such as supports-color.
  */
 export const softwareBill = async (packages: readonly string[]): Promise<Sbom> => {
   const args = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application'];
@@ -72,7 +76,7 @@ const componentOf = ({ name, version: itsVersion }: DebianPackage): Component =>
   return { type: 'library', 'bom-ref': purl, name, version: itsVersion, purl };
 };
 
-/** The same with packages of Debian's. */
+/** Adds Debian packages. */
 export const withDebianPackages = (sbom: Sbom, packages: readonly DebianPackage[]): Sbom => {
   const added = packages.map(componentOf);
   const root = sbom.metadata.component['bom-ref'];
@@ -88,8 +92,8 @@ export const withDebianPackages = (sbom: Sbom, packages: readonly DebianPackage[
   };
 };
 
-/** As a file holds it. */
+/** The SBOM as a file. */
 export const sbomText = (sbom: Sbom): string => `${JSON.stringify(sbom, undefined, 2)}\n`;
 
-/** Where each package has it. */
+/** Its path in each package. */
 export const sbomName = 'sbom.cdx.json';

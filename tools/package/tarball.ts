@@ -8,8 +8,8 @@ import { putProgram, type Program } from './program.ts';
 import { sbomName, sbomText, withDebianPackages } from './sbom.ts';
 
 /**
- * Writes the tarball into `folder`, filled in `workFolder`, and returns its path: the program with its installer, and with loader and libraries of
- * its own for systems whose C library is older than 2.28.
+ * Writes the tarball into `folder` from `workFolder` and returns its path: the program with its installer, and its own
+ * loader and libraries for systems with a C library older than 2.28.
  */
 export const writeTarball = async (program: Program, folder: string, workFolder: string): Promise<string> => {
   const name = `xen-exporter-${version}-linux-${machine.architecture}`;

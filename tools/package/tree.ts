@@ -14,7 +14,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { project } from '../lib/project.ts';
 
-/** A folder that is filled for a package: its files belong to everybody's reading and nobody's writing but the owner's. */
+/** A folder for a package. All users may read its files, and only the owner may write. */
 export class Tree {
   readonly root: string;
 
@@ -25,7 +25,7 @@ export class Tree {
     this.#makeFolder(root);
   }
 
-  /** Folders above a file are made with it. */
+  /** Writes a file and creates its folders. */
   write(path: string, content: string | Uint8Array, mode: 0o644 | 0o755 = 0o644): void {
     const file = this.#place(path);
     writeFileSync(file, content);
@@ -63,18 +63,21 @@ const systemdFiles = (kind: string): { name: string; path: string }[] => {
     .map((name) => ({ name, path: join(folder, name) }));
 };
 
-/** The systemd units, with their paths: services, and sockets for them that nothing enables. */
+/** The systemd units with their paths: services, and their sockets, which nothing enables. */
 export const unitFiles = (): { name: string; path: string }[] => [
   ...systemdFiles('.service'),
   ...systemdFiles('.socket'),
 ];
 
-/** What may be put beside units, likewise. */
+/** Drop-ins for units, with their paths. */
 export const dropIns = (): { name: string; path: string }[] => systemdFiles('.conf');
 
 const sharedFolders = ['runbooks', 'rules', 'alertmanager', 'grafana'];
 
-/** What Prometheus, Alertmanager and Grafana load, the runbooks with the pages that they link to, drop-ins for units, and the flags of a first installation; paths below /usr/share/xen-exporter. */
+/**
+ * Files below /usr/share/xen-exporter: rules, Alertmanager configuration, dashboards, runbooks with the pages that they
+ * link to, drop-ins for units, and the flags of a first installation.
+ */
 export const sharedFiles = (): { name: string; path: string }[] => {
   const below = sharedFolders.flatMap((folder) =>
     readdirSync(join(project, folder), { recursive: true, withFileTypes: true })
@@ -98,12 +101,12 @@ export const sharedFiles = (): { name: string; path: string }[] => {
 export const ownFile = (name: string): string => join(project, 'packaging', name);
 export const ownText = (name: string): string => readFileSync(ownFile(name), 'utf8');
 
-/** A shell script of packaging/ with what all of them share. */
+/** A shell script of packaging/ with the shared functions. */
 export const ownScript = (name: string): string => `#!/bin/sh\nset -e\n\n${ownText('system.sh')}\n${ownText(name)}`;
 
 /**
- * Seconds since 1970 that every file of a package has, so that two builds have the same bytes: SOURCE_DATE_EPOCH, or the time of the last commit,
- * or, in a copy without history, the first day of 2026.
+ * Timestamp of every file in a package, in seconds since 1970, so that builds are reproducible: SOURCE_DATE_EPOCH, else
+ * the time of the last commit, else (in a copy without history) the first day of 2026.
  */
 export const sourceDate = (): number => {
   const { SOURCE_DATE_EPOCH } = process.env;

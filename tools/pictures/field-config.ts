@@ -69,7 +69,7 @@ standardTransformersRegistry.setInit(
     })) as never,
 );
 
-/** Throws where the panel asks for what is not drawn here: a picture shall not hide it. */
+/** Throws if the panel uses a feature that is not drawn here. */
 const check = ({ title, fieldConfig, transformations = [] }: Panel): void => {
   const ids = [
     ...Object.keys(fieldConfig.defaults).filter((key) => key !== 'custom'),
@@ -82,7 +82,7 @@ const check = ({ title, fieldConfig, transformations = [] }: Panel): void => {
     throw new Error(`${title}: ${[...unknown, ...unknownSteps.map(({ id }) => id)].join(' ')}`);
 };
 
-/** Frames as a panel gets them: transformed, with its field options and overrides. */
+/** Frames as a panel receives them: transformed, with field options and overrides. */
 export const prepared = async (frames: DataFrame[], panel: Panel, theme: GrafanaTheme2): Promise<DataFrame[]> => {
   check(panel);
   const transformed = await lastValueFrom(transformDataFrame([...(panel.transformations ?? [])], frames));

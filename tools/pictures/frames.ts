@@ -1,4 +1,5 @@
-// What Grafana's data source makes of Prometheus's answers (public/app/plugins/datasource/prometheus, result_transformer.ts).
+// Converts Prometheus's answers like Grafana's data source (public/app/plugins/datasource/prometheus,
+// result_transformer.ts).
 import { FieldType, type DataFrame, type Field } from '@grafana/data';
 
 /** An answer of /api/v1/query or query_range. */
@@ -36,7 +37,7 @@ const seriesFrames = ({ refId, legend, result }: Answer): DataFrame[] =>
         field(
           'Value',
           FieldType.number,
-          // NaN is no value to Grafana.
+          // Grafana treats NaN as no value.
           values.map(([, number]) => (number === 'NaN' ? null : Number(number))),
           { labels: metric, config: name === '' ? {} : { displayNameFromDS: name } },
         ),
@@ -72,7 +73,7 @@ const tableFrame = ({ refId, result }: Answer, isOnly: boolean): DataFrame => {
   };
 };
 
-/** Buckets from the least to the greatest, each without those below it. */
+/** Buckets in ascending order, each without the ones below it. */
 const heatmapFrames = (answer: Answer): DataFrame[] => {
   const bound = ({ fields }: DataFrame): number => Number(fields[1]!.labels!['le']!.replace('+Inf', 'Infinity'));
   const frames = seriesFrames(answer).sort((one, other) => bound(one) - bound(other));

@@ -1,4 +1,4 @@
-// The two kinds of panels that @grafana/ui has no component for.
+// The two panel types for which @grafana/ui has no component.
 import { formattedValueToString, getFieldDisplayName, type DataFrame, type TimeRange } from '@grafana/data';
 import { useTheme2 } from '@grafana/ui';
 import { interpolateOranges } from 'd3-scale-chromatic';
@@ -16,7 +16,7 @@ const axisHeight = 22;
 const Axis = ({ range, left, width, y }: { range: TimeRange; left: number; width: number; y: number }) => {
   const theme = useTheme2();
   const [from, to] = [range.from.valueOf(), range.to.valueOf()];
-  // Every so many seconds, as many as have place.
+  // As many labels as fit.
   const step = Math.ceil((((to - from) / width) * 90) / 10_000) * 10_000;
   const ticks = [];
   for (let time = Math.ceil(from / step) * step; time <= to; time += step) ticks.push(time);
@@ -34,14 +34,14 @@ const Axis = ({ range, left, width, y }: { range: TimeRange; left: number; width
   ));
 };
 
-/** Where a value holds: until the next one. */
+/** A value holds until the next one. */
 const spans = (times: number[], range: TimeRange, width: number): { x: number; width: number }[] => {
   const [from, to] = [range.from.valueOf(), range.to.valueOf()];
   const at = (time: number): number => ((Math.min(time, to) - from) / (to - from)) * width;
   return times.map((time, index) => ({ x: at(time), width: at(times[index + 1] ?? to) - at(time) }));
 };
 
-/** A lane for each series, coloured by its value. */
+/** One lane per series, coloured by its value. */
 export const Lanes = ({ frames, range, width, height }: Props) => {
   const theme = useTheme2();
   const laneHeight = (height - axisHeight) / frames.length;
@@ -80,7 +80,7 @@ export const Lanes = ({ frames, range, width, height }: Props) => {
   );
 };
 
-/** A row for each bucket, the greatest on top, coloured by how much is in it. */
+/** One row per bucket, the greatest on top, coloured by its count. */
 export const Heatmap = ({ frames, range, width, height }: Props) => {
   const theme = useTheme2();
   const most = Math.max(...frames.flatMap(({ fields }) => fields[1]!.values));

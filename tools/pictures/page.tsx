@@ -1,4 +1,4 @@
-// Draws a dashboard from its own JSON and from what Prometheus answered to its queries, with Grafana's own components and field options.
+// Draws a dashboard from its JSON and Prometheus's answers, with Grafana's own components and field options.
 import {
   createTheme,
   dateTime,
@@ -28,18 +28,18 @@ import type { Panel } from './panel.ts';
 export interface Picture {
   title: string;
   panels: Panel[];
-  /** By id of the panel. */
+  /** Answers by panel id. */
   answers: Record<number, Answer[]>;
-  /** What the variables are set to, in words. */
+  /** The variables' values in words. */
   chosen: string;
-  /** In seconds since 1970. */
+  /** Seconds since 1970. */
   from: number;
   to: number;
   isDark: boolean;
   width: number;
 }
 
-// Of Grafana's grid (GRID_CELL_HEIGHT, GRID_CELL_VMARGIN, GRID_COLUMN_COUNT).
+// Grafana's grid (GRID_CELL_HEIGHT, GRID_CELL_VMARGIN, GRID_COLUMN_COUNT).
 const cellHeight = 30;
 const gap = 8;
 const columns = 24;

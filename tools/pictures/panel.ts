@@ -1,4 +1,4 @@
-/** What of a panel's JSON is drawn. */
+/** The parts of a panel's JSON that are drawn. */
 export interface Panel {
   id: number;
   type: string;
@@ -11,7 +11,7 @@ export interface Panel {
   };
   transformations?: { id: string; options: object }[];
   targets?: { refId: string; expr: string; legendFormat?: string; instant?: boolean; format?: string }[];
-  /** Of a row. */
+  /** Only for rows. */
   collapsed?: boolean;
   panels?: Panel[];
 }

@@ -1,6 +1,6 @@
 // npm run pictures [-- --prometheus=URL --seconds=180 --theme=dark|light --only=UID --top=0 --height=1250 --out=FOLDER]
-// Draws every dashboard from its own JSON, from what a real Prometheus answers: by default one that scrapes the captured hosts and guests of
-// the tests, from idle into the storm. Takes some minutes; needs Debian's chromium.
+// Draws every dashboard from its JSON and a real Prometheus's answers. By default that Prometheus scrapes the tests'
+// captured hosts and guests, from idle into the storm. Takes some minutes. Needs Debian's chromium.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,14 +32,14 @@ const { values: options } = parseArgs({
   },
 });
 const seconds = Number(options.seconds);
-/** Of which the last two thirds are the storm. */
+/** The last two thirds are the storm. */
 const idleSeconds = seconds / 3;
 const stepSeconds = 2;
-/** Five minutes are ten seconds. */
+/** Five minutes take ten seconds. */
 const timeScale = 1 / 30;
 const width = 1360;
 
-/** What the dashboards are asked to show: the guest in the storm, and its host. */
+/** Values of the dashboards' variables: the guest in the storm, and its host. */
 const choiceFor = async (prometheus: Prometheus): Promise<Choice> => {
   const guests = 'uuid:xen_guest_identity:info';
   const [worst] = await prometheus.query(
@@ -67,13 +67,13 @@ const answersOf = async (prometheus: Prometheus, board: Dashboard, choice: Choic
   return answers;
 };
 
-/** The guest is that of its own dashboard only; the fleet is whole. */
+/** Only the guest's dashboard is limited to the guest; the fleet's shows all. */
 const setOf = (uid: string, { guest, host }: Choice): Choice => {
   if (uid === dashboardUids.guest) return { guest: guest! };
   return uid === dashboardUids.fleet ? {} : { host: host! };
 };
 
-/** All pictures, as they are now. */
+/** Takes all pictures now. */
 const picturesOf = async (prometheus: Prometheus): Promise<(Picture & { uid: string })[]> => {
   const to = Math.floor(Date.now() / 1000);
   const from = to - seconds;
@@ -100,7 +100,7 @@ const picturesOf = async (prometheus: Prometheus): Promise<(Picture & { uid: str
   return pictures;
 };
 
-/** Has a fleet go from idle into the storm, and takes the pictures at its end. */
+/** Runs a fleet from idle into the storm and takes the pictures at the end. */
 const picturesOfFleet = async (): Promise<(Picture & { uid: string })[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'pictures-'));
   const rules = join(folder, 'rules.yml');
@@ -145,7 +145,7 @@ try {
     const tab = await browser.newPage({ viewport: { width, height: 800 }, timezoneId: 'UTC' });
     const errors: string[] = [];
     tab.on('pageerror', (error) => errors.push(String(error.stack)));
-    // A page of its own origin, which asks nobody for anything.
+    // A page with its own origin, without network requests.
     const body = '<!doctype html><body style="margin:0"><div id="root"></div></body>';
     await tab.route('**/*', (route) =>
       route.request().isNavigationRequest()
@@ -158,7 +158,7 @@ try {
     if (errors.length > 0) throw new Error(errors.join('\n'));
     const whole = await tab.evaluate((what) => window.draw(what), picture as Picture);
     await tab.setViewportSize({ width, height: Math.ceil(whole) });
-    // Charts are drawn once they know their size.
+    // Charts appear once their size is known.
     await tab.waitForFunction(
       (charts) => document.querySelectorAll('.drawn canvas').length >= charts,
       picture.panels.filter(

@@ -217,13 +217,13 @@ describe('a page', () => {
       'that changes something in its first minute',
       'dom0# xl list "$D"',
       'dom0# modprobe nf_conntrack',
-      'dom0# modprobe nf_conntrack: changes something in "First minute", and not in Do or Undo',
+      'dom0# modprobe nf_conntrack: changes something in "First minute"; only Do and Undo may',
     ],
     [
       'that changes something while it saves',
       'dom0# xl vcpu-list "${D:?}" > /run',
       'dom0# xl vcpu-pin "${D:?}" all all > /run',
-      'changes something in "Save", and not in Do or Undo',
+      'changes something in "Save"; only Do and Undo may',
     ],
     ['with CPUs of its lab', '<CPUS>', '2-3', 'names CPUs of one machine'],
     ['with an unknown placeholder', '<CPUS>', '<THING>', 'has unknown placeholders: THING'],
@@ -231,26 +231,21 @@ describe('a page', () => {
       'with a placeholder in the way',
       'all <CPUS>',
       '<CPUS> all',
-      'has a placeholder that the shell takes for a redirection',
+      'has a placeholder that the shell reads as a redirection',
     ],
-    [
-      'that cuts names',
-      'dom0# xl list "$D"',
-      `dom0# xl list | awk '{ print $2 }'`,
-      'cuts names of guests at their spaces',
-    ],
+    ['that cuts names', 'dom0# xl list "$D"', `dom0# xl list | awk '{ print $2 }'`, 'splits guest names at spaces'],
     ['that names a guest of its lab', 'dom0# xl list "$D"', 'dom0# xl list domu1', 'names a guest of the lab'],
     ['with a name that is not quoted', 'dom0# xl list "$D"', 'dom0# xl list $G', 'has $G outside of quotes'],
     [
       'that would pin Dom0',
       'xl vcpu-pin "${D:?}" all <CPUS>',
       'xl vcpu-pin "$D" all <CPUS>',
-      'would take Dom0 for the guest',
+      'would use Dom0 as the guest',
     ],
     ['with too many first looks', 'dom0# xl list "$D"', 'dom0# xl list\ndom0# xl info\ndom0# xl top', 'found 3'],
-    ['that uses what nothing has set', 'dom0# xl list "$D"', 'dom0# xl list "$P"', 'nothing has set P'],
+    ['that uses what nothing has set', 'dom0# xl list "$D"', 'dom0# xl list "$P"', 'no earlier command sets P'],
     ['with a command outside of a block', '## Escalate', '## Escalate\n\ndom0# xl list', '1 lines look like commands'],
-    ['with a command that is not whole', 'dom0# xl list "$D"', 'dom0# xl list ...', 'has something left out'],
+    ['with a command that is not whole', 'dom0# xl list "$D"', 'dom0# xl list ...', 'has an ellipsis'],
   ])('%s', (_, text, replacement, fault) => {
     expect(good).toContain(text);
     const faults = runbookFaults(good.replace(text, () => replacement));
@@ -259,7 +254,7 @@ describe('a page', () => {
 
   test('in a block for what there is not', () => {
     expect(commandFaults(good.replace('```console', '```console moon')).join('\n')).toContain(
-      'stands in a block for "moon"',
+      'is in a block for "moon"',
     );
   });
 

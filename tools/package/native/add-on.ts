@@ -1,4 +1,4 @@
-// Part of the binary alone: where its native add-ons are when they are no packages of npm's.
+// Only in the binary: locates native add-ons, which are not npm packages there.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,19 +6,21 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 
-/** An add-on as the binary carries it. */
+/** An add-on inside the binary. */
 export interface AddOn {
   readonly name: string;
-  /** Of its file. */
+  /** Checksum of the uncompressed file. */
   readonly sha256: string;
-  /** Its file, by brotli. */
+  /** The file in brotli. */
   readonly compressed: () => Uint8Array;
 }
 
 export interface AddOnFolders {
-  /** Beside the binary: where packages, tarball and image have it. */
+  /** Folder next to the binary, where packages, tarball and image put it. */
   readonly installed: string;
-  /** Where the lone binary puts it. Throws for a user who has neither a state directory nor a home: nobody else is asked for one. */
+  /**
+   * Folder into which the standalone binary unpacks it. Throws if the user has neither a state directory nor a home.
+   */
   readonly unpacked: () => string;
 }
 
@@ -29,13 +31,13 @@ const stateFolder = (): string => {
   return join(XDG_STATE_HOME || join(homedir(), '.local/state'), 'xen-exporter');
 };
 
-// Where the binary is started by the loader that comes with it, this is the loader's path: they share a folder.
+// If the bundled loader starts the binary, this is the loader's path; both are in the same folder.
 const foldersOfThisProcess = (): AddOnFolders => ({
   installed: join(dirname(process.execPath), 'addons'),
   unpacked: () => join(stateFolder(), 'addons'),
 });
 
-/** Whether nobody but root and this user can have put it there. */
+/** Whether only root or this user can have created it. */
 const isOurs = (path: string): boolean => {
   const { uid, mode } = statSync(path);
   return (uid === 0 || uid === process.geteuid!()) && (mode & 0o022) === 0;
@@ -43,7 +45,7 @@ const isOurs = (path: string): boolean => {
 
 const sha256Of = (file: Uint8Array): string => createHash('sha256').update(file).digest('hex');
 
-/** Whether this is the file that the binary was built with, where no stranger can exchange it. */
+/** Whether this is the file with which the binary was built, in a folder where no other user can replace it. */
 const isGenuine = (folder: string, file: string, sha256: string): boolean => {
   try {
     return isOurs(folder) && isOurs(file) && sha256Of(readFileSync(file)) === sha256;
@@ -60,7 +62,7 @@ const isAlive = (pid: string): boolean => {
   }
 };
 
-/** What processes that were killed while they unpacked have left. */
+/** Removes leftovers of processes that were killed while unpacking. */
 const sweep = (folder: string): void => {
   for (const name of readdirSync(folder)) {
     const [, pid] = /\.unfinished-(\d+)$/.exec(name) ?? [];
@@ -81,7 +83,7 @@ const unpack = ({ compressed }: AddOn, folder: string, file: string): void => {
   }
 };
 
-/** Path of the add-on: where it was installed or, of a lone binary, where it has unpacked it. Throws where it cannot be written. */
+/** Path of the add-on: the installed file, or the standalone binary's unpacked one. Throws if it cannot be written. */
 export const addOnFile = (addOn: AddOn, { installed, unpacked }: AddOnFolders = foldersOfThisProcess()): string => {
   const name = `${addOn.name}.node`;
   const beside = join(installed, name);
@@ -92,5 +94,5 @@ export const addOnFile = (addOn: AddOn, { installed, unpacked }: AddOnFolders = 
   return file;
 };
 
-/** Loads the add-on into this process. Throws where it cannot be had. */
+/** Loads the add-on into this process. Throws if it is unavailable. */
 export const loadAddOn = (addOn: AddOn): unknown => createRequire(process.execPath)(addOnFile(addOn)) as unknown;
