@@ -19,7 +19,7 @@ import { synFlood } from './syn-flood.ts';
 import { vifDisconnected } from './vif-disconnected.ts';
 import { vifShaped } from './vif-shaped.ts';
 
-/** In the order in which they are done. */
+/** All faults, in the order of a run. */
 export const faults: readonly Fault[] = [
   smallBacklog,
   queueNearlyFull,

@@ -2,7 +2,10 @@ import { SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
 const backlog = 64;
 
-/** Percent of a CPU. With 60 the victim has enough under credit but for the beginning, and with as little its exporter answers too few scrapes under credit2. */
+/**
+ * Percent of a CPU. Under credit 60 suffices for the victim after the start. Under credit2 its exporter misses too many
+ * scrapes with 45.
+ */
 const CAPS = { credit: 45, credit2: 75 } as const;
 
 const begin = async (scene: Scene, capPercent: number): Promise<void> => {
@@ -16,7 +19,7 @@ const uncap = (scene: Scene): Promise<void> => scene.cap(VICTIM, 0);
 export const capReached: Fault = {
   name: 'cap-reached',
   title: 'a guest that reaches its cap while it accepts',
-  /** At its cap, its exporter may miss scrapes. */
+  /** At its cap the guest's exporter may miss scrapes. */
   expected: {
     alert: 'XenAcceptQueueOverflow',
     severity: 'critical',

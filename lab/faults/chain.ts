@@ -10,15 +10,23 @@ import { EXPORTER_PORT, roleOf, type Lab } from '../harness/lab.ts';
 import type { RuleClock } from './rule-clock.ts';
 import { project } from '../../tools/lib/project.ts';
 
-/** The rules see xl as often as they would if it were asked every half minute; 5 s would be four looks in a window of the fastest clock. */
+/**
+ * The rules see xl as if it ran every half minute. With 5 s a window of the fastest clock would contain four readings.
+ */
 const dom0Settings = ({ scrapeIntervalSeconds }: RuleClock): Readonly<Record<string, unknown>> => ({
   'toolstack.interval': scrapeIntervalSeconds,
   'toolstack.schedule': '*/15 * * * * *',
 });
-/** By the fastest clock some ten samples in a minute of the rules: under emulation one costs 10 ms, and within the default budget there would be two. */
+/**
+ * At the fastest clock some ten samples per minute of rules' time: under emulation a sample costs 10 ms, and the
+ * default budget allows two.
+ */
 const guestSettings = { 'collector.listeners.sampler-cpu-budget': 0.03 };
 
-/** From the exporters in a lab to what a person is told: Prometheus with the shipped rules, and Alertmanager as in its example. */
+/**
+ * The chain from the lab's exporters to a person: Prometheus with the shipped rules, and Alertmanager with its example
+ * configuration.
+ */
 export class Chain implements AsyncDisposable {
   readonly prometheus: Prometheus;
   readonly alertmanager: Alertmanager;
@@ -54,8 +62,8 @@ export class Chain implements AsyncDisposable {
           })),
         },
       ],
-      // Prometheus tells for a quarter of an hour that an alert is over (rules/alerting.go), which is hours for the rules: it would be told again with
-      // the next trouble of the guest. So late it tells once.
+      // Prometheus repeats resolved alerts for a quarter of an hour (rules/alerting.go), which is hours of rules' time:
+      // the guest's next trouble would repeat it. With this delay it sends them once.
       flags: ['--rules.alert.resend-delay=15m'],
       extraConfig: {
         rule_files: [rules],

@@ -3,7 +3,7 @@ import { VICTIM, type Fault, type Scene } from './fault.ts';
 const room = 40;
 const ampleRoom = 262_144;
 
-/** A firewall that follows the connections of web servers' clients. The lab itself goes past it. */
+/** A firewall that tracks the connections of web servers' clients. The lab's own connections bypass it. */
 const firewall = `modprobe nf_conntrack
   nft -f - <<'END'
 table ip lab {
@@ -17,10 +17,10 @@ const makeRoom = async (scene: Scene, entries: number): Promise<void> => {
   await scene.dom0.run(`sysctl -q net.netfilter.nf_conntrack_max=${entries}`);
 };
 
-/** Connections to another guest, that nobody closes: the kernel lets new ones take the places of closed ones, and not of these. */
+/** Open connections to another guest: the kernel evicts closed connections for new ones, but not these. */
 const hold = async (scene: Scene): Promise<void> => {
   const { ip } = scene.neighbour;
-  // Without a word of theirs nginx would close them after a minute.
+  // nginx would close silent connections after a minute.
   await scene.neighbour.run('echo "client_header_timeout 1d;" >/etc/nginx/conf.d/hold.conf');
   await scene.start(scene.neighbour, 'exec nginx -g "daemon off;"');
   await scene.neighbour.run('until ss -Hltn | grep -q ":80 "; do sleep 0.1; done');

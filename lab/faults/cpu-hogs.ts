@@ -2,7 +2,10 @@ import { NEIGHBOUR, neighbourStarves, SERVER_PORT, VICTIM, type Fault, type Scen
 
 const backlog = 64;
 
-/** Credit boosts whoever wakes; credit2 keeps to weights, and at 512 the victim's exporter answered too few scrapes. Guests have 256. */
+/**
+ * Credit boosts waking vCPUs; credit2 keeps to weights, and with 512 the victim's exporter answered too few scrapes.
+ * Guests have 256.
+ */
 const WEIGHTS = { credit: 4096, credit2: 384 } as const;
 
 const begin = async (scene: Scene): Promise<void> => {
@@ -28,7 +31,7 @@ export const cpuHogs: Fault = {
     await scene.untilFull(backlog);
   },
   mitigate: (scene) => scene.pin(VICTIM, '0-2'),
-  /** Beside it, not upon it. */
+  /** On another CPU than the victim. */
   async nearMiss(scene) {
     await begin(scene);
     await scene.pin(VICTIM, '0-2');

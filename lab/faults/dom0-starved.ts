@@ -1,8 +1,8 @@
 import { growth, NEIGHBOUR, neighbourStarves, type Fault, type Scene } from './fault.ts';
 
-/** Share of the CPU time that Dom0 wants that the fault takes: more than the threshold, and so little that the exporter still answers. */
+/** Share of Dom0's wanted CPU time to steal: above the threshold, but low enough that the exporter still answers. */
 const STOLEN = 0.35;
-/** More and more for the neighbour. Credit boosts whoever wakes, and credit2 keeps to weights; Dom0 has 256. */
+/** Increasing weights of the neighbour. Credit boosts waking vCPUs, and credit2 keeps to weights. Dom0 has 256. */
 const STEPS = [
   { cpus: '0,1', weight: 512 },
   { cpus: '0,1', weight: 2048 },
@@ -19,7 +19,7 @@ const share = async (scene: Scene, cpus: string, weight: number): Promise<void> 
   await scene.schedule(NEIGHBOUR, `-w ${weight}`);
 };
 
-/** Share of the CPU time that Dom0 wanted over six seconds that was stolen. */
+/** Stolen share of Dom0's wanted CPU time over six seconds. */
 const stolenShare = async (scene: Scene): Promise<number> => {
   const look = `awk '/^cpu / { print $9, $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat`;
   const [stolen = NaN, wanted = NaN] = await growth(scene.dom0, look, 6);
@@ -41,13 +41,13 @@ export const dom0Starved: Fault = {
       await share(scene, cpus, weight);
       if ((await stolenShare(scene)) >= STOLEN) return;
     }
-    throw new Error(`Dom0 gets what it wants beside ${NEIGHBOUR}`);
+    throw new Error(`Dom0 gets all of its wanted CPU time beside ${NEIGHBOUR}`);
   },
   async nearMiss(scene) {
     await share(scene, '0,1', 64);
     await scene.hog(scene.neighbour);
   },
-  /** Physical CPUs of its own: on one alone its vCPUs would wait for each other. */
+  /** Dom0 gets its own physical CPUs, several: on one its vCPUs would wait for each other. */
   async mitigate(scene) {
     await scene.pin(NEIGHBOUR, '2-3');
     await scene.pin('Domain-0', '0,1');

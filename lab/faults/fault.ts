@@ -4,16 +4,16 @@ import { metricsOf } from '../harness/exporter.ts';
 import type { Lab } from '../harness/lab.ts';
 import type { Machine } from '../harness/machine.ts';
 
-/** The guest that faults are done to. */
+/** The guest that suffers the faults. */
 export const VICTIM = 'domu1';
 export const NEIGHBOUR = 'domu2';
 
-/** Of the server that faults start in the victim; its own on port 80 answers everybody all the time. */
+/** Port of the server that faults start in the victim. The victim's own server on port 80 always answers. */
 export const SERVER_PORT = 8080;
 
 interface Started {
   machine: Machine;
-  /** Of its process group. */
+  /** Pid of its process group. */
   pid: string;
 }
 
@@ -24,20 +24,20 @@ interface Server {
 }
 
 /**
- * What a command begins with whose processes are to go behind others, or before them. A kernel with autogroups divides CPU time by session first, and a
- * niceness counts within one session only: so both are set.
+ * Prefix of a command whose processes get lower or higher priority. A kernel with autogroups divides CPU time by
+ * session first, and niceness counts only within a session, so both are set.
  */
 const niced = (niceness: number): string =>
   `echo ${niceness} >/proc/self/autogroup 2>/dev/null; renice -n ${niceness} -p $$;`;
 
-/** A lab in which faults are done, and the processes that they start there. */
+/** A lab for faults, with the processes that they start. */
 export class Scene {
   readonly lab: Lab;
   readonly dom0: Machine;
   readonly victim: Machine;
   readonly neighbour: Machine;
   readonly #started: Started[] = [];
-  /** The pid of the server in the victim. */
+  /** Pid of the server in the victim. */
   #server = '';
 
   constructor(lab: Lab) {
@@ -47,14 +47,14 @@ export class Scene {
     this.neighbour = lab.guest(NEIGHBOUR);
   }
 
-  /** Starts a process; it and its children are killed at the end of the fault. Returns its pid. */
+  /** Starts a process. It and its children are killed at the end of the fault. Returns its pid. */
   async start(machine: Machine, command: string): Promise<string> {
     const pid = (await machine.run(`setsid sh -c '${command}' </dev/null >/dev/null 2>&1 & echo $!`)).trim();
     this.#started.push({ machine, pid });
     return pid;
   }
 
-  /** A server that rests so long after each connection. Returns its pid. */
+  /** Starts a server that rests after each connection. Returns its pid. */
   async serve({ backlog, restMs, niceness = 0 }: Server, guest: Machine = this.victim): Promise<string> {
     const before = niceness === 0 ? '' : niced(niceness);
     const pid = await this.start(guest, `${before} exec /lab/slow-server ${SERVER_PORT} ${backlog} ${restMs}`);
@@ -63,7 +63,7 @@ export class Scene {
     return pid;
   }
 
-  /** Another server in the place of the last. */
+  /** Replaces the last server. */
   async restart(server: Server): Promise<void> {
     await this.stop(this.#server);
     await this.serve(server);
@@ -75,14 +75,14 @@ export class Scene {
     for (const started of index < 0 ? [] : this.#started.splice(index, 1)) await kill(started);
   }
 
-  /** Waits until the server's accept queue is full, which refuses the next connection. */
+  /** Waits until the server's accept queue is full and refuses the next connection. */
   async untilFull(backlog: number): Promise<void> {
     await this.victim.run(
       `until [ "$(ss -Hltn "sport = :${SERVER_PORT}" | awk '{ print $2 }')" -gt ${backlog} ]; do sleep 0.1; done`,
     );
   }
 
-  /** Load upon a guest, as /lab/load knows it. Returns its pid. */
+  /** Puts load of /lab/load on a guest. Returns its pid. */
   load(
     kind: 'connections' | 'syns' | 'packets' | 'apart',
     port: number,
@@ -93,9 +93,12 @@ export class Scene {
     return this.start(from, `exec /lab/load ${kind} ${guest.ip} ${port} ${perSecond}`);
   }
 
-  /** Makes every packet that comes to a guest as dear as a long list of a firewall would: filters, none of which matches. 4095 go into one list. */
+  /**
+   * Makes every packet to a guest as expensive as a long firewall list: filters that never match. A list holds up to
+   * 4095.
+   */
   async filter(guest: Machine, filters: number, keys = 1): Promise<void> {
-    // The first ones match whatever comes.
+    // The first keys match every packet.
     const others = 'match u32 0 0 at 0 '.repeat(keys - 1);
     await guest.run(`tc qdisc add dev eth0 ingress
       for n in $(seq ${filters}); do echo "filter add dev eth0 parent ffff: protocol ip prio $((1 + n / 4000)) u32 ${others}match ip src 192.0.2.$((n % 256)) match ip dport $((1000 + n)) 0xffff action pass"; done | tc -batch -`);
@@ -105,27 +108,27 @@ export class Scene {
     await guest.run('tc qdisc del dev eth0 ingress');
   }
 
-  /** As many connections as 40 clients get, each at once after the last. */
+  /** Opens as many connections as 40 clients can, each immediately after the last. */
   async storm(port: number): Promise<void> {
     await this.start(this.dom0, `while :; do ab -q -r -s 5 -n 100000 -c 40 http://${this.victim.ip}:${port}/; done`);
   }
 
-  /** A busy process for each vCPU of a guest. */
+  /** Starts a busy process for each vCPU of a guest. */
   async hog(guest: Machine, niceness = 19): Promise<void> {
     await this.start(guest, `for _ in $(seq $(nproc)); do nice -n ${niceness} busybox yes >/dev/null & done; wait`);
   }
 
-  /** The same, all of one session, so that their niceness counts among the processes of others too. */
+  /** The same in one session, so that niceness also counts relative to other processes. */
   async hogTogether(guest: Machine, niceness: number): Promise<void> {
     await this.start(guest, `${niced(niceness)} for _ in $(seq $(nproc)); do busybox yes >/dev/null & done; wait`);
   }
 
-  /** Sets parameters of the domain in the lab's scheduler, such as `-c 20`. */
+  /** Sets a domain's parameters in the lab's scheduler, such as `-c 20`. */
   async schedule(domain: string, parameters: string): Promise<void> {
     await this.dom0.run(`xl sched-${this.lab.scheduler} -d ${domain} ${parameters}`);
   }
 
-  /** Sets the cap of a domain, in percent of a CPU, and waits until Dom0's exporter has read it. */
+  /** Sets a domain's cap in percent of a CPU, and waits until Dom0's exporter has read it. */
   async cap(domain: string, percent: number): Promise<void> {
     await this.schedule(domain, `-c ${percent}`);
     await until(
@@ -141,7 +144,7 @@ export class Scene {
     await this.dom0.run(`xl vcpu-pin ${domain} all ${cpus}`);
   }
 
-  /** Ends all processes that were started. */
+  /** Ends all started processes. */
   async clear(): Promise<void> {
     for (const started of this.#started.splice(0)) await kill(started);
   }
@@ -151,7 +154,10 @@ const kill = async ({ machine, pid }: Started): Promise<void> => {
   await machine.run(`kill -KILL -- -${pid} 2>/dev/null; while kill -0 -- -${pid} 2>/dev/null; do sleep 0.1; done`);
 };
 
-/** How much each number that a script prints grows in so many seconds. The script prints as many each time. */
+/**
+ * Growth of each number that a script prints, over this time. The script must print the same number of values each
+ * time.
+ */
 export const growth = async (machine: Machine, script: string, seconds: number): Promise<number[]> => {
   const looks = await machine.run(`look() {
     ${script}
@@ -165,58 +171,61 @@ export const growth = async (machine: Machine, script: string, seconds: number):
 /** An alert about a domain. */
 export interface Concern {
   alert: string;
-  /** The label `domain`; undefined of what is about a host. */
+  /** The label `domain`; undefined for alerts about a host. */
   domain: string | undefined;
 }
 
-/** Of a neighbour that wants more than the CPU that it shares. */
+/** Alerts about a neighbour that wants more than the shared CPU. */
 export const neighbourStarves: readonly Concern[] = [
   { alert: 'XenVcpuStarved', domain: NEIGHBOUR },
   { alert: 'XenCreditExhaustion', domain: NEIGHBOUR },
 ];
 
-/** What is to be told, and of whom. */
+/** The expected alert and its domain. */
 export interface Expected extends Concern {
   severity: Severity;
-  /** Any of these may be named as the strongest cause by a page; without them, the alert itself. */
+  /** Causes that a page may name as the strongest. Default: the alert itself. */
   causes?: readonly string[];
-  /** Tickets that are true beside it, such as those of a neighbour who is harmed too. */
+  /** Further true tickets, such as those about a neighbour that suffers too. */
   besides?: readonly Concern[];
 }
 
-/** What a page may name as the strongest. */
+/** Causes that a page may name as the strongest. */
 export const causesOf = ({ causes, alert }: Expected): readonly string[] => causes ?? [alert];
 
-/** Tickets that are true while the fault is there: of what is expected, of its causes, and of what is true beside it. */
+/** Tickets that are true during the fault: the expected alert, its causes, and further ones. */
 export const trueTickets = (expected: Expected): Concern[] => [
   ...[expected.alert, ...causesOf(expected)].map((alert) => ({ alert, domain: expected.domain })),
   ...(expected.besides ?? []),
 ];
 
-/** Something that goes wrong on a host, and the same thing done so mildly that nobody is to be paged. */
+/** A failure of a host, with a mild form that must not page. */
 export interface Fault {
-  /** As it is asked for. */
+  /** Name on the command line. */
   name: string;
   title: string;
   expected: Expected;
-  /** A query in the time of the rules that must have an answer before the fault is done, such as a history to compare with. */
+  /** A query in rules' time that must have a result before the fault, such as a history for comparison. */
   precondition?: string;
-  /** Begins what goes on before, in and after both of the following, on a scene of its own. */
+  /** Starts what runs before, during and after both of the following, in its own scene. */
   steady?(scene: Scene): Promise<void>;
-  /** Returns when it is as wrong as it gets. */
+  /** Resolves when the fault has reached full strength. */
   inject(scene: Scene): Promise<void>;
   nearMiss(scene: Scene): Promise<void>;
-  /** What a runbook says to type, which is to end the alert while the load goes on. Without it the end of the fault is the cure. */
+  /**
+   * A runbook's commands, which must resolve the alert while the load continues. Without it the fault's end resolves
+   * the alert.
+   */
   mitigate?(scene: Scene): Promise<void>;
-  /** Of both, what is not undone by ending their processes. */
+  /** Undoes the effects of both that outlive their processes. */
   undo?(scene: Scene): Promise<void>;
 }
 
-/** A load that does no harm. */
+/** A harmless load. */
 export interface HealthyLoad {
   name: string;
   title: string;
-  /** Notes for information that are true while the load lasts. */
+  /** Info alerts that are true during the load. */
   besides?: readonly Concern[];
   begin(scene: Scene): Promise<void>;
   undo?(scene: Scene): Promise<void>;

@@ -1,6 +1,6 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
-/** Xen refuses it for a guest that is not paused. */
+/** Xen refuses to unpause a guest that is not paused. */
 const unpause = async (scene: Scene): Promise<void> => {
   await scene.dom0.run(`if xl list ${VICTIM} | grep -q -- '--p---'; then xl unpause ${VICTIM}; fi`);
 };

@@ -12,7 +12,7 @@ export const healthyLoads: readonly HealthyLoad[] = [
   {
     name: 'batch',
     title: 'a batch guest at its cap beside a quiet server',
-    // After 15 minutes, which is about as long as the load lasts.
+    // Fires after 15 minutes, about the duration of the load.
     besides: [{ alert: 'XenDomainCapReached', domain: NEIGHBOUR }],
     async begin(scene) {
       await scene.cap(NEIGHBOUR, 50);

@@ -2,17 +2,17 @@ import type { Machine } from '../harness/machine.ts';
 import { growth, NEIGHBOUR, SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
 const server = { backlog: 1024, restMs: 0 };
-/** Connections a second that each of the two guests asks of the other. */
+/** Connections per second that each guest requests of the other. */
 const PER_SECOND = 15;
-/** Percent of a CPU that Dom0 gets, less and less until it is little enough. Its exporter must still answer: use a slow clock (`--speed=5`). */
+/** Decreasing caps of Dom0 in percent of a CPU. Its exporter must still answer: use a slow clock (`--speed=5`). */
 const CAPS = [35, 25, 18, 12] as const;
 const AMPLE_CAP = 180;
-/** Share of its accepts that a guest may keep. A page asks for less than half. */
+/** Share of its accepts that a guest may keep. Pages need less than half. */
 const KEPT = 0.35;
 
 const capDom0 = (scene: Scene, percent: number): Promise<void> => scene.schedule('Domain-0', `-c ${percent}`);
 
-/** Connections a second that a guest accepts, over six seconds. */
+/** Connections per second that a guest accepts, over six seconds. */
 const accepts = async (guest: Machine): Promise<number> => {
   const look = `cut -d' ' -f1 /proc/uptime; awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp`;
   const [seconds = NaN, accepted = NaN] = await growth(guest, look, 6);
@@ -22,7 +22,7 @@ const accepts = async (guest: Machine): Promise<number> => {
 export const hostStarved: Fault = {
   name: 'host-starved',
   title: 'vCPUs of Dom0 that wait, while two guests serve each other',
-  /** A page about each guest would name the same cause. While Dom0 waits, so do scrapes. */
+  /** Pages about both guests name the same cause. While Dom0 waits, so do scrapes. */
   expected: {
     alert: 'XenHostHarmsGuests',
     severity: 'critical',
@@ -33,9 +33,9 @@ export const hostStarved: Fault = {
       ...['Domain-0', VICTIM, NEIGHBOUR].map((domain) => ({ alert: 'XenExporterDown', domain })),
     ],
   },
-  /** Accepts of an hour ago, in both guests. */
+  /** Accepts an hour ago in both guests. */
   precondition: 'count(uuid:xen_accepts_an_hour_ago:min10m > 5) > 1',
-  /** The clients are in the guests: in Dom0 they would starve with it, and ask for less. */
+  /** Clients run in the guests: in Dom0 they would starve too and demand less. */
   async steady(scene) {
     const pairs = [
       [scene.victim, scene.neighbour],

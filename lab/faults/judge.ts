@@ -5,20 +5,20 @@ import type { Chain } from './chain.ts';
 import { causesOf, Scene, trueTickets, type Concern, type Fault, type HealthyLoad } from './fault.ts';
 import type { RuleClock } from './rule-clock.ts';
 
-/** An alert that a person was told of. */
+/** An alert that was notified. */
 export interface Told extends Concern {
   receiver: string;
-  /** Of a page: the strongest cause by its annotation. */
+  /** For a page: the strongest cause in its annotation. */
   cause: string | undefined;
-  /** Seconds for the rules since the fault was as wrong as it gets; 0 where it was told on the way there. */
+  /** Seconds of rules' time since the fault reached full strength; 0 if it was notified before. */
   afterSeconds: number;
 }
 
-/** Times of Unix, in seconds. */
+/** Unix times in seconds. */
 export interface Times {
-  /** Of the near miss, or of the healthy load. */
+  /** Start of the near miss or of the healthy load. */
   begin: number;
-  /** Of the fault, which may be told while it gets worse. */
+  /** Start of the fault. Alerts may be notified before it reaches full strength. */
   begun: number;
   injected: number;
   told?: number;
@@ -26,45 +26,52 @@ export interface Times {
   end: number;
 }
 
-/** What came of a fault, or of a healthy load. */
+/** The result of a fault or of a healthy load. */
 export interface Verdict {
   name: string;
   title: string;
-  /** The first of each alert, while the fault or the load was there. */
+  /** First notification of each alert during the fault or load. */
   told: Told[];
-  /** Whether the expected was told, by its alert or by a page that names it, no page but of that guest and of that cause, no ticket that is not true, and no page in the near miss; of a healthy load, whether nothing was told but its true notes for information. */
+  /**
+   * For a fault: the expected alert was notified, by itself or named in a page; every page was about that guest and
+   * cause; every ticket was true; and the near miss did not page. For a healthy load: only its true info alerts were
+   * notified.
+   */
   isRight: boolean;
-  /** Seconds for the rules until the expected was told. */
+  /** Seconds of rules' time until the expected alert was notified. */
   toldAfterSeconds?: number;
-  /** Pages sent of the expected guest: one for one trouble. */
+  /** Pages about the expected guest: one for one trouble. */
   pages: number;
-  /** Whether the fault was ended by what a runbook says, with the load going on. */
+  /** Whether a runbook's commands ended the fault while the load continued. */
   isMitigated?: boolean;
-  /** Seconds for the rules from its mitigation, or from the end of the fault, until it was told that it is over; 0 where it had been before. */
+  /**
+   * Seconds of rules' time from mitigation, or from the end of the fault, until the alert was notified as resolved; 0
+   * if it was earlier.
+   */
   resolvedAfterSeconds?: number;
-  /** Pages in the near miss, or with the healthy load. */
+  /** Pages in the near miss or during the healthy load. */
   falsePages: Told[];
   times: Times;
 }
 
-/** What came of a fault until it was undone. Times of Unix, in milliseconds. */
+/** The course of a fault until it was undone. Unix times in milliseconds. */
 interface Course {
-  /** When it began; what is told while it gets worse counts. */
+  /** Start of the fault. Notifications count from here. */
   begun: number;
   injected: number;
   told: Told[];
-  /** Of them the expected. */
+  /** The expected one among them. */
   first: Told | undefined;
   mitigation?: { at: number; resolved: number | undefined };
 }
 
-// Windows and waits of symptoms are over by then.
+// By then the windows and waits of symptoms are over.
 const healthyMinutes = 15;
 const nearMissMinutes = 11;
 const tellTimeoutMinutes = 25;
 const resolveTimeoutMinutes = 40;
 const historyTimeoutMinutes = 90;
-/** Time for Alertmanager to send a second notification, if it had one to send. */
+/** Time in which Alertmanager would send a second notification. */
 const settleMinutes = 6;
 
 const isPage = ({ receiver }: { receiver: string }): boolean => receiver === 'page';
@@ -82,7 +89,7 @@ export class Judge {
     this.#progress = progress;
   }
 
-  /** Does the near miss, then the fault, and waits for what is told. */
+  /** Runs the near miss, then the fault, and waits for notifications. */
   async fault(fault: Fault): Promise<Verdict> {
     const steady = new Scene(this.#scene.lab);
     try {
@@ -136,10 +143,10 @@ export class Judge {
     };
   }
 
-  /** Does the fault until it is told, or would have been, ends it by its mitigation where there is one, and undoes it. */
+  /** Runs the fault until its notification or timeout, mitigates it if possible, and undoes it. */
   async #course(fault: Fault): Promise<Course> {
     const { name, expected, mitigate } = fault;
-    // A page that names the cause mutes the ticket of that cause.
+    // A page that names the cause mutes the cause's ticket.
     const isExpected = (told: Told): boolean =>
       told.domain === expected.domain &&
       (told.alert === expected.alert || (isPage(told) && causesOf(expected).includes(told.cause ?? '')));
@@ -151,14 +158,14 @@ export class Judge {
       await until('what is expected to be told', () => this.#told(begun, injected).some(isExpected), {
         timeoutMs: this.#clock.minutes(tellTimeoutMinutes),
         intervalMs: 100,
-        // A verdict too.
+        // A timeout is a verdict too.
       }).catch(() => {});
       await this.#wait(settleMinutes);
       const told = this.#told(begun, injected);
       const first = told.find(isExpected);
       if (first === undefined || mitigate === undefined) return { begun, injected, told, first };
       this.#progress(`${name}: mitigation`);
-      // What cannot be mitigated is judged all the same.
+      // A failed mitigation does not prevent the verdict.
       const isMitigated = await mitigate(this.#scene).then(
         () => true,
         (error: Error) => this.#progress(`${name}: no mitigation: ${error.message}`),
@@ -172,7 +179,7 @@ export class Judge {
     }
   }
 
-  /** The pages that it brings. */
+  /** Pages during the near miss. */
   async #nearMiss(fault: Fault): Promise<Told[]> {
     this.#progress(`${fault.name}: near miss`);
     const begin = Date.now();
@@ -218,7 +225,7 @@ export class Judge {
     };
   }
 
-  /** Until no alert of the last trouble is left. */
+  /** Waits until no alert of the last trouble is left. */
   async #quiet(): Promise<void> {
     const left = async (): Promise<string[]> =>
       (await this.#chain.prometheus.query('ALERTS{severity!~"info|none"}')).map(({ metric }) => JSON.stringify(metric));
@@ -241,7 +248,7 @@ export class Judge {
     );
   }
 
-  /** So many minutes for the rules, by what Prometheus has evaluated. */
+  /** Waits for minutes of rules' time, by Prometheus's evaluations. */
   async #wait(count: number): Promise<void> {
     const end = Date.now() + this.#clock.minutes(count);
     await until('time to pass', async () => (await this.#chain.prometheus.query('time()'))[0]!.value * 1000 > end, {
@@ -261,7 +268,7 @@ export class Judge {
     );
   }
 
-  /** The first of each alert about each domain that was told since a time; `injected`: what its seconds are counted from. */
+  /** The first notification of each alert and domain since a time. Seconds count from `injected`. */
   #told(from: number, injected = from): Told[] {
     const all = new Map<string, Told>();
     for (const { receiver, receivedAt, alerts } of this.#notifications(from)) {
@@ -281,7 +288,9 @@ export class Judge {
     return [...all.values()];
   }
 
-  /** When it was told that the alert, or all pages of the guest, are over, if the last that was told of it since then is that. */
+  /**
+   * When the alert, or all pages about the guest, were notified as resolved. Undefined if a later notification fires.
+   */
   async #resolved(first: Told, from: number): Promise<number | undefined> {
     const isIt = ({ labels }: Notification['alerts'][number]): boolean =>
       labels['domain'] === first.domain && (isPage(first) || labels['alertname'] === first.alert);

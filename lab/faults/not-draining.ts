@@ -1,12 +1,15 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
-/** Written by Dom0: whoever is too busy for the network still hears of xenstore. */
+/** Dom0 writes this key: xenstore also reaches a guest that is too busy for the network. */
 const CALM = `/local/domain/$(xl domid ${VICTIM})/data/calm`;
 
-/** Packets, and processes that go before everything else on the vCPUs that were to take them, until Dom0 asks for calm: then they go after everything else. */
+/**
+ * Sends packets, and runs processes with higher priority than their handling on the vCPUs, until Dom0 asks for calm.
+ * Then the processes get the lowest priority.
+ */
 const begin = async (scene: Scene, priority: string): Promise<void> => {
   await scene.dom0.run(
-    // Who sends to a guest that answers no ARP must know its address.
+    // The sender needs the address of a guest that does not answer ARP.
     `ip neigh replace ${scene.victim.ip} dev xenbr0 lladdr $(xenstore-read /local/domain/$(xl domid ${VICTIM})/device/vif/0/mac) nud permanent`,
   );
   await scene.start(
@@ -14,7 +17,7 @@ const begin = async (scene: Scene, priority: string): Promise<void> => {
     `exec chrt -f 60 sh -c "until xenstore-exists data/calm; do sleep 0.5; done
       for pid in \\$(pgrep -x busybox); do chrt -o -p 0 \\$pid; renice -n 19 -p \\$pid; done"`,
   );
-  // Not so many that Dom0 has no time for anything else.
+  // Few enough to leave Dom0 time for other work.
   await scene.load('packets', 9, 100);
   await scene.start(
     scene.victim,
@@ -25,7 +28,7 @@ const begin = async (scene: Scene, priority: string): Promise<void> => {
 export const notDraining: Fault = {
   name: 'not-draining',
   title: 'a guest too busy to give receive buffers',
-  /** Nor does its exporter answer. */
+  /** Its exporter does not answer either. */
   expected: {
     alert: 'XenGuestNotDraining',
     severity: 'warning',

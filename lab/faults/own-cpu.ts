@@ -5,7 +5,7 @@ const PER_SECOND = 25;
 const MOST_LOADS = 4;
 const LAST = 19;
 
-/** A busy process for each vCPU of the victim, whose vCPUs share no physical CPU: nothing is stolen. */
+/** Runs a busy process per vCPU in the victim, whose vCPUs share no physical CPU, so nothing is stolen. */
 const begin = async (scene: Scene, niceness: number): Promise<void> => {
   await scene.pin(VICTIM, '2-3');
   for (const domain of [NEIGHBOUR, 'Domain-0']) await scene.pin(domain, '0-1');
@@ -14,7 +14,7 @@ const begin = async (scene: Scene, niceness: number): Promise<void> => {
   await scene.load('connections', SERVER_PORT, PER_SECOND);
 };
 
-/** Whether the accept queue of the server fills within 15 s. */
+/** Whether the server's accept queue fills within 15 s. */
 const isSoonFull = async ({ victim }: Scene): Promise<boolean> => {
   const queue = `ss -Hltn "sport = :${SERVER_PORT}" | awk '{ print $2 }'`;
   const seen = await victim.run(
@@ -32,7 +32,7 @@ export const ownCpu: Fault = {
     domain: VICTIM,
     causes: ['XenGuestCpuSaturated'],
   },
-  /** What a connection costs the server changes by a half from one boot to the next: more of them, until they are too many. */
+  /** The cost of a connection varies by half between boots. Increase the load until it is too much. */
   async inject(scene) {
     await begin(scene, 0);
     for (let loads = 1; !(await isSoonFull(scene)); loads += 1) {
@@ -41,7 +41,7 @@ export const ownCpu: Fault = {
       await scene.load('connections', SERVER_PORT, PER_SECOND);
     }
   },
-  /** The same processes, behind the server. */
+  /** The same processes with lower priority than the server. */
   nearMiss: (scene) => begin(scene, LAST),
   async mitigate(scene) {
     await scene.victim.run(`for pid in $(pgrep -x busybox); do

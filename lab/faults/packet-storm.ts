@@ -1,15 +1,21 @@
 import { NEIGHBOUR, type Fault, type Scene } from './fault.ts';
 
-/** Few and dear, so that each is done with before the next comes, although Xen holds both domains up for some 30 ms now and then. Upon a guest with one vCPU, and so one queue: what comes to two is not even. */
+/**
+ * Few expensive packets: each is handled before the next arrives, even if Xen delays both domains by some 30 ms. The
+ * guest has one vCPU, and so one queue: load on two queues is uneven.
+ */
 const begin = (scene: Scene): Promise<void> => scene.filter(scene.neighbour, 10_000, 16);
 const load = (scene: Scene, perSecond: number): Promise<string> => scene.load('apart', 9, perSecond, scene.neighbour);
-/** Of its time, that the vCPU is to spend in interrupts: more than the threshold, and not so much that packets wait for each other. */
+/** Share of vCPU time in interrupts: above the threshold, but low enough that packets do not queue. */
 const SHARE = 0.45;
-/** Interrupts for each packet: more than the threshold. */
+/** Interrupts per packet, above the threshold. */
 const EACH = 0.8;
 const MOST_PER_SECOND = 100;
 
-/** Whether the vCPU spends as much in interrupts as it is to, and nearly each brings one packet, over four seconds, a minute of the rules. As the rules have it, interrupts take what Xen gave the vCPU and no task had. */
+/**
+ * Whether the vCPU spends this share in interrupts with nearly one packet each, over four seconds, a minute of rules'
+ * time. As in the rules, interrupts take the time that Xen gave the vCPU and no task used.
+ */
 const isStorm = async (scene: Scene): Promise<boolean> => {
   const look = async () => {
     const seen = await scene.neighbour.run(`cut -d' ' -f1 /proc/uptime
@@ -31,22 +37,22 @@ export const packetStorm: Fault = {
   name: 'packet-storm',
   title: 'packets that come one by one, each with an interrupt',
   expected: { alert: 'XenEventChannelStorm', severity: 'warning', domain: NEIGHBOUR },
-  /** What a packet costs changes by a half from one boot and minute to the next: more of them, until it is enough. */
+  /** The cost of a packet varies by half between boots and minutes. Increase the rate until it suffices. */
   async inject(scene) {
     await begin(scene);
     for (let perSecond = 8; perSecond <= MOST_PER_SECOND; perSecond *= 1.25) {
       const pid = await load(scene, perSecond);
-      // Twice: the first look above it is often one that exaggerates.
+      // Check twice: the first result above it is often too high.
       if ((await isStorm(scene)) && (await isStorm(scene))) return;
       await scene.stop(pid);
     }
-    throw new Error(`${MOST_PER_SECOND} packets a second are no storm for ${NEIGHBOUR}`);
+    throw new Error(`${MOST_PER_SECOND} packets a second do not cause a storm in ${NEIGHBOUR}`);
   },
   async nearMiss(scene) {
     await begin(scene);
     await load(scene, 3);
   },
-  /** Shed in Dom0, before it costs an event. */
+  /** Drops the packets in Dom0, before they cost an event. */
   async mitigate(scene) {
     await scene.dom0.run(`vif=vif$(xl domid ${NEIGHBOUR}).0
       tc qdisc add dev $vif clsact

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { project } from '../../tools/lib/project.ts';
 import { SERVER_PORT, VICTIM, type Fault, type Scene } from './fault.ts';
 
-/** Of which nine tenths are taken: each of the clients waits for its answer, so that there are never more. */
+/** Nine tenths of it are used. Each client waits for its answer, so there are never more. */
 const backlog = 44;
 const ampleBacklog = 4096;
 const RELISTEN = '/run/lab/relisten';
@@ -18,7 +18,7 @@ export const queueNearlyFull: Fault = {
   expected: { alert: 'XenAcceptQueueNearlyFull', severity: 'warning', domain: VICTIM },
   inject: (scene) => begin(scene, backlog),
   nearMiss: (scene) => begin(scene, 128),
-  /** A longer queue without a restart, by the script that the runbook names. */
+  /** Lengthens the queue without a restart, with the runbook's script. */
   async mitigate(scene) {
     await scene.victim.send(join(project, 'packaging/relisten'), RELISTEN);
     await scene.victim.run(`pid=$(ss -Hltnp 'sport = :${SERVER_PORT}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')

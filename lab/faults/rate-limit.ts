@@ -2,7 +2,7 @@ import { VICTIM, type Fault, type Scene } from './fault.ts';
 
 const key = '/local/domain/0/backend/vif/$(xl domid domu1)/0/rate';
 
-/** So many bytes in each 50 ms: netback takes the new limit at once. */
+/** Bytes per 50 ms. netback applies a new limit immediately. */
 const limit = async (scene: Scene, bytes: number): Promise<void> => {
   await scene.dom0.run(`xenstore-write ${key} ${bytes},50000`);
 };
@@ -15,7 +15,7 @@ export const rateLimit: Fault = {
   nearMiss: (scene) => limit(scene, 10_000_000),
   mitigate: (scene) => limit(scene, 1_250_000),
   undo: async (scene) => {
-    // Without a limit: as netback reads it where there is no such key.
+    // No limit: netback's value if the key is missing.
     await limit(scene, 4_294_967_295);
     await scene.dom0.run(`xenstore-rm ${key}`);
   },

@@ -5,28 +5,31 @@ import type { Verdict } from './judge.ts';
 import { EXPORTER_PORT } from '../harness/lab.ts';
 import { SCRAPE_INTERVAL_SECONDS, type Speed } from './rule-clock.ts';
 
-/** What exporters served during a near miss and the fault, or during a healthy load. */
+/** Pages of exporters during a near miss and its fault, or during a healthy load. */
 export interface RecordedFault {
-  /** What is to be told; nothing in a healthy load. */
+  /** The expected alert; none for a healthy load. */
   expected?: Expected;
-  /** For the rules: their windows are as long as they are shipped. */
+  /** Scrape interval in rules' time, in which the rules have their shipped windows. */
   intervalSeconds: number;
-  /** How many times as fast as the lab's the rules' clock went. */
+  /** How much faster the rules' clock ran than the lab's. */
   speed: Speed;
-  /** At which scrapes the near miss and the fault began, it was there, the expected was told, and it was undone. Before the first is history. */
+  /**
+   * Scrapes at which the near miss and the fault began, the fault reached full strength, the expected alert was
+   * notified, and the fault was undone. Earlier scrapes are history.
+   */
   slots: { begin: number; begun: number; injected: number; told?: number; undone: number };
   verdict: Omit<Verdict, 'times'>;
-  /** Series by name and labels (recordedName): a value for each scrape, null where there is none. */
+  /** Series by name and labels (recordedName): one value per scrape, null if missing. */
   series: ValuesBySeries;
-  /** What the rules recorded of the victim and of its host meanwhile, likewise; for the docs. */
+  /** Recorded rows of the victim and its host in the same form, for the docs. */
   rows: ValuesBySeries;
 }
 
 type ValuesBySeries = Record<string, (number | null)[]>;
 
 /**
- * A series as recordings name it. The machine's name replaces the labels of its target, and no value holds the exporter's port:
- * withTargetLabels (recordings.ts) restores both.
+ * Name of a series in recordings. The machine's name replaces the target's labels, and no value contains the exporter's
+ * port. withTargetLabels (recordings.ts) restores both.
  */
 const recordedName = ({ __name__: name, ...labels }: Readonly<Record<string, string>>): string => {
   const own = Object.entries(labels)
@@ -38,7 +41,7 @@ const recordedName = ({ __name__: name, ...labels }: Readonly<Record<string, str
   return `${name}{${own.join(',')}}`;
 };
 
-/** All that the rules ask for, scrape by scrape. */
+/** All series that the rules read, scrape by scrape. */
 export async function recordedFault(
   { prometheus, clock }: Chain,
   { times, ...verdict }: Verdict,
@@ -46,7 +49,7 @@ export async function recordedFault(
 ): Promise<RecordedFault> {
   const needsHistory = precondition !== undefined;
   const { begun, injected, told, undone, end } = times;
-  // What is held against an hour ago needs that hour, and the windows before it.
+  // Comparisons with an hour ago need that hour and the windows before it.
   const begin = needsHistory ? injected - clock.minutes(80) / 1000 : times.begin;
   const metrics = new Set(JSON.stringify(rulePack(defaultPackOptions)).match(/\bxen_\w+(?=\{)/g));
   const slotOf = (time: number): number => Math.floor((time - begin) / clock.scrapeIntervalSeconds);

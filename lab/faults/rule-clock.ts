@@ -1,12 +1,15 @@
-/** Half a minute for the rules: as often as Prometheus is to scrape. */
+/** Half a minute of rules' time: the intended scrape interval. */
 export const SCRAPE_INTERVAL_SECONDS = 30;
 const EVALUATION_INTERVAL_SECONDS = 15;
 
-/** With each of them scrapes and evaluations are whole seconds apart. */
+/** With each of them, scrapes and evaluations are whole seconds apart. */
 export const SPEEDS = [15, 5, 3, 1] as const;
 export type Speed = (typeof SPEEDS)[number];
 
-/** The time of the rules in the lab, which goes so many times as fast as the lab's own: their windows, offsets and waits and Alertmanager's, nothing else. */
+/**
+ * The rules' clock in the lab. It runs faster than real time by a factor that scales windows, offsets and waits of
+ * rules and Alertmanager, and nothing else.
+ */
 export class RuleClock {
   readonly speed: Speed;
 
@@ -14,27 +17,27 @@ export class RuleClock {
     this.speed = speed;
   }
 
-  /** What a duration of the rules is multiplied by. */
+  /** Factor for durations of rules. */
   get scale(): number {
     return 1 / this.speed;
   }
 
-  /** Of the lab. */
+  /** In real time. */
   get scrapeIntervalSeconds(): number {
     return SCRAPE_INTERVAL_SECONDS / this.speed;
   }
 
-  /** Of the lab. */
+  /** In real time. */
   get evaluationIntervalSeconds(): number {
     return EVALUATION_INTERVAL_SECONDS / this.speed;
   }
 
-  /** Milliseconds of the lab that are so many minutes for the rules. */
+  /** Milliseconds of real time for minutes of rules' time. */
   minutes(count: number): number {
     return (count * 60_000) / this.speed;
   }
 
-  /** Whole seconds for the rules that so many milliseconds of the lab are. */
+  /** Whole seconds of rules' time for milliseconds of real time. */
   seconds(ms: number): number {
     return Math.round((ms / 1000) * this.speed);
   }

@@ -1,5 +1,5 @@
 // npm run lab:faults -- [--scheduler=credit|credit2] [--runs=N] [--speed=15|5|3|1] [--out=FOLDER] [NAME...]
-// Does faults on one boot of Xen, or on the lab that is up, and says what the rules told of each.
+// Runs faults on one boot of Xen, or on the running lab, and reports the alerts of each.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,9 +17,9 @@ import { RuleClock, SPEEDS } from './rule-clock.ts';
 import { tell } from '../harness/tell.ts';
 
 const LIFETIME_SECONDS_PER_RUN_OF_RULES = 15 * 3600;
-/** A page is to come so soon, by the clock of the rules. */
+/** Seconds of rules' time within which a page must arrive. */
 const PAGE_SECONDS = 120;
-/** Connections a second that the victim's web server serves all the time. */
+/** Constant load on the victim's web server, in connections per second. */
 const STEADY_RATE = 4;
 
 const { values, positionals: names } = parseArgs({
@@ -41,7 +41,7 @@ const refused = [
     ? []
     : [`no scheduler ${values.scheduler}; there are: ${SCHEDULER_NAMES.join()}`]),
   ...(speed === undefined ? [`no speed ${values.speed}; there are: ${SPEEDS.join()}`] : []),
-  ...(Number.isInteger(runs) && runs > 0 ? [] : [`--runs=${values.runs}: a whole number of runs is expected`]),
+  ...(Number.isInteger(runs) && runs > 0 ? [] : [`--runs=${values.runs}: expected a whole number of runs`]),
 ];
 if (refused.length > 0 || speed === undefined) {
   refused.forEach(tell);
@@ -68,7 +68,8 @@ const lab =
   running ??
   (await Lab.boot({
     scheduler: values.scheduler as SchedulerName,
-    // All that faults need: a PVH guest more now and then resets itself under emulation, which would be told.
+    // Only the guests that faults need: under emulation a PVH guest occasionally resets itself, which would raise
+    // alerts.
     guests: [VICTIM, NEIGHBOUR],
     lifetimeSeconds: ((runs + 1) * LIFETIME_SECONDS_PER_RUN_OF_RULES) / clock.speed,
     progress: tell,
@@ -90,7 +91,7 @@ try {
     const file = join(values.out, `${lab.scheduler}-${verdict.name}.json.gz`);
     writeFileSync(file, gzipSync(JSON.stringify(recorded), { level: 9 }));
   };
-  /** What cannot be done costs itself alone. */
+  /** A failure affects only this fault. */
   const judged = async (name: string, verdict: () => Promise<Verdict>, fault: Partial<Fault> = {}): Promise<void> => {
     try {
       await keep(await verdict(), fault);
@@ -98,7 +99,7 @@ try {
       failures.push(`${name}: ${(error as Error).message}`);
       tell(failures.at(-1)!);
     }
-    // After each, for whoever ends it before its time.
+    // Written after each fault, in case the run is ended early.
     const result = { scheduler: lab.scheduler, speed: clock.speed, verdicts, failures };
     writeFileSync(join(values.out, 'verdicts.json'), `${JSON.stringify(result, null, 2)}\n`);
   };

@@ -5,7 +5,7 @@ const server = { backlog: 128, restMs: 1 };
 const begin = async (scene: Scene): Promise<string> => {
   const pid = await scene.serve(server);
   await scene.load('connections', SERVER_PORT, 25);
-  // It is one that has accepted.
+  // The rules need a server that has accepted before.
   await scene.dom0.run(`curl -s -o /dev/null http://${scene.victim.ip}:${SERVER_PORT}/`);
   return pid;
 };
@@ -27,7 +27,7 @@ export const stalledServer: Fault = {
     await scene.untilFull(server.backlog);
   },
   mitigate: (scene) => scene.restart(server),
-  /** As long as a collection of garbage. */
+  /** As short as a garbage collection. */
   async nearMiss(scene) {
     const pid = await begin(scene);
     await scene.victim.run(`kill -STOP ${pid}; sleep 1; kill -CONT ${pid}`);

@@ -12,13 +12,13 @@ export const synFlood: Fault = {
   title: 'a SYN flood from many addresses and ports',
   expected: { alert: 'XenSynQueueOverflow', severity: 'warning', domain: VICTIM },
   inject: (scene) => begin(scene, 200),
-  /** All its addresses, none of which is the lab's. */
+  /** Blackholes all addresses of the flood, none of which belongs to the lab. */
   async mitigate(scene) {
     await scene.victim.run(`ip route add blackhole ${flooding}`);
   },
   async undo(scene) {
     await scene.victim.run(`ip route del blackhole ${flooding} 2>/dev/null || :`);
   },
-  /** Each is forgotten after 63 s: the queue holds them. */
+  /** Each SYN is forgotten after 63 s, so the queue holds them. */
   nearMiss: (scene) => begin(scene, 1),
 };

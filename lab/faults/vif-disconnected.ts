@@ -5,7 +5,7 @@ const driver = '/sys/bus/xen/drivers/vif';
 
 const unbind = async (scene: Scene): Promise<void> => {
   await scene.dom0.run(`xenstore-rm ${signal} 2>/dev/null; :`);
-  // The connection over which this is said goes with the network card. It comes back when Dom0 says so.
+  // This command's connection goes away with the network card. The card returns when Dom0 asks.
   await scene.victim.run(`cat >/run/lab/reconnect <<'END'
 echo vif-0 >${driver}/unbind
 until xenstore-exists data/reconnect; do sleep 0.2; done
@@ -26,7 +26,7 @@ const bind = async (scene: Scene): Promise<void> => {
 export const vifDisconnected: Fault = {
   name: 'vif-disconnected',
   title: 'a frontend that disconnects its vif',
-  /** Nor does its exporter answer. */
+  /** Its exporter does not answer either. */
   expected: {
     alert: 'XenVifDisconnected',
     severity: 'warning',

@@ -1,6 +1,6 @@
 import { VICTIM, type Fault, type Scene } from './fault.ts';
 
-/** Some fifty packets a second of the smallest get through; whatever else comes goes past it. */
+/** Some fifty small packets a second get through. All other traffic bypasses the shaper. */
 const begin = async (scene: Scene, perSecond: number): Promise<void> => {
   await scene.dom0.run(`vif=vif$(xl domid ${VICTIM}).0
     tc qdisc replace dev $vif root handle 1: prio

@@ -1,4 +1,4 @@
-// npm run lab -- COMMAND: the lab by hand.
+// npm run lab -- COMMAND: controls the lab by hand.
 import { parseArgs } from 'node:util';
 import { installExporter, packExporter } from './exporter.ts';
 import { labImage } from './image.ts';
@@ -74,7 +74,7 @@ async function up(args: string[]): Promise<void> {
   }
   if (!SCHEDULER_NAMES.includes(values.scheduler as SchedulerName)) {
     throw new UsageError(
-      `scheduler ${values.scheduler}: expected ${SCHEDULER_NAMES.join(' or ')}, Debian's Xen has no others`,
+      `scheduler ${values.scheduler}: expected ${SCHEDULER_NAMES.join(' or ')} (Debian's Xen has no others)`,
     );
   }
   if (!THREADS.includes(values.threads as Threads)) {

@@ -10,12 +10,12 @@ import { EXPORTER_PORT } from './lab.ts';
 import type { Machine } from './machine.ts';
 import { project } from '../../tools/lib/project.ts';
 
-/** Where it is installed, in Dom0 and in guests. */
+/** Installation folder in Dom0 and in guests. */
 export const EXPORTER_FOLDER = '/opt/xen-exporter';
-/** In Dom0 and in guests. */
+/** Pid file in Dom0 and in guests. */
 export const EXPORTER_PID_FILE = '/run/lab/exporter.pid';
 
-/** Packs the built exporter with the packages that it needs, as an installation has it; Node is in the lab's image. */
+/** Packs the built exporter with its packages. Node is in the lab's image. */
 export async function packExporter(): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   const archive = join(CACHE, 'exporter.tar.gz');
@@ -29,27 +29,27 @@ export async function packExporter(): Promise<string> {
     )
     .map(([path]) => path)
     .filter((path) => existsSync(join(project, path)));
-  // Packages that were made lie there too.
+  // dist may also contain built packages.
   const others = ['dist/package', 'dist/xen-exporter*'].map((path) => `--exclude=${path}`);
   await commandOutput('tar', ['-czf', archive, ...others, '-C', project, 'dist', 'package.json', ...needed]);
   return archive;
 }
 
-/** Installs and starts the exporter in the place of any other, which is ended. */
+/** Stops any running exporter, then installs and starts this one. */
 export async function installExporter(machine: Machine, archive: string, options: StartOptions = {}): Promise<void> {
   await stopExporter(machine);
   await machine.unpack(archive, EXPORTER_FOLDER);
   await startExporter(machine, options);
 }
 
-/** How the exporter is started. */
+/** Options of starting the exporter. */
 export interface StartOptions {
   flags?: string;
-  /** Settings that have no flag, by their dotted names. */
+  /** Settings without a flag, by dotted name. */
   settings?: Readonly<Record<string, unknown>>;
-  /** A command that runs the command behind it in its own way. */
+  /** A command that runs another command. */
   through?: string;
-  /** Default: what was built, which `installExporter` installs. */
+  /** Default: the build that `installExporter` installed. */
   program?: string;
 }
 
@@ -66,7 +66,7 @@ export async function startProgram(
   await machine.run(`setsid sh -c 'echo $$ >${pidFile}; ${command}' </dev/null >/dev/null 2>>/run/lab/exporter.log &`);
 }
 
-/** Starts the exporter and waits until it can be scraped through the forwarded port. */
+/** Starts the exporter and waits until the forwarded port can be scraped. */
 export async function startExporter(machine: Machine, { flags = '', ...options }: StartOptions = {}): Promise<void> {
   await startProgram(machine, EXPORTER_PID_FILE, {
     ...options,
@@ -75,11 +75,11 @@ export async function startExporter(machine: Machine, { flags = '', ...options }
   await until(`the exporter in ${machine.name}`, () => isReady(machine), { timeoutMs: 180_000, intervalMs: 200 });
 }
 
-/** Ends the exporter, if it was started, by this signal and waits until it has. */
+/** Stops the exporter, if it was started, with this signal and waits for its end. */
 export const stopExporter = (machine: Machine, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> =>
   stopProgram(machine, EXPORTER_PID_FILE, signal);
 
-/** As `stopExporter`, for what `startProgram` started. */
+/** Like `stopExporter`, for `startProgram`. */
 export async function stopProgram(machine: Machine, pidFile: string, signal: NodeJS.Signals): Promise<void> {
   await machine.run(`[ -e ${pidFile} ] || exit 0
     pid=$(cat ${pidFile})
@@ -88,7 +88,7 @@ export async function stopProgram(machine: Machine, pidFile: string, signal: Nod
     rm ${pidFile}`);
 }
 
-/** Scrapes a machine once, as a Prometheus that waits so long; throws unless the whole answer is there by then. */
+/** Scrapes a machine once like Prometheus with this timeout. Throws unless the whole answer arrives in time. */
 export async function metricsOf({ name, exporterPort }: Machine, timeoutSeconds = 20): Promise<Exposition> {
   const response = await fetch(`http://127.0.0.1:${exporterPort}/metrics`, {
     headers: { 'X-Prometheus-Scrape-Timeout-Seconds': String(timeoutSeconds) },

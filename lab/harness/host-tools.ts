@@ -1,4 +1,4 @@
-// What the host's own tools say, read with as little cleverness as possible, so that nothing here errs as the product's parsers might.
+// Readings of the host's own tools, parsed as simply as possible, to avoid errors of the product's parsers.
 import type { Machine } from './machine.ts';
 import type { SchedulerName } from './qemu.ts';
 import type { Values } from './snapshot.ts';
@@ -7,7 +7,7 @@ const MARK = '=====';
 /** A vif in Dom0: its domid and index. */
 const VIF = /^vif(\d+)\.(\d+)$/;
 
-/** Runs these commands one after another in one connection; the lines that each printed. */
+/** Runs commands in sequence over one connection. Returns the lines of each. */
 async function outputs<Name extends string>(
   machine: Machine,
   commands: Record<Name, string>,
@@ -21,7 +21,7 @@ async function outputs<Name extends string>(
 
 const fields = (line: string): string[] => line.trim().split(/\s+/);
 
-/** Lines of a file with its path before them, as `grep . FILES` prints them. */
+/** Lines with file paths in front, as `grep . FILES` prints them. */
 function* ofFiles(lines: readonly string[]): Generator<{ path: string[]; line: string }> {
   for (const each of lines) {
     const colon = each.indexOf(':');
@@ -29,14 +29,14 @@ function* ofFiles(lines: readonly string[]): Generator<{ path: string[]; line: s
   }
 }
 
-/** Values of several lines with the same key are added. */
+/** Adds the values of equal keys. */
 function sums(entries: Iterable<readonly [key: string, value: number]>): Values {
   const values = new Map<string, number>();
   for (const [key, value] of entries) values.set(key, (values.get(key) ?? 0) + value);
   return values;
 }
 
-/** Of a vif, by its name in Dom0 such as vif1.0: the keys "domu1 0". */
+/** Key of a vif such as "domu1 0" by its name in Dom0 (vif1.0). */
 type NameOfVif = (vif: string) => string;
 
 export interface Dom0Reading {
@@ -47,9 +47,9 @@ export interface Dom0Reading {
   /** MiB by domain. */
   memory: Values;
   weights: Values;
-  /** Of 100 for one CPU; domains that have one. */
+  /** In percent of one CPU, for domains with a cap. */
   caps: Values;
-  /** As `tslice` and `ratelimit`, in seconds. */
+  /** `tslice` and `ratelimit` in seconds. */
   parameters: Values;
   /** By domain, vif and ring. */
   consumedSlots: Values;
@@ -73,7 +73,7 @@ export interface Dom0Reading {
   interrupts: Values;
 }
 
-/** Everything that Dom0's tools say of its guests, in one go. */
+/** Readings of Dom0's tools about guests, in one connection. */
 export async function readDom0(dom0: Machine, scheduler: SchedulerName): Promise<Dom0Reading> {
   const said = await outputs(dom0, {
     list: 'xl list',
@@ -112,7 +112,7 @@ export async function readDom0(dom0: Machine, scheduler: SchedulerName): Promise
   };
 }
 
-/** Of a line such as `Cpupool Pool-0: tslice=30ms ratelimit=1000us migration-delay=0us`. */
+/** Parses a line such as `Cpupool Pool-0: tslice=30ms ratelimit=1000us migration-delay=0us`. */
 function parametersOf(line: string): Values {
   const units: Record<string, number> = { ms: 1e-3, us: 1e-6 };
   return new Map(
@@ -133,7 +133,7 @@ function linksOf(json: string, nameOfVif: NameOfVif) {
     .filter(({ ifname }) => VIF.test(ifname))
     .map(({ ifname, stats64 }) => ({ vif: nameOfVif(ifname), ...stats64 }));
   return {
-    // What Dom0 transmits, the guest receives.
+    // Dom0 transmits what the guest receives.
     vifReceivedPackets: new Map(links.map(({ vif, tx }) => [vif, tx.packets])),
     vifReceivedBytes: new Map(links.map(({ vif, tx }) => [vif, tx.bytes])),
     vifTransmittedPackets: new Map(links.map(({ vif, rx }) => [vif, rx.packets])),
@@ -179,7 +179,7 @@ function ringsOf(lines: readonly string[], nameOfVif: NameOfVif) {
     }
     if (produced !== undefined) {
       consumed.push([`${vif} ${ring}`, Number(taken)]);
-      // The worst of the queues.
+      // The worst queue counts.
       if (ring === 'rx') rxFree.set(vif, Math.min(rxFree.get(vif) ?? Infinity, Number(produced) - Number(taken)));
     }
     if (bytes !== undefined) {
@@ -213,7 +213,7 @@ function eventsOf(lines: readonly string[], ownerOf: (domid: string) => string) 
   };
 }
 
-/** Interrupts of all CPUs by their name in the last column. */
+/** Interrupts of all CPUs by name (last column). */
 function* interruptsOf(
   lines: readonly string[],
   name: RegExp,
@@ -238,12 +238,12 @@ export interface GuestReading {
   /** By vif. */
   receivedPackets: Values;
   transmittedPackets: Values;
-  /** Seconds that other domains took from all vCPUs, and that they were idle. */
+  /** Seconds stolen from all vCPUs, and seconds of idling. */
   cpuSeconds: Values;
   passiveOpens: Values;
 }
 
-/** What the tools of a guest say of itself. */
+/** Readings of a guest's own tools. */
 export async function readGuest(guest: Machine): Promise<GuestReading> {
   const said = await outputs(guest, {
     listeners: 'ss -Hltn',

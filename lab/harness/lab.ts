@@ -17,7 +17,7 @@ import {
   type Threads,
 } from './qemu.ts';
 
-/** Guests by name, as etc/xen/NAME.cfg of the image has them. */
+/** Guests by name, as in etc/xen/NAME.cfg of the image. */
 const GUEST_ADDRESSES = {
   domu1: '10.0.2.101',
   domu2: '10.0.2.102',
@@ -32,7 +32,7 @@ export const roleOf = (machine: string): 'host' | 'guest' => (machine in GUEST_A
 
 export const GUEST_NAMES = Object.keys(GUEST_ADDRESSES) as GuestName[];
 
-/** Those that need no device model. */
+/** Guests without a device model. */
 export const USUAL_GUESTS = GUEST_NAMES.filter((name) => name !== 'hvm1');
 
 const DOM0_ADDRESS = '10.0.2.15';
@@ -44,20 +44,20 @@ const GUEST_BOOT_MS = 300_000;
 
 export interface LabOptions {
   scheduler: SchedulerName;
-  /** Of Dom0 and all guests. */
+  /** Init of Dom0 and all guests. */
   init?: InitName;
   guests: readonly GuestName[];
-  /** The lab ends after that by itself. */
+  /** The lab ends after this time. */
   lifetimeSeconds: number;
   threads?: Threads;
-  /** How many physical CPUs it has. */
+  /** Number of physical CPUs. */
   cpus?: number;
   xenArguments?: string;
-  /** Told what goes on: booting takes minutes. */
+  /** Receives progress messages: booting takes minutes. */
   progress?: (message: string) => void;
 }
 
-/** What another process needs to find a lab that runs. */
+/** Data with which another process finds a running lab. */
 interface Traces {
   qemu: Qemu;
   folder: string;
@@ -69,7 +69,7 @@ interface Traces {
   cpus: number;
 }
 
-/** A Xen host under QEMU: Dom0 and its guests, booted from images that never change, with all state in memory. */
+/** A Xen host under QEMU: Dom0 and its guests, booted from read-only images, with all state in memory. */
 export class Lab implements AsyncDisposable {
   readonly scheduler: SchedulerName;
   readonly init: InitName;
@@ -92,7 +92,7 @@ export class Lab implements AsyncDisposable {
     this.guests = new Map(guests.map((name, index) => [name, machine(name, GUEST_ADDRESSES[name], index + 1)]));
   }
 
-  /** Builds the image if need be, boots Xen and Dom0, creates the guests, and returns when all of them answer. */
+  /** Builds the image if necessary, boots Xen and Dom0, creates the guests, and waits until all answer. */
   static async boot(options: LabOptions): Promise<Lab> {
     const { scheduler, init = 'busybox', threads = 'multi', guests, lifetimeSeconds, progress = () => {} } = options;
     const { cpus = USUAL_CPUS, xenArguments = '' } = options;
@@ -133,17 +133,17 @@ export class Lab implements AsyncDisposable {
     return guest;
   }
 
-  /** Creates a guest from its configuration file; it answers about half a minute later. */
+  /** Creates a guest from its configuration file. It answers about half a minute later. */
   async create(name: GuestName): Promise<void> {
     await this.dom0.run(`xl create /etc/xen/${name}.cfg`, { timeoutMs: 180_000 });
   }
 
-  /** Waits until a guest that was created or rebooted has booted. */
+  /** Waits until a created or rebooted guest has booted. */
   async booted(name: GuestName): Promise<void> {
     await this.#answers(this.guest(name), GUEST_BOOT_MS);
   }
 
-  /** What Xen and Dom0 have written to the serial line so far. */
+  /** Output of Xen and Dom0 on the serial line so far. */
   console(): string {
     const file = join(this.#traces.folder, CONSOLE_LOG);
     return existsSync(file) ? readFileSync(file, 'latin1') : '';
@@ -155,12 +155,12 @@ export class Lab implements AsyncDisposable {
     await rm(folder, { recursive: true, force: true });
   }
 
-  /** Lets other processes find this lab by `Lab.running()`. */
+  /** Makes this lab visible to `Lab.running()` in other processes. */
   async publish(): Promise<void> {
     await writeFile(TRACES, JSON.stringify(this.#traces));
   }
 
-  /** The lab that was published, if it still runs. */
+  /** The published lab, if it still runs. */
   static running(): Lab | undefined {
     if (!existsSync(TRACES)) return undefined;
     const traces = JSON.parse(readFileSync(TRACES, 'utf8')) as Traces;

@@ -6,12 +6,12 @@ import { exitOf, stderrOf } from '../../tools/lib/child.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
 
 export interface Access {
-  /** Port of 127.0.0.1 that leads to its sshd. */
+  /** Port of 127.0.0.1 that is forwarded to its sshd. */
   sshPort: number;
-  /** Port of 127.0.0.1 that leads to its exporter. */
+  /** Port of 127.0.0.1 that is forwarded to its exporter. */
   exporterPort: number;
   key: string;
-  /** A short path for the sockets of ssh. */
+  /** A short path for ssh's sockets. */
   folder: string;
 }
 
@@ -32,7 +32,8 @@ export class Machine {
       LogLevel: 'ERROR',
       BatchMode: 'yes',
       ConnectTimeout: '20',
-      // A connection takes seconds under emulation: one is kept, and given up soon after its machine is gone.
+      // A new connection takes seconds under emulation, so one is reused. It is given up soon after its machine is
+      // gone.
       ControlMaster: 'auto',
       ControlPath: join(folder, `ssh-${name}`),
       ControlPersist: '600',
@@ -46,12 +47,12 @@ export class Machine {
     ];
   }
 
-  /** Runs a line of shell as root and returns its standard output; throws where its status is not 0. */
+  /** Runs a shell command as root and returns its standard output. Throws unless the status is 0. */
   run(script: string, { timeoutMs = 120_000 } = {}): Promise<string> {
     return commandOutput('ssh', [...this.#ssh, script], { timeoutMs, title: `in ${this.name}: ${script}` });
   }
 
-  /** Whether the line of shell could be run and has the status 0. */
+  /** Whether the shell command could be run with status 0. */
   async succeeds(script: string, timeoutMs = 30_000): Promise<boolean> {
     return this.run(script, { timeoutMs }).then(
       () => true,
@@ -59,24 +60,26 @@ export class Machine {
     );
   }
 
-  /** Unpacks a tar.gz file of this machine into a folder of that one. */
+  /** Unpacks a local tar.gz file into a folder of the machine. */
   unpack(archive: string, folder: string): Promise<void> {
     return this.#feed(archive, `mkdir -p ${folder} && tar -xzf - -C ${folder}`);
   }
 
-  /** Copies a file of this machine to a path of that one. */
+  /** Copies a local file to a path of the machine. */
   send(file: string, path: string): Promise<void> {
     return this.#feed(file, `cat >${path}`);
   }
 
-  /** A terminal in the machine, or a command with this process's input and output; returns its exit status. */
+  /**
+   * Opens a terminal in the machine, or runs a command with this process's input and output. Returns its exit status.
+   */
   async attach(command: readonly string[]): Promise<number> {
     const child = this.#spawn(command.join(' '), 'inherit', command.length === 0 ? ['-t'] : []);
     const [code] = (await once(child, 'exit')) as [number | null];
     return code ?? 1;
   }
 
-  /** Runs a line of shell with a file of this machine as its input. */
+  /** Runs a shell command with a local file as its input. */
   async #feed(file: string, script: string): Promise<void> {
     const child = this.#spawn(script, ['pipe', 'ignore', 'pipe']);
     const exited = exitOf(child);

@@ -1,12 +1,12 @@
 import type { Exposition } from '../../tools/lib/exposition.ts';
 
-/** Collectors that fail. */
+/** Failing collectors. */
 export const failing = (page: Exposition): string[] =>
   page
     .samples('xen_exporter_collector_success')
     .flatMap(({ labels, value }) => (value === 0 ? [labels['collector']!] : []));
 
-/** What a page of Dom0 lacks of what only root can read, and what fails on it; nothing where it is whole. */
+/** Missing root-only metrics and failing collectors on a Dom0 page; empty if it is complete. */
 export const missing = (page: Exposition): string[] => [
   ...[
     'xen_domain_info',

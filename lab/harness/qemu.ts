@@ -12,14 +12,15 @@ export const SCHEDULER_NAMES = ['credit', 'credit2'] as const;
 
 export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
 
-/** What the first process of Dom0 and of every guest is: busybox boots faster, systemd runs units. */
+/** First process of Dom0 and of every guest: busybox boots faster, systemd runs units. */
 export const INIT_NAMES = ['busybox', 'systemd'] as const;
 
 export type InitName = (typeof INIT_NAMES)[number];
 
 /**
- * Whether emulated processors run at once, or in turn, which is slower. At once, QEMU before 8.1 may go on to run code that the kernel has
- * rewritten (fixed by its commit deba78709ae8): a kernel whose probes are set and taken away meets their breakpoints when they are long gone.
+ * Whether emulated processors run concurrently, or in turn, which is slower. Concurrently, QEMU before 8.1 may execute
+ * code that the kernel has already rewritten (fixed by its commit deba78709ae8): the kernel meets breakpoints of probes
+ * that are long gone.
  */
 export const THREADS = ['multi', 'single'] as const;
 
@@ -38,28 +39,29 @@ export interface QemuOptions {
   scheduler: SchedulerName;
   init: InitName;
   threads: Threads;
-  /** How many physical CPUs Xen is to have. */
+  /** Number of Xen's physical CPUs. */
   cpus: number;
-  /** Each is forwarded from a port of this machine's loopback. */
+  /** Each is forwarded from a loopback port of this machine. */
   endpoints: readonly Endpoint[];
-  /** It is ended after that, whoever still needs it. */
+  /** QEMU is ended after this time in any case. */
   lifetimeSeconds: number;
-  /** More arguments for the hypervisor. */
+  /** Additional arguments for the hypervisor. */
   xenArguments?: string;
 }
 
 export interface Qemu {
-  /** Of the process that ends QEMU when its time is up, and passes SIGTERM on to it. */
+  /** Pid of the process that ends QEMU after its lifetime and passes SIGTERM on to it. */
   pid: number;
-  /** Ports of 127.0.0.1 in the order of the endpoints. */
+  /** Ports of 127.0.0.1, in the order of the endpoints. */
   ports: number[];
 }
 
 export const CONSOLE_LOG = 'console.log';
 
-// What QEMU's emulation of these features gets wrong stops Xen or a guest:
+// Bugs in QEMU's emulation of these features stop Xen or a guest:
 // monitor: Xen idles by MWAIT with hints, which raise #GP. smap: IRETQ from ring 3 to ring 3, in a PV kernel, faults.
-// xsave and all vector instructions after it: the first one in a PVH guest raises #UD. rdtscp: reports the wrong intercept.
+// xsave and all later vector instructions: the first one in a PVH guest raises #UD. rdtscp: reports the wrong
+// intercept.
 // nrip-save: the address of the next instruction is wrong.
 const PROCESSOR = [
   'EPYC,+svm,+npt',
@@ -71,10 +73,10 @@ const MEMORY_MIB = 5120;
 const DOM0_MEMORY_MIB = 2048;
 const DOM0_VCPUS = 2;
 
-/** Physical CPUs, where nobody asks for another number. */
+/** Default number of physical CPUs. */
 export const USUAL_CPUS = 4;
 
-/** Starts QEMU with Xen and Dom0, and returns as soon as it runs: whether they boot, the machines say. */
+/** Starts QEMU with Xen and Dom0. Returns as soon as it runs, before they have booted. */
 export async function startQemu(options: QemuOptions): Promise<Qemu> {
   const { folder, lifetimeSeconds } = options;
   const log = openSync(join(folder, 'qemu.log'), 'a');
@@ -102,14 +104,14 @@ export async function startQemu(options: QemuOptions): Promise<Qemu> {
   }
 }
 
-/** Ends the QEMU of this folder, if it still runs under this pid. */
+/** Ends this folder's QEMU if it still has this pid. */
 export async function stopQemu(pid: number, folder: string): Promise<void> {
   if (!isQemuOf(pid, folder)) return;
   process.kill(pid, 'SIGTERM');
   await until('QEMU to end', () => !isQemuOf(pid, folder), { timeoutMs: 20_000, intervalMs: 50 });
 }
 
-/** Whether this pid is still the QEMU of this folder, and not another process that got its number. */
+/** Whether this pid is still this folder's QEMU, not another process with a reused pid. */
 export function isQemuOf(pid: number, folder: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(join(folder, 'monitor'));
@@ -133,14 +135,14 @@ function qemuArguments(options: QemuOptions): string[] {
     ],
     ...['-initrd', `${image.kernel} ${dom0},${image.initrd}`],
     ...['-drive', `file=${image.disk},if=none,id=disk,format=raw,readonly=on`, '-device', 'virtio-blk-pci,drive=disk'],
-    // restrict: nothing in the lab reaches anything outside.
+    // restrict: the lab cannot reach anything outside.
     ...['-netdev', `user,id=net,restrict=on${forwards}`, '-device', 'virtio-net-pci,netdev=net,mac=52:54:00:00:00:15'],
     ...['-device', 'virtio-rng-pci', '-serial', `file:${join(folder, CONSOLE_LOG)}`],
     ...['-qmp', `unix:${join(folder, 'monitor')},server=on,wait=off`],
   ];
 }
 
-/** The answer to a command of QEMU's human monitor, by way of QMP. */
+/** Sends a command to QEMU's human monitor through QMP. Returns the answer. */
 async function monitorCommand(socket: string, command: string): Promise<string> {
   const connection = createConnection(socket);
   try {
@@ -159,7 +161,7 @@ async function monitorCommand(socket: string, command: string): Promise<string> 
   }
 }
 
-/** Of a line such as `TCP[HOST_FORWARD]  9  127.0.0.1 43253  10.0.2.15    22     0     0`. */
+/** Parses a line such as `TCP[HOST_FORWARD]  9  127.0.0.1 43253  10.0.2.15    22     0     0`. */
 function forwardedPort(table: string, { ip, port }: Endpoint): number {
   for (const line of table.split('\n')) {
     const [protocol, , , hostPort, guestIp, guestPort] = line.trim().split(/\s+/);

@@ -2,7 +2,7 @@ import { freemem } from 'node:os';
 import { findProgram } from '../../src/host/commands.ts';
 import { commandOutput } from '../../tools/lib/command.ts';
 
-/** Programs that build and run the lab, and Debian's packages of them. */
+/** Programs that build and run the lab, with their Debian packages. */
 const PROGRAMS = {
   'qemu-system-x86_64': 'qemu-system-x86',
   mmdebstrap: 'mmdebstrap',
@@ -15,7 +15,10 @@ const PROGRAMS = {
 const GIBIBYTE = 2 ** 30;
 const MEMORY = 6 * GIBIBYTE;
 
-/** What this machine lacks for the lab and cannot be installed by `installPrograms`, each as a sentence; empty if nothing. */
+/**
+ * Requirements of the lab that this machine lacks and `installPrograms` cannot install, one sentence each; empty if
+ * none.
+ */
 export function lacking(): string[] {
   const lacks: string[] = [];
   if (process.arch !== 'x64' || process.platform !== 'linux') {
@@ -29,12 +32,12 @@ export function lacking(): string[] {
   return lacks;
 }
 
-/** Installs by apt what is missing of the programs that build and run the lab. */
+/** Installs missing programs that build and run the lab with apt. */
 export async function installPrograms(): Promise<void> {
   const packages = Object.entries(PROGRAMS).flatMap(([program, name]) =>
     findProgram(program) === undefined ? [name] : [],
   );
-  // mmdebstrap reads the package lists too.
+  // mmdebstrap also reads the package lists.
   await commandOutput('apt-get', ['-qq', 'update']);
   if (packages.length === 0) return;
   await commandOutput('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], {

@@ -2,10 +2,10 @@ import { expect } from 'vitest';
 import type { Exposition } from '../../tools/lib/exposition.ts';
 import type { QueryResult } from '../../tools/lib/prometheus.ts';
 
-/** Values by what they belong to, as "domu1 0". */
+/** Values by keys such as "domu1 0". */
 export type Values = ReadonlyMap<string, number>;
 
-/** Series of the lab at one moment. */
+/** The lab's series at one moment. */
 export class Snapshot {
   readonly #series = new Map<string, QueryResult[]>();
 
@@ -18,7 +18,7 @@ export class Snapshot {
     }
   }
 
-  /** What one machine serves. */
+  /** The series on one machine's page. */
   static ofPage(machine: string, page: Exposition): Snapshot {
     const samples = [...page.families.keys()].flatMap((family) => page.samples(family));
     return new Snapshot(
@@ -26,7 +26,7 @@ export class Snapshot {
     );
   }
 
-  /** The values of a metric in one machine, by these labels. */
+  /** Values of a metric on one machine, by these labels. */
   of(machine: string, metric: string, labels: readonly string[]): Values {
     const values = new Map<string, number>();
     for (const { metric: all, value } of this.#series.get(metric) ?? []) {
@@ -39,7 +39,10 @@ export class Snapshot {
   }
 }
 
-/** Asserts that both have the same keys, that there are any, and that each value lies between those that a tool said before and after. */
+/**
+ * Asserts that both have the same keys (at least one), and that each value lies between the tool's readings before and
+ * after.
+ */
 export function expectBetween(what: string, before: Values, scraped: Values, after: Values): void {
   expect([...scraped.keys()].sort(), what).toEqual([...before.keys()].sort());
   expect(scraped.size, what).toBeGreaterThan(0);
@@ -52,7 +55,7 @@ export function expectBetween(what: string, before: Values, scraped: Values, aft
   expect(outside, what).toEqual([]);
 }
 
-/** Asserts that a metric is what a tool says. */
+/** Asserts that a metric equals the tool's reading. */
 export function expectEqual(what: string, tool: Values, scraped: Values): void {
   expect(tool.size, what).toBeGreaterThan(0);
   expect(Object.fromEntries(scraped), what).toEqual(Object.fromEntries(tool));

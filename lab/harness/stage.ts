@@ -11,13 +11,13 @@ const LIFETIME_SECONDS = 7200;
 const SCRAPE_INTERVAL_SECONDS = 5;
 const BOOT_TIMEOUT_MS = 1_200_000;
 
-/** The full form of the tests: a guest with a device model too, and the faults. */
+/** Whether to run the full tests, with a guest that has a device model and with the faults. */
 export const isFullForm = process.env['XEN_LAB_FULL'] === '1';
 
-/** The tests are to use the lab that a contributor has up. */
+/** Whether to use the lab that a contributor has started. */
 const isOnRunningLab = process.env['XEN_LAB_RUNNING'] === '1';
 
-/** A lab with an exporter in each machine, and a Prometheus outside that scrapes them with the label `machine`. */
+/** A lab with an exporter in each machine, and an external Prometheus that scrapes them with the label `machine`. */
 export class Stage {
   readonly lab: Lab;
   readonly prometheus: Prometheus;
@@ -27,11 +27,11 @@ export class Stage {
     this.prometheus = prometheus;
   }
 
-  /** `prepare` is run before the exporters are started. */
+  /** `prepare` runs before the exporters are started. */
   static async set(lab: Lab, prepare: (lab: Lab) => Promise<void>): Promise<Stage> {
     await prepare(lab);
     const archive = await packExporter();
-    // One after another: on two cores they would be slower together.
+    // In sequence: on two cores it is faster.
     for (const machine of lab.machines) await installExporter(machine, archive);
     const prometheus = await startPrometheus({
       scrapeIntervalSeconds: SCRAPE_INTERVAL_SECONDS,
@@ -48,14 +48,17 @@ export class Stage {
     return new Stage(lab, prometheus);
   }
 
-  /** The value of an instant vector with one series; undefined where it has none. */
+  /** Value of an instant vector with one series; undefined if it is empty. */
   async number(promql: string): Promise<number | undefined> {
     const results = await this.prometheus.query(promql);
     if (results.length > 1) throw new Error(`${promql} has ${results.length} series`);
     return results[0]?.value;
   }
 
-  /** The labels of the series of an instant vector, once it has so many. A scrape that a slow machine lost takes its series away until the next. */
+  /**
+   * Labels of an instant vector's series, once it has this many. A scrape lost by a slow machine removes its series
+   * until the next.
+   */
   series(promql: string, count: number): Promise<readonly Readonly<Record<string, string>>[]> {
     return until(
       `${count} series of ${promql}`,
@@ -67,10 +70,10 @@ export class Stage {
     );
   }
 
-  /** Waits until Prometheus has scraped every machine for so long from now on. */
+  /** Waits until Prometheus has scraped every machine for this time from now on. */
   async scrapedFor(seconds: number): Promise<void> {
     const begin = Date.now() / 1000;
-    // The rate over a window needs samples from its beginning to its end.
+    // A rate needs samples from the start of its window to its end.
     const all = `count(timestamp(up) >= ${begin + seconds}) == ${this.lab.machines.length}`;
     await until(`${seconds} s of scrapes`, async () => (await this.prometheus.query(all)).length > 0, {
       timeoutMs: (seconds + 60) * 1000,
@@ -79,8 +82,8 @@ export class Stage {
   }
 
   /**
-   * Reads the host's own tools, waits until Prometheus has scraped every machine and what Dom0's exporter reads of xl in the background is
-   * newer than that, and reads the tools again: whatever only grows must lie between.
+   * Reads the host's tools, waits until Prometheus has scraped every machine with newer background readings of xl, and
+   * reads the tools again. Counters must lie between both.
    */
   async sandwich<T>(read: () => Promise<T>): Promise<{ before: T; scraped: Snapshot; after: T }> {
     const before = await read();
@@ -88,10 +91,10 @@ export class Stage {
     const page = await metricsOf(this.lab.dom0);
     const isNewer = ['xl list -v', 'xl vcpu-list'].map((command) => {
       const runs = page.value('xen_exporter_command_duration_seconds_count', { command }) ?? 0;
-      // The next to end may have begun before the tools were read.
+      // The next run to end may have begun before the tools were read.
       return `xen_exporter_command_duration_seconds_count{machine="dom0",command="${command}"} >= ${runs + 2}`;
     });
-    // A scrape that a slow machine lost leaves no series behind.
+    // A scrape lost by a slow machine leaves no series.
     const isScraped = `count(timestamp(up == 1) > ${clock}) == ${this.lab.machines.length}`;
     await until(
       'scrapes and readings of xl that are newer than those of the tools',
@@ -106,7 +109,7 @@ export class Stage {
   }
 }
 
-/** What kind of lab the tests of a file need. */
+/** The kind of lab that a file's tests need. */
 interface Wanted {
   scheduler: SchedulerName;
   guests: readonly GuestName[];
@@ -115,13 +118,16 @@ interface Wanted {
   cpus?: number;
 }
 
-/** The schedulers of the labs that tests of every scheduler are to boot; of the lab that is up, its own. */
+/** Schedulers of the labs to boot for tests of every scheduler; for a running lab its own. */
 export const testedSchedulers = (): readonly SchedulerName[] => {
   const running = isOnRunningLab ? Lab.running() : undefined;
   return running ? [running.scheduler] : SCHEDULER_NAMES;
 };
 
-/** Boots a lab before the tests of this file, or finds the one that is up, and ends it after them; in between the function that it returns gives it. */
+/**
+ * Boots a lab before this file's tests, or finds the running one, and ends it afterwards. The returned function gives
+ * the lab.
+ */
 export function useLab(wanted: Wanted): () => Lab {
   let lab: Lab | undefined;
   beforeAll(async () => {
@@ -134,7 +140,7 @@ export function useLab(wanted: Wanted): () => Lab {
   return () => lab!;
 }
 
-/** As `useLab`, with a stage; `prepare` is run before its exporters are started. */
+/** Like `useLab`, with a stage. `prepare` runs before the exporters are started. */
 export function useStage(wanted: Wanted, prepare: (lab: Lab) => Promise<void> = async () => {}): () => Stage {
   const lab = useLab(wanted);
   let stage: Stage | undefined;

@@ -1,2 +1,2 @@
-/** For whoever waits: a line on standard error. */
+/** Prints a progress line on standard error. */
 export const tell = (line: string): void => void process.stderr.write(`${line}\n`);

@@ -34,7 +34,7 @@ const FOLDERS = [
   '/var/tmp',
 ];
 
-/** What the processes of the units can do on real Xen, and what they cannot, each tried. */
+/** Tries what the units' processes can and cannot do on real Xen. */
 export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Installed>): void {
   const statusOf = async (installed: Installed, pid: string): Promise<Map<string, string>> =>
     new Map(
@@ -78,7 +78,7 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
     test('another port: systemd refuses it where it is built with that', LONG, async () => {
       const attempts = ['bind:10912', 'bind:80', 'status:Seccomp_filters'];
       const results = await installed().attempts(installed().web, attempts);
-      // SocketBindDeny= is of systemd's BPF framework, with which Debian 12's is not built.
+      // SocketBindDeny= needs systemd's BPF framework, which Debian 12's build lacks.
       const hasFramework = await installed().works('systemctl --version | grep -q +BPF_FRAMEWORK');
       tell(
         `${name}, ${installed().web}, systemd ${hasFramework ? 'with' : 'without'} BPF framework: ${[...results].flat().join(' ')}`,
@@ -98,9 +98,9 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
         (await dom0().attempts('xen-exporter-dom0', ['status:Seccomp_filters'])).get('status:Seccomp_filters'),
       );
       tell(`dom0, seccomp filters: ${ofUnit} of the unit, ${own} in the exporter`);
-      // One for programs and rings of io_uring, one for ports.
+      // One filter for programs and io_uring, one for ports.
       expect(own).toBe(ofUnit + 2);
-      // What Node does at this signal is to open a port, for its debugger.
+      // On this signal Node opens a port for its debugger.
       const ports = () => dom0().run(`ss -Hltnp | grep -F 'pid=${pid},'`);
       const before = await ports();
       await dom0().run(`kill -USR1 ${pid}`);
@@ -166,7 +166,7 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
       ]);
       for (const [attempt, result] of results) tell(`dom0, ${unit}, ${attempt}: ${result}`);
       const done = [...results].flatMap(([attempt, result]) => (result === 'done' ? [attempt] : []));
-      // /tmp is its own, private and empty.
+      // Its /tmp is private and empty.
       expect(done.sort()).toEqual([...allowed, 'write:/tmp', 'write:/var/lib/xen', 'write:/var/tmp'].sort());
     });
 
@@ -212,7 +212,7 @@ export function describeConfinement(machines: () => Record<'dom0' | 'domu1', Ins
       const [answer] = new FrameReader().push(Buffer.from(status.trim(), 'hex'));
       expect(answer?.type).toBe('answer');
       tell(`dom0, ${types.length} requests refused; then: ${answer?.payload.toString()}`);
-      // Nobody else may ask at all.
+      // Other users must not have access.
       expect(
         await dom0().works(`setpriv --reuid=65534 --regid=65534 --clear-groups python3 /lab/ask ${SOCKET} <<<0a`),
       ).toBe(false);

@@ -8,7 +8,7 @@ import { isFullForm, useStage } from '../harness/stage.ts';
 import { describeRunStates } from './run-states.ts';
 import { describeStorm } from './storm.ts';
 
-/** All that is tested on one boot of Xen. */
+/** All tests of one boot of Xen. */
 export function describeHost(scheduler: SchedulerName): void {
   describe(`Xen with the scheduler ${scheduler}`, () => {
     const guests = isFullForm ? GUEST_NAMES : USUAL_GUESTS;

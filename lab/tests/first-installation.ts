@@ -9,7 +9,7 @@ const CHECK = '/usr/lib/xen-exporter/check-units';
 const KEPT = '/run/lab/defaults';
 const MACHINES = ['dom0', 'domu1'] as const;
 
-/** What a fresh installation lets others reach, and how its administrator opens it. The tests that follow find it open. */
+/** What a fresh installation exposes, and how its administrator opens it. The following tests find it open. */
 export function describeFirstInstallation(machines: () => Record<(typeof MACHINES)[number], Installed>): void {
   test.for(MACHINES)('%s: nobody else reaches it until LISTEN is changed', LONG, async (name) => {
     const installed = machines()[name];
@@ -24,7 +24,7 @@ export function describeFirstInstallation(machines: () => Record<(typeof MACHINE
   });
 
   describe('check-units', () => {
-    /** What it says of a machine with these flags and files, beside its exit status. */
+    /** Output and exit status of the check with these flags and files. */
     const checked = async (installed: Installed, script: string): Promise<{ isWell: boolean; said: string }> => {
       const said = await installed.run(`cp ${DEFAULTS} ${KEPT}; mkdir -p ${FOLDER}
         (${script}
@@ -47,7 +47,7 @@ export function describeFirstInstallation(machines: () => Record<(typeof MACHINE
       const wrong = await checked(installed, setArgs('--no-such-flag'));
       expect(wrong.isWell).toBe(false);
       expect(wrong.said).toContain('--no-such-flag');
-      // Readable for root, but not for the user of the unit.
+      // Readable for root, but not for the unit's user.
       const hidden = await checked(installed, `${setArgs(WEB_CONFIG)}; ${writeWebConfig('root:root', '0600')}`);
       expect(hidden.isWell).toBe(false);
       expect(hidden.said).toContain('EACCES');

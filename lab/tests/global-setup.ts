@@ -1,6 +1,6 @@
 import { prepareTools } from '../../tools/lib/debian.ts';
 
-/** Fetches the tools of the machine that the tests run on. */
+/** Downloads the tools that the tests run locally. */
 export default async function setup(): Promise<void> {
   await prepareTools(['prometheus']);
 }

@@ -19,21 +19,21 @@ import { describeWrongUnits } from './wrong-units.ts';
 const MACHINES = ['dom0', 'domu1'] as const;
 const CYCLES = Number(process.env['XEN_LAB_CYCLES'] ?? 20);
 const UPGRADE = '99.0.0';
-// What is read every few minutes is tried again after half a minute.
+// Failed readings of a slow schedule are retried after half a minute.
 const WHOLE_TIMEOUT_MS = 300_000;
 const CONFIG = '/etc/xen-exporter.yml';
 const LONG = { timeout: 1_800_000 };
-/** Lists of files are kept there, in memory. */
+/** Lists of files, kept in memory. */
 const BEFORE = '/run/lab/files.before';
-// What dpkg, useradd, the journal and xl keep of their own.
+// Files that dpkg, useradd, the journal and xl keep.
 const OF_THE_SYSTEM =
   /^\/(var\/(lib\/(dpkg|xen)|log|cache)|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-|etc\/\.pwd\.lock)/;
 
-/** The metrics of docs/reference/metrics.md that a page has. */
+/** Metrics of docs/reference/metrics.md that a page has. */
 const documentedOn = (page: Exposition): string[] =>
   registry.flatMap(({ metrics }) => metrics.map(({ name }) => name)).filter((name) => page.families.has(name));
 
-/** The Debian package, as `npm run package -- deb` makes it, under systemd in Dom0 and in a guest: from its installation to its end. */
+/** The Debian package of `npm run package -- deb` under systemd in Dom0 and in a guest: from installation to purge. */
 export function describePackages(lab: () => Lab): void {
   describe('the Debian package', () => {
     let machines: Record<(typeof MACHINES)[number], Installed>;
@@ -45,7 +45,7 @@ export function describePackages(lab: () => Lab): void {
         await installed.run(`mkdir -p /run/lab && find / -xdev | sort >${BEFORE}`);
       }
     }, 600_000);
-    // On a lab that goes on, the next run begins as this one did.
+    // If the lab keeps running, the next run must find the same state.
     afterAll(async () => {
       for (const installed of Object.values(machines))
         await installed.works('dpkg --purge xen-exporter; systemctl reset-failed');
@@ -57,7 +57,7 @@ export function describePackages(lab: () => Lab): void {
       });
     });
 
-    /** A page with all that this machine has to say. */
+    /** Waits for a complete page of this machine. */
     const wholePage = async (installed: Installed): Promise<Exposition> => {
       let lacks: string[] = ['a page'];
       const page = async (): Promise<Exposition | false> => {
@@ -79,7 +79,7 @@ export function describePackages(lab: () => Lab): void {
       tell(`${name}: ${said.trim()}`);
       expect(said).toContain(`xen-exporter listens on 127.0.0.1 alone until you change LISTEN in ${DEFAULTS}.\n`);
       for (const unit of installed.units) {
-        // Type=notify: active is what has said READY=1.
+        // Type=notify: a unit is active once it has sent READY=1.
         const state = ['Type', 'UnitFileState', 'ActiveState', 'SubState', 'NRestarts'];
         const values = await Promise.all(state.map((property) => installed.property(unit, property)));
         expect(values, unit).toEqual(['notify', 'enabled', 'active', 'running', '0']);
@@ -106,7 +106,7 @@ export function describePackages(lab: () => Lab): void {
         expect.soft(page.value('xen_exporter_collector_success', { collector }), collector).toBe(1);
       expect(page.value('xen_exporter_helper_up')).toBe(1);
       expect(page.value('xen_exporter_listener_source', { source: 'netlink' })).toBe(1);
-      // From /proc/PID/schedstat of the kernel's threads, which another ProtectProc= would hide.
+      // From /proc/PID/schedstat of kernel threads, which another ProtectProc= would hide.
       const threads = page.samples('xen_netback_thread_cpu_seconds_total').map(({ value }) => value);
       expect(Math.max(...threads)).toBeGreaterThan(0);
       expect(page.value('xen_domain_cpu_seconds_total', { domain: 'domu1' })).toBeGreaterThan(0);
@@ -213,7 +213,7 @@ export function describePackages(lab: () => Lab): void {
         } finally {
           await dom0.run(`systemctl stop ${units}; cp /run/lab/defaults ${DEFAULTS}; rm ${CONFIG}`);
         }
-        // A xentrace that does not switch tracing on reads what Xen goes on to write: nothing.
+        // A xentrace that does not enable tracing reads only what Xen still writes: nothing.
         const bytes = await dom0.run('sleep 4; xentrace -X -T 1 /run/lab/left.xt; wc -c </run/lab/left.xt');
         tell(`dom0: left of a window that was cut off: ${bytes.trim()} bytes`);
         expect(Number(bytes)).toBeLessThan(100_000);
@@ -232,7 +232,7 @@ export function describePackages(lab: () => Lab): void {
         expect(await installed.leftovers()).toBe('');
         const begin = performance.now();
         for (let cycle = 0; cycle < CYCLES; cycle += 1) {
-          // A start ends when the exporter listens, in the middle of its first commands.
+          // A start completes when the exporter listens, in the middle of its first commands.
           await installed.run(`systemctl start ${units}`);
           await installed.run(`systemctl stop ${units}`);
           expect(await installed.leftovers(), `after cycle ${cycle}`).toBe('');
@@ -286,7 +286,7 @@ export function describePackages(lab: () => Lab): void {
   });
 }
 
-/** The package again, as of another version, quickly packed. */
+/** The package rebuilt as another version, with fast compression. */
 async function repacked(folder: TempTree, version: string): Promise<string> {
   const tree = folder.path('tree');
   await commandOutput('dpkg-deb', ['--raw-extract', made.deb, tree]);

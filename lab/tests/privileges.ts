@@ -15,14 +15,14 @@ import { tell } from '../harness/tell.ts';
 
 const SOCKET = '/run/lab/helper/helper.sock';
 const HELPER_PID_FILE = '/run/lab/helper.pid';
-/** A user and group that nobody else is. */
+/** A user and group without any other owner. */
 const ID = 65_534;
-/** As in systemd/: root without any capability, with the group of the exporter; and a user with nothing at all. */
+/** As in systemd/: root without any capability, with the exporter's group; and a user without privileges. */
 const NO_CAPABILITIES = '--inh-caps=-all --bounding-set=-all --no-new-privs --clear-groups';
 const AS_HELPER = `setpriv ${NO_CAPABILITIES} --regid=${ID}`;
 const AS_EXPORTER = `setpriv ${NO_CAPABILITIES} --reuid=${ID} --regid=${ID}`;
 
-/** Commands of the list in src/host/helper/requests.ts, with a domain that there always is and a short window. */
+/** Commands of the list in src/host/helper/requests.ts, with a domain that always exists and a short window. */
 export const HELPED_COMMANDS = [
   'xl list -v',
   'xl list -l',
@@ -35,12 +35,14 @@ export const HELPED_COMMANDS = [
   'xentrace -D -e 0x00021000 -T 1 /dev/stdout',
   'xentrace -X -D -T 1 /dev/null',
 ];
-/** Shell that runs one of them and fails also where it complains that it cannot write: xl list -l without its locks prints an empty list and ends well. */
+/**
+ * Runs one of them and also fails if it cannot write its locks: xl list -l then prints an empty list and exits with 0.
+ */
 export const withItsLocks = (command: string): string =>
   `said=$({ ${command} >/dev/null; } 2>&1) && [[ $said != *"Read-only file system"* ]]`;
 
 const FILES = ['/sys/kernel/debug/xen-netback/*/io_ring_q0', '/proc/timer_list'];
-/** What no root is needed for. */
+/** Files that need no root. */
 const OPEN_FILES = [
   '/proc/interrupts',
   '/proc/stat',
@@ -51,7 +53,7 @@ const OPEN_FILES = [
 ];
 const DEVICES = ['privcmd', 'hypercall', 'evtchn', 'xenbus', 'gntdev', 'gntalloc', 'xenbus_backend'];
 
-/** Names and labels of what Dom0's exporter says, but for what it says of itself and what takes two samples. */
+/** Names and labels of a Dom0 exporter's series, without its self-metrics and without metrics that need two samples. */
 const seriesOf = (page: Exposition): string[] =>
   [...page.families.keys()]
     .filter((name) => name.startsWith('xen_') && !/^xen_(exporter|listener)|netback_.*_seconds_total$/.test(name))
@@ -59,7 +61,10 @@ const seriesOf = (page: Exposition): string[] =>
     .map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`)
     .sort();
 
-/** What in Dom0 needs which privilege, found by trial; and the exporter beside a helper, with no more than that. */
+/**
+ * Finds by trial which readings in Dom0 need which privilege, and tests the exporter with a helper that has no more
+ * than that.
+ */
 export function describePrivileges(stage: () => Stage): void {
   describe('privileges', () => {
     const dom0 = () => stage().lab.dom0;
@@ -110,7 +115,7 @@ export function describePrivileges(stage: () => Stage): void {
         for (const device of DEVICES) {
           if (!(await works(`[ -e /dev/xen/${device} ]`))) continue;
           for (const command of HELPED_COMMANDS) {
-            // In a mount namespace of its own the device is another one, which answers nothing.
+            // In a private mount namespace, replaces the device by one that does not answer.
             const hidden = `unshare -m sh -c 'mount --bind /dev/null /dev/xen/${device} && exec ${AS_HELPER} ${command}'`;
             if (await works(hidden)) continue;
             needed.add(device);
@@ -211,7 +216,7 @@ export function describePrivileges(stage: () => Stage): void {
             timeoutMs: 20_000,
             intervalMs: 200,
           });
-          // A xentrace that does not switch tracing on reads what Xen goes on to write: nothing.
+          // A xentrace that does not enable tracing reads only what Xen still writes: nothing.
           const bytes = await run('sleep 4; xentrace -X -T 1 /run/lab/left.xt; wc -c < /run/lab/left.xt');
           tell(`left of a window that was cut off: ${bytes.trim()} bytes`);
           expect(Number(bytes)).toBeLessThan(100_000);

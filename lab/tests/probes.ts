@@ -7,21 +7,21 @@ import type { Stage } from '../harness/stage.ts';
 import { tell } from '../harness/tell.ts';
 
 const TRACEFS = '/sys/kernel/tracing';
-/** The emulated processor takes long over little. */
+/** Longer timeouts for the emulated processor. */
 const startOptions = (flags = '', settings = {}): StartOptions => ({
   flags: `--collector.probes ${flags}`,
   settings: { 'collector.probes.cpu-budget': 1, ...settings },
 });
 const ALWAYS = startOptions('--collector.probes.window=20', { 'collector.probes.always': true });
 
-/** All that is in tracefs and not the kernel's own. */
+/** Contents of tracefs that are not the kernel's own. */
 const STATE = `cd ${TRACEFS} && cat kprobe_events synthetic_events && ls instances`;
 const CLEANUP = `node ${EXPORTER_FOLDER}/dist/main.js probes --cleanup`;
 
 const windows = (page: Exposition, result: string): number =>
   page.value('xen_exporter_probe_windows_total', { result }) ?? 0;
 
-/** The collector probes on real Xen: what it counts beside what others do, and that it leaves nothing behind. */
+/** The collector probes on real Xen: its counts compared with other sources, and its clean-up. */
 export function describeProbes(stage: () => Stage): void {
   describe('probes', () => {
     const dom0 = (): Machine => stage().lab.dom0;
@@ -50,7 +50,7 @@ export function describeProbes(stage: () => Stage): void {
       for (const machine of [dom0(), victim()]) await startWith(machine);
     });
 
-    /** By how much a metric has grown between two pages, all of its series that have these labels. */
+    /** Growth of a metric between two pages, over all series with these labels. */
     const grownBetween =
       (first: Exposition, last: Exposition) =>
       (metric: string, labels: Record<string, string> = {}): number => {
@@ -87,7 +87,7 @@ export function describeProbes(stage: () => Stage): void {
       }, 900_000);
       afterAll(() => run('/lab/storm stop'));
 
-      /** A second of the time in which the probes of a set were armed. */
+      /** Growth per second of time with armed probes of a set. */
       const armedRate = (machine: 'dom0' | 'domu1', set: string, metric: string, labels = {}): number =>
         grown[machine](metric, labels) / grown[machine]('xen_exporter_probe_armed_seconds_total', { probes: set });
 
@@ -196,7 +196,7 @@ export function describeProbes(stage: () => Stage): void {
 
       beforeAll(async () => {
         for (const machine of [dom0(), victim()]) await stopExporter(machine);
-        // Somebody else's, which must stay.
+        // Another program's events, which must stay.
         await run(
           `cd ${TRACEFS} && echo '${STRANGER}' >>kprobe_events && echo 'stranger_time u64 ns' >>synthetic_events && mkdir instances/stranger && echo 'hist:keys=common_pid:vals=n' >instances/stranger/events/stranger/copy/trigger`,
         );
@@ -221,7 +221,7 @@ export function describeProbes(stage: () => Stage): void {
         await startExporter(dom0(), startOptions('--collector.probes.window=60'));
         await untilArmed();
         await stopExporter(dom0(), 'SIGKILL');
-        // That this can be seen at all.
+        // Confirms that leftovers are visible.
         expect(await isArmed()).toBe(true);
         const [left] = /^xen_exporter_\d+_\d+$/m.exec(await stateOf(dom0()))!;
         await startExporter(dom0(), startOptions('--collector.probes.window=1 --collector.probes.interval=3600'));

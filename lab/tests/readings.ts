@@ -9,7 +9,7 @@ import type { Stage } from '../harness/stage.ts';
 const MEBIBYTE = 2 ** 20;
 const QDISC_LIMIT = 20;
 
-/** Gives a guest other than the usual parameters of the scheduler; the exporter reads them at its start, and every few minutes. */
+/** Gives a guest unusual scheduler parameters. The exporter reads them at its start, and every few minutes. */
 export async function setSchedulerParameters({ dom0, scheduler }: Lab): Promise<void> {
   await dom0.run(`xl sched-${scheduler} -d pvh1 -w 512 -c 90`);
   await dom0.run(`xl sched-${scheduler} -s ${scheduler === 'credit' ? '-t 25' : ''} -r 2000`);
@@ -28,7 +28,7 @@ async function readLab({ dom0, guests, scheduler }: Lab): Promise<LabReading> {
   return { dom0: ofDom0, guests: new Map(ofGuests) };
 }
 
-/** What the exporters serve is what the machine's own tools say at the same moment. */
+/** Compares the exporters' values with those of the machines' own tools at the same moment. */
 export function describeReadings(stage: () => Stage): void {
   let reading: { before: LabReading; scraped: Snapshot; after: LabReading };
   beforeAll(async () => {
@@ -104,7 +104,7 @@ export function describeReadings(stage: () => Stage): void {
     test('accept queues (ss), among them one that nobody empties', () => {
       for (const [guest, { queueLengths, queueLimits }] of reading.before.guests) {
         const lengths = ofGuest(guest, 'xen_listener_accept_queue_length', 'port', 'family');
-        // A guest may have no queue but those of the readings; domu1 has another.
+        // A guest may have only queues of the readings themselves. domu1 has another.
         expect(Object.fromEntries(atRest(lengths)), 'Recv-Q').toEqual(Object.fromEntries(atRest(queueLengths)));
         expectEqual('Send-Q', queueLimits, ofGuest(guest, 'xen_listener_accept_queue_limit', 'port', 'family'));
       }
@@ -143,7 +143,7 @@ export function describeReadings(stage: () => Stage): void {
       (await stage().prometheus.query('xen_exporter_collector_success == 0')).map(
         ({ metric }) => `${metric['machine']} ${metric['collector']}`,
       );
-    // One may still wait for its first turn; what fails for longer is named below.
+    // A collector may still wait for its first run. Longer failures are reported below.
     await until('every collector to succeed', async () => (await failing()).length === 0, {
       timeoutMs: 120_000,
       intervalMs: 1000,
@@ -158,14 +158,15 @@ export function describeReadings(stage: () => Stage): void {
     await dom0.run('xl pause pvh1');
     try {
       await dom0.run(flood(lab.guest('pvh1').ip, 'vif3.0', '00:16:3e:00:03:01'));
-      // Netback gives packets up after ten seconds: there is no time to wait for Prometheus, but more come all the time.
+      // Netback drops packets after ten seconds, too soon to wait for Prometheus, but new ones keep arriving.
       const { before, scraped, after } = await until(
         'netback and the qdisc to be full',
         async () => {
           const [first, page, last] = [await read(), await metricsOf(dom0), await read()];
           const scraped = Snapshot.ofPage('dom0', page);
           const pageOf = (metric: string) => scraped.of('dom0', metric, ['domain', 'vif']).get('pvh1 0')!;
-          // Netback empties its queue, and takes what is in the qdisc, every ten seconds: all three are to be of a moment when it is full.
+          // Every ten seconds netback empties its queue and refills it from the qdisc. All three readings must be from
+          // a moment when it is full.
           const shares = [
             ...[first, last].map((of) => of.guestQueueBytes.get('pvh1 0')! / of.guestQueueLimit.get('pvh1 0')!),
             pageOf('xen_netback_guest_queue_bytes') / pageOf('xen_netback_guest_queue_limit_bytes'),
@@ -199,14 +200,14 @@ export function describeReadings(stage: () => Stage): void {
 const scaled = (values: Values, factor: number): Values =>
   new Map([...values].map(([key, value]) => [key, Math.round(value * factor * 1e6) / 1e6]));
 
-/** Lengths of all queues but those through which the readings themselves come, of which one finds the other now and then. */
+/** Lengths of queues, without those of the readings' own connections, which may show up. */
 const atRest = (lengths: Values): Values =>
   new Map([...lengths].filter(([key]) => ![EXPORTER_PORT, SSH_PORT].some((port) => key.startsWith(`${port} `))));
 
-/** Leaves two connections in the queue of a server in domu1, which took the first and rests. */
+/** Leaves two connections in the queue of a server in domu1, which has taken the first and rests. */
 async function fillAcceptQueue(lab: Lab): Promise<void> {
   const server = lab.guest('domu1');
-  // One of an earlier run on the same lab.
+  // Left from an earlier run on the same lab.
   await server.run("pkill -f '[s]low-server 9000'; :");
   await server.run('setsid timeout 600 /lab/slow-server 9000 3 3600000 </dev/null >/dev/null 2>&1 &');
   await lab.dom0.run(`until nc -z ${server.ip} 9000; do :; done
@@ -215,12 +216,15 @@ async function fillAcceptQueue(lab: Lab): Promise<void> {
   await until('two connections to wait', async () => (await length()) === 2, { timeoutMs: 60_000, intervalMs: 500 });
 }
 
-/** A line of shell that goes on to send more to a paused guest than netback and a short qdisc can hold, for two minutes at most. */
+/**
+ * A shell command that keeps sending more to a paused guest than netback and a short qdisc hold, for at most two
+ * minutes.
+ */
 function flood(ip: string, vif: string, mac: string): string {
   const send = [
     'import socket, time',
     's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)',
-    // SO_SNDBUFFORCE: packets that wait are still charged to the socket.
+    // SO_SNDBUFFORCE: waiting packets are charged to the socket.
     's.setsockopt(socket.SOL_SOCKET, 32, 64 << 20)',
     'while True:',
     `  for _ in range(100): s.sendto(bytes(1400), ("${ip}", 9))`,

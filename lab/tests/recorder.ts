@@ -7,10 +7,10 @@ import type { Machine } from '../harness/machine.ts';
 const INTERVAL_MS = 1000;
 const XL_LIST = { command: 'xl list -v' };
 
-/** Scrapes a machine once a second and remembers what it was told. */
+/** Scrapes a machine once a second and records the results. */
 export class Recorder implements AsyncDisposable {
   readonly pages: Exposition[] = [];
-  /** Scrapes that failed, or took longer than Prometheus would have waited. */
+  /** Scrapes that failed or exceeded Prometheus's timeout. */
   readonly failures: string[] = [];
   readonly #machine: Machine;
   readonly #timeoutSeconds: number;
@@ -23,7 +23,7 @@ export class Recorder implements AsyncDisposable {
     this.#ended = this.#record();
   }
 
-  /** The first page from now on of which the condition holds. */
+  /** The first future page that satisfies the condition. */
   async until(what: string, condition: (page: Exposition) => boolean, timeoutMs = 60_000): Promise<Exposition> {
     let next = this.pages.length;
     return until(
@@ -36,11 +36,11 @@ export class Recorder implements AsyncDisposable {
     );
   }
 
-  /** The first page made of a list of domains that was asked for after now. */
+  /** The first page with a list of domains that was requested after now. */
   async refreshed(): Promise<Exposition> {
     const runs = (page: Exposition): number => page.value('xen_exporter_command_duration_seconds_count', XL_LIST) ?? 0;
     const now = runs(await this.until('a page', () => true));
-    // The next to end may have begun before.
+    // The next reading to end may have begun before.
     return this.until('a new list of domains', (page) => runs(page) >= now + 2);
   }
 
@@ -63,14 +63,14 @@ export class Recorder implements AsyncDisposable {
   }
 }
 
-/** Names of the metrics of which a page has a series about this domain. */
+/** Metrics on a page with a series about this domain. */
 export function metricsAbout(page: Exposition, domain: string): string[] {
   return [...page.families.keys()].filter((family) =>
     page.samples(family).some(({ labels }) => labels['domain'] === domain),
   );
 }
 
-/** Counters (and what histograms count) that are smaller on a page than on the one before it. */
+/** Counters, including those of histograms, that went down between consecutive pages. */
 export function decreases(pages: readonly Exposition[]): string[] {
   const found: string[] = [];
   let last = new Map<string, number>();

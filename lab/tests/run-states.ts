@@ -8,9 +8,9 @@ import type { Stage } from '../harness/stage.ts';
 import { tell } from '../harness/tell.ts';
 
 const TRACE = '/run/lab/trace.xt';
-/** Of what xentrace is told in the fixtures too. */
+/** Also used for the traces in the fixtures. */
 const MASK = '0x00021000';
-/** So long must what was left on have been on to be seen. */
+/** Minimum time of leftover tracing that can be detected. */
 const LEFT_SECONDS = 4;
 const ALWAYS_ON = '--xentrace.window=20 --xentrace.interval=20';
 
@@ -19,17 +19,17 @@ const windows = (page: Exposition, result: string): number =>
 const success = (page: Exposition): number | undefined =>
   page.value('xen_exporter_collector_success', { collector: 'runstate' });
 
-/** The collector runstate on real Xen: what it says, and that it leaves nothing behind. */
+/** The collector runstate on real Xen: its values, and its clean-up. */
 export function describeRunStates(stage: () => Stage): void {
   describe('run states', () => {
     const run = (script: string, timeoutMs = 120_000) => stage().lab.dom0.run(script, { timeoutMs });
-    // What its own processor takes a millisecond for, the emulated one may take fifty.
+    // The emulated processor may take fifty milliseconds for a millisecond of work.
     const start = (flags: string, settings = {}) =>
       startExporter(stage().lab.dom0, {
         flags: `--collector.runstate ${flags}`,
         settings: { 'xentrace.cpu-budget': 0.5, ...settings },
       });
-    /** Starts Dom0's exporter anew with the collector switched on. */
+    /** Restarts Dom0's exporter with the collector enabled. */
     const startWith = async (flags: string, settings = {}): Promise<void> => {
       await stopExporter(stage().lab.dom0);
       await start(flags, settings);
@@ -51,8 +51,8 @@ export function describeRunStates(stage: () => Stage): void {
     const untilTracing = () => until('a window to begin', xentraceRuns, { timeoutMs: 120_000, intervalMs: 100 });
 
     /**
-     * For how long Xen has recorded since, of some seconds in which nobody reads: a xentrace that does not switch tracing on reads what is in
-     * the buffers. It switches tracing off as it ends.
+     * How long Xen has recorded without a reader, up to some seconds: a xentrace that does not enable tracing reads the
+     * buffers. It disables tracing as it ends.
      */
     const secondsLeftOn = async (): Promise<number> => {
       await until('nobody to trace', async () => !(await xentraceRuns()), { timeoutMs: 60_000, intervalMs: 200 });
@@ -131,9 +131,9 @@ export function describeRunStates(stage: () => Stage): void {
             `${guest}: vCPUs waiting ${waiting.toFixed(3)}, stolen ${stolenCpus.toFixed(3)}; share of time ${share.toFixed(3)}, of looks ${seen.toFixed(3)}; ` +
               `${wakes} wakes waited ${(1e3 * wakeDelay).toFixed(3)} ms, ${turns} turns ${(1e3 * wait).toFixed(2)} ms`,
           );
-          // A storm is steady over two minutes, not to the second: the windows leave a second out between them.
+          // A storm is steady over two minutes but not over a second, and there is a second between windows.
           expect.soft(Math.abs(waiting - stolenCpus), rows.at(-1)).toBeLessThan(0.03 + 0.1 * stolenCpus);
-          // Some thirty looks at each vCPU.
+          // From some thirty observations of each vCPU.
           expect.soft(Math.abs(share - seen), rows.at(-1)).toBeLessThan(0.25);
         }
         tell(rows.join('\n'));
@@ -187,7 +187,7 @@ export function describeRunStates(stage: () => Stage): void {
           await untilTracing();
           await stopExporter(stage().lab.dom0, 'SIGKILL');
         };
-        // That this can be seen at all; looking turns it off.
+        // Confirms that leftover tracing is visible. The check turns it off.
         await kill();
         expect(await secondsLeftOn()).toBeGreaterThan(LEFT_SECONDS / 2);
         await kill();
@@ -209,7 +209,7 @@ export function describeRunStates(stage: () => Stage): void {
     test('another tracer is left alone, with its event mask, and goes on', async () => {
       const { dom0 } = stage().lab;
       await stopExporter(dom0);
-      // All classes of the scheduler: what it records, our mask would leave out.
+      // All scheduler classes: our mask would exclude some of its records.
       await run(
         `setsid xentrace -D -e 0x0002f000 -T 300 ${TRACE} </dev/null >/dev/null 2>&1 & echo $! >/run/lab/tracer.pid`,
       );
@@ -222,7 +222,7 @@ export function describeRunStates(stage: () => Stage): void {
       const refused = await pageWith('two refusals', (page) => windows(page, 'refused') >= 2);
       expect(windows(refused, 'complete')).toBe(0);
       expect(success(refused)).toBe(0);
-      // What it writes from now on has records that the exporter's mask would not let through.
+      // From now on it writes records that the exporter's mask would exclude.
       const size = Number(await run(`stat -c %s ${TRACE}`));
       await until('its file to grow', async () => Number(await run(`stat -c %s ${TRACE}`)) > size + 20_000, {
         timeoutMs: 60_000,
@@ -239,14 +239,14 @@ export function describeRunStates(stage: () => Stage): void {
       const said = (await run('xl dmesg | grep xentrace: || :'))
         .split('\n')
         .filter((line) => line.includes('requesting'));
-      // The console ring may have lost it.
+      // The console ring may have lost the line.
       expect(said.length).toBeLessThanOrEqual(1);
       for (const line of said) expect(line).toMatch(/for 32 trace pages on \d+ cpus/);
     });
   });
 }
 
-/** A line of shell that counts the records of the scheduler's verbose classes which begin behind this offset of the trace. */
+/** A shell command that counts records of the scheduler's verbose classes after this offset of the trace. */
 function verboseRecords(offset: number): string {
   const count = [
     'import struct',

@@ -16,7 +16,7 @@ if (isRunning && lab === undefined) {
   tell('no lab runs: npm run lab:up');
   process.exit(1);
 }
-// The short form boots one host; a lab that is up is one.
+// The short form boots one host; a running lab counts as one.
 const ofRunning = (running: Lab): string => {
   if (running.cpus !== USUAL_CPUS) return 'runbooks';
   if (running.init === 'systemd') return 'systemd';
@@ -26,7 +26,7 @@ const ofAll = isFull ? [...SCHEDULER_NAMES, 'probes', 'systemd', 'runbooks'] : [
 const hosts = lab ? [ofRunning(lab)] : ofAll;
 const files = hosts.map((host) => `lab/tests/${host}.xen.ts`);
 
-// They install it.
+// These tests install it.
 if (hosts.includes('systemd') || hosts.includes('runbooks')) {
   const { status } = spawnSync('node', [join(project, 'tools/package/make.ts'), 'deb'], {
     stdio: 'inherit',

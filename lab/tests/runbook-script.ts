@@ -1,6 +1,6 @@
 import { placeholdersIn, substituted, type RunbookCommand } from '../../tools/docs/runbook-commands.ts';
 
-/** Commands that are typed on one machine without a change to another in between. */
+/** Consecutive commands on one machine. */
 export interface Run {
   machine: RunbookCommand['machine'];
   commands: string[];
@@ -20,7 +20,7 @@ export const runsOf = (commands: readonly RunbookCommand[]): Run[] => {
 export const scriptOf = (commands: readonly string[]): string =>
   commands.map((command) => `{\n${command}\n} || { echo "failed with status $?" >&2; exit 1; }`).join('\n');
 
-/** Commands with the values of their placeholders, each of which is asked for when the first command that has it is reached. */
+/** Fills in placeholders. Each value is determined when the first command that needs it is reached. */
 export const withValues = async (
   commands: readonly string[],
   valueOf: (name: string) => Promise<string | undefined>,

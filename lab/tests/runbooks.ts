@@ -22,16 +22,16 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 const PAGE_TIMEOUT_MS = 900_000;
 const COMMANDS_TIMEOUT_MS = 300_000;
 
-/** Twice as many as the lab has for other tests: no page may know how many there are. */
+/** Twice the number of other tests, because pages must not assume a number. */
 export const RUNBOOK_CPUS = 8;
 
 const GUEST = 'domu1';
-/** Words, a number and what a shell reads as its own. */
+/** Contains spaces, a number and characters that are special in a shell. */
 const GUEST_NAME = 'web server 3 (old)';
-/** Accepts connections, and is what pages restart. */
+/** Accepts connections. Pages restart it. */
 const SERVER = { unit: 'runbook-server.service', port: 8080 };
 
-/** This page plugs the vif in anew, and a new vif has no unusual settings. So it comes last. */
+/** Runs last: this page replaces the vif, and a new vif has no unusual settings. */
 const REPLUGS = 'XenVifDisconnected.md';
 
 /** Pages with commands. */
@@ -42,7 +42,10 @@ const pages = readdirSync(folder)
 
 type Machines = Record<RunbookCommand['machine'], Machine>;
 
-/** Values of the lab for the placeholders of pages; some must be asked for. Not here: what only commands have that the lab cannot run. */
+/**
+ * The lab's values for placeholders of pages; some must be queried. Placeholders of commands that the lab cannot run
+ * are absent.
+ */
 const VALUES: Readonly<Partial<Record<Placeholder, string | ((machines: Machines) => Promise<string>)>>> = {
   BACKLOG: '1024',
   BANDWIDTH: '90mbit',
@@ -72,7 +75,7 @@ const valueOf =
     return typeof value === 'function' ? (await value(machines)).trim() : value;
   };
 
-/** Units of the guest that pages stop, start and restart: Debian's packages of them are not in the image. */
+/** Units of the guest that pages stop, start and restart: their Debian packages are not in the image. */
 const units = `
 cat >/run/systemd/system/${SERVER.unit} <<'END'
 [Service]
@@ -87,7 +90,7 @@ systemctl daemon-reload
 systemctl start ${SERVER.unit} irqbalance.service
 until ss -Hltn 'sport = :${SERVER.port}' | grep -q .; do sleep 0.2; done`;
 
-/** Settings that nobody has by default, so that an undo which sets defaults is found out. They are of Xen, of Dom0 and of its guests. */
+/** Unusual settings of Xen, Dom0 and its guests, to detect an undo that sets defaults. */
 const unusualHost = (scheduler: Lab['scheduler']): string => `set -e
 xl sched-${scheduler} -s ${scheduler === 'credit' ? '-t 20' : ''} -r 900
 xl sched-${scheduler} -d Domain-0 -w 400
@@ -101,7 +104,7 @@ echo 3 >/sys/module/xen_netback/parameters/max_queues
 echo 8 >/sys/module/xen/parameters/event_eoi_delay
 xenhypfs write /params/gnttab_max_frames 80`;
 
-/** The same, of the guest's vif: they go with it. */
+/** The same for the guest's vif; they disappear with it. */
 const unusualVif = `set -e
 D=$(xl domid '${GUEST_NAME}')
 echo 2 >/sys/bus/xen-backend/devices/vif-$D-0/xenbus/spurious_threshold
@@ -111,7 +114,7 @@ tc qdisc replace dev vif$D.0 root pfifo limit 900
 ethtool -K vif$D.0 tx-tcp6-segmentation off
 for thread in $(pgrep "^vif$D[.]0-q"); do taskset -pc 0 $thread; done`;
 
-/** Restores what a new vif has. */
+/** Restores the settings of a new vif. */
 const usualVif = `set -e
 D=$(xl domid '${GUEST_NAME}')
 echo 1 >/sys/bus/xen-backend/devices/vif-$D-0/xenbus/spurious_threshold
@@ -121,28 +124,31 @@ tc qdisc del dev vif$D.0 root
 ethtool -K vif$D.0 tx-tcp6-segmentation on
 for thread in $(pgrep "^vif$D[.]0-q"); do taskset -pc 0-$(($(nproc) - 1)) $thread; done`;
 
-/** The same, of the guest. */
+/** The same for the guest. */
 const unusualGuest = `set -e
 sysctl -q net.core.somaxconn=3000 net.core.netdev_budget=350 vm.min_free_kbytes=6000
 sysctl -q net.ipv4.tcp_synack_retries=4 net.ipv4.tcp_max_syn_backlog=600
 echo 3 >/sys/module/xen_netfront/parameters/max_queues`;
 
-/** The same, of the guest's network card. */
+/** The same for the guest's network card. */
 const unusualCard = `set -e
 ethtool -K eth0 tx-tcp6-segmentation off
 for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 1 >$queue; done`;
 
-/** Restores what a new network card has. The next one gets as many queues as this one. */
+/** Restores the settings of a new network card. The next one gets as many queues as this one. */
 const usualCard = `set -e
 ls -d /sys/class/net/eth0/queues/rx-* | wc -l >/sys/module/xen_netfront/parameters/max_queues
 ethtool -K eth0 tx-tcp6-segmentation on
 for queue in /sys/class/net/eth0/queues/rx-*/rps_cpus; do echo 0 >$queue; done`;
 
-/** What commands may change, as the machines show it. What tells one vif from the next, and what moves by itself, is left out. */
+/**
+ * Settings that commands may change, as shown by the machines. Excludes identifiers of vifs and values that change by
+ * themselves.
+ */
 const settings = {
   dom0: [
     'xl sched-credit; xl sched-credit2',
-    // From the right: the first column holds names.
+    // From the right, because the first column contains names.
     `xl vcpu-list | awk '{ print $(NF - 7), $(NF - 6), ($(NF - 4) ~ /p/), $(NF - 2), $NF }'`,
     'xl cpupool-list -c',
     'xenstore-list /local/domain | sort',
@@ -154,7 +160,7 @@ const settings = {
     'ls /sys/class/net/xenbr0/brif',
     "tc qdisc show | sed 's/ [0-9a-f]*: / /; s/ refcnt [0-9]*//' | sort",
     `vif=vif$(xl domid '${GUEST_NAME}').0; tc filter show dev $vif egress; ethtool -k $vif`,
-    // mawk ends at the first file that is gone, cat does not.
+    // mawk stops at the first file that is gone; cat does not.
     "cat /proc/[0-9]*/status 2>/dev/null | awk '/^Name:/ { name = $2 } /^Cpus_allowed_list:/ && name ~ /^vif/ { print name, $2 }' | sort",
     'sysctl net.core',
     'sysctl net.netfilter | grep -v _count',
@@ -180,14 +186,17 @@ const settings = {
   ],
 };
 
-/** What a machine shows, line by line. */
+/** Output of the commands, line by line. */
 const lookAt = async (machine: Machine, commands: readonly string[]): Promise<string[]> => {
   const script = commands.map((command) => `echo '== ${command.replaceAll("'", String.raw`'\''`)}'\n${command}`);
   const shown = await machine.run(`{ ${script.join('\n')}\n} 2>&1; :`, { timeoutMs: COMMANDS_TIMEOUT_MS });
   return shown.split('\n');
 };
 
-/** Every command of every runbook that can run here: each ends well, and all of a page leave the host as they found it. */
+/**
+ * Runs every command of every runbook that can run here. Each must succeed, and each page must leave the host
+ * unchanged.
+ */
 export function describeRunbooks(lab: () => Lab): void {
   describe('runbooks', () => {
     let machines: Machines;
@@ -211,7 +220,7 @@ export function describeRunbooks(lab: () => Lab): void {
         tell(`${machine.name}: the package is installed, and its units are active`);
       }
       await machines.guest.run(units);
-      // xenconsoled names the log of a guest's console when it is created.
+      // xenconsoled names a guest's console log when the guest is created.
       await machines.dom0.run(
         `xl rename ${GUEST} '${GUEST_NAME}' && ln -sf guest-${GUEST}.log '/var/log/xen/console/guest-${GUEST_NAME}.log'`,
       );
@@ -221,7 +230,7 @@ export function describeRunbooks(lab: () => Lab): void {
       await machines.guest.run(unusualCard);
     }, INSTALL_TIMEOUT_MS);
 
-    // On a lab that goes on, the next run begins as this one did.
+    // If the lab keeps running, the next run must find the same state.
     afterAll(async () => {
       await machines.dom0.run(`xl rename '${GUEST_NAME}' ${GUEST}`);
       for (const machine of Object.values(machines))
@@ -236,7 +245,10 @@ export function describeRunbooks(lab: () => Lab): void {
       ]);
       return [...dom0, ...guest];
     };
-    /** The settings after the last page, or undefined if that page failed. A look takes longer than the commands of most pages. */
+    /**
+     * Settings after the last page, or undefined if that page failed. Reading them takes longer than the commands of
+     * most pages.
+     */
     let left: string[] | undefined;
 
     test.each(pages)('%s', { timeout: PAGE_TIMEOUT_MS }, async (name, page) => {
@@ -250,7 +262,7 @@ export function describeRunbooks(lab: () => Lab): void {
       for (const { only, commands } of blocksOf(page)) {
         if (!['', 'systemd', lab().scheduler].includes(only)) continue;
         for (const { machine, commands: typed } of runsOf(commands)) {
-          // A reader has one shell all the time, the lab one for each block.
+          // A reader uses one shell throughout; the lab starts one per block.
           const all = [...assignmentsOf(page, machine), ...typed].map((command) => namingGuest(command, GUEST_NAME));
           const script = scriptOf(await withValues(all, valueOf(machines)));
           await machines[machine].run(script, { timeoutMs: COMMANDS_TIMEOUT_MS });

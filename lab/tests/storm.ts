@@ -8,26 +8,26 @@ const WINDOW_SECONDS = 60;
 const window = `[${WINDOW_SECONDS}s]`;
 
 const VICTIM = 'domu1';
-/** Neither attacked nor busy, and not pinned. */
+/** A guest that is neither attacked nor busy nor pinned. */
 const QUIET = 'pvh1';
 
 interface Symptom {
-  /** PromQL of one number about a guest, over the window. */
+  /** PromQL of one number about a guest over the window. */
   of: (guest: GuestName) => string;
-  /** What it must be in the victim during the storm: at least so much ... */
+  /** Minimum in the victim during the storm ... */
   atLeast: number;
-  /** ... and at least so many times as much as before it. */
+  /** ... and as a multiple of the value before the storm. */
   timesIdle: number;
-  /** What it may be in the quiet guest during the storm: a share of what the victim has. */
+  /** Maximum in the quiet guest during the storm, as a fraction of the victim's value. */
   quietShare: number;
 }
 
-/** Of the server under attack; not of the one that sleeps with a full queue. */
+/** Listeners under attack, without the one that sleeps with a full queue. */
 const listeners = (guest: GuestName): string => `{machine="${guest}",port!="9000"}`;
 const observations = (guest: GuestName, more = ''): string =>
   `sum(rate(xen_domain_vcpu_observations_total{domain="${guest}"${more}}${window}))`;
 
-/** What a storm does to a guest, hop by hop, from its accept queue back to the CPUs of the host. */
+/** Effects of a storm on a guest, hop by hop, from its accept queue back to the host's CPUs. */
 const SYMPTOMS: Record<string, Symptom> = {
   'share of time with a full accept queue': {
     of: (guest) => `max(rate(xen_listener_accept_queue_full_seconds_total${listeners(guest)}${window}))`,
@@ -69,7 +69,7 @@ const SYMPTOMS: Record<string, Symptom> = {
     of: (guest) => `sum(rate(xen_netback_thread_runqueue_wait_seconds_total{domain="${guest}"}${window}))`,
     atLeast: 0.01,
     timesIdle: 5,
-    // The clients are processes of Dom0 and keep its CPUs busy: every thread there waits longer.
+    // The clients are Dom0 processes and keep its CPUs busy, so every thread there waits longer.
     quietShare: 0.6,
   },
   'slots that netback consumes, per second': {
@@ -86,7 +86,7 @@ const SYMPTOMS: Record<string, Symptom> = {
   },
 };
 
-/** The metrics of an attacked guest move, and those of a quiet one do not. */
+/** Metrics of an attacked guest move, and those of a quiet one do not. */
 export function describeStorm(stage: () => Stage): void {
   type Answers = Record<string, number>;
   const ask = async (guest: GuestName): Promise<Answers> => {
@@ -120,7 +120,7 @@ export function describeStorm(stage: () => Stage): void {
         await until('the metrics to move', isMoved, {
           timeoutMs: 300_000,
           intervalMs: 2000,
-          // What has not moved by then is asserted below.
+          // Metrics that have not moved by then fail below.
         }).catch(() => {});
       } finally {
         await dom0.run('/lab/storm stop');

@@ -6,10 +6,10 @@ import { failing } from '../harness/pages.ts';
 import { decreases, metricsAbout, Recorder } from './recorder.ts';
 import type { Stage } from '../harness/stage.ts';
 
-/** What Prometheus waits if it is not told otherwise. */
+/** Prometheus's default scrape timeout. */
 const TIMEOUT_SECONDS = 10;
 const STOPPED_SECONDS = 60;
-/** Collectors of Dom0 that read files and netlink alone. */
+/** Dom0 collectors that read only files and netlink. */
 const FROM_FILES = [
   'guest',
   'listeners',
@@ -28,7 +28,7 @@ const XENSTORED = '$(cat /run/xen/xenstored.pid)';
 const domidOf = (page: Exposition, domain: string): string | undefined =>
   page.samples('xen_domain_info').find(({ labels }) => labels['domain'] === domain)?.labels['domid'];
 
-/** What operators do to guests, and what happens to a toolstack, while Dom0 is scraped once a second. */
+/** Operations on guests, and failures of the toolstack, while Dom0 is scraped once a second. */
 export function describeToolstackEvents(stage: () => Stage): void {
   describe('scraped once a second', () => {
     let recorder: Recorder;
@@ -79,7 +79,7 @@ export function describeToolstackEvents(stage: () => Stage): void {
     test('a guest that reboots has another domid and goes on', async () => {
       const before = await recorder.until('domu2', (page) => domidOf(page, 'domu2') !== undefined);
       const guest = stage().lab.guest('domu2');
-      // The connection goes with it.
+      // The connection ends with it.
       await guest.run('setsid sh -c "reboot -f" </dev/null >/dev/null 2>&1 &').catch(() => {});
       const after = await recorder.until(
         'another domid',
@@ -106,7 +106,7 @@ export function describeToolstackEvents(stage: () => Stage): void {
       expect(guest.value('xen_netfront_queues', { vif: '1' })).toBe(2);
       await run('xl network-detach domu1 1');
       await recorder.until('it to go', (page) => vif(page, 'connected', 'domu1', '1') === undefined);
-      // What was sampled since the last page is on that one; the next has nothing of it.
+      // This page has the samples since the last one; the next has none.
       const page = await recorder.until('a page', () => true);
       const left = [...page.families.keys()].filter((family) =>
         page.samples(family).some(({ labels }) => labels['domain'] === 'domu1' && labels['vif'] === '1'),
@@ -125,7 +125,7 @@ export function describeToolstackEvents(stage: () => Stage): void {
         ip link set eth0 up
         ip route add default via 10.0.2.2' </dev/null >/dev/null 2>&1 &`);
       await recorder.until('the connection to be cut', (page) => vif(page, 'connected', 'domu2') !== 1);
-      // The guest, which has no network now, hears of it by xenstore.
+      // The guest has no network now, so it is told through xenstore.
       await run('xenstore-write /local/domain/$(xl domid domu2)/data/reconnect now');
       const slots = { domain: 'domu2', ring: 'rx' };
       const consumed = (page: Exposition) => page.value('xen_netback_ring_consumed_slots_total', slots);

@@ -9,7 +9,7 @@ export default defineConfig({
     globalSetup: './lab/tests/global-setup.ts',
     reporters: ['verbose', new SummaryReporter()],
     pool: 'forks',
-    // Each file boots a Xen host of its own.
+    // Each file boots its own Xen host.
     fileParallelism: false,
     maxWorkers: 1,
     // As in the vitest.config.ts of the other tests.

@@ -8,13 +8,13 @@ const LONG = { timeout: 600_000 };
 const MARK = '/etc/xen-exporter/driver-domain';
 const WEB = 'xen-exporter';
 const OF_HOSTS = ['xen-exporter-helper', 'xen-exporter-dom0'] as const;
-/** The units that do not belong on a machine. */
+/** Units that do not belong on a machine. */
 const WRONG = {
   dom0: ['xen-exporter.service', 'xen-exporter.socket'],
   domu1: ['xen-exporter-dom0.service', 'xen-exporter-helper.service', 'xen-exporter-dom0.socket'],
 } as const;
 
-/** What becomes of an order to start or restart a unit that does not belong on the machine. */
+/** Starting or restarting a unit that does not belong on the machine. */
 export function describeWrongUnits(machines: () => Record<'dom0' | 'domu1', Installed>): void {
   describe('restarting the wrong unit', () => {
     test.for(['dom0', 'domu1'] as const)('%s: it refuses, and the right ones go on', LONG, async (name) => {
