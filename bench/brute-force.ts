@@ -1,10 +1,12 @@
-// Measures what hostile clients cost a good one. Prints the good client's scrape time and the exporter's memory under each attack, and the same for that
-// exporter while it is quiet. Each attack meets a new exporter with 512 MB of memory, if this machine lets us limit it.
+// Measures what hostile clients cost a good one: the good client's scrape time and the exporter's memory under each
+// attack, and for the same exporter while quiet. Each attack gets a new exporter, limited to 512 MB of memory if this
+// machine allows it.
 //
 //   npm run --silent build && npx node bench/brute-force.ts [--seconds=10] [--rate=200] [--cost=10] [--only=TEXT]
 //
-// Aims in every attack: the 95th percentile of the good client's scrape is at most 3 times its quiet value, and the exporter has less than 250 MB resident.
-// A client that is not remembered gets its first scrape within 10 s, which is the scrape timeout of Prometheus.
+// Aims in every attack: the 95th percentile of the good client's scrape is at most 3 times its quiet value, and the
+// exporter has less than 250 MB resident. A client that is not remembered gets its first scrape within 10 s,
+// Prometheus's scrape timeout.
 import { hashSync } from 'bcrypt';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -38,17 +40,17 @@ const { values: flags } = parseArgs({
 const seconds = Number(flags.seconds);
 const limitMB = 512;
 const aims = { ratio: 3, residentMB: 250, firstScrapeMs: 10_000 };
-// A client of Prometheus's kind, but a busy one: a quantile needs many scrapes.
+// A client like Prometheus, but more frequent, because a quantile needs many scrapes.
 const goodIntervalMs = 50;
 const newcomers = 5;
 
 const userNames = ['good', ...Array.from({ length: 2 * newcomers }, (_, n) => `newcomer${n}`)];
-/** Begins an attack; the function that it returns ends it and describes how it was answered. */
+/** Starts an attack. The returned function ends it and describes the answers. */
 type Attack = (port: number) => () => Promise<string>;
 
 const address = (n: number): string => `127.0.2.${1 + n}`;
 
-/** One scrape, on a connection of its own or of `agent`; resolves to its status, or the error's code. */
+/** One scrape on a new connection or one of `agent`. Resolves to its status or the error's code. */
 const scrapeOnce = (
   port: number,
   localAddress: string,
@@ -69,7 +71,7 @@ const scrapeOnce = (
 const describe = (answers: ReadonlyMap<string, number>): string =>
   [...answers].map(([answer, n]) => `${n} times ${answer}`).join(', ');
 
-/** Wrong passwords at a fixed rate, each on a connection of its own. */
+/** Wrong passwords at a fixed rate, each on its own connection. */
 const guessAtRate =
   (addressOf: (n: number) => string): Attack =>
   (port) => {
@@ -93,7 +95,7 @@ const guessAtRate =
     };
   };
 
-/** Clients at so many addresses that each always have more passwords waiting than there are places for one. */
+/** Clients at many addresses, each with more waiting passwords than its slots. */
 const fillQueue =
   (addresses: number): Attack =>
   (port) => {
@@ -114,7 +116,7 @@ const fillQueue =
     };
   };
 
-/** Up to 100 000 requests on each of so many connections, each sent before the last one is answered. */
+/** Up to 100 000 requests on each connection, each sent before the last one is answered. */
 const pipeline =
   (connections: number, options: { reads: boolean; headers?: Readonly<Record<string, string>> }): Attack =>
   (port) => {
@@ -154,7 +156,7 @@ const pipeline =
     };
   };
 
-/** So many connections, each of which asks again once it is answered. */
+/** Connections that send a new request after each answer. */
 const askOnAndOn =
   (connections: number): Attack =>
   (port) => {
@@ -185,9 +187,9 @@ const together =
 const wrong = basicAuth('good', 'wrong');
 interface Spec {
   readonly attack: Attack;
-  /** With users. */
+  /** Whether users are set. */
   readonly isSecured?: boolean;
-  /** Whether clients that are not remembered come; not at the attacker's own address, or if there are more attackers than places in the queue. */
+  /** Whether new clients arrive. Not at the attacker's address, nor if there are more attackers than slots. */
   readonly hasNewcomers?: boolean;
 }
 
@@ -219,16 +221,19 @@ const attacks: Readonly<Record<string, Spec>> = {
 };
 
 interface Phase {
-  /** In milliseconds, without the time that exporter and client waited for a processor: an attacker elsewhere, and other work, take none from them. */
+  /**
+   * In milliseconds, without the time that exporter and client waited for a CPU: a remote attacker and other work would
+   * not take it.
+   */
   readonly times: readonly number[];
   readonly cpuShare: number;
-  /** Share of the time in which the main thread waited for a processor, which the attacker and others had. */
+  /** Share of time in which the main thread waited for a CPU that the attacker and others used. */
   readonly waitShare: number;
   /** First scrapes of clients whose passwords are not remembered. */
   readonly firstMs: readonly number[];
 }
 
-/** Time until a client gets its first scrape; it tries again at once, as long as it is refused. */
+/** Time until a client gets its first scrape. It retries immediately while refused. */
 const firstScrape = async (port: number, user: string): Promise<number> => {
   const begin = performance.now();
   while ((await scrapeOnce(port, '127.0.0.1', user, 'right')) !== '200') {
@@ -296,7 +301,7 @@ const measure = async (name: string, configFile: string): Promise<boolean> => {
   }
 };
 
-/** Attacks in a thread of its own, so that the good client is not held up by the attacker. */
+/** Attacks in a separate thread, so that the attacker does not delay the good client. */
 const startAttack = (name: string, port: number): (() => Promise<string>) => {
   const worker = new Worker(new URL(import.meta.url), { workerData: { name, port }, argv: process.argv.slice(2) });
   return async () => {

@@ -1,5 +1,5 @@
-// Measures what a change costs. It runs two commits of this repository side by side, on this machine and on a generated Dom0, and scrapes them in turn,
-// so that noise hits both alike.
+// Measures what a change costs: runs two commits of this repository side by side, on this machine and on a generated
+// Dom0, and scrapes them in turn, so that noise affects both alike.
 //
 //   node bench/commits.ts --old=COMMIT --new=COMMIT [--rounds=20] [--scrapes=100] [--guests=100]
 //
@@ -28,7 +28,7 @@ if (flags.old === undefined) throw new Error('--old: expected a commit');
 const [rounds, scrapes, guests] = [Number(flags.rounds), Number(flags.scrapes), Number(flags.guests)];
 const git = (...args: string[]): string => execFileSync('git', args, { cwd: project, encoding: 'utf8' });
 
-/** A commit, built in a work tree of its own with the packages of this one. */
+/** A commit built in its own work tree with this tree's packages. */
 const built = async (folder: string, commit: string): Promise<string> => {
   const root = join(folder, git('rev-parse', '--short', commit).trim());
   git('worktree', 'add', '--detach', root, commit);
@@ -43,19 +43,19 @@ interface Contender {
 }
 
 const start = async (main: string, args: readonly string[]): Promise<Contender> => {
-  // Samplers cost the same in each round, and are no part of a scrape.
+  // Without samplers, which cost the same in each round and are not part of a scrape.
   const quiet = ['--collector.listeners.sampler-hertz=0', '--collector.netback.sampler-hertz=0'];
   const daemon = await startDaemon({ main, args: [...args, ...quiet], env: { MALLOC_ARENA_MAX: '1' } });
   return { daemon, connection: new Connection(daemon.url, prometheusHeaders) };
 };
 
-/** Scrapes both in turn; returns the median latency (ms) and the CPU time (ms) of a scrape of each. */
+/** Scrapes both in turn. Returns the median latency (ms) and CPU time (ms) of a scrape of each. */
 const round = async (contenders: readonly Contender[], beforeEach: () => void) => {
   const milliseconds: number[][] = contenders.map(() => []);
   const cpu = contenders.map(({ daemon }) => -cpuSecondsOf(daemon.pid));
   for (let scrape = 0; scrape < scrapes; scrape += 1) {
     beforeEach();
-    // Whoever is first reads files that were written just now.
+    // The first contender reads files that were just written, so the order alternates.
     const inTurn = [...contenders.entries()];
     if (scrape % 2 === 1) inTurn.reverse();
     for (const [i, { connection }] of inTurn) {
@@ -80,7 +80,7 @@ const compare = async (
     for (const { daemon } of contenders) {
       await until('everything to be there', async () => isReady((await daemon.get('/metrics')).body) || undefined);
     }
-    // The first scrapes, while Node compiles, are no scrape's usual cost.
+    // Warm up: the first scrapes run while Node compiles.
     await round(contenders, beforeEach);
     const ratios = { latency: [] as number[], cpu: [] as number[] };
     for (let made = 0; made < rounds; made += 1) {

@@ -1,4 +1,5 @@
-// What a large Dom0 costs: generated hosts of 50, 100 and 200 guests with two vifs of four queues each, in one run.
+// Measures the cost of a large Dom0: generated hosts of 50, 100 and 200 guests with two vifs of four queues each, in
+// one run.
 //
 //   npm run --silent build && MALLOC_ARENA_MAX=1 npx node bench/dom0.ts [--scrapes=30]
 //
@@ -18,7 +19,7 @@ import { Connection, memoryOf, printTable, prometheusHeaders, quantile } from '.
 const { values: flags } = parseArgs({ options: { scrapes: { type: 'string', default: '30' } } });
 const scrapes = Number(flags.scrapes);
 const warmUp = 10;
-// Files of the kernel are made in memory, too; on a disk, what this process writes would be written back while the daemon is measured.
+// Like the kernel's files these are in memory: disk writes of this process would overlap the measurement.
 const inMemory = '/dev/shm';
 
 // Files that are too large to be kept open.
@@ -27,7 +28,7 @@ const openedEachTime = ['proc/net/dev', 'proc/interrupts'];
 const seriesOf = (page: string): number =>
   page.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
 
-/** The daemon, once its background work has given it all that there is. */
+/** Starts the daemon and waits until its background work is complete. */
 const startOn = async (host: GeneratedHost, queues: 'vif' | 'each'): Promise<Daemon> => {
   const args = [...host.flags, `--collector.queues=${queues}`];
   const daemon = await startDaemon({ args });
@@ -47,8 +48,8 @@ const startOn = async (host: GeneratedHost, queues: 'vif' | 'each'): Promise<Dae
 };
 
 /**
- * Scrapes as Prometheus would; and each time once more, while a patient client asks for the daemon's health all the time: it waits as long as the
- * loop is blocked.
+ * Scrapes like Prometheus, and once more each time while another client constantly requests the daemon's health: that
+ * client waits as long as the loop is blocked.
  */
 const measure = async (host: GeneratedHost, queues: 'vif' | 'each') => {
   await using daemon = await startOn(host, queues);
@@ -70,7 +71,7 @@ const measure = async (host: GeneratedHost, queues: 'vif' | 'each') => {
     await checking;
   };
   for (let made = 0; made < warmUp + scrapes; made += 1) {
-    // This process writes thousands of files now, and could tell nothing of the daemon's event loop.
+    // This process now writes thousands of files and cannot observe the daemon's event loop.
     host.advance(made);
     await delay(100);
     if (made === warmUp) [scraping, checks].forEach((times) => (times.length = 0));

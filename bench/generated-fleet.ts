@@ -12,7 +12,7 @@ interface Line {
   isCounter: boolean;
 }
 
-/** A series as a page writes it, and what its value begins with and grows by in a second. */
+/** A series as on a page, with its initial value and its growth per second. */
 export interface Series {
   series: string;
   value: number;
@@ -22,7 +22,7 @@ export interface Series {
 export interface FleetSize {
   hosts: number;
   guestsPerHost: number;
-  /** Whether a metric is wanted: pages have no others. */
+  /** Whether a metric is needed; pages contain no others. */
   used: (name: string) => boolean;
 }
 
@@ -36,7 +36,7 @@ const linesOf = (page: string, used: Used): Line[] =>
       return used(name) ? [{ name, labels, value: Number(value), isCounter: /_total$/.test(name) }] : [];
     });
 
-/** The series that netlink adds. The captured listeners come from /proc, which lacks them. */
+/** Series that need netlink. The captured listeners come from /proc, which lacks them. */
 const listenerLines = (listeners: readonly string[]): Line[] =>
   listeners.flatMap((labels) => [
     { name: 'xen_listener_accept_queue_limit', labels, value: 4096, isCounter: false },
@@ -50,7 +50,7 @@ const listenerLines = (listeners: readonly string[]): Line[] =>
     { name: 'xen_listener_accept_queue_fill_ratio_count', labels, value: 1000, isCounter: true },
   ]);
 
-/** Captured series of a guest, of its domain and of its host. */
+/** Captured series of a guest, its domain and its host. */
 const captured = (state: 'idle' | 'storm', used: Used): { guest: Line[]; domain: Line[]; host: Line[] } => {
   const guest = linesOf(`pv-${state}`, used);
   const host = linesOf(`credit-${state}`, used);
@@ -96,14 +96,14 @@ const up: Line = { name: 'up', labels: '', value: 1, isCounter: false };
 const uuidOf = (host: number, guest: number): string =>
   `00000001-${String(host).padStart(4, '0')}-4000-8000-${String(guest).padStart(12, '0')}`;
 
-/** The pages of hosts, each with the series of its guests, and the labels of their targets. The same fleet every time. */
+/** Pages of hosts with their guests' series, and their targets' labels. Deterministic. */
 export const generatedFleet = ({ hosts, guestsPerHost, used }: FleetSize): Series[][] => {
   const states = { idle: captured('idle', used), storm: captured('storm', used) };
   let seed = 1;
   const next = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
 
   const seriesOf = (target: string, lines: readonly Line[], rename: (labels: string) => string): Series[] => {
-    // All counters of a machine grow as fast, or its ratios would be anybody's; but a CPU has a second of time each second.
+    // All counters of a machine grow alike, to keep its ratios. But a CPU gains a second of time each second.
     const growth = next() / 600;
     const ofCpu = Map.groupBy(
       lines.filter(({ name }) => name === cpuSecondsName),

@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hostFlags } from '../tools/lib/copied-host.ts';
 
-/** How large a host is. */
+/** Size of a host. */
 export interface HostSize {
   guests: number;
   vifs: number;
@@ -15,7 +15,7 @@ const cpus = 8;
 const each = <Item>(count: number, make: (index: number) => Item): Item[] =>
   Array.from({ length: count }, (_, index) => make(index));
 
-/** A counter that differs from series to series and moves from one `moment` to the next. */
+/** A counter value that differs between series and grows with `moment`. */
 const reading = (seed: number, moment: number): number =>
   1000 + ((seed * 7919) % 100_000) + moment * (10 + (seed % 90));
 
@@ -120,12 +120,12 @@ const xlInfo =
   'nr_cpus                : 8\ntotal_memory           : 262144\nfree_memory            : 1024\n' +
   'xen_version            : 4.17.7\nxen_scheduler          : credit2\n';
 
-/** A command that prints files named after its arguments, as xl does what it does. */
+/** A script that prints files named after its arguments, in place of xl. */
 const printer = `#!/bin/sh
 exec cat "\${0%/*}/../output/\${0##*/} $*"
 `;
 
-/** The files of a Dom0 of this size, at one moment. Those that change from one moment to the next are written by `advance`. */
+/** Files of a Dom0 of this size. `advance` writes those that change. */
 export class GeneratedHost {
   readonly root: string;
   readonly #size: HostSize;
@@ -212,7 +212,7 @@ export class GeneratedHost {
     );
   }
 
-  /** Writes what counters read at this moment. */
+  /** Writes the counters for this moment. */
   advance(moment: number): void {
     const { guests, queues } = this.#size;
     this.#write('proc/net/dev', netDev(this.#vifs, moment));
@@ -220,7 +220,7 @@ export class GeneratedHost {
     for (const [i, { domid, device, name }] of this.#vifs.entries()) {
       for (const queue of each(queues, Number)) {
         const file = `sys/kernel/debug/xen-netback/${name}/io_ring_q${queue}`;
-        // Every fourth queue sends more than its headers: only these have pages to give back.
+        // Every fourth queue sends more than headers: only these have pages to return.
         const dealloc = queue % 4 === 0 ? moment : 0;
         this.#write(file, ioRing(queue, reading(i * queues + queue, moment), dealloc));
       }
@@ -244,7 +244,7 @@ export class GeneratedHost {
     this.#write(`${device}/xenbus/jiffies_eoi_delayed`, '0\n');
   }
 
-  /** Flags that have the daemon read it. */
+  /** Flags with which the daemon reads this host. */
   get flags(): string[] {
     return hostFlags(this.root);
   }

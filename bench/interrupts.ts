@@ -1,6 +1,7 @@
 import { collectFamilies, createCollector } from '../tools/lib/collect.ts';
-// Whether a large host's /proc/interrupts holds anybody up: 256 CPUs and 2 000 rows of event channels, mostly zeros, in a made-up tree.
-// The collector alone in this process, then the daemon: scraped in a loop while a second connection asks it again and again whether it is well.
+// Measures whether a large host's /proc/interrupts delays other work: 256 CPUs and 2 000 rows of event channels, mostly
+// zeros, in a generated tree. First the collector in this process, then the daemon, scraped in a loop while a second
+// connection constantly requests its health.
 //
 //   npm run --silent build && npx node bench/interrupts.ts [--cpus=256] [--rows=2000] [--scrapes=100]
 //
@@ -30,7 +31,10 @@ const rows = Number(flags.rows);
 const scrapes = Number(flags.scrapes);
 const warmUp = 10;
 
-/** What a row's event channel is for: those of each CPU first, then a Dom0's domains, four vifs' queues and a disk each. */
+/**
+ * Purpose of a row's event channel: first those of each CPU, then those of a Dom0's domains, with the queues of four
+ * vifs and a disk each.
+ */
 const nameOf = (row: number): string => {
   const perCpu = ['timer', 'resched', 'callfunc', 'callfuncsingle', 'irqwork'] as const;
   const kind = perCpu[Math.floor(row / cpus)];
@@ -42,7 +46,10 @@ const nameOf = (row: number): string => {
   return `xen-dyn-lateeoi    -event     vif${domain}.0-q${queue}-${row % 2 === 0 ? 'rx' : 'tx'}`;
 };
 
-/** As Linux 6 prints it (kernel/irq/proc.c): each row counts on the one CPU that it is bound to. `reading` makes the counts grow. */
+/**
+ * In Linux 6's format (kernel/irq/proc.c). Each row counts on the one CPU that it is bound to. `reading` increases the
+ * counts.
+ */
 const interruptsFile = (reading: number): string => {
   const header = `${' '.repeat(11)}${Array.from({ length: cpus }, (_, cpu) => `CPU${cpu}`.padEnd(10)).join(' ')}\n`;
   const lines = Array.from({ length: rows }, (_, row) => {
@@ -52,7 +59,7 @@ const interruptsFile = (reading: number): string => {
   return header + lines.join('');
 };
 
-/** The least of a machine on which the collector applies. */
+/** The minimal machine on which the collector applies. */
 const writeTree = async (root: string): Promise<void> => {
   const files = {
     'sys/hypervisor/type': 'xen\n',
@@ -66,7 +73,7 @@ const writeTree = async (root: string): Promise<void> => {
   }
 };
 
-/** Times of the collector's readings, of the encoding of what they give, and the longest delay of this process's event loop meanwhile. */
+/** Durations of the collector's readings and of their encoding, and the longest delay of this process's event loop. */
 const measureInProcess = async (root: string) => {
   const host = await localHost({ procfs: join(root, 'proc'), sysfs: join(root, 'sys') });
   const collector = createCollector(interrupts, host);
@@ -87,7 +94,7 @@ const measureInProcess = async (root: string) => {
   return { first: collecting[0]!, collecting: collecting.slice(warmUp), encoding: encoding.slice(warmUp), loop };
 };
 
-/** Times of scrapes, and of health checks that go on all the while. */
+/** Durations of scrapes, and of concurrent health checks. */
 const measureDaemon = async (root: string) => {
   await using daemon = await startDaemon({ args: fileFlags(root) });
   using scraper = new Connection(daemon.url, prometheusHeaders);

@@ -3,11 +3,11 @@ import type { Lab } from '../lab/harness/lab.ts';
 import type { Machine } from '../lab/harness/machine.ts';
 
 const CLIENTS = 8;
-/** Beyond which the clients end by themselves, should nobody end them. */
+/** Time after which the clients end on their own. */
 const LONGEST_SECONDS = 300;
 const SCRAPE_INTERVAL_SECONDS = 5;
 
-/** Runs the task while clients in Dom0 connect to the web server of a guest as fast as it accepts. */
+/** Runs the task while clients in Dom0 connect to a guest's web server as fast as it accepts. */
 export async function underLoad<T>({ dom0 }: Lab, server: Machine, task: () => Promise<T>): Promise<T> {
   const load = `while :; do ab -q -r -n 100000 -c ${CLIENTS} http://${server.ip}/; done`;
   await dom0.run(
@@ -24,7 +24,7 @@ export async function underLoad<T>({ dom0 }: Lab, server: Machine, task: () => P
 export const passiveOpensOf = async (machine: Machine): Promise<number> =>
   Number(await machine.run("awk '/^Tcp: [0-9]/ {print $7}' /proc/net/snmp"));
 
-/** Connections a second that a guest accepts under that load, while somebody scrapes as ever. */
+/** Connections per second that a guest accepts under that load, while the usual scrapes continue. */
 export const acceptRate = (
   lab: Lab,
   server: Machine,

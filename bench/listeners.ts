@@ -1,9 +1,9 @@
-// What it costs to sample the accept queues: one sample with few and with many established connections, beside the other ways to get the
-// same numbers, and the share of a core that the sampler takes.
+// Measures the cost of sampling accept queues: a sample with few and with many established connections, compared with
+// other ways to get the same numbers, and the sampler's share of a core.
 //
 //   npm run --silent build && npx node bench/listeners.ts [--connections=20000] [--rounds=1000] [--seconds=20]
 //
-// Aim: many connections make a sample at most 1.5 times as dear.
+// Aim: many connections make a sample at most 1.5 times as expensive.
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
@@ -31,14 +31,14 @@ const rounds = Number(flags.rounds);
 const seconds = Number(flags.seconds);
 const hertz = 20;
 
-/** Listens on so many ports until disposed of. */
+/** Listens on this number of ports until disposed of. */
 const listenOn = async (count: number): Promise<TcpServer> => {
   const server = await TcpServer.start();
   for (let opened = 0; opened < count; opened += 1) await server.listen({ backlog: 128 });
   return server;
 };
 
-/** Medians, in milliseconds, of each way to read the accept queues of this moment. */
+/** Median duration in milliseconds of each way to read the accept queues. */
 const measureWays = async () => {
   const host = await localHost(livePaths);
   const { path, env } = await debianTool('ss');
@@ -56,7 +56,7 @@ const measureWays = async () => {
     ss: () => run(path, ['-H', '-ltnem'], { env }),
   };
   try {
-    // One way after another: walks of the connection table drive the rest out of the processor's caches.
+    // In sequence: walks of the connection table evict other data from the CPU's caches.
     await timesOf(ways.netlink, rounds);
     return {
       netlink: quantile(await timesOf(ways.netlink, 5 * rounds), 0.5),
@@ -69,10 +69,10 @@ const measureWays = async () => {
   }
 };
 
-/** Shares of a core, in percent, that the daemon takes for its sampler and altogether while nobody scrapes it. */
+/** Shares of a core, in percent, of the sampler and of the whole daemon without scrapes. */
 const measureShares = async () => {
   await using daemon = await startDaemon({ args: [`--collector.listeners.sampler-hertz=${hertz}`] });
-  // Time for Node to compile what runs often.
+  // Time for Node to compile hot code.
   await delay(10_000);
   const before = await samplerOf(daemon);
   const cpuBefore = cpuSecondsOf(daemon.pid);

@@ -1,9 +1,10 @@
-// What it costs to read the listeners of other network namespaces: one sample, one scrape and one look at which there are, and how often the
-// sampler then samples within its budget.
+// Measures the cost of reading listeners of other network namespaces: a sample, a scrape and a search for namespaces,
+// and the sampling rate within the sampler's budget.
 //
-//   npm run --silent build && sudo node bench/namespaces.ts [--namespaces=1,10,100] [--listeners=3] [--rounds=200] [--seconds=20]
+//   npm run --silent build && sudo node bench/namespaces.ts [--namespaces=1,10,100] [--listeners=3] [--rounds=200]
+//   [--seconds=20]
 //
-// Aim: all of them grow no faster than the number of namespaces.
+// Aim: all costs grow no faster than the number of namespaces.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,7 +32,7 @@ const seconds = Number(flags.seconds);
 
 const namespaceOf = (pid: number): string => readlinkSync(`/proc/${pid}/ns/net`);
 
-/** Namespaces with so many listeners each and a process that sleeps in there, until disposed of. */
+/** Namespaces with listeners and a sleeping process each, until disposed of. */
 class Namespaces implements AsyncDisposable {
   readonly #sleepers: ChildProcess[] = [];
   readonly #server: TcpServer;
@@ -63,7 +64,7 @@ class Namespaces implements AsyncDisposable {
   }
 }
 
-/** Mean CPU time of this process that `work` takes, in milliseconds: other processes do not disturb it. */
+/** Mean CPU time of `work` in this process, in milliseconds, which other processes do not disturb. */
 const cpuOf = async (work: () => unknown): Promise<number> => {
   await timesOf(work, rounds / 4);
   const before = process.cpuUsage();
@@ -72,7 +73,7 @@ const cpuOf = async (work: () => unknown): Promise<number> => {
   return (user + system) / rounds / 1e3;
 };
 
-/** CPU time of a sample, a scrape and a look, in milliseconds. */
+/** CPU time of a sample, a scrape and a search, in milliseconds. */
 const measureParts = async () => {
   const host = await localHost(livePaths);
   const namespaces = new NetworkNamespaces(host, { scope: 'all', intervalSeconds: 5, most: 10_000 });
@@ -99,12 +100,12 @@ const measureParts = async () => {
   return costs;
 };
 
-/** Samples a second, and the share of a core that they take, in percent. */
+/** Samples per second, and their share of a core in percent. */
 const measureSampler = async () => {
   await using daemon = await startDaemon({
     settings: { 'collector.listeners.namespaces': 'all', 'collector.listeners.max-namespaces': 10_000 },
   });
-  // Time for Node to compile what runs often.
+  // Time for Node to compile hot code.
   await delay(10_000);
   const before = await samplerOf(daemon);
   const begin = performance.now();

@@ -1,6 +1,7 @@
-// Measures what the kernel probes of the collector `probes` cost on real Xen, in the lab that `npm run lab:up` has booted. First it measures a hit in
-// Dom0: triggers of each kind, at a system call that a loop makes. Then it measures how armed probes slow down the connections that a guest accepts,
-// and prints what they count meanwhile. Seconds under emulation are those of no real host: only the ratios count.
+// Measures what the kernel probes of the collector `probes` cost on real Xen, in the lab booted by `npm run lab:up`.
+// First a hit in Dom0: triggers of each kind, at a system call in a loop. Then how armed probes slow down the
+// connections that a guest accepts, with the counts of the probes. Under emulation absolute times mean nothing: only
+// the ratios count.
 import { metricsOf, startExporter, type StartOptions, stopExporter } from '../lab/harness/exporter.ts';
 import { Lab } from '../lab/harness/lab.ts';
 import type { Machine } from '../lab/harness/machine.ts';
@@ -24,21 +25,21 @@ const LOAD_SECONDS = 30;
 const CALLS = 50_000;
 const TRACEFS = '/sys/kernel/tracing';
 const SYSTEM_CALL = '__x64_sys_getppid';
-// The emulated processor takes long over little.
+// Longer timeouts for the emulated processor.
 const ALWAYS: StartOptions = {
   flags: '--collector.probes --collector.probes.window=10',
   settings: { 'collector.probes.cpu-budget': 0.5, 'collector.probes.always': true },
 };
 
 const running = Lab.running();
-// Else its probes panic Dom0: docs/internals/probes.md.
+// Otherwise its probes panic Dom0: docs/internals/probes.md.
 if (running?.threads !== 'single')
   throw new Error('no lab runs whose processors run in turn: npm run lab:up -- --threads=single --guests=domu1,domu2');
 const lab = running;
 const { dom0 } = lab;
 const server = lab.guest('domu1');
 
-/** The probes of a set with these events, and what is made of them, at another function. */
+/** These events of a set with their triggers, at another function. */
 const at = (name: string, set: ProbeSet, events: readonly string[]): ProbeSet => ({
   ...set,
   probes: set.probes.filter(({ event }) => events.includes(event)).map((probe) => ({ ...probe, function: name })),
@@ -46,13 +47,13 @@ const at = (name: string, set: ProbeSet, events: readonly string[]): ProbeSet =>
   delays: set.delays.filter(({ from, to }) => events.includes(from.event) && events.includes(to.event)),
 });
 
-/** The same with one key for all: no socket comes in and goes out of that function. */
+/** The same with one key for all: that function has no socket as argument and result. */
 const withOneKey = (set: ProbeSet): ProbeSet => ({
   ...set,
   probes: set.probes.map((probe) => ({ ...probe, takes: probe.takes.map((take) => take.replace(/=[^:]+/, '=\\1')) })),
 });
 
-/** What a hit of each kind does. A system call has one argument; what the others take from is whatever is in their registers. */
+/** Work of each kind of hit. A system call has one argument; further arguments are the registers' contents. */
 const kinds: Readonly<Record<string, ProbeSet>> = {
   'an event sent: count by IRQ': at(SYSTEM_CALL, probeSets.events, ['send']),
   'a late EOI: count by IRQ and flags': at(SYSTEM_CALL, probeSets.events, ['eoi']),
@@ -92,7 +93,7 @@ begin = time.perf_counter()
 for _ in range(${CALLS}): call()
 print((time.perf_counter() - begin) / ${CALLS} * 1e9)'`;
 
-/** Nanoseconds that a call takes. */
+/** Duration of a call in nanoseconds. */
 const timeCalls = async (): Promise<number> => Number(await dom0.run(LOOP, { timeoutMs: 300_000 }));
 
 const measureHits = async (): Promise<void> => {
@@ -125,7 +126,7 @@ const startWith = async (options: { dom0?: StartOptions; server?: StartOptions }
   }
 };
 
-/** Under load a page takes its time. */
+/** A page may take long under load. */
 const pageOf = (machine: Machine): Promise<Exposition> => metricsOf(machine, 60);
 
 const hasWindow = async (machine: Machine): Promise<boolean> =>
@@ -137,7 +138,7 @@ const sumOf = (page: Exposition, metric: string, labels: Record<string, string> 
     .filter((sample) => Object.entries(labels).every(([name, value]) => sample.labels[name] === value))
     .reduce((sum, { value }) => sum + value, 0);
 
-/** What the probes in Dom0 and in the guest have counted since they were started, by armed second. */
+/** Counts of the probes in Dom0 and in the guest since their start, per armed second. */
 const report = (host: Exposition, guest: Exposition): void => {
   const armed = (page: Exposition, probes: string): number =>
     sumOf(page, 'xen_exporter_probe_armed_seconds_total', { probes });
@@ -181,7 +182,7 @@ const measureAccepts = async (): Promise<void> => {
   }
 };
 
-// Whatever an exporter has armed would be measured too.
+// An exporter's armed probes would be measured too.
 await stopExporter(dom0);
 const left = await dom0.run(`grep ${ours}/ ${TRACEFS}/kprobe_events || :`);
 if (left !== '') throw new Error(`probes are left in Dom0: xen-exporter probes --cleanup there, first\n${left}`);

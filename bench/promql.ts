@@ -1,8 +1,8 @@
-// Measures src/promql with the rules of the pack over a generated fleet: the time of one evaluation of all rules and alert expressions, and memory.
-// The fleet is that of bench/rules.ts.
+// Measures src/promql with the pack's rules over the generated fleet of bench/rules.ts: memory, and the time of one
+// evaluation of all rules and alert expressions.
 //
 //   node bench/promql.ts [--hosts=10] [--guests=20] [--interval=15] [--minutes=15]
-// As the program does: V8 keeps less memory free.
+// Like the exporter: V8 keeps less free memory.
 import '../src/host/v8-flags.ts';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
@@ -42,7 +42,7 @@ const namedSeries = ({ series, value, perSecond }: Series) => {
 };
 type NamedSeries = ReturnType<typeof namedSeries>;
 
-/** The samples of a page after some seconds. */
+/** Samples of a page after this time. */
 function* samplesOf(page: readonly NamedSeries[], seconds: number): Generator<Sample> {
   for (const { name, labels, value, perSecond } of page) yield { name, labels, value: value + perSecond * seconds };
 }
@@ -60,7 +60,7 @@ const store = new Store(windows);
 const recorder = new Recorder(rules, { store });
 const feeds = pages.map(() => new Feed(store));
 
-/** Milliseconds of CPU time, which a busy machine does not lengthen. */
+/** CPU time in milliseconds, independent of other load. */
 const timed = (run: () => void): number => {
   const start = process.cpuUsage();
   run();
@@ -87,7 +87,7 @@ for (let seconds = 0; seconds <= minutes * 60; seconds += intervalSeconds) {
 const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)]!;
 const milliseconds = (all: readonly number[]): string =>
   `${median(all).toFixed(0)} ms (most ${Math.max(...all).toFixed(0)} ms)`;
-// The first ones run code that is not compiled yet, over windows that are not full.
+// The first evaluations run uncompiled code over incomplete windows.
 const warm = evaluating.slice(-Math.ceil(evaluating.length / 2));
 const { series, samples } = store.size;
 collectGarbage();

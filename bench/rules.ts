@@ -1,10 +1,11 @@
-// Measures the cost of the rules in a Prometheus that watches a fleet. Prometheus scrapes the pages of generated hosts and guests, made from captured
-// ones, for as long as the rules look back. The bench then prints the time of each rule group beside the floor: each rate of the rules, read once.
-// It also prints the time of each rate read once and summed by guest, which is what rules that record rates by uuid must do at least.
+// Measures the cost of the rules in a Prometheus that watches a fleet. Prometheus scrapes pages of generated hosts and
+// guests, made from captured ones, for as long as the rules look back. Prints the time of each rule group next to the
+// floor: each rate of the rules, read once. Also prints the time of each rate read once and summed by guest, the
+// minimum for rules that record rates by uuid.
 //
 //   npm run bench:rules -- [--hosts=100] [--guests=20] [--interval=15] [--old=COMMIT]
 //
-// With --old, another Prometheus then evaluates the rules of that commit over the same pages.
+// With --old, a second Prometheus then evaluates that commit's rules over the same pages.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,7 +32,7 @@ const { values } = parseArgs({
 const hosts = Number(values.hosts);
 const guestsPerHost = Number(values.guests);
 const intervalSeconds = Number(values.interval);
-// A little more than the rules look back.
+// Slightly longer than the rules look back.
 const warmUpSeconds = 330;
 const rounds = 3;
 
@@ -74,12 +75,12 @@ const server = createServer((request, response) => {
 await once(server, 'listening');
 const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-/** A rate as rules write it, in a JSON text. */
+/** Matches a rate of the rules in JSON text. */
 const ratePattern = /rate\(xen_\w+\{(?:[^}"]|\\"[^"]*\\")*\}\[\w+\]\)/g;
 const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)]!;
 const seconds = (value: number): string => `${value.toFixed(3)} s`;
 
-/** The values of a metric of Prometheus about its rule groups, by the name of the group. */
+/** Values of a Prometheus metric about rule groups, by group name. */
 const ofGroups = async ({ url }: Prometheus, name: string): Promise<Map<string, number>> => {
   const text = await (await fetch(`${url}/metrics`)).text();
   const lines = text.matchAll(new RegExp(`^${name}\\{.*?rule_group="([^"]*)".*\\} (\\S+)$`, 'gm'));
@@ -90,7 +91,7 @@ const ofGroups = async ({ url }: Prometheus, name: string): Promise<Map<string, 
 const cpuSeconds = async ({ url }: Prometheus): Promise<number> =>
   Number(/^process_cpu_seconds_total (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())![1]);
 
-/** The times that each group took, in at least so many evaluations as there are rounds. */
+/** Durations of each group, in at least this number of evaluations. */
 const evaluations = async (prometheus: Prometheus): Promise<Map<string, number[]>> => {
   const times = new Map<string, Map<number, number>>();
   await until(
@@ -106,7 +107,7 @@ const evaluations = async (prometheus: Prometheus): Promise<Map<string, number[]
   return new Map([...times].map(([group, all]) => [group, [...all.values()]]));
 };
 
-/** The seconds in which each rate is read once, in this form. */
+/** Seconds to read each rate once, in this form. */
 const secondsOfRates = async (
   prometheus: Prometheus,
   content: string,
@@ -121,10 +122,10 @@ const secondsOfRates = async (
   return total;
 };
 
-/** Each rate is read: no form of these rules can take less. */
+/** Reads each rate: the floor for any form of these rules. */
 const read = (rate: string): string => rate;
 
-/** Each rate is read and summed by guest: what a rule must do at least to record it by uuid. */
+/** Reads each rate and sums it by guest: the minimum for recording it by uuid. */
 const readAndJoined = (rate: string): string => {
   const [labels, identity] = rate.includes('xen_role')
     ? ['instance, domain', 'instance_domain:xen_domain_uuid:info']
@@ -132,7 +133,7 @@ const readAndJoined = (rate: string): string => {
   return `sum by (uuid) (sum by (${labels}) (${rate}) * on (${labels}) group_left (uuid) ${identity}{job=""})`;
 };
 
-/** Reports what the rules of one contender cost. */
+/** Reports the cost of one contender's rules. */
 const report = async ({ name, content }: Contender, prometheus: Prometheus): Promise<void> => {
   const begin = performance.now();
   const cpuBefore = await cpuSeconds(prometheus);
@@ -170,7 +171,7 @@ process.stdout.write(
 );
 const folder = mkdtempSync(join(tmpdir(), 'bench-rules-'));
 try {
-  // One after another: beside each other they would wait for each other's processors.
+  // In sequence, so that they do not compete for CPUs.
   for (const contender of contenders) {
     const rules = join(folder, 'rules.json');
     writeFileSync(rules, contender.content);

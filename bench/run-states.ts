@@ -1,6 +1,7 @@
-// What the collector runstate shows and costs on real Xen: on the lab that `npm run lab:up -- --scheduler=credit` has booted. First the waits of
-// domu1 in the storm at three timeslices (with another scheduler only as it is), then what tracing costs the connections that a guest accepts.
-// Under emulation seconds are those of no real host: the ratios count. Names of parts choose these: waits, accepts.
+// Shows the readings and cost of the collector runstate on real Xen, in the lab booted by `npm run lab:up --
+// --scheduler=credit`. First the waits of domu1 in the storm at three timeslices (only one with another scheduler),
+// then how tracing slows down the connections that a guest accepts. Under emulation absolute times mean nothing: the
+// ratios count. Arguments select parts: waits, accepts.
 import { metricsOf, startExporter, type StartOptions, stopExporter } from '../lab/harness/exporter.ts';
 import { Lab } from '../lab/harness/lab.ts';
 import type { Exposition } from '../tools/lib/exposition.ts';
@@ -13,7 +14,7 @@ const TIMESLICES = [30, 5, 1];
 const WINDOWS = 3;
 const WINDOW_SECONDS = 20;
 const LOAD_SECONDS = 60;
-// The emulated processor takes long over little.
+// Longer timeouts for the emulated processor.
 const ALWAYS_ON: StartOptions = {
   flags: `--collector.runstate --xentrace.window=${WINDOW_SECONDS} --xentrace.interval=${WINDOW_SECONDS}`,
   settings: { 'xentrace.cpu-budget': 0.5 },
@@ -34,7 +35,7 @@ const valueOf = (page: Exposition, metric: string, labels: Record<string, string
 const complete = (page: Exposition): number =>
   valueOf(page, 'xen_exporter_xentrace_windows_total', { result: 'complete' });
 
-/** The pages before and after so many windows. */
+/** Pages before and after this number of windows. */
 const overWindows = async (count: number): Promise<[Exposition, Exposition]> => {
   const after = (windows: number): Promise<Exposition> =>
     until(
@@ -45,12 +46,12 @@ const overWindows = async (count: number): Promise<[Exposition, Exposition]> => 
       },
       { timeoutMs: 600_000, intervalMs: 1000 },
     );
-  // The first may have begun before what is to be measured did.
+  // The first window may have begun before the measured state.
   const first = await after(complete(await metricsOf(dom0)) + 1);
   return [first, await after(complete(first) + count)];
 };
 
-/** By how much the mean and its parts have grown: `[count, mean in ms]`. */
+/** Growth of the mean and its parts: `[count, mean in ms]`. */
 const meanOf = ([first, last]: [Exposition, Exposition], wait: string, domain: string): [number, number] => {
   const grown = (part: string): number => {
     const metric = `xen_domain_${wait}_seconds_${part}`;
@@ -126,7 +127,7 @@ const measureWaits = async (): Promise<void> => {
   try {
     const timeslices = scheduler === 'credit' ? TIMESLICES : [undefined];
     const runs = new Map(timeslices.map((timeslice) => [timeslice, [] as Run[]]));
-    // Turn by turn: the machine below may get slower or faster meanwhile.
+    // Alternate, because the machine's speed may change meanwhile.
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const timeslice of timeslices) {
         if (timeslice !== undefined) await dom0.run(`xl sched-credit -s -t ${timeslice} -r 1000`);

@@ -1,9 +1,10 @@
-// What a scrape costs, side by side with Debian's prometheus-node-exporter reading about the same files on the same machine: latency, CPU,
-// resident memory, size of the page. Both are asked in turn, one request at a time, so that noise hits both alike.
+// Measures the cost of a scrape next to Debian's prometheus-node-exporter, which reads about the same files: latency,
+// CPU, resident memory, page size. Both are scraped in turn, one request at a time, so that noise affects both alike.
 //
 //   npm run --silent build && npx node bench/scrape.ts [--scrapes=10000] [--idle-seconds=10]
 //
-// Aims: the median takes at most 0.7 times as long, no growth between the 2 000th scrape and the last, at most about 90 MB resident.
+// Aims: the median takes at most 0.7 times as long, no growth between the 2 000th scrape and the last, at most about 90
+// MB resident.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -35,7 +36,7 @@ const settledAfter = Math.min(2000, scrapes / 2);
 
 const nodeCollectors = ['netstat', 'sockstat', 'softnet', 'interrupts', 'stat', 'netdev', 'conntrack', 'schedstat'];
 
-/** Starts node_exporter on a port that the system assigns. */
+/** Starts node_exporter on a port assigned by the system. */
 const startNodeExporter = async (): Promise<AsyncDisposable & { url: string; pid: number }> => {
   const { path, env } = await debianTool('prometheus-node-exporter');
   const args = [
@@ -60,7 +61,7 @@ const startNodeExporter = async (): Promise<AsyncDisposable & { url: string; pid
   throw new Error(`${path} ended before it listened`);
 };
 
-/** One of the two, and what was measured of it. */
+/** One exporter with its measurements. */
 class Contender {
   readonly name: string;
   readonly pid: number;
@@ -92,7 +93,7 @@ class Contender {
   }
 }
 
-// As npm start and the units start it.
+// The environment of npm start and of the units.
 await using daemon = await startDaemon({ env: { MALLOC_ARENA_MAX: '1' } });
 await using nodeExporter = await startNodeExporter();
 const ours = new Contender('xen-exporter', daemon);
@@ -124,7 +125,7 @@ const measuredSeconds = (performance.now() - settledAt) / 1e3;
 const samplerBusy = (await samplerCpu()) - samplerSettled;
 for (const each of both) await each.measureSizes();
 
-// The first scrapes, while Node compiles, are no scrape's usual cost.
+// Without the first scrapes, which run while Node compiles.
 const compare = (unit: string, of: (each: Contender) => number) => [unit, of(ours), of(theirs), of(ours) / of(theirs)];
 const settled = ({ milliseconds }: Contender): number[] => milliseconds.slice(settledAfter);
 const cpuPerThousand = ({ cpu }: Contender): number => ((cpu[3]! - cpu[2]!) / (scrapes - settledAfter)) * 1e3;

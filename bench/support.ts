@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 
-/** The headers of a scrape by Prometheus 2.42. */
+/** Headers of a Prometheus 2.42 scrape. */
 export const prometheusHeaders = {
   Accept:
     'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
@@ -48,13 +48,13 @@ export class Connection implements Disposable {
   }
 }
 
-// USER_HZ, which is 100 on every architecture that Xen runs on.
+// USER_HZ is 100 on all of Xen's architectures.
 const ticksPerSecond = 100;
 
-/** User and system time that a process has used, in seconds; grows in steps of 0.01. */
+/** User and system time of a process in seconds, in steps of 0.01. */
 export const cpuSecondsOf = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The fields after the command, which may itself hold spaces and parentheses, begin with the third.
+  // Fields after the command, which may contain spaces and parentheses, start with the third.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) / ticksPerSecond;
 };
@@ -73,11 +73,11 @@ export const waitSecondsOf = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
 
 export interface Memory {
-  /** All of its pages that are in memory. */
+  /** Resident memory. */
   rssMB: number;
-  /** The most that `rssMB` has been since the process began. */
+  /** Maximum of `rssMB` since the process began. */
   peakMB: number;
-  /** Those that are its own: heaps and stacks, no files. */
+  /** Anonymous memory: heaps and stacks, no files. */
   anonymousMB: number;
 }
 
