@@ -104,7 +104,7 @@ export const quantile = (values: readonly number[], share: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
 };
 
-/** Calls `work` so many times, in turns of the event loop of their own; returns what each call took, in milliseconds. */
+/** Calls `work` this many times, each in its own turn of the event loop. Returns the durations in milliseconds. */
 export const timesOf = async (work: () => unknown, count: number): Promise<number[]> => {
   const times: number[] = [];
   for (let called = 0; called < count; called += 1) {
@@ -119,7 +119,7 @@ export const timesOf = async (work: () => unknown, count: number): Promise<numbe
 const inCell = (cell: string | number): string =>
   typeof cell === 'string' ? cell : cell.toFixed(Math.abs(cell) >= 100 ? 0 : Math.abs(cell) >= 10 ? 1 : 3);
 
-/** Prints rows of cells in columns, the first row being the heads; numbers flush right. */
+/** Prints rows in columns. The first row is the heading; numbers are right-aligned. */
 export const printTable = (rows: readonly (readonly (string | number)[])[]): void => {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => inCell(row[column] ?? '').length)));
   for (const row of rows) {
@@ -131,7 +131,7 @@ export const printTable = (rows: readonly (readonly (string | number)[])[]): voi
   console.log();
 };
 
-/** Prints the median of runs, and each. */
+/** Prints the median of runs, and each run. */
 export const printRuns = (title: string, all: readonly number[], unit: string): void => {
   const range = all.map((each) => each.toPrecision(3)).join(' ');
   console.log(`${title.padEnd(60)} ${quantile(all, 0.5).toPrecision(3)} ${unit} (${range})`);

@@ -1,5 +1,5 @@
-// What the exporter costs a Dom0 of real Xen, and what its guests notice: on the lab that `npm run lab:up` has booted, with and without the
-// exporter in Dom0, turn by turn. Under emulation seconds are those of no real host: the ratios count.
+// Measures what the exporter costs a Dom0 on real Xen and its guests, in the lab booted by `npm run lab:up`:
+// alternately with and without the exporter in Dom0. Under emulation absolute times mean nothing: the ratios count.
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXPORTER_PID_FILE, metricsOf, startExporter, stopExporter } from '../lab/harness/exporter.ts';
 import { Lab } from '../lab/harness/lab.ts';
@@ -16,11 +16,11 @@ const { dom0 } = lab;
 const server = lab.guest('domu1');
 
 interface Window {
-  /** CPU time of Dom0, per second. */
+  /** CPU time of Dom0 per second. */
   dom0Cpu: number;
-  /** Connections that the guest's server accepted, per second. */
+  /** Connections per second that the guest's server accepted. */
   accepts: number;
-  /** CPU time of the exporter, per second and per scrape, and the memory that it holds; without it undefined. */
+  /** CPU time of the exporter per second and per scrape, and its memory; undefined without the exporter. */
   exporter: { cpu: number; perScrape: number; residentMebibytes: number } | undefined;
 }
 
@@ -63,7 +63,7 @@ for (let round = 0; round < ROUNDS; round += 1) {
     if (state === 'without') await stopExporter(dom0);
     else await startExporter(dom0);
     const isScraped = state === 'with';
-    // Its start is not what is measured.
+    // Excludes its start from the measurement.
     if (isScraped) for (let i = 0; i < 5; i += 1) await metricsOf(dom0);
     results.idle[state].push(await measure(isScraped));
     results.load[state].push(await underLoad(lab, server, () => measure(isScraped)));

@@ -38,7 +38,10 @@ export interface CollectContext {
 export interface Collector {
   /** Whether its interface exists here now. Never throws. */
   availability(): Availability;
-  /** The part that cannot be read here and why, as a clause. Undefined if nothing is missing. Called only if available. Never throws. */
+  /**
+   * The part that cannot be read here and why, as a clause; undefined if nothing is missing. Called only if available.
+   * Never throws.
+   */
   limitations?(): string | undefined;
   /**
    * Reads the machine and adds samples, synchronously: anything that may wait belongs in `background`. A collector that
