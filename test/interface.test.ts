@@ -26,12 +26,16 @@ const keyLines = (settings: readonly Setting[]): string[] => [
 
 const rules = rulePack(defaultPackOptions).flatMap((group) => group.rules);
 
+const loadedCommands = await Promise.all(commands.map((entry) => entry.load()));
+
 const lines = [
   ...registry.flatMap(({ name, metrics }) => metricLines(name, metrics)),
   ...metricLines('the exporter', [...exporterMetrics, ...processMetrics]),
   ...commands.map(({ name }, index) => `command ${name}${index === 0 ? ' default' : ''}`),
-  ...commands.flatMap((command) => describeFlags(command).map((text) => settingLine(`flag ${command.name}`, text))),
-  ...commands.filter(({ readsConfigFile }) => readsConfigFile).flatMap(({ settings }) => keyLines(settings)),
+  ...loadedCommands.flatMap((command) =>
+    describeFlags(command).map((text) => settingLine(`flag ${command.name}`, text)),
+  ),
+  ...loadedCommands.filter(({ readsConfigFile }) => readsConfigFile).flatMap(({ settings }) => keyLines(settings)),
   ...rules.map((rule) => ('record' in rule ? `record ${rule.record}` : `alert ${rule.alert} ${rule.labels.severity}`)),
 ];
 

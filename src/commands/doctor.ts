@@ -196,11 +196,9 @@ const run = async ({ given, file }: Given): Promise<void> => {
 /** `xen-exporter doctor`. */
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'Says which guest suffers, which hop is the cause and which command to run, without Prometheus.',
   description:
     'Watches this machine, or the exporters that --host, --guest and --targets name, for half a minute, and prints which guest suffers, which hop is the cause and which command to run. It changes nothing. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown or wrong usage.',
   readsConfigFile: true,
   settings: settingsOf(options),
-  failureStatus: exitStatus.unknown,
   run,
 };

@@ -51,7 +51,6 @@ export const healthOf = async (url: URL, seconds = timeoutSeconds): Promise<stri
 /** `xen-exporter health`: for health checks of containers. */
 export const health: Command = {
   name: 'health',
-  summary: 'Checks that a running exporter answers.',
   description:
     'Checks that a running exporter answers. Exit status: 0 if it does, else 1. For health checks of containers.',
   readsConfigFile: false,

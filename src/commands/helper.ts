@@ -14,7 +14,6 @@ const switches = remoteCollectors.map((collector) => `collector.${collector}`);
 /** `xen-exporter helper`. It reads the exporter's config file but uses only its own settings. */
 export const helper: Command = {
   name: 'helper',
-  summary: 'Reads for an exporter what needs root.',
   description:
     'Runs as root and serves xen-exporter --privileged-reads=helper over a Unix socket. It reads only what has a name in its table.',
   readsConfigFile: true,

@@ -26,7 +26,6 @@ const cleanUp = async (tracefs: Tracefs): Promise<string> => {
 /** `xen-exporter probes`. */
 export const probes: Command = {
   name: 'probes',
-  summary: 'Removes kernel probes that a killed exporter left behind (--cleanup).',
   description:
     'Removes probes that an exporter with the collector probes left in the kernel, for example after kill -9. The next start of such an exporter also removes them. It does not touch the probes of a running exporter or of other programs.',
   readsConfigFile: true,

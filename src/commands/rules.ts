@@ -140,7 +140,6 @@ const warning = (given: CommandLine['given']): string | undefined => {
 /** `xen-exporter rules`. */
 export const rules: Command = {
   name: 'rules',
-  summary: 'Prints recording and alerting rules for Prometheus.',
   description: 'Prints the recording and alerting rules.',
   readsConfigFile: false,
   settings: settingsOf(options),

@@ -140,7 +140,6 @@ const run = async (settings: ServeSettings): Promise<void> => {
 /** `xen-exporter`: the exporter. */
 export const serve: Command = {
   name: 'serve',
-  summary: 'Serves the metrics of this machine (default command).',
   description: 'Prometheus exporter for the TCP accept path of Xen hosts and guests.',
   readsConfigFile: true,
   settings: allSettings(registry),

@@ -5,13 +5,18 @@ import { flagsOf, type Setting } from './settings.ts';
 export interface CommandText {
   /** Its name on the command line: `xen-exporter NAME`. */
   readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** Its description in sentences. */
   readonly description: string;
   /** Whether a config file can set its settings. */
   readonly readsConfigFile: boolean;
   readonly settings: readonly Setting[];
+}
+
+/** A command in the list of all. */
+export interface CommandSummary {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
 }
 
 /** A setting's text for readers: syntax, default and meaning. */
@@ -54,15 +59,16 @@ export const describeFileSettings = (settings: readonly Setting[]): SettingText[
     }));
 
 /** Syntax of a command. The first command is the default and needs no name. */
-export const synopsis = (command: CommandText, commands: readonly CommandText[]): string =>
-  `xen-exporter ${command === commands[0] ? '' : `${command.name} `}[FLAGS]`;
+export const synopsis = ({ name }: Pick<CommandText, 'name'>, commands: readonly CommandSummary[]): string =>
+  `xen-exporter ${name === commands[0]?.name ? '' : `${name} `}[FLAGS]`;
 
 /** Text of `xen-exporter NAME --help`. The first command's text lists all others. */
-export const usage = (command: CommandText, commands: readonly CommandText[]): string => {
+export const usage = (command: CommandText, commands: readonly CommandSummary[]): string => {
   const others = commands
-    .filter((each) => each !== command)
+    .filter(({ name }) => name !== command.name)
     .map(({ name, summary }) => `  xen-exporter ${name}\n      ${summary}`);
-  const list = command === commands[0] ? `\n\nOther commands (--help after the name):\n${others.join('\n')}` : '';
+  const list =
+    command.name === commands[0]?.name ? `\n\nOther commands (--help after the name):\n${others.join('\n')}` : '';
   const flags = describeFlags(command).map(
     ({ syntax, default: value, help }) => `  ${syntax}\n      ${help}${value && ` (default: ${value})`}`,
   );

@@ -81,7 +81,7 @@ test('defaults', () => {
   });
   expect(listeners([])).toMatchObject({
     maxSeries: 12_000,
-    options: { source: 'auto', 'sampler-hertz': 20, 'sampler-cpu-budget': 0.005, include: undefined },
+    options: { source: 'auto', 'sampler-hertz': 20, 'sampler-cpu-budget': 0.01, include: undefined },
   });
 });
 
@@ -258,7 +258,13 @@ test('every setting is a key of the file: each takes its own default back', () =
   }
 });
 
-test.each(commands)('$name --help names every flag with its default, and no key of the file', (command) => {
+const loadedCommands = await Promise.all(commands.map((entry) => entry.load()));
+
+test('each command is the one that its entry names', () => {
+  expect(loadedCommands.map(({ name }) => name)).toEqual(commands.map(({ name }) => name));
+});
+
+test.each(loadedCommands)('$name --help names every flag with its default, and no key of the file', (command) => {
   const text = usage(command, commands);
   const flags = flagsOf(command.settings);
   for (const { name, option } of flags) {
@@ -271,7 +277,7 @@ test.each(commands)('$name --help names every flag with its default, and no key 
 });
 
 test('usage without a command names all others', () => {
-  const text = usage(commands[0]!, commands);
+  const text = usage(loadedCommands[0]!, commands);
   for (const { name, summary } of commands.slice(1))
     expect(text).toContain(`  xen-exporter ${name}\n      ${summary}\n`);
 });

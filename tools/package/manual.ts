@@ -31,14 +31,15 @@ const list = (settings: readonly SettingText[]): string =>
 
 const flagsOf = (command: CommandText): string => list(describeFlags(command));
 
-const [first, ...others] = commands;
+const loaded = await Promise.all(commands.map((entry) => entry.load()));
+const [first, ...others] = loaded;
 
 /** The manual page xen-exporter(8): every command and flag in the words of --help. */
 export const manualPage = (): string => `.TH XEN\\-EXPORTER 8 "" "xen\\-exporter ${roff(version)}"
 .SH NAME
 xen\\-exporter \\- Prometheus exporter for the TCP accept path of Xen hosts and guests
 .SH SYNOPSIS
-${commands.map(synopsisOf).join('\n.br\n')}
+${loaded.map(synopsisOf).join('\n.br\n')}
 .SH DESCRIPTION
 Serves metrics of accept queues, netfront, netback, event channels and the scheduling of vCPUs, in a guest or in Dom0, on port ${defaultPort}.
 .SH OPTIONS
