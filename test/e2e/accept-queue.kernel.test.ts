@@ -43,6 +43,14 @@ const listenerOn = (page: Exposition, port: number) => {
 
 const scrape = async (daemon: Daemon, port: number) => listenerOn(await daemon.metrics('collect[]=listeners'), port);
 
+/** Has a connection wait in a queue of its own: meanwhile all queues are sampled at the full rate. Resolves when the sampler has seen it. */
+const keepInUse = async (daemon: Daemon, server: TcpServer): Promise<AsyncDisposable> => {
+  const { port } = await server.listen({ backlog: 4 });
+  const waiting = connectMany({ port, count: 1 });
+  await until('a sample', async () => (await scrape(daemon, port)).connectionSeconds > 0 || undefined);
+  return waiting;
+};
+
 // With the default budget the sampler is slower than it wants to be: always with /proc, which costs some hundred times what netlink
 // does, and with netlink until its code is compiled and while the machine is busy.
 const fullRate = { 'collector.listeners.sampler-cpu-budget': 1 };
@@ -146,10 +154,11 @@ test('both sources give the same reading of every listener', async () => {
   expect(lines).toContain(`xen_listener_accept_queue_length 127.0.0.1:${shared.port} ipv4 3`);
 });
 
-test('an overflow of 200 ms between two scrapes shows in the second', async () => {
-  await using daemon = await startDaemon({ settings: fullRate });
+test('an overflow of 200 ms between two scrapes shows in the second, if the machine is in use', async () => {
+  await using daemon = await startDaemon({ settings: { ...fullRate, 'collector.listeners.sampler-hertz': 200 } });
   await using server = await TcpServer.start();
   const { id, port } = await server.listen({ backlog: 4 });
+  await using _waiting = await keepInUse(daemon, server);
   const before = await until('a sample', async () => {
     const now = await scrape(daemon, port);
     return now.samples > 0 ? now : undefined;
@@ -167,13 +176,14 @@ test('an overflow of 200 ms between two scrapes shows in the second', async () =
   });
   expect(after).toMatchObject({ length: 0, fill: 0 });
   expect(after.fullSeconds).toBeGreaterThan(0.05);
-  // A sample stands for the time since the one before it, which is at most one and a half mean steps.
+  // Samples stand for the mean time between two, and some forty have met the overflow.
   expect(after.fullSeconds).toBeLessThan(lasted + 0.2);
 });
 
 test('100 connections a second, each held 50 ms: the mean accept wait from the integral is that of the server', async () => {
   await using daemon = await startDaemon({ settings: fullRate });
   await using server = await TcpServer.start();
+  await using _waiting = await keepInUse(daemon, server);
   const { id, port } = await server.listen({ backlog: 128 });
   const holding = await server.holdEach(id, 50);
   const seconds = 8;
