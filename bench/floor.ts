@@ -7,12 +7,22 @@ import { quantile, timesOf } from './support.ts';
 const bufferBytes = 4 << 20;
 const warmUp = 5;
 
+/** What a descriptor of a process is open on; undefined if it was closed meanwhile. */
+const targetOf = (descriptor: string): string | undefined => {
+  try {
+    return readlinkSync(descriptor);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+};
+
 /** The files below `root` that a process keeps open between its scrapes, and these others that it opens in each. */
 export const filesReadBy = (pid: number, root: string, others: readonly string[]): string[] => {
   const folder = `/proc/${pid}/fd`;
   const open = readdirSync(folder).flatMap((fd) => {
-    const file = readlinkSync(join(folder, fd));
-    return file.startsWith(`${root}/`) ? file : [];
+    const file = targetOf(join(folder, fd));
+    return file?.startsWith(`${root}/`) ? file : [];
   });
   return [...new Set([...open, ...others.map((name) => join(root, name))])];
 };
