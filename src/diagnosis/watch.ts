@@ -16,6 +16,8 @@ const waitShare = 0.1;
 const longestWaitMs = 20_000;
 /** The share of the window that an alert waits at most. */
 const longestWaitShare = 2 / 3;
+/** Samples are kept so long at least: a target may not be read for a while. */
+const leastKeptMs = 60_000;
 /** Bounds the memory: series with a minute of samples take about 1 KB each. */
 const defaultMaxSeries = 100_000;
 
@@ -56,9 +58,11 @@ export class Watch {
     const rows = new Set(this.#rules.map((rule) => ('alert' in rule ? alertsName : rule.record)));
     // A guest controls its page, which must not add to what the rules record.
     this.#wanted = new Set([...windows.keys()].filter((name) => !rows.has(name)));
-    // Rows that no rule reads are read by the verdict.
+    // Samples behind the window are never read. Rows that no rule reads are read by the verdict.
+    const longestMs = Math.max(this.#windowMs, leastKeptMs);
+    const kept = [...windows].map(([name, ms]) => [name, rows.has(name) ? ms : Math.min(ms, longestMs)] as const);
     this.#store = new Store(
-      new Map([...[...rows].map((name) => [name, defaultLookbackMs] as const), ...windows]),
+      new Map([...[...rows].map((name) => [name, defaultLookbackMs] as const), ...kept]),
       maxSeries,
     );
     this.#recorder = new Recorder(this.#rules, { store: this.#store });

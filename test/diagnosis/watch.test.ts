@@ -123,6 +123,17 @@ test('the store is bounded, its size is known, and what is left out is reported'
   expect(full.verdict().unseen).toContainEqual({ what: 'some series', why: 'there are more than 100' });
 });
 
+test('samples behind the window are forgotten', () => {
+  const page = (second: number): string => `a_total${labels} ${second}\n`;
+  const samples = (windowSeconds?: number): number =>
+    watched(packOf(overflow('rate(a_total[5m]) > 99')), 900, page, windowSeconds === undefined ? {} : { windowSeconds })
+      .size.samples;
+  // A scrape every 2 s. The store forgets once a quarter of the samples is too old.
+  expect(samples()).toBeGreaterThanOrEqual(150);
+  expect(samples(30)).toBeGreaterThanOrEqual(30);
+  expect(samples(30)).toBeLessThanOrEqual(41);
+});
+
 test('what the caller could not read stands first', () => {
   const watch = watched(packOf(identity), 2, () => `identity${labels} 1\n`);
   const own = { what: 'dom1:1', why: 'connection refused' };
