@@ -71,7 +71,7 @@ const labelled = (label: string, steps: readonly Step[]): string =>
   steps.length === 0 ? '' : `<p>${label}:</p>${commands(steps)}`;
 
 const mitigationItem = (cause: Cause, { title, effect, only, save, do: steps, verify, undo }: Mitigation): string =>
-  `<details><summary>${text(title)}${only === '' ? '' : ` (${text(only)} only)`}</summary>
+  `<details><summary>${text(title)}${title.includes(only) ? '' : ` (${text(only)} only)`}</summary>
 <p>${text(effect)}</p>
 ${labelled('Set', cause.setUp)}${labelled('Save', save)}${labelled('Do', steps)}${labelled('Verify', verify)}${labelled('Undo', undo)}
 </details>`;
@@ -94,7 +94,8 @@ ${[...symptoms.map(findingItem), ...causes.map(causeItem)].join('\n')}
 
 const mostListeners = 20;
 
-const share = (ratio: number | undefined): string => (ratio === undefined ? '' : `${(ratio * 100).toPrecision(2)} %`);
+const share = (ratio: number | undefined): string =>
+  ratio === undefined ? '' : `${Number((ratio * 100).toPrecision(2))} %`;
 
 const listenerRow = ({ address, port, netns, service, length, limit, fullRatio, drops }: ListenerReading): string =>
   `<tr><td>${text(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)}${[service, netns]

@@ -84,6 +84,7 @@ nav a { margin-right: 1.2rem }
 table { border-collapse: collapse; width: 100%; margin-top: 1rem }
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-top: 1px solid var(--line) }
 small { color: var(--quiet) }
+small, td:last-child { overflow-wrap: anywhere }
 .state { border-radius: .3rem; padding: .1rem .45rem; font-size: .85rem; background: var(--ok-back); color: var(--ok) }
 .failing .state, .critical .state { background: var(--critical-back); color: var(--critical) }
 .warning .state { background: var(--warning-back); color: var(--warning) }
