@@ -125,7 +125,7 @@ test('a cause counts once, by its strongest measure, in the unit of that measure
     'domu1',
   );
   expect(causes.map(({ alert, severity, score: own, evidence }) => [alert, severity, own, evidence])).toEqual([
-    ['XenCreditExhaustion', 'info', 3, 'a vCPU that is woken waits 30ms for a physical CPU, limit 10ms'],
+    ['XenCreditExhaustion', 'info', 3, 'a woken vCPU waits 30ms for a physical CPU, limit 10ms'],
     ['XenVcpuStarved', 'warning', 2, '60 % of wanted CPU time is stolen, limit 30 %'],
   ]);
 });
@@ -180,7 +180,7 @@ test('a host at a limit is reported once, and at the hop of each of its guests',
         {
           alert: 'XenDom0Starved',
           score: 2,
-          title: 'Dom0 of dom0:1 waits for physical CPUs, and all its guests with it',
+          title: 'Dom0 of dom0:1 waits for physical CPUs, and so do all its guests',
         },
       ],
     },

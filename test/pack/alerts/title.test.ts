@@ -17,7 +17,7 @@ test('a title names the guest, its network namespace and its host', () => {
 });
 
 test('a title names the host or the exporter', () => {
-  expect(titleOf('XenDom0Starved')).toBe('Dom0 of 10.0.0.1:28697 waits for physical CPUs, and all its guests with it');
+  expect(titleOf('XenDom0Starved')).toBe('Dom0 of 10.0.0.1:28697 waits for physical CPUs, and so do all its guests');
   expect(titleOf('XenUplinkDropping')).toBe('10.0.0.1:28697 loses packets before they reach a guest');
   expect(titleOf('XenExporterDown')).toBe('The exporter on 10.0.0.2:28697 cannot be scraped');
   expect(titleOf('XenExporterCollectorFailing', { collector: 'xenbus' })).toBe(
