@@ -16,14 +16,15 @@ const packages = 'test/package/**/*.test.ts';
 
 const globalSetup = './test/support/debian-setup.ts';
 
-// How often a test of real processes is tried again when it fails. None unless CI asks for it, whose machine may be busy; the summary names each test that needed it.
+// Retries of a failed test of real processes. None unless CI, whose machine may be busy, asks for them. The summary
+// names each retried test.
 const retry = Number(process.env['RETRIES'] ?? 0);
 
 export default defineConfig({
   test: {
     reporters: ['default', new SummaryReporter()],
     pool: 'forks',
-    // Nothing is expected to take as long, but a machine that is busy with other work is several times slower.
+    // No test normally takes this long, but a machine that is busy with other work is several times slower.
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
@@ -47,7 +48,7 @@ export default defineConfig({
         test: { name: 'matrix', include: [matrix], globalSetup, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
-        // Waits for most of its time; after everything that keeps the processors busy.
+        // Mostly waits. Runs after everything that keeps the CPUs busy.
         extends: true,
         test: {
           name: 'e2e',

@@ -1,4 +1,4 @@
-// Beside the folders of src/ because the interface spans them: metrics, commands, config file, recording rules and alerts.
+// Not in a folder of src/ because the interface spans them: metrics, commands, config file, recording rules and alerts.
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { registry } from '../src/collectors/registry.ts';
@@ -16,7 +16,7 @@ const metricLines = (from: string, metrics: readonly Descriptor[]): string[] =>
 const settingLine = (kind: string, { syntax, default: value }: SettingText): string =>
   `${kind} ${syntax}${value && ` default ${value}`}`;
 
-/** Keys of the config file that differ from the name of a flag: those without a flag, and `collector.NAME.enabled`. */
+/** Keys of the config file that differ from flag names: those without a flag, and `collector.NAME.enabled`. */
 const keyLines = (settings: readonly Setting[]): string[] => [
   ...describeFileSettings(settings).map((text) => settingLine('key', text)),
   ...settings

@@ -1,4 +1,4 @@
-// One file serves many devices: what is broken in it costs the series of that row or number, and is counted.
+// One file serves many devices: a broken part costs only the series of its row or number, and is counted.
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cpu } from '../../src/collectors/cpu.ts';
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** What a collector gives now, and the items that it left out. */
+/** A collector's current values, and the items that it skipped. */
 const scrape = async (definition: CollectorDefinition, host: Host = fakeHost(tree.root)) => {
   const collector = createCollector(definition, host);
   await runBackground([collector]);
@@ -33,11 +33,11 @@ const scrape = async (definition: CollectorDefinition, host: Host = fakeHost(tre
   return { page, items: skipped?.items ?? 0, first: skipped?.first.message };
 };
 
-/** The values of a metric by one of its labels. */
+/** Values of a metric by one of its labels. */
 const by = async (label: string, metric: string, scraped: ReturnType<typeof scrape>) =>
   (await scraped).page.samples(metric).map(({ labels, value }) => [labels[label], value]);
 
-/** The same host, where these files cannot be read. */
+/** The same host with these files unreadable. */
 const unreadable = (host: Host, files: RegExp): Host => {
   const refuse = (path: string): void => {
     if (files.test(path)) throw new FileError(path, 'EACCES', 'EACCES: permission denied');

@@ -12,7 +12,7 @@ beforeEach(() => {
   const clock = fakeClock();
   const host = fakeHost(tree.root, { clock });
   collector = createCollector(cpu, host);
-  // What a mode's total is when the kernel prints these ticks, so many seconds after the reading before.
+  // Total of a mode after the kernel has printed these ticks, `pause` seconds after the previous reading.
   secondsOf = async (mode, ticks, pause = 15) => {
     clock.advance(pause);
     const ofCpu = `2000 0 3000 90000 ${mode === 'iowait' ? ticks : 400} 0 50 ${mode === 'steal' ? ticks : 700} 0 0`;

@@ -6,7 +6,7 @@ import { readText } from '../../tools/lib/fixture.ts';
 import { collect, createCollector, resetsOf, runBackground } from '../../tools/lib/collect.ts';
 import { hostOf } from '../../tools/lib/hosts.ts';
 
-/** A host with what xl says of an HVM guest at some moment of its life; `change` alters what a command prints. */
+/** A host with xl's output about an HVM guest at a moment of its life. `change` alters a command's output. */
 const hostAt = (moment: string, change: (name: string, stdout: string) => string = (_name, stdout) => stdout) => {
   const host = hostOf('credit-hvm-idle');
   const run: Commands['run'] = async (command: Command) => {
@@ -16,7 +16,7 @@ const hostAt = (moment: string, change: (name: string, stdout: string) => string
     };
     const file = captured[command.name];
     const output = file === undefined ? await host.commands.run(command) : { stdout: readText(file), complaint: '' };
-    // hvm1 of the idle host has domid 3, at these moments 4.
+    // hvm1 of the idle host has domid 3, but 4 at these moments.
     const stdout = command.name === 'xl sched-credit' ? output.stdout.replace(/^(hvm1 +)3 /m, '$14 ') : output.stdout;
     return { ...output, stdout: change(command.name, stdout) };
   };
@@ -39,7 +39,7 @@ const start = async (host: ReturnType<typeof hostAt>): Promise<Collector> => {
 
 describe('which vCPUs are counted as waiting', () => {
   test('not those of a guest that is paused: its vCPU prints --- too', async () => {
-    // hvm1 of this capture has domid 4, which `xl list -l` of the idle host does not know; say that it is PV.
+    // hvm1 of this capture has domid 4, which the idle host's `xl list -l` lacks. Treat it as PV.
     const asPv = (name: string, stdout: string) =>
       name === 'xl list -l' ? stdout.replace('"domid": 3', '"domid": 4').replace('"hvm"', '"pv"') : stdout;
     const host = hostAt('paused', asPv);
@@ -217,7 +217,7 @@ test("a step back of xl's CPU time is noise: the total stands still, and grows o
   expect(await seconds('2772491.0')).toBe(2_772_491);
   expect(await seconds('2772490.9')).toBe(2_772_491);
   expect(await seconds('2772491.9')).toBe(2_772_491.9);
-  // Two vCPUs cannot have used an hour in five seconds.
+  // Two vCPUs cannot use an hour in five seconds.
   expect(await seconds('2776091.9')).toBe(2_772_491.9);
   expect(resetsOf(collector)).toBe(1);
 });

@@ -115,7 +115,8 @@ describe('values checked by hand against what the tools of the same capture prin
     // interrupts: vif1.0-q0-tx 1749, vif1.0-q1-tx 1608, vif1.0-q0-rx 1, vif1.0-q1-rx 1
     expect(page.value('xen_netback_interrupts_total', { ...vif, ring: 'tx' })).toBe(1749 + 1608);
     expect(page.value('xen_netback_interrupts_total', { ...vif, ring: 'rx' })).toBe(2);
-    // vif, from /proc/net/dev: vif1.0 receives 399465 bytes in 5611 packets and transmits 769590 in 7206; tc: no backlog, no drop
+    // vif, from /proc/net/dev: vif1.0 receives 399465 bytes in 5611 packets and transmits 769590 in 7206. tc: no
+    // backlog, no drop
     expect(page.value('xen_vif_receive_packets_total', vif)).toBe(7206);
     expect(page.value('xen_vif_receive_bytes_total', vif)).toBe(769590);
     expect(page.value('xen_vif_transmit_packets_total', vif)).toBe(5611);
@@ -139,7 +140,8 @@ describe('values checked by hand against what the tools of the same capture prin
       3711, 5, 4,
     ]);
     expect([vbd('read_requests'), vbd('read_bytes'), vbd('write_requests')]).toEqual([610, 67634 * 512, 0]);
-    // domains: xl list -v says `------` and 318.1, xl vcpu-list `---` with 163.9 and `r--` with 156.1, xl list -l 524288 KiB
+    // domains: xl list -v prints `------` and 318.1, xl vcpu-list `---` with 163.9 and `r--` with 156.1, xl list -l
+    // 524288 KiB
     expect(page.value('xen_domain_cpu_seconds_total', domain)).toBe(318.1);
     expect(page.value('xen_domain_vcpu_cpu_seconds_total', { ...domain, vcpu: '1' })).toBe(156.1);
     const seen = (state: string) => page.value('xen_domain_vcpu_observations_total', { ...domain, state });
@@ -164,7 +166,7 @@ describe('values checked by hand against what the tools of the same capture prin
   test('credit-netlink-storm: grant frames as xen-diag prints them', async () => {
     const page = await onHost('credit-netlink-storm');
     const domu1 = { domain: 'domu1' };
-    // domid=1: nr_frames=3, max_nr_frames=64; those of domains 2 and 3 were not captured
+    // domid=1: nr_frames=3, max_nr_frames=64. Domains 2 and 3 were not captured
     expect(page.value('xen_domain_grant_frames', domu1)).toBe(3);
     expect(page.value('xen_domain_grant_frames_limit', domu1)).toBe(64);
     expect(page.samples('xen_domain_grant_frames').map(({ labels }) => labels['domain'])).toEqual([

@@ -15,7 +15,10 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** Has xl list these domains alone, pvh1 with the domid 99: xen-diag was captured for domids 0, 1, and 99, which there was not. */
+/**
+ * Makes xl list only these domains, pvh1 with the domid 99: xen-diag was captured for domids 0, 1 and the nonexistent
+ * 99.
+ */
 const listOnly = (...domains: string[]): void => {
   const [heading, ...rows] = readText('hosts/credit-netlink-storm/commands/xl list -v').split('\n');
   const listed = rows.filter((row) => domains.includes(row.split(' ')[0]!));

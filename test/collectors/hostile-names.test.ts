@@ -8,10 +8,10 @@ import { copyOfHost } from '../../tools/lib/hosts.ts';
 import { toolstackOf } from '../../tools/lib/sources.ts';
 import { Machine } from '../support/machine.ts';
 
-// Control characters but the newline between lines, those that turn the direction of writing, and invisible ones.
+// Control characters except the newline between lines, direction-changing characters, and invisible ones.
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
-/** Names of as many characters as `domu1`. */
+/** Names as long as `domu1`. */
 const hostile = ['\u001b[2Jx', 'a\u009b2Jx', 'a\rb\tc', '\u202ebew', 'we\u200bbs', 'a\u2028bcd', 'a\u007f\u0007bc'];
 
 test.each(hostile)('no collector of a host serves the name %j of a guest as it is', async (name) => {

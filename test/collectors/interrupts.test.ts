@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** Writes rows under a header of these CPUs and collects. */
+/** Writes rows below a header of these CPUs and collects. */
 const reading = (cpus: readonly number[], ...rows: string[]) => {
   const header = cpus.map((cpu) => `CPU${cpu}`.padEnd(11)).join('');
   tree.write({ 'proc/interrupts': ['           ' + header, ...rows, ''].join('\n') });

@@ -6,8 +6,8 @@ import { collect, createCollector, runBackground, whyAbsent } from '../../tools/
 import { fakeHost, type TempTree } from '../../tools/lib/fake-host.ts';
 import { copyOfHost, hostRoot } from '../../tools/lib/hosts.ts';
 
-// No host with SR-IOV could be had: the tree is built as the kernel's Documentation/ABI/testing/sysfs-bus-pci describes it. A physical function
-// has sriov_totalvfs, and a link virtfnN to each virtual function that is switched on, which links back by physfn.
+// No host with SR-IOV was available: the tree follows the kernel's Documentation/ABI/testing/sysfs-bus-pci. A physical
+// function has sriov_totalvfs, and a link virtfnN to each enabled virtual function, which links back by physfn.
 const physical = '0000:00:1f.0';
 const bus = 'sys/devices/pci0000:00';
 
@@ -38,7 +38,7 @@ const writeVirtualFunction = (index: number, address: string, driver: string | u
   symlinkSync(`../${physical}`, tree.path(`${bus}/${address}/physfn`));
 };
 
-/** All samples: the device, its functions by state, and what is assignable. */
+/** All samples: the device, its functions by state, and the assignable devices. */
 const counted = async (): Promise<unknown> => {
   const collector = createCollector(passthrough, host);
   expect(await runBackground([collector])).toEqual([]);
@@ -50,7 +50,7 @@ const counted = async (): Promise<unknown> => {
 };
 
 test('virtual functions by what they are used for', async () => {
-  // It lists 0000:00:1f.3: one that is bound to pciback and not listed is with a guest.
+  // It lists 0000:00:1f.3. A device that is bound to pciback but not listed belongs to a guest.
   tree.write({ 'commands/xl pci-assignable-list': readText('xl/credit.xl-pci-assignable-list') });
   writePhysicalFunction(4);
   writeVirtualFunction(0, '0000:00:1f.1', 'igbvf');

@@ -17,7 +17,7 @@ let host: Host;
 let collector: Collector;
 const own = 'xen_exporter_77_1234';
 
-/** As /proc/PID/stat begins. */
+/** The beginning of /proc/PID/stat. */
 const stat = (pid: number, startTicks: number): string =>
   `${pid} (node) S 1 ${pid} ${pid} 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 11 0 ${startTicks} 0 0\n`;
 
@@ -59,14 +59,14 @@ const windows = async (): Promise<Record<string, number>> =>
     (await page()).samples('xen_exporter_probe_windows_total').map(({ labels, value }) => [labels['result']!, value]),
   );
 
-/** What the kernel has counted when the window is over: nothing is there at its first reading, all of it at its second. */
+/** Sets the kernel's counts at the end of a window: empty at its first reading, complete at its second. */
 const atTheEnd = (
   tables: Record<string, readonly TableContent[]>,
   profile: Record<string, [number, number]> = {},
 ): void => {
   let profiles = 0;
   tracefs.onRead = (name) => {
-    // Read before the tables, at least twice while the window lasts, and before the tables again.
+    // Read before the tables, at least twice during the window, and before the tables again.
     if (name !== 'kprobe_profile' || (profiles += 1) !== 3) return;
     for (const [event, content] of Object.entries(tables)) tracefs.tables.set(event, content);
     for (const [event, counts] of Object.entries(profile)) tracefs.profile.set(`xen_exporter_${event}`, counts);
@@ -170,14 +170,14 @@ describe('what is left behind', () => {
     await tracefs.append('instances/foo/events/gnt/copy/trigger', 'hist:keys=common_pid.execname:vals=n');
   });
 
-  /** Another exporter, in the middle of a window. */
+  /** Starts another exporter in the middle of a window. */
   const startAnother = async (pid: number, startTicks: number): Promise<void> => {
     tree.write({ 'proc/self/stat': stat(pid, startTicks) });
     const killed = createCollector(probes, host, { window: 0.02, always: true, 'cpu-budget': 1 });
     await runBackground([killed]);
     tree.write({ 'proc/self/stat': stat(77, 1234) });
   };
-  /** As kill -9 does: the kernel releases its lock. */
+  /** Like kill -9: the kernel releases its lock. */
   const killIt = (): void => {
     tracefs.isLocked = false;
   };
@@ -203,7 +203,7 @@ describe('what is left behind', () => {
   });
 
   test('another exporter that lives is left alone; the window counts as refused', async () => {
-    // Its process cannot be seen, as from another PID namespace.
+    // Its process is invisible, as in another PID namespace.
     await startAnother(50, 900);
     const before = tracefs.state;
     expect(await watchOnce()).toEqual([
@@ -424,7 +424,7 @@ describe('waits for accept()', () => {
     opens(1000);
   });
 
-  /** The window in which these connections came; `added`: those that come to the second function. */
+  /** A window with these connections. `added` counts those that reach the second function. */
   const watch = async (spec: {
     queued: number;
     added: number;

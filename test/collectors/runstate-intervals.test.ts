@@ -39,7 +39,7 @@ describe.each(captures)('%s', (name) => {
   });
 });
 
-/** A vCPU of domu1 that runs, waits for domu2, and runs; both on CPU 0. */
+/** A vCPU of domu1 on CPU 0 that runs, waits for domu2, and runs. */
 const turn = (at: bigint): Uint8Array[] => [
   changeRecord(at, domu1, 'running', 'runnable'),
   changeRecord(at, domu2, 'runnable', 'running'),

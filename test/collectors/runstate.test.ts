@@ -13,7 +13,7 @@ import { changeRecord, chunk, lostRecord } from '../../tools/lib/xentrace.ts';
 
 const eventChannels = readText('xl/credit-storm.lsevtchn-0');
 const storm = readBytes('xentrace/credit-storm.xt');
-// Of the host, as xl info says it.
+// The host's frequency in xl info.
 const hertz = 2_445_434_000;
 const listed = readText('hosts/credit-storm/commands/xl list -v');
 
@@ -24,10 +24,10 @@ let collector: Collector;
 let ran: string[];
 let channels: string | CommandError;
 let trace: Uint8Array;
-/** What xentrace complains of as it ends. */
+/** xentrace's complaint as it ends. */
 let complaint: string | undefined;
 let turnOff: string | undefined;
-/** Pieces that xentrace was to write when it was asked to end. */
+/** Pieces that xentrace had to write after it was asked to end. */
 let taken: number;
 
 const refused = ({ file, args }: Command, why: string): CommandError =>
@@ -66,7 +66,7 @@ const tracing = (commands: Commands): Commands => ({
   },
 });
 
-/** Where the chunk ends that the byte before this one is in. */
+/** End of the chunk that contains the byte before this one. */
 const chunkEnd = (at: number): number => {
   let end = 0;
   while (end < at) end += 12 + Buffer.from(trace).readUInt32LE(end + 8);
@@ -105,7 +105,7 @@ const windows = async (): Promise<Record<string, number>> =>
   );
 const value = async (name: string): Promise<number | undefined> => (await page()).value(name, {});
 
-/** One change of domu1 at 0 s and one after these seconds, between which it ran. */
+/** A change of domu1 at 0 s and one after these seconds, between which it ran. */
 const ranFor = (seconds: number, domid = 1): Uint8Array =>
   chunk(
     0,
@@ -204,7 +204,7 @@ describe('names', () => {
     tree.write({ 'commands/xl list -v': listed.replace(/^(domu1 +) 1 /m, '$1 7 ') });
     trace = ranFor(1, 7);
     await traceOnce();
-    // What the old domid was seen to do after it had left the list is nobody's.
+    // Observations of the old domid after it left the list belong to no domain.
     expect((await stateSeconds('domu1'))['running']).toBeCloseTo(3, 9);
   });
 });
@@ -245,7 +245,7 @@ describe('limits', () => {
   test('so does one that costs too much CPU time', async () => {
     const costly = { ...host.clock, cpuSeconds: () => (host.clock.advance(1), host.clock.cpuSeconds()) };
     create({ cpuBudget: 0.001 }, { ...host, clock: costly, commands: tracing(host.commands) });
-    // 10 ms for each piece, and 1/1000 of a minute for both halves of the work.
+    // 10 ms per piece, and 1/1000 of a minute for both halves of the work.
     expect(await traceOnce()).toEqual([]);
     expect(taken).toBe(4);
     expect(await windows()).toEqual({ complete: 0, short: 1, refused: 0, failed: 0 });

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** The series of each metric that has some, as label values and value. */
+/** Series by metric, as label values and value. */
 const series = async (): Promise<Record<string, unknown[]>> => {
   const page = await collect(collector, host);
   const names = scheduler.metrics.map(({ name }) => name).filter((name) => page.families.has(name));
@@ -29,7 +29,7 @@ const series = async (): Promise<Record<string, unknown[]>> => {
 const weights = async (): Promise<unknown[] | undefined> => (await series())['xen_domain_scheduler_weight'];
 
 test('two cpupools with a scheduler each: parameters by pool, caps only where there are any', async () => {
-  // The host of credit-two-pools, with the weight and cap of credit-caps: each scheduler's domains are those of its pool.
+  // The host of credit-two-pools, with the weight and cap of credit-caps: each scheduler lists its own pool's domains.
   const ofCredit2 = readText('xl/credit2-two-pools.xl-sched-credit2');
   tree.write({
     'commands/xl cpupool-list': readText('xl/credit-two-pools.xl-cpupool-list'),

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** Packets by CPU, on a kernel before 5.10 whose rows have these counts. */
+/** Packets by CPU, on a kernel before 5.10 with these counts in its rows. */
 const processed = async (online: string | undefined, ...counts: number[]): Promise<Record<string, number>> => {
   const rows = counts.map((count) => `${count.toString(16).padStart(8, '0')}${' 00000000'.repeat(10)}\n`);
   tree.write({ 'proc/net/softnet_stat': rows.join('') });

@@ -5,7 +5,7 @@ import { fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 
 const counters = 'Tcp: PassiveOpens CurrEstab\nTcp: 7 1\n';
 
-/** What a guest serves whose kernel has this setting. */
+/** The page of a guest whose kernel has this setting. */
 const served = async (setting: string | undefined) => {
   using tree = new TempTree();
   tree.write({ 'proc/net/snmp': counters, 'proc/net/netstat': 'TcpExt: ListenDrops\nTcpExt: 0\n' });

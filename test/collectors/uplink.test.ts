@@ -45,7 +45,7 @@ describe('network cards', () => {
   test("a guest's netfront device is none", () => {
     using guest = new TempTree();
     cpSync(guestRoot('hvm-idle'), guest.root, { recursive: true });
-    // The capture was made without symbolic links: in a real sysfs the device points to its folder on Xen's bus.
+    // The capture has no symbolic links. In a real sysfs the device links to its folder on Xen's bus.
     mkdirSync(guest.path('sys/class/net/eth0'), { recursive: true });
     symlinkSync('../../../bus/xen/devices/vif-0', guest.path('sys/class/net/eth0/device'));
     expect(whyAbsent(createCollector(uplink, fakeHost(guest.root)))).toContain(
@@ -62,7 +62,7 @@ describe('connection tracking', () => {
     const value = (name: string) => page.value(`xen_conntrack_${name}`);
     return ['entries', 'entries_limit', 'drops_total', 'early_drops_total', 'insert_failed_total'].map(value);
   };
-  /** The captured file with these numbers, one for each of the two CPUs, in columns where it has zeros. */
+  /** The captured file with these numbers, one per CPU, in columns that were zero. */
   const stat = (counts: Readonly<Record<string, readonly [string, string]>>): string => {
     const [heading, ...rows] = captured.trimEnd().split('\n');
     const filled = rows.map((row, cpu) => {
@@ -116,7 +116,7 @@ describe('connection tracking', () => {
 describe('Open vSwitch', () => {
   const program = '/usr/bin/ovs-appctl';
   const captured = readText('xl/ovs-appctl-dpctl-show');
-  /** The host with an ovs-appctl that does this. */
+  /** The host with this ovs-appctl. */
   const withOvs = (run: (command: Command) => string): Host => ({
     ...host,
     commands: {

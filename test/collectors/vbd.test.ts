@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** What the block device of domu1 counts, by metric. */
+/** Counters of domu1's block device by metric. */
 const ofDomu1 = async (): Promise<Record<string, number | undefined>> => {
   const page = await collect(collector, host);
   return Object.fromEntries(vbd.metrics.map(({ name }) => [name, page.value(name, domu1)]));

@@ -27,7 +27,7 @@ const start = async (on: Host = host): Promise<Collector> => {
   return collector;
 };
 
-/** The row of a device, with these counters. */
+/** A device's row with these counters. */
 const row = (device: string, received: string, transmitted: string): string => `${device}: ${received} ${transmitted}`;
 
 test('both drop counters of a vif are packets that the guest lost, by what became of them', async () => {
@@ -69,7 +69,8 @@ test('counters of a vif that reconnects begin at 0 in the kernel, and go on here
 });
 
 test('qdiscs: what backs up behind a full queue of netback, as the kernel’s own reply has it', async () => {
-  // The same devices with the same interface indices, in another storm: tc -s says `qdisc mq 0: dev vif1.0 root`, dropped 0, backlog 0p.
+  // The same devices with the same interface indices in another storm: tc -s prints `qdisc mq 0: dev vif1.0 root`,
+  // dropped 0, backlog 0p.
   const reply = readFileSync(resolve(hostRoot('credit-netlink-storm'), 'netlink/rtm-getqdisc.bin'));
   const withNetlink: Host = { ...host, netlink: replayNetlink(() => reply) };
   const collector = await start(withNetlink);
@@ -77,7 +78,7 @@ test('qdiscs: what backs up behind a full queue of netback, as the kernel’s ow
   expect(page.value('xen_vif_qdisc_backlog_packets', domu1)).toBe(0);
   expect(page.value('xen_vif_qdisc_drops_total', domu1)).toBe(0);
   expect(collector.limitations!()).toBeUndefined();
-  // Where the drops of the mq root of vif1.0 are: see test/formats/rtnetlink-qdisc.test.ts for what the reply holds.
+  // Position of the drops of vif1.0's mq root. test/formats/rtnetlink-qdisc.test.ts describes the reply.
   const dropping = Buffer.from(reply);
   const root = dropping.indexOf(Buffer.from([4, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]));
   const queue = dropping.indexOf(Buffer.from([24, 0, 3, 0]), root);

@@ -9,18 +9,18 @@ import type { Exposition } from '../../tools/lib/exposition.ts';
 import { fakeClock, fakeHost, TempTree } from '../../tools/lib/fake-host.ts';
 import { hostOf } from '../../tools/lib/hosts.ts';
 
-// domu1 and domu2 of test/fixtures/hosts/credit-storm, and one that is not there.
+// domu1 and domu2 of test/fixtures/hosts/credit-storm, and a missing VM.
 const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const domu2 = '0641086c-26b3-4a6e-bcab-8d87f07e9f27';
 const stranger = 'aaaaaaaa-26b3-4a6e-bcab-8d87f07e9f27';
 const metric = 'xen_xapi_domain_runstate_seconds_total';
 const file = 'dev/shm/metrics/xcp-rrdd-cpu';
-// What fakeClock says.
+// The time of fakeClock.
 const now = 1_700_001_000;
 
 const states = ['fullrun', 'full_contention', 'concurrency_hazard', 'blocked', 'partial_run', 'partial_contention'];
 
-/** What rrdp_cpu.ml reports of a VM, here with one vCPU: `first`, `first` + 1, ... seconds in the six states. */
+/** Datasources that rrdp_cpu.ml reports for a VM with one vCPU: `first`, `first` + 1, ... seconds in the six states. */
 const ofVm = (uuid: string, first: number): Datasource[] => {
   const owner = `vm ${uuid}`;
   return [
@@ -48,7 +48,7 @@ const seriesOf = (page: Exposition): Record<string, number[]> => {
   return Object.fromEntries(domains.map((domain) => [domain, value(domain)]));
 };
 
-/** Dom0 of the capture, with the file of xcp-rrdd from a folder of its own. */
+/** The captured Dom0 with xcp-rrdd's file from its own folder. */
 const dom0 = (tree: TempTree): ReturnType<typeof hostOf> => ({
   ...hostOf('credit-storm'),
   rrdMetrics: fakeHost(tree.root).rrdMetrics,
@@ -95,7 +95,10 @@ test.each([-3600, -30, 20, 50])('a wall clock that is set by %d s changes nothin
   let offset = 0;
   const host = fakeHost(tree.root, { clock: { ...clock, wallSeconds: () => clock.wallSeconds() + offset } });
   const collector = createCollector(xcpRrdd, host);
-  /** The total in a scrape 15 s after the last one and 2 s after the file was written, with the clock that was `offset` off then. */
+  /**
+   * The total in a scrape 15 s after the last one and 2 s after the file was written, when the clock was off by
+   * `offset`.
+   */
   const blocked = async (seconds: number, offsetOfFile: number) => {
     clock.advance(15);
     write(tree, ofVm(domu1, seconds), {}, clock.wallSeconds() - 2 + offsetOfFile);
@@ -221,7 +224,7 @@ test('of a file of many pages only the beginning is read, of more than one chunk
     uuids.flatMap((uuid) => ofVm(uuid, 1)),
   );
   const descriptor = openSync(tree.path(file), 'r+');
-  // Beyond what is read at most.
+  // More than the maximum that is read.
   ftruncateSync(descriptor, 100 << 20);
   closeSync(descriptor);
   const host = fakeHost(tree.root);

@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** What the vif of domu1 counts in `events`, as the collector shows it. */
+/** The vif's `events` counter of domu1 in the collector's output. */
 const events = async (): Promise<number | undefined> =>
   (await collect(collector, host)).value('xen_backend_events_total', domu1);
 
@@ -33,7 +33,7 @@ describe('counters of 32 bits', () => {
     expect(await events()).toBe(4294967291);
     writeEvents('3\n');
     expect(await events()).toBe(2 ** 32 + 3);
-    // As many as that take a while.
+    // This many events take some time.
     host.clock.advance(500);
     writeEvents('2147483647\n');
     expect(await events()).toBe(2 ** 32 + 2147483647);

@@ -11,7 +11,7 @@ import { queriesIn } from '../../src/pack/template.ts';
 import { project } from '../../tools/lib/project.ts';
 import { exportedMetrics, metricsIn } from '../support/promql.ts';
 
-/** What `xen-exporter rules` prints for these arguments. */
+/** Output of `xen-exporter rules` with these arguments. */
 const rulesCommand = (args: readonly string[]): string =>
   renderRules(parseCommandLine(args, rules.settings, rules).given);
 const groupsOf = (...args: string[]): RuleGroup[] => (load(rulesCommand(args)) as { groups: RuleGroup[] }).groups;
@@ -20,7 +20,7 @@ const alert = (name: string, ...args: string[]): AlertingRule =>
     .flatMap(({ rules }) => rules)
     .find((rule): rule is AlertingRule => 'alert' in rule && rule.alert === name)!;
 
-/** The queries in annotations. */
+/** Queries in annotations. */
 const queriesOf = (...args: string[]): string[] =>
   groupsOf(...args).flatMap(({ rules }) =>
     rules.flatMap((rule) => ('alert' in rule ? Object.values(rule.annotations).flatMap(queriesIn) : [])),
@@ -105,7 +105,7 @@ test('--keep-labels refuses each label that the rules use', () => {
       },
     });
   }
-  // The label of targets that marks hosts is one of the user's.
+  // The target label of hosts is a user's label.
   used.delete('xen_role');
   expect(used.size).toBeGreaterThan(20);
   for (const label of used) expect(() => rulesCommand([`--keep-labels=${label}`]), label).toThrow(UsageError);
@@ -157,7 +157,7 @@ describe('the placeholder of the runbooks’ URL', () => {
     expect(stderr).toMatch(
       /^xen-exporter: warning: .*--runbook-url is the placeholder https:\/\/example\.org\/xen-exporter\/runbooks\/.*\n$/,
     );
-    // Without the slash that is added to it, it is the same one.
+    // The trailing slash, which is added, makes no difference.
     expect(rulesOf('--runbook-url=https://example.org/xen-exporter/runbooks').stderr).toContain('placeholder');
   });
 

@@ -8,7 +8,7 @@ const warningsAt = async (procfs: string): Promise<string[]> => {
   const log = recordingLog();
   const { global } = resolveSettings([], { given: { 'path.procfs': procfs } }, undefined);
   await setUpHost(global, log, () => {});
-  // Other tests leave programs of exporters that they killed, which any start ends and tells.
+  // Other tests leave programs of killed exporters, which any start ends and logs.
   return log.lines.filter((line) => line.includes('--path.procfs'));
 };
 

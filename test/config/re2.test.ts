@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isRe2 } from '../../src/config/re2.ts';
 
-// Both lists are what regexp/syntax of Go 1.26 says.
+// Both lists are results of Go 1.26's regexp/syntax.
 test.each([
   ...[
     'xen',

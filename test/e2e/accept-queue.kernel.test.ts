@@ -15,7 +15,7 @@ const ss = async (...args: string[]): Promise<string> => {
   return (await run(path, args, { env })).stdout;
 };
 
-/** What ss says of the listener on a port, read with a regular expression of its own. */
+/** ss's data about the listener on a port, parsed independently. */
 const ssListener = async (port: number) => {
   const text = await ss('-H', '-l', '-t', '-n', '-m', `sport = :${port}`);
   const [, length, limit, drops] = /LISTEN\s+(\d+)\s+(\d+)[^]*,d(\d+)\)/.exec(text)!;
@@ -71,7 +71,7 @@ describe.each(sources)('read from %s', (source) => {
     });
     expect(first).toMatchObject({ sockets: 1, length: 6, limit: 5, fill: 1 });
 
-    // Clients go on trying, so the counter may move between two looks: ss is read between two scrapes.
+    // Clients keep retrying, so the counter may change between two readings. Read ss between two scrapes.
     const drops = await until('the same drops as ss', async () => {
       const [before, atSs, after] = [await scrape(daemon, port), await ssListener(port), await scrape(daemon, port)];
       return before.drops === atSs.drops && after.drops === atSs.drops ? atSs.drops : undefined;
@@ -204,7 +204,7 @@ test('100 connections a second, each held 50 ms: the mean accept wait from the i
   const { accepted, meanWaitSeconds } = await holding.stop();
   const after = await totals();
   expect(accepted).toBe(100 * seconds);
-  // Of the whole machine: other connections, such as those to the daemon, count as well.
+  // Counts the whole machine, including other connections such as those to the daemon.
   expect(after.passiveOpens - before.passiveOpens).toBeGreaterThanOrEqual(accepted);
   const wait = (after.connectionSeconds - before.connectionSeconds) / accepted;
   expect(wait / meanWaitSeconds).toBeGreaterThan(0.8);

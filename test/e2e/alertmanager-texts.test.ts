@@ -11,12 +11,12 @@ import { until } from '../../tools/lib/until.ts';
 import { annotationsOf, type Expected } from '../pack/scenario.ts';
 import { startMailServer, type Mail, type MailServer } from '../support/mail-server.ts';
 
-// What people read: the texts of xen.tmpl as a real Alertmanager sends them to Slack, by e-mail and to PagerDuty. The annotations are those that
-// scenarios of the rules expect of Prometheus.
+// The texts of xen.tmpl as a real Alertmanager sends them to Slack, by e-mail and to PagerDuty. The annotations are
+// those that the rules' scenarios expect from Prometheus.
 
 type Receiver = Record<string, Record<string, unknown>[]>;
 
-/** The example's routes and inhibition, with the example's receivers for Slack, e-mail and PagerDuty, all of them for each alert. */
+/** The example's routes and inhibition. Every alert goes to the example's receivers for Slack, e-mail and PagerDuty. */
 const configure = (folder: TempTree, mailPort: number): string => {
   const read = (name: string): string => readFileSync(join(project, 'alertmanager', name), 'utf8');
   const config = load(read('alertmanager.yml')) as { receivers: { name: string }[] };
@@ -41,7 +41,7 @@ interface Texts {
   mail: Mail;
 }
 
-/** The one notification of each channel that came since the last call. */
+/** The single notification of each channel since the last call. */
 const receivedFrom = (alertmanager: Alertmanager, mailServer: MailServer) => {
   let count = 0;
   return async (): Promise<Texts> => {
@@ -95,7 +95,7 @@ const page: Expected = {
 };
 const guests = Array.from({ length: 20 }, (_, index) => `web${String(index + 1).padStart(2, '0')}`);
 
-/** What a group of alerts has to say first: guest, host, cause and command. */
+/** The texts with which a group's notification must begin: guest, host, cause and command. */
 interface Scenario {
   alerts: PostedAlert[];
   first: readonly string[];
@@ -164,7 +164,7 @@ const visible = (html: string): string =>
     .replaceAll(/\n+/g, '\n')
     .trim();
 
-/** Slack shows entities as characters. */
+/** Slack displays entities as characters. */
 const shown = (text: string): string =>
   text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&').replaceAll(/[`*]/g, '');
 
@@ -204,7 +204,7 @@ describe.each(Object.entries(scenarios))('%s', (name, { alerts, first }) => {
     await using mailServer = await startMailServer();
     await using alertmanager = await startAlertmanager(configure(folder, mailServer.port));
     const received = receivedFrom(alertmanager, mailServer);
-    // One after the other: Alertmanager does not wait for others of a group whose first alert is old.
+    // In sequence: if a group's first alert is old, Alertmanager does not wait for others.
     let firing: Texts | undefined;
     for (const alert of alerts) {
       await alertmanager.post([alert]);
@@ -218,13 +218,13 @@ describe.each(Object.entries(scenarios))('%s', (name, { alerts, first }) => {
     const resolved = await received();
     expect(resolved.slack.title).toMatch(/^\[RESOLVED\] /);
     expect(resolved.pagerduty.action).toBe('resolve');
-    // What is over needs no command.
+    // A resolved alert needs no command.
     expect(golden(resolved)).not.toContain('Run on');
     await expect(golden(resolved)).toMatchFileSnapshot(goldenFile(`${name}.resolved`));
   });
 });
 
-// Alertmanager before 0.26 shares its state among all templates that are executed at the same time.
+// Alertmanager before 0.26 shares its state among concurrently executed templates.
 test('no template calls the function title', () => {
   const text = readFileSync(join(project, 'alertmanager/xen.tmpl'), 'utf8').replace(/\{\{\/\*.*?\*\/\}\}/gs, '');
   const called = [...text.matchAll(/\{\{(.*?)\}\}/gs)].flatMap(
@@ -260,7 +260,7 @@ test('names that tenants choose are text, not markup', async () => {
   await alertmanager.post([alertOf({ alert: 'XenVifDisconnected', value: '' }, evil)]);
   const texts = await received();
   const { slack, mail } = texts;
-  // Only our links are markup of Slack.
+  // Only our links use Slack's markup.
   for (const text of [slack.title, slack.text, slack.fallback])
     for (const [, markup] of text.matchAll(/<([^>]*)>/g))
       expect(markup).toMatch(/^https:\/\/[^|]*\|(Runbook|Dashboard)$/);

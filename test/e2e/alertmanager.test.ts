@@ -38,7 +38,7 @@ test('a guest that suffers makes one notification, and mutes nobody else', async
     firing('XenListenBacklogTooSmall', web),
     firing('XenCreditExhaustion', web),
     firing('XenCreditExhaustion', namesake),
-    // Without identity: neither may mute the other.
+    // Without identity, neither may mute the other.
     firing('XenAcceptQueueOverflow', {}),
     firing('XenVcpuStarved', {}),
   ]);
@@ -114,7 +114,7 @@ test('a helper that does not answer mutes the collectors that fail beside it, an
     firing('XenExporterHelperDown', dom0),
     firing('XenExporterCollectorFailing', { ...dom0, collector: 'domains' }),
     firing('XenExporterCollectorFailing', { host: 'dom0', domain: 'web', instance: 'web:28697', collector: 'tcp' }),
-    // Without an instance: neither may mute the other.
+    // Without an instance, neither may mute the other.
     firing('XenExporterHelperDown', { host: 'dom1' }),
     firing('XenExporterCollectorFailing', { host: 'dom2', collector: 'domains' }),
   ]);
@@ -152,7 +152,7 @@ test('a host that harms its guests makes one notification; a guest with a cause 
   const host = { host: 'dom0', instance: 'dom0' };
   const harmed = Array.from({ length: 20 }, (_, index) => guest('dom0', `web${index}`));
   await alertmanager.post([
-    // The order in which the rules fire.
+    // In the order in which the rules fire.
     ...[...harmed, guest('dom0', 'mail')].map((each) => firing('XenAcceptQueueOverflow', each)),
     firing('XenHostHarmsGuests', host),
     ...harmed.map((each) => firing('XenGuestHarmedByHost', each)),
@@ -160,11 +160,11 @@ test('a host that harms its guests makes one notification; a guest with a cause 
     ...harmed.map((each) => firing('XenCauseChanged', { ...each, cause: 'XenDom0Starved' })),
     firing('XenDom0Starved', host),
     firing('XenVcpuStarved', guest('dom0', 'idle')),
-    // What this host has to do with neither, and what another host has.
+    // An unrelated alert of this host, and one of another host.
     firing('XenVifDisconnected', guest('dom0', 'idle')),
     firing('XenVcpuStarved', guest('dom1', 'db')),
     firing('XenDom0Starved', { host: 'dom1', instance: 'dom1' }),
-    // Without identity: neither may mute the other.
+    // Without identity, neither may mute the other.
     firing('XenGuestHarmedByHost', { uuid: 'of no host' }),
     firing('XenAcceptQueueOverflow', { uuid: 'of no host' }),
   ]);
@@ -194,7 +194,7 @@ test('a changed cause updates the page of its guest, each time', async () => {
     );
   await alertmanager.post([page]);
   await until('the page', () => named().length === 1);
-  // Another annotation alone is no news.
+  // A changed annotation alone causes no notification.
   await alertmanager.post([{ ...page, annotations: { cause: 'XenVcpuStarved' } }]);
   await alertmanager.post([page, changed('XenVcpuStarved')]);
   await until('the update', () => named().length === 2);
@@ -213,7 +213,7 @@ test('a changed cause updates the page of its guest, each time', async () => {
 test('every guest with a symptom makes one notification, from two Prometheus replicas too', async () => {
   await using alertmanager = await startAlertmanager(config);
   const guests = ['dom0', 'dom1'].flatMap((host) => ['web', 'mail', 'db'].map((domain) => guest(host, domain)));
-  // But for the mark of a guest that its host harms, which mutes its pages.
+  // Without the marker alert of harmed guests, which mutes their pages.
   const ofGuest = alerts.filter(
     ({ name, kind, about }) => kind !== 'meta' && about === 'guest' && name !== 'XenGuestHarmedByHost',
   );
@@ -221,7 +221,7 @@ test('every guest with a symptom makes one notification, from two Prometheus rep
   await alertmanager.post(all);
   await alertmanager.post(all.map((alert) => ({ ...alert, generatorURL: 'http://the-other-replica/' })));
   await until('all notifications', () => alertmanager.notifications.length >= guests.length);
-  // And no more of them by the time at which one that came later is notified.
+  // None of them is repeated by the time at which a later alert is notified.
   const late = guest('dom2', 'late');
   await alertmanager.post([firing('XenAcceptQueueOverflow', late)]);
   await until('the late one', () =>

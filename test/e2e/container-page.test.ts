@@ -12,7 +12,7 @@ import { until } from '../../tools/lib/until.ts';
 const reason = noNamespaces();
 beforeEach(({ skip }) => skip(reason !== undefined, reason));
 
-/** Five minutes are ten seconds. */
+/** Five minutes take ten seconds. */
 const timeScale = 1 / 30;
 
 test(
@@ -27,7 +27,7 @@ test(
     await using busyServer = await busy.startServer();
     await using quietServer = await quiet.startServer();
     await using daemon = await startDaemon({
-      // This kernel, as if it were the guest that was captured.
+      // This kernel, posing as the captured guest.
       args: [`--path.sysfs=${join(guestRoot('pv-storm'), 'sys')}`, '--collector.listeners.namespaces=all'],
     });
     await using prometheus = await startPrometheus({
@@ -41,7 +41,7 @@ test(
     const alert = await until(
       'the page',
       async () => {
-        // Clients that come all the time: those of before try again ever more rarely.
+        // New clients throughout: earlier ones retry less and less often.
         await busyServer.flood(attacked, 3);
         await quietServer.flood(served, 3);
         const [firing] = await prometheus.query('ALERTS{alertname="XenAcceptQueueOverflow",alertstate="firing"}');

@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** A daemon on a copy of a guest's files, which a test may break. */
+/** A daemon on a modifiable copy of a guest's files. */
 const onGuestCopy = (...args: string[]): Promise<Daemon> => {
   cpSync(guestRoot('pv-storm'), tree.root, { recursive: true });
   return startDaemon({ args: [...fileFlags(tree.root), ...args] });
@@ -291,7 +291,7 @@ test('logs can be JSON', async () => {
 });
 
 describe('sockets that systemd passes', () => {
-  // As systemd does: the number of the process is known only when it runs.
+  // Like systemd: the pid is known only once the process runs.
   const wrapper = ['sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh'];
 
   test('are listened on, in place of --web.listen-address', async () => {
@@ -323,7 +323,7 @@ describe('sockets that systemd passes', () => {
     try {
       const lines = createInterface(child.stderr!);
       for await (const line of lines) if (line.includes('Listening on')) break;
-      // Closed, the server of this process takes no connection. It removes the path that it knows.
+      // A closed server accepts no connection. It removes its socket's path.
       const moved = tree.path('moved.sock');
       renameSync(path, moved);
       server.close();

@@ -24,13 +24,16 @@ import { startPrometheus, type Prometheus, type QueryResult } from '../../tools/
 import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
 import { until } from '../../tools/lib/until.ts';
 
-/** Five minutes are ten seconds. */
+/** Five minutes take ten seconds. */
 const timeScale = 1 / 30;
 const rateInterval = '10s';
 const domu1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const everyGuest = 'uuid:xen_guest_identity:info';
 
-/** Queries that find nothing in the fleet, and why: they are in collapsed rows, and each says in its description what it needs. */
+/**
+ * Queries without results in the fleet, with the reason. They are in collapsed rows, and their descriptions state the
+ * requirement.
+ */
 const needsWhatNoFixtureHas: Readonly<Record<string, string>> = {
   'Xen / Guest accept path / Packets that wait in qdiscs A': 'netlink of a Dom0: copied hosts have none',
   'Xen / Guest accept path / Packets that wait in qdiscs B':
@@ -55,16 +58,16 @@ const needsWhatNoFixtureHas: Readonly<Record<string, string>> = {
     ].map((query) => [query, 'probes, which only a live kernel has']),
   ),
 };
-/** Queries that find something of this machine only, which is a guest among all: it has netlink, the copied ones have not. */
+/** Queries with results only for this machine, which poses as a guest: it has netlink, the copies do not. */
 const onlyOfALiveKernel = ['Xen / Guest accept path / SYN queue length A'];
 
-/** Panels that may have nothing to say while all is idle. */
+/** Panels that may be empty while all machines are idle. */
 const silentWhenIdle = [
   // No trouble.
   '/ Causes ',
   '/ Alerts that fire ',
   '/ annotation Alerts',
-  // Over what there is none of: the counters of copied machines stand still.
+  // Divisions by zero: the counters of copied machines do not move.
   '/ Drops per accept ',
   '/ Wait in the accept queue ',
   '/ Share of packets lost ',
@@ -81,7 +84,7 @@ let fleet: Fleet;
 let rules: TempTree;
 let prometheus: Prometheus;
 
-/** An address where nobody answers: an exporter that is down. */
+/** An address without a listener: an exporter that is down. */
 const deadTarget = async (): Promise<string> => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -112,7 +115,7 @@ afterAll(async () => {
   await fleet?.[Symbol.asyncDispose]();
 });
 
-/** What each dashboard is asked to show. */
+/** Variables of each dashboard. */
 const choices = (): [string, Choice][] => [
   ['one guest and one host', { guest: domu1, host: fleet.dom0.replaceAll('.', '\\\\.') }],
   ['All', { guest: everything, host: everything }],
@@ -120,7 +123,7 @@ const choices = (): [string, Choice][] => [
 
 const labelsOf = ({ metric }: QueryResult): string => JSON.stringify(Object.entries(metric).sort());
 
-/** Every query of every panel. Throws where Prometheus refuses one, as it does a many-to-many match. */
+/** Results of every query of every panel. Throws if Prometheus refuses one, such as a many-to-many match. */
 const answers = async (choice: Choice): Promise<Map<string, QueryResult[]>> => {
   const results = new Map<string, QueryResult[]>();
   for (const board of dashboards) {
@@ -142,7 +145,7 @@ describe('idle', () => {
         emptyOnes(await answers(choice)).filter(
           (where) => !ofNone.includes(where) && !silentWhenIdle.some((panel) => where.includes(panel)),
         );
-      // Rates need a second scrape. What has no data by then is asserted.
+      // Rates need a second scrape. Panels without data by then fail below.
       await until('data in all panels', async () => (await unanswered()).length === 0, { timeoutMs: 30_000 }).catch(
         () => {},
       );
@@ -212,11 +215,11 @@ describe('in the storm', () => {
             const rows = await prometheus.query(interpolated(expr, values));
             const { renameByName = {} } = (panel.transformations?.find(({ id }) => id === 'organize')?.options ??
               {}) as { renameByName?: Record<string, string> };
-            // What has no header was not meant to be a column.
+            // A column without a header is a mistake.
             if (panel.type === 'table')
               for (const label of rows.flatMap(({ metric }) => Object.keys(metric)))
                 expect([...Object.keys(renameByName), 'uuid'], panel.title!).toContain(label);
-            // A table shows all labels but the uuid, so that rows which differ in it alone would look the same.
+            // A table shows all labels but the uuid, so rows that differ only in the uuid would look the same.
             const names = rows.map((row) => {
               const { uuid: _, ...shown } = row.metric;
               if (panel.type === 'table') return labelsOf({ ...row, metric: shown });

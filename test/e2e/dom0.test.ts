@@ -24,7 +24,7 @@ const failing = async (daemon: Daemon): Promise<string[]> =>
     .filter(({ value }) => value === 0)
     .map(({ labels }) => labels['collector']!);
 
-/** Whether each command has been run and understood. */
+/** Whether each command has been run and parsed. */
 const hasAll = async (daemon: Daemon): Promise<true | undefined> => {
   const page = await daemon.metrics();
   const all = ['domain_info', 'domain_vcpus', 'domain_memory_limit_bytes', 'host_cpus', 'pci_assignable_devices'];
@@ -41,15 +41,15 @@ const processes = (is: (process: string) => boolean): string[] =>
     }
   });
 
-/** What the daemon runs: here nothing but xl, whatever that has become by exec. A child of xl's own is none of it. */
+/** The daemon's children: here only xl or the program that replaced it by exec, without xl's own children. */
 const childrenOf = ({ pid }: Daemon): string[] =>
   processes((each) => new RegExp(`^PPid:\\s+${pid}$`, 'm').test(readFileSync(`/proc/${each}/status`, 'utf8')));
 
-/** Processes with the path of this test's xl in their command line, whoever their parents are. */
+/** Processes with the path of this test's xl in their command line, with any parent. */
 const withPathOfXl = (): string[] =>
   processes((each) => readFileSync(`/proc/${each}/cmdline`, 'latin1').includes(tree.path('bin/xl')));
 
-/** Puts another xl in the place of the good one, which `mend` brings back. */
+/** Replaces xl. `mend` restores it. */
 const breakXl = (body: string): { mend(): void } => {
   const good = readFileSync(tree.path('bin/xl'));
   tree.writeScript('bin/xl', `# ${tree.path('bin/xl')}\n${body}`);
@@ -126,11 +126,11 @@ describe('an xl that misbehaves costs its own collectors, and is no trouble once
       { timeoutMs: 20_000 },
     );
     expect(failed.filter((name) => others.includes(name))).toEqual([]);
-    // The log has the first error alone, which on a busy machine may be the deadline. The landing page has the last one.
+    // The log has only the first error, which on a busy machine may be the deadline. The landing page has the last one.
     await until('the error to be reported', async () =>
       [daemon.log(), (await daemon.get('/')).body].some((text) => message.test(text)),
     );
-    // While xl is run twice more, names that were known go on to serve, whatever becomes of it; and there is never more than one of it.
+    // During two more runs of xl, known names remain valid whatever happens, and never more than one xl runs.
     const runsOfXl = (page: Exposition): number =>
       page.samples('xen_exporter_command_duration_seconds_count').reduce((runs, { value }) => runs + value, 0);
     const enough = runsOfXl(await daemon.metrics()) + 2;

@@ -41,7 +41,7 @@ const webConfig = (yaml: string): string => {
 const startWith = (yaml: string, ...args: string[]): Promise<Daemon> =>
   startDaemon({ args: [webConfig(yaml), ...args] });
 
-// Also the time that a scrape may take.
+// Also the scrape timeout.
 const scrapeIntervalSeconds = 3;
 
 const trust = () => ({ ca_file: ca.certFile, server_name: 'localhost' });
@@ -57,7 +57,7 @@ const job = (name: string, { port }: Daemon, more: object = {}) => ({
 const valueOf = async (prometheus: Prometheus, promql: string): Promise<number | undefined> =>
   (await prometheus.query(promql))[0]?.value;
 
-/** What Prometheus has said of scrapes that failed, by job. */
+/** Prometheus's errors of failed scrapes by job. */
 const errorsOf = async (prometheus: Prometheus): Promise<string[]> =>
   (await prometheus.targets()).flatMap(({ labels, lastError }) => lastError && `${labels['job']}: ${lastError}`);
 
@@ -172,7 +172,7 @@ test('a Unix socket serves, besides a port', async () => {
   expect((await ask(0, { socketPath: path })).body).toContain('xen_tcp_passive_opens_total');
 });
 
-/** Addresses of loopback that are neither Prometheus's nor a good client's. */
+/** Loopback addresses that neither Prometheus nor a good client uses. */
 const attacker = (n: number): string => `127.0.${1 + (Math.floor(n / 200) % 50)}.${1 + (n % 200)}`;
 
 test('guessers at eight addresses do not lock out a client whose password is not remembered', async () => {
@@ -196,7 +196,7 @@ test('guessers at eight addresses do not lock out a client whose password is not
 
 describe('clients that mean harm, while a real Prometheus scrapes', () => {
   const mostMB = 250;
-  /** More than 512 MB ends a daemon, if the machine lets us limit it. */
+  /** A daemon with more than 512 MB is killed if the machine supports limits. */
   let limits: (MemoryLimit | undefined)[] = [];
   let open: Daemon;
   let secured: Daemon;
@@ -221,7 +221,7 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
     for (const limit of limits) limit?.[Symbol.dispose]();
   });
 
-  /** Attacks until Prometheus has scraped both three times more; then nothing may have gone wrong. */
+  /** Attacks until Prometheus has scraped both three more times. Then nothing may have failed. */
   const withstand = async (what: string, attack: (daemon: Daemon, goesOn: () => boolean) => Promise<void>) => {
     const countOf = async (name: string) => (await valueOf(prometheus, `count_over_time(up{job="${name}"}[10m])`)) ?? 0;
     const begin = performance.now();
@@ -336,7 +336,8 @@ describe('clients that mean harm, while a real Prometheus scrapes', () => {
               stream.on('error', () => {});
               stream.close(constants.NGHTTP2_CANCEL);
             }
-            // The answer to a ping comes when the server has read all before it. Without a server there is an error at once.
+            // The answer to a ping arrives after the server has read everything before it. Without a server there is an
+            // immediate error.
             const error = await Promise.race([closed, new Promise((resolve) => session.ping(resolve))]);
             if (error) break;
           }

@@ -39,11 +39,11 @@ const failing = (page: Exposition): string[] =>
     .filter(({ value }) => value === 0)
     .map(({ labels }) => labels['collector']!)
     .sort();
-// Integrals, which are there when there were two samples.
+// Integrals, which exist after two samples.
 const sampled = /^xen_netback_(rx_empty|tx_waiting|guest_queue_full|rate_limited)_seconds_total$/;
 const needHelp = ['domains', 'host', 'netback', 'passthrough', 'scheduler'];
 
-/** A page on which everything of xl has come. */
+/** A page with all of xl's data. */
 const wholePage = (daemon: Daemon, timeoutMs = 30_000): Promise<Exposition> =>
   until(
     'everything of xl',
@@ -64,7 +64,7 @@ const wholePage = (daemon: Daemon, timeoutMs = 30_000): Promise<Exposition> =>
     { timeoutMs },
   );
 
-/** Processes whose command line has this in it. */
+/** Processes whose command line contains this text. */
 const running = (text: string): number =>
   readdirSync('/proc').filter((pid) => {
     try {
@@ -115,7 +115,7 @@ const hangXl = (): void => {
 };
 
 test('the same Dom0 as without it', async () => {
-  /** What does not tell of the exporter itself, or of the moment. */
+  /** Series that describe neither the exporter itself nor the moment. */
   const ofDom0 = (page: Exposition): string[] =>
     [...page.families.keys()]
       .filter((name) => /^xen_(?!exporter|listener|backend_eoi)/.test(name) && !sampled.test(name))
@@ -134,7 +134,7 @@ test('the same Dom0 as without it', async () => {
   expect(failing(page)).toEqual([]);
   expect(page.value('xen_exporter_helper_up')).toBe(1);
   expect(page.value('xen_exporter_helper_resident_memory_bytes')).toBeGreaterThan(10e6);
-  // Only the helper has run anything.
+  // Only the helper has run programs.
   expect(page.value('xen_exporter_command_duration_seconds_count', { command: 'xl info' })).toBe(1);
   expect((await daemon.get('/')).body).toContain('there is no xen-diag');
   expect(await daemon.stop()).toEqual({ code: 0, signal: null });
@@ -144,7 +144,7 @@ test('the same Dom0 as without it', async () => {
 
 describe.runIf(process.getuid?.() === 0)('as a user without privilege', () => {
   const user: ProcessUser = { uid: 65_534, gid: 65_534 };
-  /** What of the copy only root may see, as debugfs is. */
+  /** Hides the root-only parts of the copy, as debugfs is hidden. */
   const hide = (): void => {
     chmodSync(tree.root, 0o755);
     chmodSync(tree.path('sys/kernel/debug'), 0o700);
@@ -160,7 +160,7 @@ describe.runIf(process.getuid?.() === 0)('as a user without privilege', () => {
     const page = await wholePage(daemon);
     expect(page.value('xen_netback_ring_consumed_slots_total', { domain: 'domu1', ring: 'tx' })).toBe(8196);
     expect(failing(page)).toEqual([]);
-    // And it can start no program (seccomp(2)).
+    // It cannot start programs either (seccomp(2)).
     expect(readFileSync(`/proc/${daemon.pid}/status`, 'latin1')).toContain('\nSeccomp:\t2\n');
     await using stranger = await serve({ user: { uid: 65_533, gid: 65_533 } });
     const strangers = await stranger.metrics();
@@ -195,7 +195,7 @@ describe('a helper that is gone', () => {
       return failing(each).includes('domains') && failing(each).includes('netback') && each;
     });
     expect(failing(page).filter((name) => !needHelp.includes(name))).toEqual([]);
-    // Names that were known go on to serve.
+    // Known names remain valid.
     expect(page.value('xen_vif_receive_packets_total', { domain: 'domu1' })).toBe(7206);
     await until('it to be missed', async () => (await daemon.metrics()).value('xen_exporter_helper_up') === 0);
     expect(daemon.log()).toContain('msg="The helper does not answer"');
@@ -212,7 +212,7 @@ describe('a helper that is gone', () => {
     });
     expect(page.samples('xen_cpu_seconds_total').length).toBeGreaterThan(0);
     await using _helper = await help();
-    // What is read every few minutes is tried again after half a minute.
+    // Failed readings of a slow schedule are retried after half a minute.
     await wholePage(daemon, 90_000);
   });
 
@@ -265,13 +265,13 @@ describe('nothing is left', () => {
     for (let cycle = 0; cycle < cycles; cycle += 1) {
       const helper = await help({ env });
       const daemon = await serve({ env });
-      // In the middle of what it does at the start, in one order or the other, and each is killed in its turn.
+      // Ends both in either order during their start-up, each by either signal in turn.
       const ends = [() => helper.stop(signals[cycle & 1]), () => daemon.stop(signals[(cycle >> 1) & 1])];
       for (const end of cycle & 4 ? ends.reverse() : ends) await end();
     }
     await until('no process to be left', () => running(tree.root) === 0);
     expect(readdirSync(env.TMPDIR)).toEqual([]);
-    // A helper that is killed leaves its socket, in whose place the next one puts its own.
+    // A killed helper leaves its socket, which the next one replaces.
     const made = readdirSync(tree.root).filter((name) => !['bin', 'commands', 'proc', 'sys', 'tmp'].includes(name));
     expect(made.filter((name) => name !== 'helper.sock')).toEqual([]);
   });

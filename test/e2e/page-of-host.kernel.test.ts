@@ -12,9 +12,9 @@ import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
 import { until } from '../../tools/lib/until.ts';
 import { asGuest, isCounter, ofDom0, ofGuest, ofListener, ofVif, sound, type Series } from '../pack/scenario.ts';
 
-/** Five minutes are twenty seconds: a busy machine must scrape twenty guests and evaluate their rules in time. */
+/** Five minutes take twenty seconds: a busy machine must scrape twenty guests and evaluate their rules in time. */
 const timeScale = 1 / 15;
-/** What an evaluation takes is no shorter then, and Alertmanager must wait for the alerts of one. */
+/** Evaluations are not scaled, and Alertmanager must wait for all alerts of one evaluation. */
 const alertmanagerTimeScale = 1 / 5;
 const config = join(project, 'alertmanager/alertmanager.yml');
 
@@ -32,7 +32,7 @@ const host = Object.fromEntries(
   Object.entries(sound).filter(([name]) => name.includes('instance="dom0:28697"') && !name.includes('domain="web"')),
 );
 
-/** Pages of a host and its guests, whose counters grow by the minute of a true clock. */
+/** Pages of a host and its guests, whose counters grow with real time. */
 class Fleet {
   readonly #totals = new Map<string, number>();
   #growth: Series = {};
@@ -42,7 +42,7 @@ class Fleet {
     this.change(growth);
   }
 
-  /** From now on they grow like this. */
+  /** Changes the growth from now on. */
   change(growth: Series): void {
     for (const name of Object.keys(growth)) this.#totals.set(name, this.#value(name));
     this.#since = performance.now();
@@ -55,7 +55,7 @@ class Fleet {
     return (this.#totals.get(name) ?? 0) + (growth * (performance.now() - this.#since)) / 60_000;
   }
 
-  /** What the exporter of this instance serves. */
+  /** The page of this instance's exporter. */
   page(instance: string): string {
     return Object.keys(this.#growth)
       .filter((name) => name.includes(`instance="${instance}"`) && !name.startsWith('up{'))
@@ -119,7 +119,7 @@ test('a Dom0 that starves twenty guests: one page from begin to end, and none of
   });
   const pages = 'ALERTS{alertname="XenAcceptQueueOverflow",alertstate="firing"}';
   await until('all guests to be harmed', () => holds(`count(${pages}) == 20`), { timeoutMs: 60_000 });
-  // From the evaluation on in which the first of them pages.
+  // From the evaluation in which the first of them pages.
   const notMuted = `${pages} unless on (host) ALERTS{alertname="XenHostHarmsGuests",alertstate="firing"}`;
   expect(await prometheus.query(`max_over_time((${notMuted})[2m:100ms])`)).toEqual([]);
   // Long enough for another notification of each group.

@@ -11,7 +11,7 @@ import { scaledRuleFile } from '../../tools/lib/time-scale.ts';
 import { until } from '../../tools/lib/until.ts';
 import { project } from '../../tools/lib/project.ts';
 
-/** Five minutes are ten seconds. */
+/** Five minutes take ten seconds. */
 const timeScale = 1 / 30;
 const config = join(project, 'alertmanager/alertmanager.yml');
 
@@ -40,7 +40,7 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
       timeoutMs: 30_000,
     },
   );
-  // All is well, which one alert says all the time.
+  // The watchdog always fires, even without trouble.
   const alive = await until('the watchdog', () => alertmanager.watchdog[0], { timeoutMs: 30_000 });
   expect(alive.alerts.map(({ labels }) => labels['alertname'])).toEqual(['XenWatchdog']);
   expect(alertmanager.notifications).toEqual([]);
@@ -50,11 +50,11 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
   expect(page).toMatchObject({ receiver: 'page', status: 'firing' });
   const overflow = page.alerts.find(({ labels }) => labels['alertname'] === 'XenAcceptQueueOverflow')!;
   expect(overflow.labels).toMatchObject({ domain: 'domu1', host: `127.0.0.1:${dom0.port}`, severity: 'critical' });
-  // Which of the two is the stronger one changes while the storm grows. Both say the same of hop and command.
+  // The stronger of both causes changes while the storm grows. Both have the same hop and command.
   const cause = overflow.annotations['cause']!;
   expect(['XenVcpuStarved', 'XenCreditExhaustion']).toContain(cause);
   expect(overflow.annotations).toMatchObject({
-    // Hosts have no port in a text.
+    // Texts name hosts without a port.
     summary: `domu1 on 127.0.0.1 refuses connections: ${cause}`,
     hop: 'vCPU',
     command: 'xl vcpu-list',
@@ -71,7 +71,7 @@ test('a storm on a captured host and guest: one page names guest and cause, and 
       String.raw`^The accept queue of port \d+ of domu1 was full for [1-9]\d* % of the last 2 minutes\. Connection attempts dropped: [1-9]\d*, accepted: \d+\. Cause: ${cause} \(${words[cause as keyof typeof words]}\)\.( Next: \w+ \([^)]*\)\.)? Guests of this host that refuse or lose connections: 1 of \d+\.$`,
     ),
   );
-  // Long enough for the causes to fire: they are the same trouble.
+  // Long enough for the causes to fire, which belong to the same trouble.
   const causes = 'count(ALERTS{kind="cause",alertstate="firing",domain="domu1"}) >= 2';
   await until('causes to fire', async () => (await prometheus.query(causes)).length > 0, { timeoutMs: 60_000 });
 

@@ -12,7 +12,7 @@ import { until } from '../../tools/lib/until.ts';
 const main = join(project, 'dist/main.js');
 const tracefsModule = join(project, 'dist/host/tracefs.js');
 
-/** Whether tracefs may be mounted here, in a mount namespace of its own. */
+/** Whether tracefs can be mounted here in a private mount namespace. */
 const canMount = spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tracefs nodev /mnt']).status === 0;
 
 let tree: TempTree;
@@ -24,10 +24,10 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** Whether a process may be started in a PID namespace of its own. */
+/** Whether a process can be started in its own PID namespace. */
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 
-/** Runs a script where `root` is this kernel's tracefs, for this script alone. */
+/** Runs a script for which `root` is this kernel's tracefs. */
 const onTracefs = (script: string): string =>
   execFileSync('unshare', ['-m', 'sh', '-ec', `mount -t tracefs nodev ${root}\n${script}`], {
     encoding: 'utf8',
@@ -77,12 +77,12 @@ describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 },
       left: false,
       failure: 'ENOENT',
     });
-    // What is taken away is hist triggers; those of another kind stay.
+    // Only hist triggers are removed; others stay.
     expect(state['cleared']).toBe(state['armed']);
   });
 
   test('cleanup takes away what a process that is gone has left, and nothing else', () => {
-    // Nobody's number and start.
+    // No process has this pid and start time.
     const said = run(`
       mkdir $ROOT/instances/xen_exporter_1_1 $ROOT/instances/${stranger}
       ${cleanup()}
@@ -113,7 +113,7 @@ describe.skipIf(!canMount)("on this kernel's own tracefs", { timeout: 120_000 },
 });
 
 test.skipIf(!canUnshare)('an exporter in another PID namespace keeps its probes while it lives', async () => {
-  // Its number and start are nobody's here.
+  // No process here has this pid and start time.
   const instance = join(root, 'instances/xen_exporter_2_1');
   mkdirSync(instance, { recursive: true });
   tree.write({ 'sys/kernel/tracing/kprobe_events': '' });

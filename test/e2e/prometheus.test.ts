@@ -12,7 +12,7 @@ import { until } from '../../tools/lib/until.ts';
 const openMetrics = 'application/openmetrics-text;version=1.0.0';
 
 let daemon: Daemon;
-/** Of a copied Dom0 in a storm. */
+/** A copied Dom0 in a storm. */
 let dom0: Daemon;
 beforeAll(async () => {
   daemon = await startDaemon();
@@ -23,7 +23,9 @@ afterAll(async () => {
   await dom0[Symbol.asyncDispose]();
 });
 
-/** Passes requests on to the daemon as from a client that asks for text: Prometheus 2.42 cannot be told to. */
+/**
+ * Forwards requests to the daemon with an Accept header for text, which Prometheus 2.42 cannot be configured to send.
+ */
 const startTextProxy = async (): Promise<Server> => {
   const proxy = createServer(async (_request, response) => {
     const { headers, bytes } = await daemon.get('/metrics', { Accept: 'text/plain;version=0.0.4' });
@@ -82,10 +84,10 @@ describe('a real Prometheus', () => {
     expect(queries).toHaveLength(4 + 5);
     for (const promql of queries) {
       const answers = await until(promql, async () => {
-        // Each look is a connection: without any, the mean wait is that of none, NaN.
+        // Each health check is a connection: without any, the mean wait is NaN.
         await daemon.get('/-/healthy');
         const all = await prometheus.query(promql);
-        // In the copied Dom0 nobody connects: of its listeners the mean wait stays that of none.
+        // The copied Dom0 has no connections, so the mean wait of its listeners stays NaN.
         const results = all.filter(({ metric }) => metric['instance'] !== `127.0.0.1:${dom0.port}` || isOfHost(promql));
         return results.length > 0 && results.every(({ value }) => !Number.isNaN(value)) ? results : undefined;
       });

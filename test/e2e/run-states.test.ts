@@ -21,7 +21,9 @@ afterEach(() => tree[Symbol.dispose]());
 const program = (name: string, body: string): string => tree.writeScript(`bin/${name}`, body);
 
 const trace = resolve(fixtures, 'xentrace/credit-storm.xt');
-/** A xentrace that writes what one wrote on a real host, to the file that it is told, and goes on until it is asked to end, which it notes. */
+/**
+ * An xentrace that writes a trace captured on a real host to the given file and runs until asked to end, which it logs.
+ */
 const goesOn = (): string => `echo $$ "$@" >>${tree.path('log')}
 trap 'echo ended >>${tree.path('log')}; exit 0' TERM
 for out; do :; done

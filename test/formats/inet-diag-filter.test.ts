@@ -5,7 +5,7 @@ import { ipBytes } from '../../src/formats/ip-address.ts';
 
 const AF_INET = 2;
 
-/** Whether the program picks a listener, as inet_diag_bc_run in net/ipv4/inet_diag.c has it. */
+/** Whether the program selects a listener, by the rules of inet_diag_bc_run in net/ipv4/inet_diag.c. */
 const picks = (program: readonly number[], { family, address, port }: ListenAddress): boolean => {
   const word = (at: number): number => program[at]! | (program[at + 1]! << 8);
   let at = 0;
@@ -26,7 +26,7 @@ const picks = (program: readonly number[], { family, address, port }: ListenAddr
   return at === program.length;
 };
 
-/** Throws unless the kernel takes the program: inet_diag_bc_audit and valid_cc there. */
+/** Throws unless the kernel accepts the program: inet_diag_bc_audit and valid_cc there. */
 const audit = (program: readonly number[]): void => {
   const places = new Set([program.length]);
   for (let at = 0; at < program.length; at += program[at + 1]!) places.add(at);
@@ -61,7 +61,7 @@ test('picks these listeners and no others, and the kernel takes it', () => {
       audit(program);
       const names = new Set(few.map((each) => Object.values(each).join()));
       for (const each of few) expect(picks(program, each)).toBe(true);
-      // Also with the ports and addresses of the few, in other combinations.
+      // Also with other combinations of the same ports and addresses.
       const mixed = few.map((each, i) => ({ ...each, port: few[(i + 1) % few.length]!.port }));
       for (const each of [...others, ...mixed]) {
         expect(picks(program, each)).toBe(names.has(Object.values(each).join()));
@@ -77,6 +77,6 @@ test('looks at few of its conditions for each socket', () => {
     port: 1 + i,
   }));
   const program = filterProgram(few);
-  // A number of a port, an address and a jump for each.
+  // One comparison of a port, one address and one jump each.
   expect(program.length).toBe(63 * 8 + 64 * (16 + 4));
 });

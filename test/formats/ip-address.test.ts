@@ -9,7 +9,7 @@ test('writes IPv4 addresses, at any place in the bytes', () => {
   expect(formatIpv4(hex('ffff 00000000 ff'), 2)).toBe('0.0.0.0');
 });
 
-// RFC 5952, section 4, and the forms that sockets have.
+// RFC 5952, section 4, and forms that sockets use.
 test.each([
   ['0000 0000 0000 0000 0000 0000 0000 0000', '::'],
   ['0000 0000 0000 0000 0000 0000 0000 0001', '::1'],

@@ -11,7 +11,7 @@ test('reads a machine that has tracked nothing', () => {
   expect(parseConntrackStat(capture)).toEqual([zero, zero]);
 });
 
-/** The capture with a counter of the first CPU set; numbers stand in the order of the names. */
+/** The capture with a counter of the first CPU set. Numbers are in the order of the names. */
 const withCounter = (text: string, name: string, hex: string): string => {
   const [names = '', first = '', ...others] = text.split('\n');
   const index = names.split(/ +/).indexOf(name);
@@ -30,7 +30,7 @@ test('finds each counter by its name', () => {
   const changed = values.reduce((text, [name, hex]) => withCounter(text, name, hex), capture);
   const first = { drops: 10, earlyDrops: 16, insertFailed: 4294967295 };
   expect(parseConntrackStat(changed)).toEqual([first, zero]);
-  // Other kernels have other columns: here the second is missing.
+  // Other kernels have other columns. Here the second is missing.
   const narrower = changed.replace(/^(\w+ +)\w+ +/gm, '$1');
   expect(parseConntrackStat(narrower)).toEqual([first, zero]);
 });

@@ -31,7 +31,7 @@ import { attribute, dump, message, words } from './netlink-message.ts';
 const guest = (path: string): Uint8Array => readBytes(`guests/pv-storm/${path}`);
 const netlink = (name: string): Uint8Array => readBytes(`guests/pv-netlink-storm/netlink/${name}`);
 
-// Every parser, and a real capture of what it reads.
+// Every parser with a real capture of its input.
 const textParsers: [name: string, parse: (text: string) => unknown, capture: Uint8Array][] = [
   ['parseFeatures', parseFeatures, guest('sys/hypervisor/properties/features')],
   ['parseVirqs', parseVirqs, readBytes('xl/credit-storm.lsevtchn-0')],
@@ -74,7 +74,7 @@ const parsers: typeof binaryParsers = [
   ...binaryParsers,
 ];
 
-/** Runs a parser; an error of our own is as good as a result. */
+/** Runs a parser. One of our own errors is a valid outcome. */
 const survives = <Input>(parse: (input: Input) => unknown, input: Input): void => {
   try {
     parse(input);
@@ -85,7 +85,9 @@ const survives = <Input>(parse: (input: Input) => unknown, input: Input): void =
 
 const concat = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
-/** One to four damages, one after another: cut off, bits flipped, a piece removed, doubled, or replaced by another capture's. */
+/**
+ * One to four damages in sequence: cut off, bits flipped, a piece removed, doubled, or replaced by another capture's.
+ */
 const damaged = (capture: Uint8Array): fc.Arbitrary<Uint8Array> => {
   const place = fc.double({ min: 0, max: 1, noNaN: true });
   const damage = fc.record({
@@ -166,7 +168,7 @@ describe.each(parsers)('%s throws nothing but its own errors', (_name, parse, ca
         survives(parse, concat(capture.subarray(0, at), long, capture.subarray(at)));
       }
     }
-    // 75 inputs of 100 to 500 kB; anything quadratic takes minutes.
+    // 75 inputs of 100 to 500 kB. Anything quadratic would take minutes.
     expect(performance.now() - start).toBeLessThan(60_000);
   });
 });
@@ -197,7 +199,8 @@ describe.each([
 });
 
 describe('what xl prints comes back, whatever the name', () => {
-  // Any characters but newlines. The dot: blanks at the end are lost in the padding, and digits there may touch the number of CPUs.
+  // Any characters but newlines. It ends in a dot because padding hides trailing blanks and digits may touch the number
+  // of CPUs.
   const name = fc
     .string({
       unit: fc.oneof(

@@ -1,4 +1,4 @@
-/** What `action` throws, as `ParseError: expected ...`; fails where it throws nothing. */
+/** The error of `action` as `ParseError: expected ...`. Fails if it throws nothing. */
 export const thrownBy = (action: () => unknown): string => {
   try {
     action();

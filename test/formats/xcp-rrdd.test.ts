@@ -9,7 +9,7 @@ const vm1 = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
 const vm2 = '0641086c-26b3-4a6e-bcab-8d87f07e9f27';
 const now = 1_700_000_000.25;
 
-// The payload of ocaml/xcp-rrdd/test/transport/test_common.ml; its bytes and CRCs were made by another program than the writer here.
+// The payload of ocaml/xcp-rrdd/test/transport/test_common.ml. Bytes and CRCs are from an independent program.
 const payload: Datasource[] = [
   { name: 'test_int1', owner: 'host', value: 1234, valueType: 'int64' },
   { name: 'test_int2', owner: 'sr test_sr', value: 5678, valueType: 'int64' },
@@ -146,7 +146,7 @@ describe('what cannot be right', () => {
     [
       'version 1 of the protocol',
       Buffer.from('DATASOURCES000001e4\ndba4bf7a84b6d11d565d19ef91f7906e\n{}'),
-      // Its hexadecimal length and MD5 where version 2 has its count.
+      // Version 1 has a hexadecimal length and MD5 in place of version 2's count.
       `${0x0a646261} values and their metadata in ${35 + 8 * 0x0a646261} bytes, found 55 bytes`,
     ],
   ])('%s', (_what, bytes, message) => expect(found(bytes)).toBe(`ParseError: expected ${message}`));

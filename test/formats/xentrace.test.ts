@@ -8,7 +8,7 @@ import { thrownBy } from './thrown-by.ts';
 
 const capture = (name: string): Uint8Array => readBytes(`xentrace/${name}.xt`);
 const idle = capture('credit-idle');
-/** Its first chunks, of three CPUs. */
+/** Its first chunks, from three CPUs. */
 const beginning = idle.subarray(0, 332 + 1036 + 988);
 
 test('reads run-state changes, in the order of the file', () => {

@@ -199,7 +199,7 @@ describe('pvh1 changed as xl would print it', () => {
     const domains = [{ domid: pvh1.domid, name }];
     const joined = joinNames(renamed(name), domains);
     expect(parseXlList(joined)).toEqual([...others, { ...pvh1, name: name.replace('\n', '\ufffd') }]);
-    // Where that domain is not listed.
+    // If that domain is not listed.
     expect(joinNames(capture, domains)).toBe(capture);
   });
 

@@ -45,7 +45,7 @@ test('output without end is cut off', async () => {
   await expect(run('yes', { maxBytes: 10_000 })).rejects.toThrow('more than 10000 bytes of output');
 });
 
-/** As Node says it, or setpriv. */
+/** The message of Node, or of setpriv. */
 const missing = /none: (spawn \S+none ENOENT|.*failed to execute \S+none: No such file or directory)$/;
 
 test('a program that does not exist', async () => {
@@ -198,7 +198,7 @@ describe('a stream', () => {
     );
     const none = { name: 'none', file: tree.path('none'), args: [], timeoutSeconds: 1, maxBytes: 1 };
     await expect(commands.stream(none, () => true)).rejects.toThrow(missing);
-    // And again: the lane is free.
+    // Again, because the lane is free.
     await expect(commands.stream(none, () => true)).rejects.toThrow(missing);
   });
 

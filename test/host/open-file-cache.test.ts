@@ -18,7 +18,7 @@ const read = (kept: OpenFileCache, name: string): string | undefined => {
   return length === undefined ? undefined : buffer.toString('utf8', 0, length);
 };
 
-/** How many files below a folder this process has open. */
+/** Number of this process's open files below a folder. */
 const openBelow = (folder: string): number => {
   const self = new FileTree('/proc/self/fd');
   const targets = readdirSync(self.root).map((descriptor) => unlessMissing(() => self.linkIfAny(descriptor)));
@@ -121,7 +121,7 @@ describe("the kernel's own files", () => {
     const kept = new OpenFileCache(10);
     const procfs = new FileTree('/proc', kept);
     const [first, second, third] = [0, 1, 2].map(() => {
-      // Waiting for a process makes the kernel take this one from its CPU, which schedstat counts.
+      // While this process waits for another, the kernel takes it off its CPU, which schedstat counts.
       execFileSync('true');
       return procfs.cachedText('self/schedstat');
     });

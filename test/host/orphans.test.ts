@@ -9,12 +9,12 @@ import { project } from '../../tools/lib/project.ts';
 import { until } from '../../tools/lib/until.ts';
 
 const canSetpriv = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true']).status === 0;
-/** Where no setpriv is found. */
+/** A PATH without setpriv. */
 const noPrograms = '/nonexistent';
 
 let tree: TempTree;
 let exporters: ChildProcess[];
-/** The process ids of their programs. */
+/** Pids of their programs. */
 let programs: number[];
 beforeEach(() => {
   tree = new TempTree();
@@ -29,9 +29,9 @@ afterEach(async () => {
   tree[Symbol.dispose]();
 });
 
-/** A process that runs a program which hangs, and says when it is asked to end; resolves to both process ids. */
+/** Starts a process that runs a hanging program, which reports when it is asked to end. Resolves to both pids. */
 const startExporter = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<[ChildProcess, number]> => {
-  // A shell says on stderr that a command of its own was ended, and nobody reads that pipe any longer.
+  // A shell reports on stderr that its command was ended, but that pipe has no reader any more.
   const body = `exec 2>/dev/null
     PATH=/usr/bin:/bin
     trap 'echo asked > ${tree.path(`${name}.asked`)}; exit' TERM
@@ -73,7 +73,7 @@ test('without setpriv the next start asks it, and leaves the programs of an expo
   expect(endOrphans().map(({ pid }) => pid)).not.toContain(orphan);
   expect(isAsked('xentrace')).toBe(false);
   await kill(killed);
-  // An exporter that another test starts at this moment may be the first to find it.
+  // An exporter that another test starts now may find it first.
   const mine = endOrphans().filter(({ pid }) => pid === orphan);
   expect([[], [{ pid: orphan, program: 'xentrace' }]]).toContainEqual(mine);
   await until('the program to be asked', () => isAsked('xentrace'));

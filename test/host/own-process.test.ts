@@ -22,6 +22,6 @@ test('the event loop is active while it works and not while it waits', async () 
   const wait = () => new Promise((resolve) => setTimeout(resolve, 200));
   const work = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   expect(await activeSeconds(work)).toBeGreaterThan(0.19);
-  // Another process may keep this one from its wait.
+  // Other processes may delay this one's wait.
   await until('a wait without activity', async () => (await activeSeconds(wait)) < 0.1);
 });

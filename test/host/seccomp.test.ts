@@ -5,7 +5,7 @@ import { project } from '../../tools/lib/project.ts';
 
 const room = join(project, 'src/host');
 
-/** What a process of its own, which forbids itself programs, says. */
+/** Output of a separate process that denies itself programs. */
 const after = (script: string): string => {
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
     encoding: 'utf8',
@@ -62,7 +62,7 @@ test('no other port can be opened; those that are open go on, and so do connecti
   expect(said.split('\n')).toEqual(['EPERM', 'EPERM', 'hello', 'true', '']);
 });
 
-/** Of a process: how many rings of io_uring it has. */
+/** Counts a process's io_uring rings. */
 const countRings = `
     import { readdirSync, readlinkSync } from 'node:fs';
     const rings = () => readdirSync('/proc/self/fd').filter((fd) => {
@@ -72,7 +72,7 @@ const countRings = `
         return false;
       }
     }).length;`;
-/** Network, files and a thread with an event loop of its own: all that Node may use a ring for. */
+/** Network, files and a thread with its own event loop: everything for which Node may use a ring. */
 const useEverything = `
     import { once } from 'node:events';
     import { readFile } from 'node:fs/promises';

@@ -17,7 +17,7 @@ interface Reading {
   readonly at: number;
 }
 
-/** The total after each reading of one counter, and the largest growth that the bounds allowed it. */
+/** Total after each reading of one counter, and the largest growth that its bounds allowed. */
 const judged = (
   readings: readonly Reading[],
   kind: Bounds,
@@ -41,7 +41,7 @@ const judged = (
 
 const totalsOf = (...args: Parameters<typeof judged>): number[] => judged(...args).map(({ total }) => total);
 
-/** Readings so many seconds apart. */
+/** Readings at this distance in seconds. */
 const every = (seconds: number, ...values: number[]): Reading[] => values.map((now, i) => ({ now, at: i * seconds }));
 
 describe('a counter that steps back', () => {
@@ -190,7 +190,7 @@ describe('whatever is read', () => {
         let last = 0;
         for (const { total, most } of judged(timed, kind, width)) {
           expect(total).toBeGreaterThanOrEqual(last);
-          // The sum of two totals that are far apart is exact to a part in 2^53.
+          // The sum of two very different totals is exact to one part in 2^53.
           expect(total - last).toBeLessThanOrEqual(most + total * 2 ** -50);
           last = total;
         }

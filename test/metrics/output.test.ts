@@ -19,7 +19,7 @@ class Scrapes {
   readonly state = new SeriesState();
   #now = 0;
 
-  /** The values that a scrape gives, by metric and label. */
+  /** Values of a scrape by metric and label. */
   scrape(collect: (out: Output) => void): Record<string, number> {
     const families = new Families();
     this.#now += 15;
@@ -34,7 +34,7 @@ class Scrapes {
     );
   }
 
-  /** The total of a domain that these sources feed. */
+  /** Total of a domain that these sources feed. */
   feed(...readings: SourceReading[]): number | undefined {
     const values = this.scrape((out) => {
       for (const reading of readings) out.counter(events, out.labels(events.labels, 'web'), reading);
@@ -144,7 +144,7 @@ describe('the sources of a device', () => {
 });
 
 describe('a series without a source', () => {
-  /** One that read 100 and is then left alone for so many scrapes, of which another one is read in all or in none. */
+  /** A source that read 100 and is then not read for this many scrapes, while another one is read in all or in none. */
   const left = (scrapesLeft: number, source?: string, isOtherRead = true): Scrapes => {
     const scrapes = new Scrapes();
     const of = source === undefined ? {} : { source };

@@ -49,7 +49,7 @@ describe('routes', () => {
       const labels = [`alertname=${name}`, `kind=${kind}`, `severity=${severity}`, 'host=dom0', 'domain=web'];
       if (about === 'guest') labels.push('uuid=6c9ee902-e8b7-484d-b5a1-502d89e835de');
       expect((await amtool('config', 'routes', 'test', `--config.file=${config}`, ...labels)).trim()).toBe(receiver);
-      // What wakes people is harm.
+      // Only harm may page.
       if (severity === 'critical') expect(kind).toBe('symptom');
     },
   );

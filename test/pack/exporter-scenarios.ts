@@ -1,33 +1,33 @@
 import { ofDom0, ofGuest, type Expected, type Series } from './scenario.ts';
 
-// Scenarios of the alerts that watch the watcher, for rules.debian.test.ts.
+// Scenarios of the alerts about exporters, for rules.debian.test.ts.
 
 const guest = { instance: 'web:28697', domain: 'web', host: 'dom0:28697' };
 const host = { instance: 'dom0:28697', domain: 'Domain-0', host: 'dom0:28697' };
 
 const day = 86_400;
-/** Seconds since 1970 at which promtool evaluates the rules, about. */
+/** Approximate seconds since 1970 at which promtool evaluates the rules. */
 const now = 25 * 60;
 
-/** A certificate of the guest's exporter: the days of its life, and how many are left. */
+/** A certificate of the guest's exporter: its lifetime and its remaining time in days. */
 const certificate = (name: string, days: number, left: number): Series =>
   ofGuest({
     [`xen_exporter_web_certificate_start_timestamp_seconds{certificate="${name}"}`]: now - (days - left) * day,
     [`xen_exporter_web_certificate_expiry_timestamp_seconds{certificate="${name}"}`]: now + left * day,
   });
 
-/** Dom0's inventory, read so many seconds before the scrape that serves it. */
+/** Dom0's inventory, read this many seconds before the scrape that serves it. */
 const inventoryAge = (seconds: number, success = 1): Series =>
   ofDom0({
     'xen_exporter_collector_last_success_timestamp_seconds{collector="cpu"}': 1e9,
     'xen_exporter_collector_last_success_timestamp_seconds{collector="grants"}': 1e9 - 60,
     'xen_exporter_collector_last_success_timestamp_seconds{collector="scheduler"}': 1e9 - seconds,
-    // Its window may be as long as one likes: it is none of the inventory.
+    // Its windows may be as long as desired: it is not part of the inventory.
     'xen_exporter_collector_last_success_timestamp_seconds{collector="runstate"}': 1e9 - 7200,
     'xen_exporter_collector_success{collector="scheduler"}': success,
   });
 
-/** Series that are gone. */
+/** Series that have disappeared. */
 const gone = (all: Series, isMeant: (name: string) => boolean): Series =>
   Object.fromEntries(
     Object.keys(all)
@@ -37,13 +37,13 @@ const gone = (all: Series, isMeant: (name: string) => boolean): Series =>
 const isOfDevice = (name: string): boolean => /^xen_(vif|netback|backend)_/.test(name);
 const isOfDomain = (name: string): boolean => name.startsWith('xen_domain_') || isOfDevice(name);
 
-/** Dom0's page without domains, from a kernel with this role in place of dom0. */
+/** Dom0's page without domains, from a kernel with this role instead of dom0. */
 const hostOf = (sound: Series, role: string, uuid = ''): Series => ({
   ...gone(sound, (name) => isOfDomain(name) || name.includes('role="dom0"')),
   ...ofDom0({ [`xen_guest_info{uuid="${uuid}",type="",role="${role}"}`]: 1 }),
 });
 
-/** Of the guest without its host. */
+/** The guest without its host. */
 const nameless = { domain: '', host: '' };
 
 export const firingOfExporters = (sound: Series): [what: string, change: Series, expected: Expected[]][] => [

@@ -20,7 +20,7 @@ test('every metric that a rule names is one that an exporter, Prometheus or a ru
       const names = metricsIn(rule.expr);
       expect(names.length).toBeGreaterThan(0);
       const asked = 'alert' in rule ? Object.values(rule.annotations).flatMap(queriesIn).flatMap(metricsIn) : [];
-      // A rule may look back upon itself.
+      // A rule may read its own earlier values.
       if ('record' in rule) known.add(rule.record);
       expect([...names, ...asked].filter((name) => !known.has(name))).toEqual([]);
     }

@@ -6,7 +6,7 @@ import { defaultPackOptions, rulePack } from '../../src/pack/pack.ts';
 import { queriesIn } from '../../src/pack/template.ts';
 import { project } from '../../tools/lib/project.ts';
 
-/** The kinds of docs/reference/recording-rules.md, each with the nodes of the grammar whose text is a name of that kind. */
+/** Sections of docs/reference/recording-rules.md, each with the grammar nodes whose text is a name of that section. */
 const kinds: Readonly<Record<string, readonly string[]>> = {
   Functions: ['FunctionIdentifier'],
   Aggregations: ['AggregateOp'],
@@ -14,7 +14,9 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   Matchers: ['MatchOp'],
   Modifiers: 'By Without On Ignoring GroupLeft GroupRight Bool Offset'.split(' '),
 };
-/** Other nodes that the grammar makes of these, of selectors, ranges, numbers and parentheses. A subquery, @ or a sign is none of them. */
+/**
+ * Other grammar nodes of these, and of selectors, ranges, numbers and parentheses. Excludes subqueries, @ and signs.
+ */
 const structure = new Set(
   (
     'PromQL BinaryExpr AggregateExpr AggregateModifier GroupingLabels LabelName FunctionCall FunctionCallBody VectorSelector ' +
@@ -22,11 +24,11 @@ const structure = new Set(
     'MatrixSelector DurationExpr NumberDurationLiteralInDurationContext OffsetExpr OffsetDurationExpr BoolModifier'
   ).split(' '),
 );
-/** How the grammar names one function, aggregation or matcher inside its node. */
+/** Grammar nodes that contain a node for one function, aggregation or matcher. */
 const parents = new Set(['FunctionIdentifier', 'AggregateOp', 'MatchOp']);
 const kindOf = new Map(Object.entries(kinds).flatMap(([kind, nodes]) => nodes.map((node) => [node, kind] as const)));
 
-/** Adds what an expression uses of each kind to `used`, and returns what else it has. */
+/** Adds the names that an expression uses to `used`, and returns its other nodes. */
 const unknownIn = (expr: string, used: ReadonlyMap<string, Set<string>>): string[] => {
   const unknown: string[] = [];
   parser.parse(expr).iterate({

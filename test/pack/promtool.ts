@@ -6,13 +6,13 @@ import { onHost, type PromtoolTest } from './scenario.ts';
 
 type Scenario = readonly [name: string, PromtoolTest];
 
-/** Time limit of a run of promtool, on a machine that is busy with other work. */
+/** Timeout of a promtool run on a machine that is busy with other work. */
 export const timeout = 300_000;
 
-/** Go spends a quarter of promtool's time on collecting garbage with its default, 100 %. */
+/** With Go's default of 100 % promtool spends a quarter of its time on garbage collection. */
 const SELDOM_COLLECTED = { GOGC: '400' };
 
-/** What promtool prints about these tests of the rule pack, as it is made for their scrape interval. */
+/** promtool's output for these tests of the rule pack at their scrape interval. */
 export const verdict = async (
   tests: readonly PromtoolTest[],
   evaluationInterval = '1m',
@@ -26,7 +26,7 @@ export const verdict = async (
     'test.yml': JSON.stringify({
       rule_files: ['rules.yml'],
       evaluation_interval: evaluationInterval,
-      // Without it promtool takes another order each time.
+      // Otherwise promtool's order is random.
       group_eval_order: groups.map(({ name }) => name),
       tests,
     }),
@@ -35,7 +35,7 @@ export const verdict = async (
   return stdout + stderr;
 };
 
-/** Tests of the same minutes as one test, each on a host of its own. */
+/** Merges tests of the same length into one, each on its own host. */
 export const merged = (tests: readonly PromtoolTest[]): PromtoolTest => {
   if (tests.length === 1) return tests[0]!;
   const all = tests.map(onHost);
@@ -54,7 +54,7 @@ export const merged = (tests: readonly PromtoolTest[]): PromtoolTest => {
   };
 };
 
-/** The verdict on each test, from as few runs of promtool as possible: when a run fails, its halves run alone. */
+/** The verdict on each test, from as few promtool runs as possible: if a run fails, its halves run alone. */
 const verdicts = async (tests: readonly PromtoolTest[], evaluationInterval: string): Promise<string[]> => {
   const all = await verdict([merged(tests)], evaluationInterval);
   if (all.includes('SUCCESS') || tests.length === 1) return tests.map(() => all);
@@ -63,11 +63,11 @@ const verdicts = async (tests: readonly PromtoolTest[], evaluationInterval: stri
     ...(await verdicts(tests.slice(0, middle), evaluationInterval)),
     ...(await verdicts(tests.slice(middle), evaluationInterval)),
   ];
-  // Hosts that disturb each other fail together only.
+  // Hosts that disturb each other fail only together.
   return each.every((one) => one.includes('SUCCESS')) ? tests.map(() => all) : each;
 };
 
-/** The verdict on each of these scenarios by name. Those that end at the same minute share a run. */
+/** Verdicts of these scenarios by name. Scenarios that end at the same minute share a run. */
 const verdictsByName = async (scenarios: readonly Scenario[], evaluationInterval: string) => {
   const found = new Map<string, string>();
   for (const run of Map.groupBy(scenarios, ([, { alert_rule_test }]) => alert_rule_test?.[0]?.eval_time).values()) {
@@ -79,8 +79,8 @@ const verdictsByName = async (scenarios: readonly Scenario[], evaluationInterval
 };
 
 /**
- * Makes a test of each scenario, and runs all of them together, each on a host of its own: promtool's time goes to evaluating each rule each minute,
- * and depends little on the number of series.
+ * Creates a test per scenario and runs all of them together, each on its own host: promtool spends its time on
+ * evaluating each rule each minute, almost independently of the number of series.
  */
 export const testSideBySide = (scenarios: readonly Scenario[], evaluationInterval = '1m'): void => {
   let found: Promise<Map<string, string>> | undefined;

@@ -6,7 +6,10 @@ import { timeout, verdict } from './promtool.ts';
 import { isCounter, type PromtoolTest } from './scenario.ts';
 import { atInterval, scrapeIntervalOr, type Scraped } from './scrape-interval.ts';
 
-/** A sound load at its limit, a page for each symptom, a ticket about the host and one about an exporter, under both schedulers. */
+/**
+ * A sound load at its limit, a page for each symptom, a ticket about the host and one about an exporter, under both
+ * schedulers.
+ */
 export const representatives: ReadonlySet<string> = new Set([
   'credit-heavy',
   'credit-cpu-hogs',
@@ -15,7 +18,10 @@ export const representatives: ReadonlySet<string> = new Set([
   'credit-exporter-killed',
 ]);
 
-/** What was scraped of a series; what is missing has gone. Counters grow by the clock of the rules as fast as they did by the lab's. */
+/**
+ * The recorded scrapes of a series; missing values are stale. Counters grow as fast in rules' time as they did in real
+ * time.
+ */
 export const recordedScrapes = (series: string, values: readonly (number | null)[], speed: number): Scraped[] => {
   const factor = isCounter(series) ? speed : 1;
   return values.map((value, index) =>
@@ -28,13 +34,16 @@ const alert = ({ alert: name, domain = '' }: Concern): string => firing(`alertna
 const pages = firing('severity="critical"');
 /** A guest that its host harms: its page is muted. */
 const harmedByHost = firing('alertname="XenGuestHarmedByHost"');
-/** Causes as a page names them. */
+/** Causes that a page may name. */
 const scores = '(uuid_cause:xen_accept_path_cause_score:ratio or uuid_cause:xen_page_recent_cause_score:ratio)';
-/** Guests that an alert is about: the one that it names, or those that it names as harmed by their host. */
+/** Guests that an alert is about: the named one, or those that it names as harmed by their host. */
 const concerned = ({ alert: name }: Concern): string =>
   `ALERTS{alertname="${name === 'XenHostHarmsGuests' ? 'XenGuestHarmedByHost' : name}"}`;
 
-/** What is not to be told while the fault is there: pages of others, and tickets that are not true and that no page of their guest mutes (alertmanager/alertmanager.yml). */
+/**
+ * Notifications that must not appear during the fault: pages about others, and untrue tickets that no page of their
+ * guest mutes (alertmanager/alertmanager.yml).
+ */
 const untrue = (expected: Expected | undefined): string[] => {
   const { severity, domain = '' } = expected ?? {};
   const muted = firing('severity="warning",kind=~"cause|symptom"');
@@ -50,7 +59,7 @@ const untrue = (expected: Expected | undefined): string[] => {
 const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFault): PromtoolTest => {
   const { told: toldBy = NaN } = slots;
   const to = scrapeIntervalOr(intervalSeconds);
-  /** Slots by which a scrape may be later than the recorded one; windows have four scrapes. */
+  /** Slots by which a scrape may be later than recorded. Windows have four scrapes. */
   const later = Math.max(0, to / intervalSeconds - 1);
   const at = (slot: number): string => `${Math.round(slot * intervalSeconds)}s`;
   const isTrue = (slot: number, expr: string) => ({
@@ -62,9 +71,9 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
   const during = Math.round((slots.undone - slots.injected) * intervalSeconds);
   const slotsBetween = (from: number, to: number): number[] =>
     Array.from({ length: to - from }, (_, index) => from + index);
-  // A healthy load has no near miss before it.
+  // A healthy load has no near miss.
   const from = expected ? slots.begun : slots.begin;
-  // What was before ends as much later.
+  // The time before ends later by as much.
   const harmless = slotsBetween(slots.begin + 2 * later, from).map((slot) => isNever(slot, pages));
   const wrong = untrue(expected);
   // An alert that ends as the fault begins may be an interval late.
@@ -76,7 +85,7 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
         isTrue(slots.undone, `count_over_time(${alert(expected)}[${during}s])`),
         ...(expected.causes
           ? [
-              // The replay has what was scraped at whole intervals: it is told an interval earlier or later.
+              // The replay has scrapes only at whole intervals, so it may notify an interval earlier or later.
               isTrue(
                 toldBy + 1 + 4 * later,
                 `count_over_time((topk by (uuid) (1, ${scores} and on (uuid) ${concerned(expected)}) and {cause=~"${expected.causes.join('|')}"})[${(2 + 4 * later) * intervalSeconds}s:15s])`,
@@ -99,7 +108,7 @@ const replay = ({ intervalSeconds, speed, slots, series, expected }: RecordedFau
   };
 };
 
-/** Makes a test of each of these recordings: what exporters on a real Xen served while things went wrong there (npm run lab:faults). */
+/** Creates a test for each of these recordings of exporters on a real Xen during faults (npm run lab:faults). */
 export const testReplays = (isWanted: (name: string) => boolean): void =>
   test.each([...recordings].filter(([name]) => isWanted(name)))('%s', { timeout }, async (_, fault) => {
     expect(await verdict([replay(fault)], '15s')).toContain('SUCCESS');

@@ -24,7 +24,7 @@ import {
   type Series,
 } from './scenario.ts';
 
-// Every scenario asserts all alerts at its minute: these and no others.
+// Every scenario asserts all alerts at its minute: exactly these.
 
 test('promtool has nothing to say', async () => {
   using folder = new TempTree();
@@ -53,7 +53,7 @@ const contention = ofDomain({
   'xen_domain_vcpu_observations_total{state="runnable"}': 12,
   'xen_domain_vcpu_observations_total{state="blocked"}': 0,
 });
-/** What the collector runstate gives of it. */
+/** The collector runstate's series about the guest. */
 const runStates = (runnable: number, wakeDelay: number): Series =>
   ofDomain({
     'xen_domain_runstate_seconds_total{state="running"}': 2,
@@ -63,7 +63,7 @@ const runStates = (runnable: number, wakeDelay: number): Series =>
     'xen_domain_wake_delay_seconds_sum{}': 100 * wakeDelay,
     'xen_domain_wake_delay_seconds_count{}': 100,
   });
-/** What the collector trace gives of it, with probes armed for so many seconds a minute. */
+/** The collector probes' series about the guest, with probes armed for this many seconds a minute. */
 const probed = (counted: Readonly<Record<string, number>>, probes: string, armedSeconds: number): Series => ({
   ...ofDomain(counted),
   ...ofDom0({ [`xen_exporter_probe_armed_seconds_total{probes="${probes}"}`]: armedSeconds }),
@@ -77,7 +77,7 @@ const unseen = Object.fromEntries(
   ),
 );
 const capped = ofDomain({ xen_domain_scheduler_cap_cpus: 2 });
-/** A guest whose two vCPUs have something to run for 58 seconds of a minute each, but for these modes; the rest of the minute they are idle. */
+/** A guest whose two vCPUs have work for 58 seconds of each minute, except in these modes, and are idle otherwise. */
 const busyGuest = (modes: Readonly<Record<string, number>> = {}, xenSeconds = 116): Series => {
   const each = { user: 52, softirq: 5, steal: 1, ...modes };
   const idle = Math.max(0, 60 - Object.values(each).reduce((sum, seconds) => sum + seconds, 0));
@@ -95,10 +95,10 @@ const busyGuest = (modes: Readonly<Record<string, number>> = {}, xenSeconds = 11
     ...ofDomain({ xen_domain_cpu_seconds_total: xenSeconds }),
   };
 };
-/** Clients who wait for a SYN that is sent again, which is no symptom yet. */
+/** Clients that wait for a retransmitted SYN, which is not a symptom yet. */
 const losing = ofGuest({ xen_tcp_syn_retransmits_total: 12 });
 const atCap = { ...capped, ...ofDomain({ xen_domain_cpu_seconds_total: 117 }) };
-/** So many connections a minute with data in their SYN, and so many that were to be. */
+/** Fast Open connections per minute, and attempts that met a full queue. */
 const fastOpen = (opens: number, overflows: number, withoutCookies = 0): Series =>
   ofGuest({
     xen_tcp_fastopen_passive_total: opens,
@@ -114,7 +114,7 @@ const budget = (cpuSeconds: number, extratime: 0 | 1): Series =>
     'xen_domain_vcpus{state="online"}': 2,
     xen_domain_cpu_seconds_total: cpuSeconds,
   });
-/** Seconds of a minute that an HVM guest is in some states, as xapi tells of it; it is in partial_run for the others. */
+/** Seconds per minute that an HVM guest spends in these states according to xapi; it is in partial_run otherwise. */
 const xapiStates = (vcpus: number, states: Readonly<Record<string, number>>): Series => {
   const others = 60 - Object.values(states).reduce((sum, seconds) => sum + seconds, 0);
   return {
@@ -130,7 +130,7 @@ const xapiStates = (vcpus: number, states: Readonly<Record<string, number>>): Se
     }),
   };
 };
-/** What the collector probes gives of grant calls: CPU seconds of a minute, of which its probes were armed for five. */
+/** The collector probes' series of grant calls: CPU seconds per minute, with probes armed for five seconds. */
 const grantCalls = (seconds: number): Series =>
   ofDom0({
     'xen_exporter_probe_armed_seconds_total{probes="grants"}': 5,
@@ -161,7 +161,7 @@ const refused = (packets: number): Series =>
   ofVif({ 'xen_vif_receive_dropped_packets_total{reason="refused"}': packets });
 
 const uuidOfWeb = '6c9ee902-e8b7-484d-b5a1-502d89e835de';
-/** Another target, whose page claims to be that of the guest, with what else it serves. */
+/** Another target whose page claims to be the guest, with further series. */
 const impostor = (page: Readonly<Record<string, number | string>> = {}, isUp: number | string = 1): Series => {
   const labels = 'job="xen",instance="evil.web:28697"';
   return {
@@ -171,7 +171,7 @@ const impostor = (page: Readonly<Record<string, number | string>> = {}, isUp: nu
   };
 };
 
-/** The sound series of a target, whose exporter answers up to this minute and not after it. */
+/** The sound series of a target whose exporter stops answering after this minute. */
 const downAfter = (instance: string, minute: number): Series =>
   Object.fromEntries(
     Object.entries(sound)
@@ -211,10 +211,10 @@ describe('the watchdog fires', { timeout }, () => {
     expect(await verdict([fires(all, times)])).toContain('SUCCESS');
   });
 });
-/** Another guest on the host of the sound one, with this change. The one CPU of Dom0 has no time for the netback of several. */
+/** Another guest on the sound guest's host, with this change. Dom0's one CPU has no time for the netback of several. */
 const another = (number: number, change: Series = {}): Series =>
   asGuest(number, { ...sound, ...ofVif({ 'xen_netback_cpu_seconds_total{}': 0 }), ...change });
-/** By the minute: counters that grow as these do, from one minute until another. */
+/** By the minute: counters that grow like these between two minutes. */
 const between = (from: number, to: number, all: Readonly<Record<string, number>>): Series =>
   Object.fromEntries(
     Object.entries(all).map(([name, growth]) => [
@@ -222,7 +222,7 @@ const between = (from: number, to: number, all: Readonly<Record<string, number>>
       `0+0x${from} ${growth}+${growth}x${to - from - 1} ${growth * (to - from)}+0x${99 - to}`,
     ]),
   );
-/** A Dom0 that starves from one minute until another. */
+/** A Dom0 that starves between two minutes. */
 const starvedBetween = (from: number, to: number): Series =>
   Object.fromEntries(
     Object.keys(starvedDom0).map((name) => {
@@ -231,7 +231,7 @@ const starvedBetween = (from: number, to: number): Series =>
       return [name, `0+${sound}x${from} ${begun + starved}+${starved}x${to - from - 1} ${over}+${sound}x${99 - to}`];
     }),
   );
-/** By the minute: a cause that ends, and one that begins, while a queue overflows. */
+/** By the minute: one cause ends and another begins while a queue overflows. */
 const changedCause: Series = {
   ...overflow,
   ...ofDomain({ 'xen_backend_eoi_delay_seconds_total{class="vif",device="0"}': 0 }),
@@ -247,7 +247,7 @@ const changedCause: Series = {
 /** An alert with its severity. */
 const nameOf = ({ alert, severity }: Pick<Expected, 'alert' | 'severity'>): string =>
   `${alert} ${severity ?? alertNamed(alert).levels[0].severity}`;
-/** Those that need another world than the sound guest and its host, or harm; below. */
+/** Alerts that need more than the sound guest and its host, or harm. They are tested below. */
 const firingElsewhere = ['XenVifDropping critical', 'XenDomainCapReached warning', 'XenNetbackRateLimited warning'];
 
 const dom0Waits = 'XenDom0Starved (50 % of the wanted CPU time of Dom0 is stolen, limit 20 %)';
@@ -256,7 +256,7 @@ const smallBacklogs =
   'XenListenBacklogTooSmall (the accept queue needs 5.0 times its limit to hold the connections of one second, limit 1)';
 const waits = 'XenCreditExhaustion (vCPUs are ready but wait 50 % of the time, limit 20 %)';
 
-/** Changes to the sound guest, and what they fire; of a cause also its value in the words of a notification. */
+/** Changes of the sound guest with the alert that they fire; for causes also the value in a notification's words. */
 const firing: [what: string, change: Series, expected: Expected[], reading?: string][] = [
   ['an accept queue that overflows', overflow, [{ alert: 'XenAcceptQueueOverflow', value: '50 %' }]],
   [
@@ -607,10 +607,10 @@ const firing: [what: string, change: Series, expected: Expected[], reading?: str
   ],
 ];
 
-/** What those measure while clients are harmed that measure something else then. */
+/** Alerts with another measured value while clients are harmed. */
 const harmed = new Map([['XenDomainCapReached', '50%']]);
 
-/** What looks like trouble and is none. */
+/** Harmless states that look like trouble. */
 const silent: [what: string, change: Series][] = [
   ['a guest under sound load', {}],
   ['a full accept queue that refuses nobody', ofListener({ xen_listener_accept_queue_full_seconds_total: 30 })],
@@ -784,12 +784,12 @@ describe('each alert fires, with all its labels and annotations, and no other do
   });
 });
 
-/** A starved machine loses scrapes: every third, of each exporter. */
+/** A starved machine loses every third scrape of each exporter. */
 const isLost = (slot: number): boolean => slot % 3 === 0;
 const perMinute = 60 / scrapeSeconds;
 const slotsUntil = (minute: number): number[] => Array.from({ length: minute * perMinute }, (_, slot) => slot);
 const slots = slotsUntil(32);
-/** A string has a value for each slot. */
+/** A string has one value per slot. */
 const lossy = (all: Series) =>
   Object.entries(all).map(([series, value]) => {
     const isUp = series.startsWith('up{');
@@ -808,7 +808,7 @@ const at = (slots: readonly number[], expr: string, hasResult: boolean) =>
 const lossyTest = (all: Series, alertname?: string) => ({
   interval: `${scrapeSeconds}s`,
   input_series: lossy(all),
-  // From when the slowest alert has fired.
+  // From the time at which the slowest alert has fired.
   promql_expr_test: at(
     slots.slice(27 * perMinute),
     `ALERTS{alertstate="firing",severity!="none"${alertname === undefined ? '' : `,alertname="${alertname}",host="dom0:28697"`}}`,
@@ -840,7 +840,7 @@ describe('when clients are harmed too, the symptom names the cause, and no other
   const scenarios = harming.map(([what, change, expected, reading]) => {
     const name = expected[0]!.alert;
     const symptom = { alert: 'XenAcceptThroughputCollapse', value: '90%', causes: [`${name} (${reading})`] };
-    // What is as planned otherwise.
+    // Normal without harm.
     const level = alertNamed(name)
       .levels.slice(1)
       .find(({ only }) => only === whenClientsAreHarmed);
@@ -862,7 +862,7 @@ describe('what takes the CPU time of a guest that uses all that it gets', () => 
     'xen_domain_vcpu_observations_total{state="runnable"}': 6,
     'xen_domain_vcpu_observations_total{state="blocked"}': 0,
   });
-  /** What grows so much a minute up to this minute, and so much after it. */
+  /** Series with one growth per minute before this minute and another after it. */
   const changing = (before: Series, after: Series, minute: number): Series =>
     Object.fromEntries(
       Object.entries(after).map(([name, value]) => {
@@ -1103,7 +1103,7 @@ describe('a fault of a host is one page', { timeout }, () => {
   const host = Object.fromEntries(
     Object.entries(sound).filter(([name]) => name.includes('instance="dom0:28697"') && !name.includes('domain="web"')),
   );
-  /** A host with twenty guests, and the change of each. */
+  /** A host with twenty guests and a change of each. */
   const hostOf = (change: (number: number) => Series): Series =>
     numbers.reduce((all, number) => ({ ...all, ...another(number, change(number)) }), host);
   const overflowsSmallBacklog = {
@@ -1213,14 +1213,14 @@ describe('a fault of a host is one page', { timeout }, () => {
   });
 
   test('from its first evaluation until its last: no page of a harmed guest is not muted', async () => {
-    // The trouble of the guests begins at one time, and ends at several.
+    // The guests' troubles begin together and end at different times.
     const begun = hostOf((number) => between(30, 60 + (number % 5), overflow));
     const starved = starvedBetween(29, 60);
     const all = slotsUntil(95);
     const { interval, input_series } = promtoolTest({ ...begun, ...starved }, []);
     const promql_expr_test = [
       ...at(all, notMuted, false),
-      // It is there with the first page, and ends with the last.
+      // It fires with the first page and ends with the last.
       ...at(
         all,
         `(${pages} unless on (host) ${hostPages}) or (${hostPages} unless on (host) (${pages} or ${pages} offset 2m))`,
@@ -1311,7 +1311,7 @@ describe('a fault of a host is one page', { timeout }, () => {
           true,
         ),
         ...at(slotsUntil(95), 'ALERTS{alertname="XenCauseChanged"}', false),
-        // The page of the old host ends.
+        // The old host's page ends.
         ...at(
           slotsUntil(95).slice(60 * perMinute),
           `${pages} and on (uuid, alertname) (count by (uuid, alertname) (${pages}) > 1)`,
@@ -1411,7 +1411,7 @@ describe('a page says once that its cause has changed', { timeout }, () => {
 describe('network namespaces', { timeout }, () => {
   const isOfNamespace = (name: string): boolean => /^xen_(listener|tcp)_/.test(name);
   const soundServer = Object.fromEntries(Object.entries(sound).filter(([name]) => isOfNamespace(name)));
-  /** The series of a container's server under sound load, but for these. */
+  /** Series of a container's server under sound load, with these changes. */
   const container = (netns: string, change: Series = {}): Series =>
     Object.fromEntries(
       Object.entries({ ...soundServer, ...change }).map(([name, value]) => [
@@ -1428,7 +1428,7 @@ describe('network namespaces', { timeout }, () => {
     xen_listener_accept_queue_full_seconds_total: 60,
     xen_listener_accept_queue_dequeued_total: 0,
   });
-  // A name of a unit of systemd may have backslashes.
+  // Names of systemd units may contain backslashes.
   const [web, shop] = [{ netns: 'lxc.payload.web' }, { netns: 'machine-my\\x2dshop.scope' }];
   const inSeries = (name: string): string => JSON.stringify(name).slice(1, -1);
 
@@ -1670,7 +1670,7 @@ describe('who is who', { timeout }, () => {
     const promql_expr_test = [
       holds('count(ALERTS{alertstate="firing",severity!="none"})'),
       holds('count(ALERTS{alertstate="firing",alertname="XenAcceptQueueOverflow"})'),
-      // What was counted between the last scrape and the restart is lost: a minute of five at most.
+      // Growth between the last scrape and the restart is lost: at most one minute of five.
       holds('count(uuid_netns:xen_accept_queue_full:ratio_rate5m > 0.37 <= 0.5)'),
     ];
     expect(await verdict([{ interval, input_series, promql_expr_test }])).toContain('SUCCESS');
@@ -1689,7 +1689,7 @@ describe('whom the rules believe', { timeout }, () => {
   const notMarked = { alert: 'XenHostNotMarked', value: '', labels: { ...evil } };
   const alone = (page: Readonly<Record<string, number | string>>): Series =>
     Object.fromEntries(Object.entries(impostor(page)).filter(([name]) => !name.startsWith('xen_guest_info{')));
-  /** What a page tells of the guest as if it were that of its host: the guest has another name, its vif is cut off, and its host starves. */
+  /** A guest's page that imitates its host: another name for the guest, a disconnected vif, and a starved host. */
   const asHost = (labels = ''): Readonly<Record<string, number | string>> => ({
     [`xen_domain_info{${labels}domain="web;reboot",domid="1",uuid="${uuidOfWeb}"}`]: 2,
     [`xen_vif_connected{${labels}domain="web;reboot",vif="0"}`]: '1x20 0x80',
@@ -1828,7 +1828,7 @@ describe('whom the rules believe', { timeout }, () => {
 
 describe('labels that alerts keep', { timeout }, () => {
   const keeping = { keptLabels: ['site', 'team'] };
-  /** The series of a target with these labels of it. */
+  /** A target's series with these target labels. */
   const labelled = (all: Series, instance: string, labels: string): Series =>
     Object.fromEntries(
       Object.entries(all).map(([name, value]) => [

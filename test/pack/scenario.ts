@@ -35,7 +35,7 @@ export const ofVif = (all: Readonly<Record<string, number>>) => series(dom0, `do
 /** Series of Dom0's exporter about the host. */
 export const ofDom0 = (all: Readonly<Record<string, number>>) => series(dom0, '', all);
 
-/** A guest of two vCPUs under sound load, and its host. */
+/** A guest with two vCPUs under sound load, and its host. */
 export const sound: Series = {
   ...ofGuest({
     up: 1,
@@ -114,36 +114,39 @@ export const sound: Series = {
   ...ofDom0({ 'xen_domain_info{domain="Domain-0",domid="0",uuid="",type="pv",pool="Pool-0"}': 1 }),
 };
 
-/** An alert that is to fire, and the value that its description has. */
+/** An expected alert, with the value in its description. */
 export interface Expected {
   alert: string;
   value: string;
-  /** Where it is not the alert's own. */
+  /** Default: the alert's own severity. */
   severity?: Severity;
   labels?: Record<string, string>;
-  /** Of a symptom: its strongest causes in their order, such as `XenVcpuStarved (38 % of wanted CPU time is stolen, limit 30 %)`. */
+  /**
+   * For a symptom: its strongest causes in order, such as `XenVcpuStarved (38 % of wanted CPU time is stolen, limit 30
+   * %)`.
+   */
   causes?: readonly string[];
-  /** Of an overflow: the service of the listener; empty if the text has none. */
+  /** For an overflow: the listener's service; empty if the text has none. */
   service?: string;
-  /** Of an overflow: connection attempts a minute. */
+  /** For an overflow: connection attempts per minute. */
   attempts?: { dropped: number; accepted: number };
-  /** Of an alert about a guest: guests of its host that suffer, and all of them. */
+  /** For an alert about a guest: the number of its host's guests that suffer, and of all its guests. */
   scope?: readonly [some: number, all: number];
-  /** Of an alert about a host: the names of the guests that it harms. */
+  /** For an alert about a host: names of the guests that it harms. */
   guests?: readonly string[];
-  /** Of a changed cause: what it was before. */
+  /** For a changed cause: the cause before. */
   before?: string;
 }
 
-/** Scenarios are written by the minute, and scraped as often as SCRAPE_INTERVAL says. */
+/** Scenarios are written by the minute, and scraped at SCRAPE_INTERVAL. */
 export const scrapeSeconds = scrapeIntervalOr(60);
 const scrapesPerMinute = 60 / scrapeSeconds;
 
-/** Minutes: more than an hour, for what is held against an hour ago. */
+/** Minutes: more than an hour, for comparisons with an hour ago. */
 const steps = 100;
 export const isCounter = (name: string): boolean => /_(total|bucket|count|sum)\{/.test(name);
 
-/** What promtool's `input_series` have. A string is in promtool's own notation, by the minute. */
+/** promtool's `input_series`. Strings are in promtool's own notation, by the minute. */
 const inputOf = (all: Series) =>
   Object.entries(all).map(([name, value]) => {
     const growth = isCounter(name) ? `0+${Number(value) / scrapesPerMinute}` : String(value);
@@ -160,13 +163,13 @@ const labelsOf = ({ about, kind, levels: [{ severity }] }: Alert, expected: Expe
   const identity: Record<string, string> =
     about === 'guest' ? { uuid, domain, host: dom0 } : about === 'host' ? { instance: dom0, host: dom0 } : { job };
   const labels = { severity: expected.severity ?? severity, kind, ...identity, ...expected.labels };
-  // What is empty is absent.
+  // Empty labels are absent.
   return Object.fromEntries(Object.entries<string>(labels).filter(([, value]) => value !== ''));
 };
 
 const machine = /^(dom0|guest)# /;
 
-/** A template of Prometheus that has no queries, filled in. */
+/** Fills in a Prometheus template without queries. */
 const filled = (template: string, labels: Readonly<Record<string, string>>, value = ''): string =>
   template
     .replace(
@@ -189,7 +192,7 @@ type Labels = Readonly<Record<string, string>>;
 const inNamespace = (labels: Labels): string => filled(inNamespaceTemplate, labels);
 const nameOf = ({ host = '' }: Labels): string => host.replace(/:\d+$/, '');
 
-/** What a symptom says of the harm: a title, and its first sentences. */
+/** A symptom's text about the harm: a title, and its first sentences. */
 type Harm = (expected: Expected, labels: Labels, p: Promql) => [title: string, description: string];
 
 const harm: Readonly<Record<string, Harm>> = {
@@ -233,7 +236,7 @@ const subject = (alert: Alert, labels: Labels): string => {
   return `${labels['domain']}${netns}${labels['host'] === 'unknown' ? '' : ` on ${nameOf(labels)}`}`;
 };
 
-/** Where a command is typed. */
+/** The machine on which to type a command. */
 const runOn = (command: string, labels: Labels): string => {
   switch (machine.exec(command)?.[1]) {
     case 'dom0':
@@ -268,7 +271,7 @@ const ofSymptom = (alert: Alert, expected: Expected, labels: Labels, p: Promql):
   };
 };
 
-/** The annotations of an alert of the pack as Prometheus fills them in. */
+/** Annotations of an alert of the pack after Prometheus has filled them in. */
 export const annotationsOf = (
   alert: Alert,
   expected: Expected,
@@ -300,7 +303,7 @@ export const annotationsOf = (
   };
 };
 
-/** Late where something changes in between, else when the slowest alert has fired. */
+/** Late if the scenario changes in between, otherwise when the slowest alert has fired. */
 const lastMinute = (all: Series): number =>
   Object.values(all).every((value) => typeof value === 'number') ? 25 : steps - 5;
 
@@ -318,10 +321,10 @@ export interface PromtoolTest {
   promql_expr_test?: object[];
 }
 
-/** All but the watchdog, which always fires. */
+/** All alerts but the watchdog, which always fires. */
 export const aboutSomething = alerts.filter(({ about }) => about !== 'rules');
 
-/** A test of promtool: with these series those alerts fire at that minute, with all labels and annotations, and no others. */
+/** A promtool test: with these series exactly those alerts fire at that minute, with all labels and annotations. */
 export const promtoolTest = (all: Series, expected: readonly Expected[], minute = lastMinute(all)) => ({
   interval: `${scrapeSeconds}s`,
   input_series: inputOf(all),
@@ -337,10 +340,10 @@ export const promtoolTest = (all: Series, expected: readonly Expected[], minute 
   })),
 });
 
-/** The uuid of a guest with this number. */
+/** Uuid of the guest with this number. */
 export const uuidOf = (number: number): string => `${String(number).padStart(8, '0')}${uuid.slice(8)}`;
 
-/** What a guest and its host serve of it, as if the guest were another one of the same host with this number. */
+/** The series of a guest and its host, renamed to the guest with this number on the same host. */
 export const asGuest = (number: number, all: Series): Series =>
   Object.fromEntries(
     Object.entries(all)
@@ -357,7 +360,7 @@ export const asGuest = (number: number, all: Series): Series =>
 /** Labels of an alert about such a guest. */
 export const labelsOfGuest = (number: number) => ({ uuid: uuidOf(number), domain: `${domain}${number}` });
 
-/** The same on a host of its own with this number, and about guests of its own. */
+/** The scenario on its own host with this number, with its own guests. */
 export const onHost = (scenario: PromtoolTest, number: number): PromtoolTest =>
   JSON.parse(
     JSON.stringify(scenario)
@@ -365,6 +368,6 @@ export const onHost = (scenario: PromtoolTest, number: number): PromtoolTest =>
       .replaceAll(guest, `web-${number}:28697`)
       // Texts name the host without its port.
       .replaceAll(/(?<=\b(?:on|host) |")dom0(?=[ "])/g, `dom0-${number}`)
-      // Of any guest.
+      // Matches any guest.
       .replaceAll(uuid.slice(8), `${uuid.slice(8, -4)}${String(number).padStart(4, '0')}`),
   ) as PromtoolTest;

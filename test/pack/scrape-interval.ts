@@ -1,10 +1,12 @@
-/** The scrape interval of scenarios and recordings, in seconds: SCRAPE_INTERVAL, or the interval at which they are written. */
+/**
+ * Scrape interval of scenarios and recordings in seconds: SCRAPE_INTERVAL, or the interval at which they are written.
+ */
 export const scrapeIntervalOr = (written: number): number => Number(process.env['SCRAPE_INTERVAL'] ?? written);
 
-/** What a scrape brings: a value, nothing, or the mark that the series has ended. */
+/** The result of a scrape: a value, nothing, or the mark of a series' end. */
 export type Scraped = number | '_' | 'stale';
 
-/** The values of a series in promtool's notation, such as `0+20x10 stale _x5`. */
+/** Values of a series in promtool's notation, such as `0+20x10 stale _x5`. */
 export const scrapesOf = (notation: string): Scraped[] =>
   notation.split(' ').flatMap((text): Scraped[] => {
     const [, start = '', growth, times] =
@@ -17,13 +19,13 @@ export const scrapesOf = (notation: string): Scraped[] =>
 
 const between = (one: Scraped, next: Scraped | undefined, share: number, isCounter: boolean): Scraped => {
   if (typeof one !== 'number') return '_';
-  // A counter that restarts grows from 0 at the next scrape only.
+  // A counter that restarts grows from 0 only at the next scrape.
   return isCounter && typeof next === 'number' && next >= one ? one + (next - one) * share : one;
 };
 
 /**
- * What an exporter would have served at another interval. A shorter one has what lies between two scrapes: the way of a counter is straight, a gauge
- * keeps its value. A longer one leaves scrapes out, and is a multiple.
+ * The scrapes of an exporter at another interval. A shorter interval interpolates between two scrapes: counters
+ * linearly, gauges keep their value. A longer one must be a multiple and omits scrapes.
  */
 export const atInterval = (
   scrapes: readonly Scraped[],

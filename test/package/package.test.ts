@@ -1,4 +1,4 @@
-// Needs what `npm run package -- tarball deb image` has made.
+// Needs the results of `npm run package -- tarball deb image`.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -15,13 +15,13 @@ import { inRoot, made, makeSystemWithoutLibraries, unpackTarball } from '../../t
 
 const sha256Of = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 
-/** Of packages that are installed. */
+/** Documents of installed packages. */
 const documents = 'usr/share/doc/xen-exporter';
 
 const listensOnLoopback =
   'xen-exporter listens on 127.0.0.1 alone until you change LISTEN in /etc/default/xen-exporter.\n';
 
-/** Where the daemon says that it reads listening sockets from. */
+/** The source of listening sockets that the daemon logs. */
 const listenerSource = async (options: DaemonOptions): Promise<string | undefined> => {
   await using daemon = await startDaemon(options);
   const exposition = await daemon.metrics('collect[]=listeners');
@@ -181,7 +181,7 @@ describe('rules, runbooks, Alertmanager files and dashboards', () => {
       const links = pages.flatMap((page) =>
         linksOf(readFileSync(join(root, page), 'utf8')).map((link) => join(dirname(page), link.replace(/#.*/, ''))),
       );
-      // Pictures and the pages beside docs/ are in the repository alone.
+      // Pictures, and pages outside docs/, are only in the repository.
       const among = links.filter((target) => /^(runbooks|docs)\/.*\.md$/.test(target));
       expect(among.length).toBeGreaterThan(200);
       expect(among.filter((target) => !existsSync(join(root, target)))).toEqual([]);
@@ -209,7 +209,7 @@ describe('the software bill of materials', () => {
       version: nodeVersion,
       cpe: `cpe:2.3:a:nodejs:node.js:${nodeVersion}:*:*:*:*:*:*:*`,
     });
-    // The licences name the same packages, under their versions.
+    // The licences name the same packages with their versions.
     const licences = readFileSync(join(made.image, documents, 'THIRD-PARTY-LICENSES'), 'utf8');
     for (const { name, version: its } of bill.components)
       expect(licences).toContain(name === nodePackage ? `Node.js ${its}\n` : `${name} ${its} (`);

@@ -10,7 +10,7 @@ import { ownScript } from '../../tools/package/tree.ts';
 const units = join(project, 'systemd');
 const unit = 'xen-exporter.service';
 
-/** What systemctl does for the script: units are below the folder, and what it is to start is kept as it is at that moment. */
+/** A systemctl for the script: units are below the folder, and a unit to start is copied at that moment. */
 const systemctl = `
 case $1 in
   cat)
@@ -32,7 +32,7 @@ beforeEach(() => {
   root.writeScript('stubs/id', 'echo 0');
   root.write({ 'run/systemd/system/other.service': '' });
   const script = ownScript('check-units.sh');
-  // Its own folders are below this one; those that it finds in units are.
+  // The script's own folders are below this one; folders named in units are too.
   root.write({ 'check-units': script.replaceAll(/\/run\/(?!credentials)/g, `${root.root}/run/`) });
   chmodSync(root.path('check-units'), 0o755);
 });
@@ -47,7 +47,7 @@ const checkUnits = (): Promise<string> =>
     env: { DPKG_ROOT: root.root, PATH: [root.path('stubs'), '/usr/bin', '/bin'].join(delimiter) },
   });
 
-/** The copy that was started, with its name. */
+/** The started copy with its name. */
 const started = (): { name: string; text: string } => {
   const folder = root.path('seen/systemd/system');
   const [name] = readdirSync(folder).filter((each) => each.startsWith('xen-exporter-check-'));
@@ -132,13 +132,13 @@ Environment=CONFIG=/run/credentials/${unit}/config.yml
     expect(readFileSync(file!.slice(1).replace('/run/', '/seen/'), 'utf8')).toBe(
       `ARGS="--web.config.file=/run/credentials/${name}/web.yml"\n`,
     );
-    // What the administrator has is as it was.
+    // The administrator's files are unchanged.
     expect(readFileSync(flags, 'utf8')).toContain(`/run/credentials/${unit}/`);
   });
 
   test('is one that systemd understands, of every unit', async () => {
     for (const file of ['xen-exporter.service', 'xen-exporter-dom0.service', 'xen-exporter-helper.service']) {
-      // The script takes the machine of this test for a guest.
+      // The script considers this machine a guest.
       root.write({ [`usr/lib/systemd/system/${unit}`]: readFileSync(join(units, file), 'utf8') });
       await checkUnits();
       const { name, text } = started();

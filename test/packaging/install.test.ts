@@ -5,7 +5,7 @@ import { commandOutput } from '../../tools/lib/command.ts';
 import { TempTree } from '../../tools/lib/fake-host.ts';
 import { project } from '../../tools/lib/project.ts';
 
-/** The files of the tarball that `install.sh` reads, with a script in the place of the program. */
+/** Writes the tarball's files that `install.sh` reads, with a script as the program. */
 const writeTarball = (folder: TempTree): void => {
   folder.writeScript('tarball/lib/xen-exporter', 'echo xen-exporter 1.2.3');
   folder.write({ 'tarball/lib/addons/koffi.node': '', 'tarball/share/rules/rules.yml': '' });
@@ -61,14 +61,14 @@ test.each(['000', '002', '022', '027', '077'])(
     using folder = new TempTree();
     writeTarball(folder);
     const root = folder.path('root');
-    // chmod =rwX is what unpacking under this umask leaves of the modes in the tarball.
+    // chmod =rwX gives the modes that unpacking under this umask leaves.
     const script = `umask ${umask}; chmod -R =rwX "$0"; sh "$0/install.sh" "--root=$1"`;
     const install = () => commandOutput('sh', ['-c', script, folder.path('tarball'), root]);
 
     expect(await install()).toBe(`${listensOnLoopback}xen-exporter 1.2.3\n`);
     expect(modesBelow(root)).toEqual(installed);
 
-    // What an installer that obeyed its umask has left is repaired by an upgrade.
+    // Modes left by an installer that obeyed its umask are repaired by an upgrade.
     await commandOutput('chmod', ['-R', 'a+rwX', join(root, 'usr/lib/systemd/system/xen-exporter.service')]);
     await commandOutput('chmod', ['a+rw', join(root, 'etc/default/xen-exporter')]);
     for (const path of ['etc/default', 'usr/bin', 'usr/lib/systemd/system'])

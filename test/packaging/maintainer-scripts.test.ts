@@ -11,7 +11,7 @@ const shipped = ownText('default');
 let root: TempTree;
 beforeEach(() => {
   root = new TempTree();
-  // Nothing of this machine is changed: these programs do nothing.
+  // These programs do nothing, so this machine does not change.
   for (const program of ['getent', 'useradd', 'userdel', 'systemctl', 'deb-systemd-helper', 'deb-systemd-invoke'])
     root.writeScript(`stubs/${program}`, 'exit 0');
   for (const script of ['postinst', 'prerm', 'postrm']) {
@@ -22,7 +22,7 @@ beforeEach(() => {
   return () => root[Symbol.dispose]();
 });
 
-/** What a script says when dpkg runs it for a system below the folder. */
+/** Output of a script that dpkg runs for a system below the folder. */
 const run = (script: string, ...args: string[]): Promise<string> =>
   commandOutput(root.path(script), args, {
     env: { DPKG_ROOT: root.root, PATH: [root.path('stubs'), '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(delimiter) },

@@ -22,7 +22,7 @@ interface Answer {
   stderr: string;
 }
 
-/** Runs the script; by default Python has the flags of its first line. */
+/** Runs the script. By default Python gets the flags of the script's first line. */
 const relisten = async (args: readonly string[], flags: readonly string[] = ['-I']): Promise<Answer> => {
   const { path, env } = await debianTool('python3');
   return new Promise((done) => {
@@ -34,14 +34,14 @@ const relisten = async (args: readonly string[], flags: readonly string[] = ['-I
 
 const refusal = (reason: string): Answer => ({ status: 1, stdout: '', stderr: `relisten: ${reason}\n` });
 
-/** The limits (Send-Q) of all sockets that listen on a port, as `ss -ltn` has them. */
+/** Limits (Send-Q) of all sockets that listen on a port, from `ss -ltn`. */
 const limitsAt = async (port: number): Promise<number[]> => {
   const { path, env } = await debianTool('ss');
   const lines = await commandOutput(path, ['-H', '-l', '-t', '-n', `sport = :${port}`], { env });
   return [...lines.matchAll(/^LISTEN +\d+ +(\d+) /gm)].map(([, limit]) => Number(limit)).sort((a, b) => a - b);
 };
 
-/** The descriptors of a process for a port, as `ss -ltnp` has them. */
+/** A process's descriptors for a port, from `ss -ltnp`. */
 const descriptorsAt = async (port: number): Promise<string[]> => {
   const { path, env } = await debianTool('ss');
   const lines = await commandOutput(path, ['-H', '-l', '-t', '-n', '-p', `sport = :${port}`], { env });
@@ -85,7 +85,7 @@ undo: python3 ${script} --undo=${saved}
     });
     expect(await limitsAt(port)).toEqual([32]);
     expect(await limitsAt(other.port)).toEqual([8]);
-    // Clients that were refused try again, after a second at first.
+    // Refused clients retry, first after a second.
     await until('the longer queue to be full', async () => (await server.queueLength(id)) === 33);
 
     expect(await relisten([`--undo=${saved}`])).toMatchObject({
@@ -94,7 +94,7 @@ undo: python3 ${script} --undo=${saved}
     });
     expect(await limitsAt(port)).toEqual([8]);
     expect(existsSync(saved)).toBe(false);
-    // Nobody in the queue has lost their place, and the server is the one it was.
+    // All queued clients keep their place, and the server is the same process.
     expect(await server.accept(id, 100)).toBe(33);
   });
 
@@ -147,7 +147,7 @@ if child:
     print(listener.getsockname()[1], child, flush=True)
 signal.pause()
 `;
-    // A group of its own, which ends with both.
+    // Its own process group, which ends with both.
     const server = spawn(path, ['-c', source], { env, detached: true, stdio: ['pipe', 'pipe', 'inherit'] });
     const exited = exitOf(server);
     try {
@@ -189,7 +189,7 @@ describe.runIf(isRoot)('refuses, and changes nothing:', () => {
     await using server = await TcpServer.start();
     const { id, port } = await server.listen({ backlog: 8 });
     const { port: of } = await server.listen({ backlog: 8 });
-    // The connections of a server have its port, too.
+    // A server's connections have its port, too.
     await server.establish(id, 1);
     await server.close(id);
     expect(await relisten(change(server.pid, port, 32))).toEqual(
@@ -233,7 +233,7 @@ describe.runIf(isRoot)('refuses, and changes nothing:', () => {
   test('a kernel without pidfd_getfd', async () => {
     await using server = await TcpServer.start();
     const { port } = await server.listen({ backlog: 8 });
-    // A filter of system calls answers as an old kernel does.
+    // A system call filter that answers like an old kernel.
     const asOldKernel = `import ctypes, os, struct, sys
 rules = [(0x20, 0, 0, 0), (0x15, 0, 1, 438), (0x06, 0, 0, 0x50000 | 38), (0x06, 0, 0, 0x7fff0000)]
 code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in rules))
@@ -251,7 +251,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])`;
   test('an unprivileged user', async () => {
     await using server = await TcpServer.start();
     const { port } = await server.listen({ backlog: 8 });
-    // Only root may be able to read the script and Python's modules where they are here.
+    // The script and Python's modules may be readable only by root here.
     const asNobody = `import argparse, ctypes, fcntl, json, os, re, socket, struct, sys
 sys.argv = sys.argv[1:]
 with open(sys.argv[0]) as script: code = script.read()
@@ -282,7 +282,7 @@ exec(code)`;
 
 const runbooks = join(project, 'runbooks');
 
-/** The commands of runbooks that run the script, by page. */
+/** Commands of runbooks that run the script, by page. */
 const commandsOfRunbooks = new Map(
   readdirSync(runbooks)
     .filter((name) => name.endsWith('.md'))

@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers());
 
 const yearly = { cron: '0 0 1 1 *' };
 
-/** A task that fails so many times before it succeeds. */
+/** A task that fails this many times before it succeeds. */
 const failing = (times: number) => {
   const task = {
     runs: 0,
@@ -46,7 +46,10 @@ test('what is stopped is not tried again', async () => {
   expect(task.runs).toBe(1);
 });
 
-/** Minutes, by the old time, at which a task by the pattern runs, over `minutes` in which the clock is set by `step` ms after one. */
+/**
+ * Minutes (by the old time) at which a task with this pattern runs, within `minutes`. After one minute the clock is set
+ * by `step` ms.
+ */
 const runsWithStep = async (pattern: string, step: number, minutes: number): Promise<number[]> => {
   vi.setSystemTime(new Date('2026-01-01T12:01:00Z'));
   const began = performance.now();

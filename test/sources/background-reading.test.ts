@@ -4,7 +4,7 @@ import { ParseError } from '../../src/formats/parse-error.ts';
 import type { CommandOutput } from '../../src/host/commands.ts';
 import { fakeClock, fakeHost } from '../../tools/lib/fake-host.ts';
 
-/** A reading every 10 s of a command that prints these outputs, one after the other. */
+/** A reading every 10 s of a command that prints these outputs in sequence. */
 const readingOf = (...outputs: CommandOutput[]) => readingBy((text) => text, ...outputs);
 
 const readingBy = (parse: Parameters<typeof readCommand<string>>[2], ...outputs: CommandOutput[]) => {

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => tree[Symbol.dispose]());
 
-/** Has it read the list as it would be `seconds` and `jiffies` after the captured one. */
+/** Reads the list as it would be `seconds` and `jiffies` after the captured one. */
 const updateAfter = (seconds: number, jiffies: number): void => {
   const later = head
     .replace(/^now at (\d+)/m, (_, now: string) => `now at ${BigInt(now) + BigInt(seconds * 1e9)}`)

@@ -11,10 +11,10 @@ export interface Certificate {
   key: string;
 }
 
-// openssl's own file may be missing where the tool was unpacked.
+// openssl's own file may be missing if the tool was unpacked.
 const opensslConfig = '[req]\ndistinguished_name = dn\nprompt = no\n[dn]\nCN = xen-exporter tests\n';
 
-/** Makes certificates, for one day, with keys that nobody keeps. */
+/** Creates certificates for one day with throw-away keys. */
 export class CertificateAuthority {
   readonly #folder: string;
   readonly #ca: Certificate;
@@ -24,7 +24,7 @@ export class CertificateAuthority {
     this.#ca = ca;
   }
 
-  /** A new authority, whose files are in `folder`. */
+  /** Creates an authority with files in `folder`. */
   static async create(folder: string, name = 'ca'): Promise<CertificateAuthority> {
     writeFileSync(join(folder, 'openssl.cnf'), opensslConfig);
     const ca = await make(folder, name, ['-addext', 'basicConstraints=critical,CA:TRUE']);
@@ -39,7 +39,7 @@ export class CertificateAuthority {
     return this.#ca.cert;
   }
 
-  /** A certificate for these names, such as `DNS:localhost`, in the files NAME.pem and NAME.key. */
+  /** Issues a certificate for these names, such as `DNS:localhost`, in the files NAME.pem and NAME.key. */
   issue(name: string, sans: readonly string[], more: readonly string[] = []): Promise<Certificate> {
     const { certFile, keyFile } = this.#ca;
     const names = sans.length === 0 ? [] : ['-addext', `subjectAltName=${sans.join(',')}`];

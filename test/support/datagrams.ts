@@ -10,18 +10,18 @@ const libcBind = libc.func('int bind(int, const uint8_t *, uint32_t)');
 const libcRecv = libc.func('long recv(int, _Out_ uint8_t *, size_t, int)');
 const libcClose = libc.func('int close(int)');
 
-/** A Unix socket that takes datagrams, as a service manager has it; Node has none. */
+/** A Unix datagram socket like a service manager's; Node has none. */
 export class Datagrams implements Disposable {
   readonly #socket: number;
 
-  /** `path`: of the socket, or with an @ before it a name of the kernel's own. */
+  /** `path` is the socket's path, or an abstract name after an @. */
   constructor(path: string) {
     this.#socket = libcSocket(AF_UNIX, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0) as number;
     const address = unixAddress(path);
     if (libcBind(this.#socket, address, address.length) !== 0) throw new Error(`bind ${path}: errno ${koffi.errno()}`);
   }
 
-  /** The next one; undefined where none has come. */
+  /** The next datagram; undefined if none has arrived. */
   next(): string | undefined {
     const bytes = Buffer.alloc(mostBytes);
     const length = Number(libcRecv(this.#socket, bytes, bytes.length, 0));

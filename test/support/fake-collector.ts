@@ -13,7 +13,7 @@ import { recordingLog } from '../../tools/lib/recording-log.ts';
 
 export const fakeMetric = (name: string) => gauge(`xen_${name}`, { meaning: `What ${name} gives.` });
 
-/** A collector that gives one gauge, `xen_NAME` 1, but for what `parts` replaces. */
+/** A collector with one gauge, `xen_NAME` 1. `parts` replaces any of it. */
 export const fakeCollector = (name: string, parts: Partial<Collector> = {}): CollectorDefinition =>
   defineCollector({
     name,

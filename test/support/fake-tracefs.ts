@@ -4,9 +4,9 @@ import { FileError, FileTree } from '../../src/host/file-tree.ts';
 import type { Tracefs } from '../../src/host/tracefs.ts';
 import type { TempTree } from '../../tools/lib/fake-host.ts';
 
-/** What a hist trigger has counted. */
+/** Counts of a hist trigger. */
 export interface TableContent {
-  /** As the kernel prints them. */
+  /** Rows as the kernel prints them. */
   rows?: readonly string[];
   dropped?: number;
 }
@@ -16,29 +16,29 @@ const noTriggers =
   '# Available triggers:\n# traceon traceoff snapshot stacktrace enable_event disable_event enable_hist disable_hist hist\n';
 
 /**
- * tracefs as Linux 6.1 has it, as far as probes and hist triggers go: what depends on what, and which error the kernel gives where something is not
- * in order. It counts nothing by itself.
+ * Linux 6.1's tracefs with probes and hist triggers: their dependencies, and the kernel's errors. It counts nothing
+ * itself.
  */
 export class FakeTracefs implements Tracefs {
   readonly files: FileTree;
-  /** What was written, in order. */
+  /** Writes in order. */
   readonly written: string[] = [];
   /** Functions that cannot be probed. */
   readonly unknown = new Set<string>();
-  /** Errors to answer with, by the file or the beginning of the command. */
+  /** Errors by file, or by the beginning of a command. */
   readonly refusals = new Map<string, string>();
   /** Lines of kprobe_events and synthetic_events. */
   probes: string[] = [];
   synthetic: string[] = [];
   readonly instances = new Map<string, Map<string, string[]>>();
-  /** Content of the tables of an event, by its folder in the instance, in the order of its triggers. */
+  /** Tables of an event by its folder in the instance, in the order of its triggers. */
   readonly tables = new Map<string, readonly TableContent[]>();
   /** Hits and misses by event. */
   readonly profile = new Map<string, readonly [hits: number, missed: number]>();
   errorLog = '';
-  /** Whether an exporter has the lock. */
+  /** Whether an exporter holds the lock. */
   isLocked = false;
-  /** Told of each reading of a file. */
+  /** Called for each read of a file. */
   onRead: (name: string) => void = () => {};
   readonly #tree: TempTree;
 
@@ -54,7 +54,7 @@ export class FakeTracefs implements Tracefs {
     mkdirSync(tree.path(`${folder}/instances`));
   }
 
-  /** What is there of anybody's. */
+  /** All existing probes, events and instances, of any owner. */
   get state(): { probes: string[]; synthetic: string[]; instances: string[] } {
     return { probes: this.probes, synthetic: this.synthetic, instances: [...this.instances.keys()] };
   }
@@ -109,7 +109,7 @@ export class FakeTracefs implements Tracefs {
     const [, instance = '', name = ''] = /^instances\/([^/]+)\/events\/(.+)$/.exec(event) ?? [];
     const triggers = this.#triggers(instance, name, event);
     const reference = `:onmatch(${name.replace('/', '.')})`;
-    // The kernel does not say that it did nothing.
+    // The kernel does not report that it did nothing.
     if ([...this.instances.get(instance)!.values()].flat().some((each) => each.includes(reference))) return;
     triggers.length = 0;
   }

@@ -28,7 +28,7 @@ const patient: ConnectionLimits = {
   responseSeconds: 10,
 };
 
-/** A front door that listens; where no handlers are given, with the app of the product behind it and one collector. */
+/** A listening front door. Default handlers: the product's app with one collector. */
 export const startDoor = async (
   spec: {
     handlers?: Handlers;

@@ -9,7 +9,7 @@ const MAIN = join(project, 'dist/main.js');
 
 export interface HelperProcess extends AsyncDisposable {
   pid: number;
-  /** All it has written to stderr so far. */
+  /** stderr so far. */
   log(): string;
   exited: Promise<Exit>;
   /** Sends the signal and waits for the exit. */

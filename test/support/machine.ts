@@ -4,10 +4,10 @@ import { fakeHost, kept, replayNetlink, TempTree } from '../../tools/lib/fake-ho
 import { readBytes, readText } from '../../tools/lib/fixture.ts';
 import { attribute, dump, message, words } from '../formats/netlink-message.ts';
 
-/** A listener as sock_diag would show it. */
+/** A listener in sock_diag's form. */
 export interface GeneratedListener {
   readonly port: number;
-  /** The last byte of an address in 127.0.0.0/24; any address where absent. */
+  /** Last byte of an address in 127.0.0.0/24. Default: any address. */
   readonly loopback?: number;
   readonly uid?: number;
   readonly id: number;
@@ -28,14 +28,14 @@ const inetDiagRow = (listener: GeneratedListener): Uint8Array => {
   ]);
 };
 
-/** A machine whose processes are in the namespaces that it is told, each with listeners of its own or those of a capture. */
+/** A machine with processes in given namespaces, each with generated or captured listeners. */
 export class Machine implements Disposable {
   readonly tree = new TempTree().write({
     'proc/net/snmp': readText('guests/pv-storm/proc/net/snmp'),
     'proc/net/netstat': readText('guests/pv-storm/proc/net/netstat'),
   });
   readonly opened = new Set<EnteredNamespace>();
-  /** By the number of the namespace; 1 is the exporter's. */
+  /** By number of the namespace; 1 is the exporter's. */
   readonly listeners = new Map<number, readonly GeneratedListener[]>();
   fail: Error | undefined;
   readonly host = fakeHost(this.tree.root, { netlink: this.#netlink() });
@@ -73,7 +73,7 @@ export class Machine implements Disposable {
     };
   }
 
-  /** A process of a user, with so many TCP sockets in its namespace. */
+  /** Starts a process of a user, with this number of TCP sockets in its namespace. */
   start(pid: string, inode: number, { sockets = 1, cgroup = '/', uid = 0, userNamespace = 1 } = {}): void {
     this.tree.write({
       [`proc/${pid}/status`]: `Name:\ta\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`,
@@ -87,7 +87,7 @@ export class Machine implements Disposable {
     symlinkSync(`net:[${inode}]`, this.tree.path(`proc/${pid}/ns/net`));
   }
 
-  /** Its PID is another process's, in another namespace. */
+  /** Reuses its pid for a process in another namespace. */
   move(pid: string, inode: number): void {
     unlinkSync(this.tree.path(`proc/${pid}/ns/net`));
     symlinkSync(`net:[${inode}]`, this.tree.path(`proc/${pid}/ns/net`));

@@ -24,7 +24,7 @@ const quotedPrintable = (text: string): string =>
     .toString()
     .replaceAll('\r\n', '\n');
 
-/** A header with words in the Q encoding of RFC 2047. */
+/** Decodes a header with words in RFC 2047's Q encoding. */
 const header = (text: string): string =>
   text
     .replaceAll(/\?=\s+=\?/g, '?==?')
@@ -41,7 +41,7 @@ const parse = (message: string): Mail => {
   return { subject: header(subject), text: partOf('text/plain'), html: partOf('text/html') };
 };
 
-/** Answers one client by RFC 5321, as far as Alertmanager goes. */
+/** Serves one client by RFC 5321, as far as Alertmanager needs it. */
 const serve = (socket: Socket, mails: Mail[]): void => {
   const say = (line: string): void => void socket.write(`${line}\r\n`);
   let pending = '';
@@ -70,7 +70,7 @@ const serve = (socket: Socket, mails: Mail[]): void => {
   say('220 mail.test');
 };
 
-/** Starts a mail server on loopback that keeps what it gets. */
+/** Starts a mail server on loopback that keeps its mails. */
 export const startMailServer = async (): Promise<MailServer> => {
   const mails: Mail[] = [];
   const server = createServer((socket) => serve(socket, mails)).listen(0, '127.0.0.1');

@@ -2,20 +2,20 @@ import { parser } from '@prometheus-io/lezer-promql';
 import { registry } from '../../src/collectors/registry.ts';
 import { exporterMetrics } from '../../src/scrape/exporter-metrics.ts';
 
-/** Names of the metrics that an expression selects. Throws where it is no PromQL. */
+/** Names of the metrics that an expression selects. Throws if it is not PromQL. */
 export const metricsIn = (expr: string): string[] => {
   const names: string[] = [];
   parser.parse(expr).iterate({
     enter: (node) => {
       if (node.type.isError) throw new Error(`no PromQL: ${expr}`);
-      // The metric's name is the first thing in a selector.
+      // A selector begins with the metric's name.
       if (node.name === 'VectorSelector') names.push(/^[\w:]*/.exec(expr.slice(node.from, node.to))![0]);
     },
   });
   return names;
 };
 
-/** Names of all series that an exporter, and Prometheus of it, have. */
+/** Names of all series of an exporter, and of Prometheus about it. */
 export const exportedMetrics: readonly string[] = [
   'up',
   'ALERTS',

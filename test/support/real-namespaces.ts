@@ -4,7 +4,7 @@ import { commandOutput } from '../../tools/lib/command.ts';
 import { debianTool, type ToolName } from '../../tools/lib/debian.ts';
 import { TcpServer } from '../../tools/lib/tcp-server.ts';
 
-/** Why this machine cannot make network namespaces, for tests that are then left out; undefined where it can. */
+/** Why this machine cannot create network namespaces (tests are then skipped); undefined if it can. */
 export const noNamespaces = (): string | undefined => {
   if (process.getuid?.() !== 0) return 'network namespaces are made by root alone';
   const { status, stderr, error } = spawnSync('unshare', ['--net', 'true'], { encoding: 'utf8' });
@@ -20,7 +20,7 @@ const tool = async (wrapper: readonly string[], name: ToolName, args: readonly s
 /** Runs `ip` in our own network namespace. */
 export const ip = (...args: readonly string[]): Promise<string> => tool([], 'ip', args);
 
-/** A network namespace that `ip netns add` made, with a loopback device. */
+/** A network namespace created by `ip netns add`, with a loopback device. */
 export class NamedNamespace implements AsyncDisposable {
   readonly name: string;
 
@@ -35,22 +35,22 @@ export class NamedNamespace implements AsyncDisposable {
     return new NamedNamespace(name);
   }
 
-  /** Runs the command behind it in this namespace. */
+  /** Command that runs another command in this namespace. */
   get wrapper(): string[] {
     return ['nsenter', `--net=/run/netns/${this.name}`];
   }
 
-  /** A process that lives in it. */
+  /** Starts a server process in it. */
   startServer(): Promise<TcpServer> {
     return TcpServer.start(this.wrapper);
   }
 
-  /** What ss prints in it. */
+  /** Output of ss in it. */
   ss(...args: readonly string[]): Promise<string> {
     return this.run('ss', args);
   }
 
-  /** What another tool of Debian prints in it. */
+  /** Output of another Debian tool in it. */
   run(name: ToolName, args: readonly string[]): Promise<string> {
     return tool(this.wrapper, name, args);
   }
@@ -60,10 +60,10 @@ export class NamedNamespace implements AsyncDisposable {
   }
 }
 
-/** A process alone in a network namespace that has no name. */
+/** Starts a process alone in an unnamed network namespace. */
 export const startServerAlone = async (): Promise<TcpServer> => {
   const server = await TcpServer.start(['unshare', '--net']);
-  // It answers once it is there.
+  // It answers after the move.
   await server.moveToNewNamespace();
   await tool(['nsenter', `--target=${server.pid}`, '--net'], 'ip', ['link', 'set', 'lo', 'up']);
   return server;

@@ -10,7 +10,7 @@ const folder = join(project, 'systemd');
 const units = ['xen-exporter', 'xen-exporter-dom0', 'xen-exporter-helper'] as const;
 type Unit = (typeof units)[number];
 
-/** The settings of a unit or a drop-in, all values of each in turn. */
+/** Settings of a unit or a drop-in, with all values of each in order. */
 const settingsIn = (file: string): Map<string, string[]> => {
   const settings = new Map<string, string[]>();
   for (const line of readFileSync(resolve(folder, file), 'utf8').split('\n')) {
@@ -21,7 +21,7 @@ const settingsIn = (file: string): Map<string, string[]> => {
 };
 const settingsOf = (unit: Unit): Map<string, string[]> => settingsIn(`${unit}.service`);
 
-/** What systemd itself makes of a unit: 0 is locked up, 10 wide open. */
+/** systemd's own rating of a unit: 0 is locked up, 10 wide open. */
 const exposureOf = async (unit: Unit): Promise<number> => {
   const file = resolve(folder, `${unit}.service`);
   const { stdout, stderr } = await toolSays('systemd-analyze', ['security', '--offline=true', '--no-pager', file]);
@@ -125,7 +125,7 @@ describe('each unit starts where it belongs, and leaves the other one alone else
 
   const isAssertion = ([key]: readonly [string, unknown]): boolean => key.startsWith('Assert');
 
-  /** Whether systemd would start a unit on a machine whose root is `root`, as far as its assertions say. */
+  /** Whether systemd would start a unit on a machine with root folder `root`, according to its assertions. */
   const startsOn = async (root: string, file: string): Promise<boolean> => {
     const assertions = [...settingsIn(file)].filter(isAssertion);
     const all = assertions.flatMap(([key, values]) =>

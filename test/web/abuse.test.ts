@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { startDoor } from '../support/front-door.ts';
 import { ask, RawClient } from '../../tools/lib/web-client.ts';
 
-/** What comes back for these bytes, until the connection ends. */
+/** The answer to these bytes until the connection ends. */
 const answerTo = async (port: number, bytes: string): Promise<string> => {
   using client = await RawClient.connect(port);
   client.send(bytes);

@@ -16,7 +16,7 @@ import { ask, basicAuth, RawClient } from '../../tools/lib/web-client.ts';
 
 const get = 'GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n';
 
-/** How many were turned away for each reason that any was. */
+/** Refusals by reason, without zeros. */
 const refusedOf = (metrics: WebMetrics): Record<string, number> => {
   const counts: Record<string, number> = {};
   const out = {
@@ -28,7 +28,7 @@ const refusedOf = (metrics: WebMetrics): Record<string, number> => {
   return counts;
 };
 
-/** A door whose requests are answered when the test calls what is in the list. */
+/** A door whose requests are answered when the test calls an entry of the list. */
 const startHolding = async (limits: Partial<ConnectionLimits>) => {
   const held: (() => void)[] = [];
   const handlers: Handlers = {
@@ -41,7 +41,7 @@ const startHolding = async (limits: Partial<ConnectionLimits>) => {
   return [await startDoor({ handlers, limits }), held] as const;
 };
 
-/** Answers with so many bytes. */
+/** Answers with this many bytes. */
 const large = (bytes: number): Handlers => ({
   http1: (_request, response) => void response.end(Buffer.alloc(bytes)),
   http2: (_request, response) => void response.end(),
@@ -107,14 +107,14 @@ test('a client with few connections is not cut off for one with many', async () 
 });
 
 describe('requests that come before the last one is answered', () => {
-  /** Counts the requests that Node makes objects of, also those that it answers itself. */
+  /** Counts the requests for which Node creates objects, including those that it answers itself. */
   const countRequests = () => {
     let count = 0;
     const add = () => void (count += 1);
     subscribe('http.server.request.start', add);
     return { value: () => count, [Symbol.dispose]: () => unsubscribe('http.server.request.start', add) };
   };
-  // The end of one request and a whole one may come in one piece.
+  // One piece may contain the end of one request and a whole one.
   const most = 8 + 1;
 
   test.each([
@@ -132,7 +132,7 @@ describe('requests that come before the last one is answered', () => {
     using client = await RawClient.connect(door.port);
     client.send(get).send(short.repeat(20_000));
     await until('as many as one connection may have', () => requests.value() >= 8);
-    // Another client's request makes a way through the event loop, in which more could be taken.
+    // Another client's request takes a pass through the event loop, in which more could be taken.
     using other = await RawClient.connect(door.port);
     other.send('GET /other HTTP/1.1\r\nHost: x\r\n\r\n');
     await until('it', () => paths.includes('/other'));

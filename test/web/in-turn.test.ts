@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { inTurn } from '../../src/web/in-turn.ts';
 import { until } from '../../tools/lib/until.ts';
 
-/** Requests whose handling takes 50 ms, and when that began and ended. */
+/** Requests whose handling takes 50 ms, with their start and end times. */
 const setUp = () => {
   const times: { begin: number; end: number }[] = [];
   const handle = inTurn(async (_request, response) => {

@@ -20,7 +20,7 @@ test('a hash that htpasswd made', async () => {
   expect(await matches(Buffer.from('fakepasswore'), ofHtpasswd)).toBe(false);
 });
 
-/** Passwords whose comparison ends when the test says so. */
+/** Passwords whose comparison ends on the test's request. */
 const setUp = (limits: ConstructorParameters<typeof Passwords>[0]['limits'] = {}) => {
   const compared: { password: string; hash: string; end: (isRight: boolean) => void }[] = [];
   let now = 0;
@@ -123,7 +123,7 @@ test('an unknown user costs a comparison too, always with the same hash, and is 
 
 describe('clients that wait', () => {
   const clients = (count: number) => Array.from({ length: count }, (_, n) => `10.0.1.${n}`);
-  /** Ends every comparison: only the password x is right. */
+  /** Ends every comparison. Only the password x is right. */
   const pump = (compared: ReturnType<typeof setUp>['compared']) => {
     const timer = setInterval(() => compared.forEach(({ password, end }) => end(password === 'x')));
     return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -161,7 +161,7 @@ describe('clients that wait', () => {
 
   test('keep it if all others have as many', async () => {
     const { check, compared } = setUp({ waiting: 4 });
-    // The one without an address comes by a Unix socket.
+    // The one without an address uses a Unix socket.
     const others = ['', '10.0.1.1', '10.0.2.1', 'fd00:1:2:3'];
     const answers = ['first', ...others].map((client) => check('alice', client, client));
     expect(await check('alice', 'x', '10.0.0.2')).toBe('busy');

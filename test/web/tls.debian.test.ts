@@ -15,7 +15,7 @@ import { ask, askByHttp2, basicAuth, RawClient } from '../../tools/lib/web-clien
 const tree = new TempTree();
 let ca: CertificateAuthority;
 let client: Certificate;
-/** Of an authority that nobody knows. */
+/** From an unknown authority. */
 let stranger: Certificate;
 let trust: ConnectionOptions;
 beforeAll(async () => {
@@ -39,7 +39,7 @@ const startWith = (yaml: string, parts: Parameters<typeof startDoor>[0] = {}) =>
   return startDoor({ configFile: tree.path(name), ...parts });
 };
 
-/** What a handshake alone comes to. */
+/** The result of a handshake alone. */
 const shakeHands = async (port: number, options: ConnectionOptions): Promise<TLSSocket> => {
   const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ...trust, ...options });
   await once(socket, 'secureConnect');
@@ -188,7 +188,7 @@ describe('HTTP/2 and HTTP/1.1', () => {
       const stream = session.request({ ':path': '/metrics' });
       stream.on('error', () => {});
       stream.close(constants.NGHTTP2_CANCEL);
-      // As fast as it can: what comes while the connection is being ended counts, too.
+      // As fast as possible: requests that arrive while the connection is being ended count, too.
       if (asked % 100 === 99) await Promise.race([ended, new Promise((resolve) => session.ping(resolve))]);
       isOver = session.closed || session.destroyed;
     }

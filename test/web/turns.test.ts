@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { until } from '../../tools/lib/until.ts';
 import { Turns } from '../../src/web/turns.ts';
 
-/** Does work that notes its name, and takes so many milliseconds. */
+/** Work that records its name and takes this many milliseconds. */
 const setUp = (milliseconds = 0) => {
   const turns = new Turns();
   const done: string[] = [];

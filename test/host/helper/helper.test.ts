@@ -20,7 +20,7 @@ let helper: Helper;
 let ofHelper: Commands;
 let commands: Commands;
 let log: ReturnType<typeof recordingLog>;
-/** What the helper has touched of its machine. */
+/** Accesses of the helper to its machine. */
 let touched: string[];
 /** Collectors that the helper's own configuration enables. */
 let enabled: Set<string>;
@@ -86,7 +86,7 @@ const open = async (): Promise<Socket> => {
   await once(client, 'connect');
   return client;
 };
-/** Everything that is answered to these bytes. */
+/** The whole answer to these bytes. */
 const answersTo = async (...pieces: (string | Uint8Array)[]): Promise<Frame[]> => {
   const client = await open();
   for (const piece of pieces) client.write(piece);
@@ -276,7 +276,7 @@ describe('what is no request', () => {
     );
     expect(touched).toEqual([]);
     expect(await answersTo('status\n')).toMatchObject([{ type: 'answer' }]);
-    // However many there were.
+    // For any number of requests.
     expect(log.lines).toHaveLength(1);
   });
 
@@ -284,7 +284,7 @@ describe('what is no request', () => {
     const most = 32;
     const openAll = async (): Promise<Socket[]> => {
       const clients: Socket[] = [];
-      // One after another: who came first has waited longest.
+      // In sequence: the first client has waited longest.
       for (let count = 0; count < most; count += 1) clients.push(await open());
       for (const client of clients) client.on('error', () => {});
       return clients;

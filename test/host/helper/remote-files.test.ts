@@ -24,7 +24,7 @@ beforeEach(() => {
     files: { 'xen-netback/vif1.0/io_ring_q0': 'first', 'xen-netback/vif1.0/io_ring_q1': 'Grüße' },
     failures: { 'xen-netback/vif2.0/io_ring_q0': 'EPERM', 'xen-netback/vif3.0': 'ENOENT' },
   };
-  // What the helper sends is a character for each byte.
+  // The helper sends one character per byte.
   answer = JSON.parse(JSON.stringify(answer), (_key, value: unknown) =>
     typeof value === 'string' ? Buffer.from(value).toString('latin1') : value,
   ) as FilesAnswer;

@@ -18,7 +18,7 @@ import { editedCommands, knownCommands } from '../../../tools/lib/helper-request
 import { hostOf, hosts } from '../../../tools/lib/hosts.ts';
 import { toolstackOf } from '../../../tools/lib/sources.ts';
 
-/** The command lines that all collectors together run on a recorded host. */
+/** Command lines of all collectors on a recorded host. */
 const linesOn = async (host: (typeof hosts)[number]): Promise<string[]> => {
   const lines = new Set<string>();
   const machine = hostOf(host);
@@ -47,7 +47,7 @@ test('whatever collectors run is on the list, as they write it; but ss, which ne
   const all = (await Promise.all(hosts.map(linesOn))).flat();
   const lines = new Set(all.filter((line) => !line.startsWith('ss ')));
   expect([...lines].filter((line) => remoteCommand(line) === undefined)).toEqual([]);
-  // Of each program at least one was seen; only Open vSwitch was on none of these hosts.
+  // Each program was seen at least once, except Open vSwitch, which none of these hosts has.
   const programs = new Set([...lines].map((line) => line.split(' ')[0]));
   expect(programsFor(new Set(remoteCollectors)).filter((program) => !programs.has(program))).toEqual(['ovs-appctl']);
 });
@@ -110,7 +110,7 @@ describe('nothing but the list', () => {
       fc.property(fc.oneof(editedCommands, fc.string({ unit: 'binary' })), (request) => {
         const command = remoteCommand(request);
         if (command === undefined) return;
-        // Only numbers make more names than are written down.
+        // Only numbers add names beyond the written list.
         expect([command.program, ...command.args].join(' ')).toBe(request);
         const [domid, seconds] = [/^xen-diag gnttab_query_size (\d+)$/, /^xentrace .* -T (\d+) \/dev\/stdout$/].map(
           (numbered) => numbered.exec(request)?.[1],

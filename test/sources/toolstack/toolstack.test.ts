@@ -57,7 +57,7 @@ describe('labels of domains', () => {
       [7, 'web'],
     ]);
     expect([...uuidOwners([left, running])]).toEqual([[left.uuid, 7]]);
-    // If both have the same life, the older one does.
+    // Of two with equal rank the older one owns the name.
     const both = [left, { ...running, states: paused }];
     expect([[...domainLabels(both).values()], [...uuidOwners(both)]]).toEqual([['web', 'domid:7'], [[left.uuid, 1]]]);
   });
@@ -356,7 +356,7 @@ test('schedulers: xl is asked only for those that a cpupool has', async () => {
   expect(commands).toEqual(['xl cpupool-list', 'xl sched-credit']);
 });
 
-/** An xl that prints what `print` makes of what was captured of it. */
+/** An xl that prints captured output as changed by `print`. */
 const changedXl = (print: (name: string, output: CommandOutput) => CommandOutput) => {
   const host = hostOf('credit-storm');
   const run = async (command: Command) => print(command.name, await host.commands.run(command));

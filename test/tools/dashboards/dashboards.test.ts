@@ -30,11 +30,11 @@ const processMetrics = [
 ];
 const known = new Set([...exportedMetrics, ...processMetrics, ...recorded, 'ALERTS', 'ALERTS_FOR_STATE']);
 
-/** PromQL without what Grafana puts in outside of strings. */
+/** PromQL without Grafana's insertions outside strings. */
 const plain = (expr: string): string =>
   expr.replaceAll('[$__rate_interval]', '[5m]').replaceAll('topk($most,', 'topk(25,');
 
-/** Every selector, as it is written. */
+/** Every selector as written. */
 const selectorsIn = (expr: string): string[] => {
   const selectors: string[] = [];
   parser.parse(expr).iterate({
@@ -45,13 +45,13 @@ const selectorsIn = (expr: string): string[] => {
   return selectors;
 };
 
-/** Names in a selector, also those that it matches by a regular expression. */
+/** Names in a selector, including those that it matches by a regular expression. */
 const namesIn = (expr: string): string[] => {
   const [, alternatives] = /__name__=~"([^"]+)"/.exec(expr) ?? [];
   return alternatives === undefined ? metricsIn(expr) : alternatives.split('|');
 };
 
-/** All values that stand under this key, anywhere. */
+/** All values with this key, anywhere. */
 const under = (value: unknown, key: string): unknown[] => {
   if (typeof value !== 'object' || value === null) return [];
   const own = key in value ? [(value as Record<string, unknown>)[key]] : [];
@@ -106,7 +106,7 @@ describe.each(dashboards.map((board) => [board.uid!, board] as const))('%s', (_u
   test('takes data from the chosen data source only', () => {
     const sources = under(board, 'datasource');
     for (const source of sources) expect(source).toEqual({ type: 'prometheus', uid: '${datasource}' });
-    // As many as there are targets, panels, annotations and variables that ask.
+    // As many as targets, panels, annotations and querying variables.
     expect(sources).toHaveLength(
       panels.length +
         panels.flatMap(targetsOf).length +
@@ -121,7 +121,7 @@ describe.each(dashboards.map((board) => [board.uid!, board] as const))('%s', (_u
       expect(expr).not.toMatch(/\b(job|instance|host|uuid)="[^"]/);
       for (const selector of selectorsIn(expr)) {
         const [name = ''] = /^[\w:]*/.exec(selector)!;
-        // What rules record is of the pack's jobs, and joined by the exporter.
+        // Recorded rows contain only the pack's jobs, and are joined by the exporter.
         if (!recorded.includes(name) && !name.startsWith('ALERTS') && selector !== 'xen_exporter_build_info')
           expect(selector).toContain('job=~"$job"');
       }
@@ -149,7 +149,7 @@ describe.each(dashboards.map((board) => [board.uid!, board] as const))('%s', (_u
     const names = variablesOf(board).map(({ name }) => name);
     const used = [...json.matchAll(/\$\{?([a-z]\w*)/g)].map(([, name]) => name!);
     expect([...new Set(used)].filter((name) => !names.includes(name))).toEqual([]);
-    // Chosen for the sake of another variable, or of every link.
+    // Used by another variable, or by every link.
     const unused = names.filter((name) => !used.includes(name));
     expect(unused).toEqual([]);
   });
@@ -169,7 +169,7 @@ describe.each(dashboards.map((board) => [board.uid!, board] as const))('%s', (_u
 
   test('has thresholds that are those of alerts', () => {
     const ofAlerts = alerts.flatMap(({ levels }) => levels.map(({ threshold }) => threshold.value));
-    // Of a score, a count, and of what should not be at all.
+    // Limits of a score, of a count, and of counts that should be 0.
     const others = [leastScore, 1, 1e-9];
     const steps = under(board, 'steps').filter(Array.isArray).flat() as { value: number | null }[];
     expect(steps.length).toBeGreaterThan(0);

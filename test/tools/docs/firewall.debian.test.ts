@@ -12,19 +12,19 @@ import { ip, NamedNamespace, noNamespaces } from '../../support/real-namespaces.
 const page = readFileSync(join(project, 'docs/install/prometheus.md'), 'utf8');
 const [, rules] = /^```nft\n(.*?)^```$/ms.exec(page) ?? [];
 const port = Number(/\d+$/.exec(globalOptions['web.listen-address'].default[0]!)![0]);
-/** The addresses of Prometheus in the rules. */
+/** Prometheus's addresses in the rules. */
 const prometheus = { v4: '192.0.2.10', v6: '2001:db8::10' };
 const exporter = { v4: '192.0.2.1', v6: '2001:db8::1' };
 const others = { v4: '192.0.2.11', v6: '2001:db8::11' };
 
 const listen = `require('net').createServer((socket) => socket.end('answer')).listen(${port}, '::', () => console.log('listening'))`;
-/** Prints what comes of a connection: what the server says, or the error of the kernel. */
+/** Prints the result of a connection: the server's text, or the kernel's error. */
 const connect = `
   const [host, localAddress] = process.argv.slice(1);
   require('net').connect({ host, port: ${port}, localAddress })
     .on('data', (data) => console.log(data.toString())).on('error', ({ code }) => console.log(code))`;
 
-/** Gives a device addresses that can be used at once, without duplicate address detection. */
+/** Gives a device addresses that work immediately, without duplicate address detection. */
 const addAddresses = async ({ name }: NamedNamespace, device: string, addresses: readonly string[]): Promise<void> => {
   for (const address of addresses) {
     const [length, ...flags] = address.includes(':') ? ['64', 'nodad'] : ['24'];
@@ -33,7 +33,7 @@ const addAddresses = async ({ name }: NamedNamespace, device: string, addresses:
   await ip('-n', name, 'link', 'set', device, 'up');
 };
 
-/** What a command prints in a network namespace. */
+/** Output of a command in a network namespace. */
 const inside = async ({ wrapper: [first, ...rest] }: NamedNamespace, ...command: readonly string[]): Promise<string> =>
   (await commandOutput(first!, [...rest, ...command])).trim();
 
@@ -45,7 +45,7 @@ describe('the firewall of docs/install/prometheus.md', () => {
     await ip('-n', host.name, 'link', 'add', inner, 'type', 'veth', 'peer', 'name', outer, 'netns', outside.name);
     await addAddresses(host, inner, [exporter.v4, exporter.v6]);
     await addAddresses(outside, outer, [prometheus.v4, prometheus.v6, others.v4, others.v6]);
-    // The kernel gives up a SYN that nobody answers after 3 s, in place of two minutes.
+    // The kernel gives up an unanswered SYN after 3 s instead of two minutes.
     await inside(outside, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_syn_retries');
 
     const [program, ...args] = [...host.wrapper, process.execPath, '-e', listen];
@@ -67,7 +67,7 @@ describe('the firewall of docs/install/prometheus.md', () => {
       expect(await all()).toEqual(Array(7).fill('answer'));
 
       using folder = new TempTree().write({ 'firewall.nft': rules! });
-      // Twice: it can be repeated.
+      // Twice, because it must be repeatable.
       for (let time = 0; time < 2; time += 1) await host.run('nft', ['-f', folder.path('firewall.nft')]);
       expect((await host.run('nft', ['list', 'table', 'inet', 'xen_exporter'])).match(/ drop$/gm)).toHaveLength(1);
       expect(await all()).toEqual(['answer', 'answer', 'ETIMEDOUT', 'ETIMEDOUT', 'answer', 'answer', 'answer']);

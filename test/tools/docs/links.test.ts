@@ -10,13 +10,13 @@ const read = (path: string): string => readFileSync(join(project, path), 'utf8')
 const pages = globSync(['*.md', 'docs/**/*.md', 'runbooks/*.md', 'test/fixtures/**/*.md'], { cwd: project }).sort();
 const docs = pages.filter((page) => page.startsWith('docs/'));
 
-/** Where a link on a page leads: a path below the project, and the anchor if it has one. */
+/** Target of a link on a page: a path below the project, and the anchor if it has one. */
 const targetOf = (page: string, link: string): { path: string; anchor: string } => {
   const [path = '', anchor = ''] = link.split('#');
   return { path: path === '' ? page : relative(project, resolve(project, dirname(page), path)), anchor };
 };
 
-/** Why a link leads nowhere; undefined if it leads somewhere. */
+/** Why a link is broken; undefined if it works. */
 const problem = (page: string, link: string): string | undefined => {
   const { path, anchor } = targetOf(page, link);
   if (path.startsWith('..')) return `${link}: outside the repository`;
@@ -64,7 +64,7 @@ test('the README and the page about diagnosis are short enough to be read', () =
   expect(lines('docs/internals/diagnosis.md')).toBeLessThan(250);
 });
 
-/** Files that name a page of docs/ in a text or a comment. */
+/** Files that mention a page of docs/ in a text or a comment. */
 const others = globSync(
   ['src/**/*.ts', 'tools/**/*.{ts,tsx}', 'lab/**/*.ts', 'bench/**/*.ts', 'packaging/**/*', 'systemd/*', 'Dockerfile'],
   { cwd: project, exclude: (path) => path.includes('node_modules') },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { TempTree } from '../../../tools/lib/fake-host.ts';
 import { toolSays } from '../../../tools/lib/debian.ts';
 
-/** Every block of a page that is a configuration of Prometheus's. */
+/** Every block of a page that contains Prometheus configuration. */
 const configurations = ['install/prometheus', 'operate/fleet', 'alerts/README', 'alerts/trust'].flatMap((page) => {
   const text = readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8');
   const blocks = [...text.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, block]) => block!);

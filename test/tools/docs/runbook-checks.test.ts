@@ -129,7 +129,7 @@ test.each([
 });
 
 const fence = '```';
-/** A page that has nothing wrong. */
+/** A page without faults. */
 const good = dedent`
   # XenThing
 

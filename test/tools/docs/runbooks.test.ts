@@ -15,7 +15,7 @@ import { project } from '../../../tools/lib/project.ts';
 
 const folder = join(project, 'runbooks');
 const read = (name: string): string => readFileSync(resolve(folder, name), 'utf8');
-/** That a shell could run it; it runs nothing. */
+/** Whether a shell refuses the command. Runs nothing. */
 const isRefusedByShell = (command: string): boolean => spawnSync('bash', ['-n', '-c', command]).status !== 0;
 
 test('every alert has its runbook, and every runbook its alert', () => {
@@ -60,7 +60,7 @@ describe.each(alerts.map((alert) => [alert.name, alert] as const))('%s', (name, 
     const plain = command
       .replace(guestCommand('').slice('guest# '.length), '')
       .replaceAll(instanceArgument, 'localhost:28697');
-    // A notification names the guest; a page has its name and its number in variables.
+    // A notification names the guest; a page has its name and domid in variables.
     const typed = ['"$G"', '"$D"', '$D'].map((guest) =>
       plain.replaceAll(`$(xl domid ${guestArgument})`, '$D').replaceAll(guestArgument, guest),
     );

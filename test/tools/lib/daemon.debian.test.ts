@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A program that listens and logs as the daemon does. */
+/** A program that listens and logs like the daemon. */
 async function fake(): Promise<string> {
   const main = join(folder, 'fake.mjs');
   await writeFile(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseExposition } from '../../../tools/lib/exposition.ts';
 
-// The example in Prometheus's own description of the format (docs/instrumenting/exposition_formats.md), shortened.
+// The example in Prometheus's description of the format (docs/instrumenting/exposition_formats.md), shortened.
 const EXAMPLE = String.raw`# HELP http_requests_total The total number of HTTP requests.
 # TYPE http_requests_total counter
 http_requests_total{method="post",code="200"} 1027 1395066363000

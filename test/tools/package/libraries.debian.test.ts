@@ -15,6 +15,6 @@ test('the C library comes with its licence texts and says where its source is', 
   expect(packages[0]?.source).toBe('glibc');
   for (const title of ['GNU LESSER GENERAL PUBLIC LICENSE', 'GCC RUNTIME LIBRARY EXCEPTION'])
     expect(licences).toContain(title);
-  // The texts themselves, not only the names of Debian's files of them.
+  // The texts themselves, not only the names of Debian's files.
   for (const title of [/^LGPL-2\.1\n/m, /^GPL-3\n/m]) expect(licences).toMatch(title);
 });

@@ -4,7 +4,7 @@ import { TempTree } from '../../../tools/lib/fake-host.ts';
 import { machine, project } from '../../../tools/lib/project.ts';
 import { thirdPartyLicences } from '../../../tools/package/licences.ts';
 
-/** The part about a package, by how it begins. */
+/** The section about a package, by its beginning. */
 const partOf = (text: string, beginning: string): string | undefined =>
   text.split(`\n\n${'='.repeat(80)}\n\n`).find((part) => part.startsWith(beginning));
 

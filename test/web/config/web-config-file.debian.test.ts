@@ -47,7 +47,7 @@ const tls = 'tls_server_config:\n  cert_file: server.pem\n  key_file: server.key
 const mutual = `${tls}  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n`;
 const hash = '$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG';
 
-/** Keys that exporter-toolkit got after Debian 12's promtool was built: all that it may complain about. */
+/** Keys that exporter-toolkit got after Debian 12's promtool was built: the only ones that it may reject. */
 const unknownToPromtool = /field (?:cert|key|client_ca|rate_limit|client_allowed_sans) not found in type web\.\w+/;
 
 describe('good files, which promtool accepts too', () => {
