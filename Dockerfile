@@ -1,4 +1,5 @@
-# Image of xen-exporter, for guests; how to run it is in docs/install/container.md. It holds the program and its libraries, and neither shell nor packages.
+# Image of xen-exporter for guests: see docs/install/container.md. Contains the program and its libraries, no shell, no
+# packages.
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates nodejs npm
 WORKDIR /xen-exporter

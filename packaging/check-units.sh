@@ -1,5 +1,6 @@
-# Checks the flags and files with which the units of this machine would start, as --config.check does: before a restart, not by one. Needs root.
-# It starts a copy of each unit once, with all drop-ins, so systemd gives it the same flags (EnvironmentFile=), user and credentials.
+# Checks the flags and files of this machine's units, like --config.check, before a restart. Needs root. It starts a
+# copy of each unit once, with all drop-ins, so systemd gives it the same flags (EnvironmentFile=), user and
+# credentials.
 
 folder=/run/systemd/system
 prefix=xen-exporter-check-$$
@@ -10,13 +11,13 @@ clean_up() {
   systemctl reset-failed "$prefix-*" 2>/dev/null || true
 }
 
-# What a unit and its drop-ins say, one setting a line, without what would start, stop or delete anything else.
+# Prints the settings of a unit and its drop-ins, one per line, without those that start, stop or delete anything else.
 text_of() {
   systemctl cat "$1" | sed -e ':join' -e '/\\$/{' -e 'N' -e 's/\\\n/ /' -e 'b join' -e '}' |
     sed -E '/^(Wants|Requires|Requisite|BindsTo|PartOf|Upholds|Conflicts|OnFailure|OnSuccess|Exec(StartPre|StartPost|Stop|StopPost|Reload|Condition)) *=/d'
 }
 
-# Credentials of the copy have a path of its own. Flags name that of the unit.
+# The copy's credentials have their own path, but flags name the unit's.
 with_own_credentials() {
   sed "s,/run/credentials/$1/,/run/credentials/$copy/,g"
 }
@@ -43,7 +44,7 @@ END
 
 check() {
   echo "$1:"
-  # The journal tells the copies apart by it.
+  # The journal distinguishes the copies by it.
   name=$prefix-${1%.service}
   copy=$name.service
   copy_unit "$1"
@@ -58,10 +59,10 @@ if [ "$(id -u)" != 0 ]; then
   echo "check-units: needs root" >&2
   exit 1
 fi
-# What the copies are made of can hold passwords.
+# The copies' files may contain passwords.
 umask 077
 trap clean_up EXIT
-# What was changed on disk is what the next start has.
+# Use the files on disk, as the next start will.
 systemctl daemon-reload
 failed=0
 for unit in $(fitting_units); do check "$unit" || failed=1; done

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs, upgrades and removes xen-exporter from its tarball: install.sh [--no-start] | --uninstall [--purge] | --help. Needs root.
 #
-# Installs to /usr/lib/xen-exporter, /usr/bin/xen-exporter, /usr/share/xen-exporter (rules, runbooks, dashboards), the systemd units that belong on this
-# machine, and /etc/default/xen-exporter, which an upgrade leaves as it is. --root=FOLDER installs into a folder instead, without user and systemd.
+# Installs to /usr/lib/xen-exporter, /usr/bin/xen-exporter, /usr/share/xen-exporter (rules, runbooks, dashboards), this
+# machine's systemd units, and /etc/default/xen-exporter, which upgrades do not change. --root=FOLDER installs into a
+# folder, without user and systemd.
 set -eu
-# Folders and files made here are for root to write and for everybody to read, whatever the caller's umask.
+# Root may write the new files and folders, and all users may read them, regardless of the caller's umask.
 umask 022
 
 here=$(dirname "$(readlink -f "$0")")
@@ -14,7 +15,7 @@ here=$(dirname "$(readlink -f "$0")")
 program=/usr/bin/xen-exporter
 library=/usr/lib/xen-exporter
 share=/usr/share/xen-exporter
-# The first that knows all groups of system calls in the units' filter.
+# The first systemd that has all groups of system calls in the units' filter.
 filter_groups_since=235
 
 fail() {
@@ -26,12 +27,12 @@ say_usage() {
   sed -n '2,5s/^# \{0,1\}//p' "$here/install.sh"
 }
 
-# Lets everybody read files and only root write them, whatever the umask under which they were unpacked.
+# Lets all users read files and only root write them, regardless of the umask of unpacking.
 open_to_readers() {
   chmod -R u=rwX,go=rX "$@"
 }
 
-# Nobody but root may replace what is in it, also if an installer that obeyed its umask has made it.
+# Only root may replace files in it, even if an earlier installer obeyed its umask.
 make_folder() {
   mkdir -p "$1"
   chmod go-w "$1"
@@ -45,7 +46,7 @@ systemd_version() {
   systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'
 }
 
-# The program alone where the system can run it, else with loader and libraries of its own.
+# Installs the program alone if the system can run it, otherwise with its own loader and libraries.
 copy_program() {
   new=$root$library.new
   rm -rf "$new"
@@ -59,7 +60,7 @@ copy_program() {
   fi
   cp "$here/check-units" "$new/"
   open_to_readers "$new"
-  # A running daemon keeps its files; the next start has the new ones.
+  # A running daemon keeps its old files. The next start uses the new ones.
   rm -rf "$root$library.old"
   if [ -e "$root$library" ]; then mv "$root$library" "$root$library.old"; fi
   mv "$new" "$root$library"
@@ -68,7 +69,7 @@ copy_program() {
   ln -sfn "../lib/xen-exporter/$start" "$root$program"
 }
 
-# What Prometheus, Alertmanager and Grafana load, and the runbooks.
+# Files for Prometheus, Alertmanager and Grafana, and the runbooks.
 copy_share() {
   rm -rf "$root$share"
   make_folder "$root${share%/*}"
@@ -77,7 +78,7 @@ copy_share() {
   open_to_readers "$root$share"
 }
 
-# Else SELinux, where it is on, takes what lies in /usr/lib for libraries.
+# Otherwise SELinux labels files below /usr/lib as libraries.
 label_program() {
   if command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -R -t bin_t "$library"; fi
 }
@@ -90,15 +91,15 @@ copy_units() {
   done
 }
 
-# An upgrade leaves the administrator's flags as they are, also if there are none.
+# An upgrade does not change the administrator's flags, even if they are empty.
 copy_defaults() {
   make_folder "$root/etc/default"
   if [ "$is_upgrade" = no ]; then create_defaults "$here/share/default"; fi
-  # It holds flags of a process of root's. An administrator may have hidden it, but nobody else may write it.
+  # It contains flags of a root process. An administrator may have hidden it, but only root may write it.
   if [ -e "$root$defaults" ]; then chmod go-w "$root$defaults"; fi
 }
 
-# An old systemd would run none of the units with its filter of system calls.
+# An old systemd cannot run the units with their system call filter.
 fit_old_systemd() {
   if [ "$(systemd_version)" -ge "$filter_groups_since" ]; then return; fi
   for unit in $units; do
@@ -155,7 +156,7 @@ uninstall_all() {
 }
 
 units='xen-exporter.service xen-exporter-dom0.service xen-exporter-helper.service'
-# Which nothing but an administrator enables.
+# Only an administrator enables these.
 sockets='xen-exporter.socket xen-exporter-dom0.socket'
 drop_ins=/etc/systemd/system
 root='' action=install_all starts=yes purges=no

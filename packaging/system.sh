@@ -1,19 +1,20 @@
 # shellcheck shell=sh
-# What the Debian package and the installer of the tarball do alike. Read by both, not run.
+# Shared by the Debian package and the tarball's installer. Sourced, not run.
 
 account=xen-exporter
 unit_folder=/usr/lib/systemd/system
 config_folder=/etc/xen-exporter
 defaults=/etc/default/xen-exporter
-# Below it all is installed; empty for this machine itself.
+# Root folder of the installation; empty for this machine.
 root=${DPKG_ROOT:-}
 
-# Dom0, by either of two paths that its kernel alone has, or a driver domain, which its administrator marks. The units assert the same.
+# Dom0, by either of two paths that only its kernel has, or a driver domain, which its administrator marks. The units
+# assert the same.
 is_host() {
   [ -e /proc/xen/xsd_port ] || [ -e /dev/xen/xenbus_backend ] || [ -e "$config_folder/driver-domain" ]
 }
 
-# The units that belong on this machine: Dom0 and driver domains have two, everything else one.
+# The units of this machine: two in Dom0 and driver domains, otherwise one.
 fitting_units() {
   if is_host; then
     printf '%s\n' xen-exporter-helper.service xen-exporter-dom0.service
@@ -24,7 +25,7 @@ fitting_units() {
   done
 }
 
-# Copies the flags for a first installation, unless the administrator has some, and says what they do that is unexpected.
+# Copies the flags at a first installation, unless the administrator has some, and reports their unexpected effects.
 create_defaults() {
   if [ -e "$root$defaults" ]; then return; fi
   mkdir -p "$root${defaults%/*}"
@@ -39,7 +40,8 @@ create_account() {
   fi
 }
 
-# Keys in the configuration may belong to the account: it stays then, so that nobody inherits them with its number.
+# Keys in the configuration may belong to the account. Then keep it, so that no new account inherits them with its
+# number.
 delete_account() {
   if ! getent passwd "$account" >/dev/null; then return; fi
   if [ -d "$config_folder" ] && [ -n "$(find "$config_folder" \( -user "$account" -o -group "$account" \) -print)" ]; then
@@ -49,7 +51,7 @@ delete_account() {
   fi
 }
 
-# What the daemon has written. A user of systemd's own making has it in the folder private.
+# Files that the daemon wrote. A dynamic user of systemd has them in the folder private.
 delete_state() {
   rm -rf "$root/var/lib/xen-exporter" "$root/var/lib/private/xen-exporter"
 }
