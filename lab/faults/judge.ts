@@ -155,7 +155,7 @@ export class Judge {
       const begun = Date.now();
       await fault.inject(this.#scene);
       const injected = Date.now();
-      await until('what is expected to be told', () => this.#told(begun, injected).some(isExpected), {
+      await until('the expected alert', () => this.#told(begun, injected).some(isExpected), {
         timeoutMs: this.#clock.minutes(tellTimeoutMinutes),
         intervalMs: 100,
         // A timeout is a verdict too.
@@ -300,7 +300,7 @@ export class Judge {
       );
       return last?.alerts.some((alert) => isIt(alert) && alert.status === 'firing') ? undefined : last;
     };
-    const notification = await until('its end to be told', find, {
+    const notification = await until('the alert to resolve', find, {
       timeoutMs: this.#clock.minutes(resolveTimeoutMinutes),
       intervalMs: 200,
     }).catch(() => undefined);

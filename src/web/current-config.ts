@@ -57,10 +57,10 @@ export class CurrentConfig {
         );
       }
       this.#take(next);
-      this.#log.info('Reloaded the web config file', { path: this.#file.path });
+      this.#log.info('Web config file read again', { path: this.#file.path });
       return true;
     } catch (error) {
-      this.#log.error('Cannot use the web config file, keeping the last good one', { err: (error as Error).message });
+      this.#log.error('Web config file cannot be used, keeping the last good one', { err: (error as Error).message });
       if (this.#metrics.config) this.#metrics.config = { ...this.#metrics.config, succeeded: false };
       return false;
     }

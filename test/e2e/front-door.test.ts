@@ -137,7 +137,7 @@ describe('reading the web config file again', () => {
     const logged = (text: string) => daemon.log().split(text).length - 1;
     expect((await reload()).status).toBe(200);
     process.kill(daemon.pid, 'SIGHUP');
-    await until('the second reading', () => logged('Reloaded the web config file') === 2);
+    await until('the second reading', () => logged('Web config file read again') === 2);
     tree.write({ 'web.yml': `${tls}${users}unknown: 1\n` });
     expect(await reload()).toMatchObject({ status: 500, body: 'Web config file cannot be used, see the log\n' });
     expect((await metricsOf(daemon)).value('xen_exporter_web_config_last_reload_successful')).toBe(0);

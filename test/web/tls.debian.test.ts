@@ -336,7 +336,7 @@ describe('reading the file again', () => {
     });
     expect(after).not.toBe(before);
     await ended;
-    expect(door.log.lines).toContainEqual(expect.stringMatching(/^info \| Reloaded the web config file/));
+    expect(door.log.lines).toContainEqual(expect.stringMatching(/^info \| Web config file read again/));
   });
 
   test('a bad file: the last good one is kept, which shows in log and metric, and heals', async () => {
@@ -353,7 +353,7 @@ describe('reading the file again', () => {
     });
     expect(state()).toEqual({ succeeded: false, lastSuccess, certificates });
     expect(door.log.lines).toEqual([
-      `error | Cannot use the web config file, keeping the last good one | ${path}:4: tls_server_config.key: expected key or key_file, found both`,
+      `error | Web config file cannot be used, keeping the last good one | ${path}:4: tls_server_config.key: expected key or key_file, found both`,
     ]);
     expect(door.config.reload()).toBe(false);
     writeFileSync(path, basic);
@@ -467,7 +467,7 @@ describe('a file that drops a demand on clients applies at a restart only', () =
     expect(door.config.value).toBe(value);
     expect(door.metrics.config!.succeeded).toBe(false);
     expect(door.log.lines).toEqual([
-      `error | Cannot use the web config file, keeping the last good one | ${path}: expected ${dropped}, now in use: only a restart drops this`,
+      `error | Web config file cannot be used, keeping the last good one | ${path}: expected ${dropped}, now in use: only a restart drops this`,
     ]);
     await using restarted = await startDoor({ configFile: path });
     expect(restarted.metrics.config!.succeeded).toBe(true);

@@ -95,7 +95,7 @@ export class Helper {
       if (isAnswered) return;
       isAnswered = true;
       this.#warn('Refused a request', why);
-      finish(encodeFrame('refusal', `${why} is not a request that this helper knows`));
+      finish(encodeFrame('refusal', `${why} is not a request of this helper`));
     };
 
     socket.setTimeout(idleSeconds * 1e3, () => socket.destroy());

@@ -147,7 +147,7 @@ describe('commands', () => {
     tree.writeScript('xl', 'exit 0');
     await expect(run('xl destroy domu1')).rejects.toThrow(
       new CommandError(
-        'xl destroy domu1: the helper does not answer: expected an answer, found refusal: "xl destroy domu1" is not a request that this helper knows',
+        'xl destroy domu1: the helper does not answer: expected an answer, found refusal: "xl destroy domu1" is not a request of this helper',
       ),
     );
     expect(touched).toEqual([]);
@@ -239,7 +239,7 @@ describe('streams', () => {
 
 describe('what is no request', () => {
   const refusal = (said: string) => [
-    { type: 'refusal', payload: Buffer.from(`${said} is not a request that this helper knows`) },
+    { type: 'refusal', payload: Buffer.from(`${said} is not a request of this helper`) },
   ];
 
   test.each([
