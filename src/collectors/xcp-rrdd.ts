@@ -30,7 +30,7 @@ const states: ReadonlySet<string> = new Set([
 
 const runstates = counter('xen_xapi_domain_runstate_seconds_total', {
   meaning:
-    'Time that the domain has been in this state since it was created, in seconds. States of its vCPUs: in fullrun all running, in full_contention all waiting for a CPU, in concurrency_hazard some running and some waiting, in blocked all blocked or offline, in partial_run some running and some blocked, in partial_contention some waiting and some blocked. A domain is in one state at a time: where one vCPU of sixteen waits, the whole time counts as contention. The sum of the states may drift from the age of the domain.',
+    'Time that the domain has been in this state since it was created, in seconds. States of its vCPUs: in fullrun all running, in full_contention all waiting for a CPU, in concurrency_hazard some running and some waiting, in blocked all blocked or offline, in partial_run some running and some blocked, in partial_contention some waiting and some blocked. A domain is in one state at a time: while one vCPU of sixteen waits, the whole time counts as contention. The sum of the states may drift from the age of the domain.',
   labels: ['domain', 'state'],
   source: '/dev/shm/metrics/xcp-rrdd-cpu',
   versions: 'XCP-ng 8.3 and recent XenServer: xapi 24.39 and later',

@@ -14,7 +14,7 @@ const classes = ['vif', 'vbd'];
 const none = 'no network or block device';
 const deviceLabels = ['domain', 'class', 'device'] as const;
 const source = '/sys/bus/xen-backend/devices/DEVICE/xenbus';
-const since = 'Linux 5.12 and later; not on XCP-ng 8';
+const since = 'Linux 5.12 and later, not on XCP-ng 8';
 
 const metrics = {
   events: counter('xen_backend_events_total', {

@@ -104,7 +104,7 @@ describe('whether it applies', () => {
       rmSync(tree.path(`${devices}/${device}/xenbus`), { recursive: true });
     }
     expect(whyAbsent(collector)).toBe(
-      `no bus/xen-backend/devices/vbd-1-51712/xenbus/events in ${tree.path('sys')}: Linux 5.12 and later; not on XCP-ng 8`,
+      `no bus/xen-backend/devices/vbd-1-51712/xenbus/events in ${tree.path('sys')}: Linux 5.12 and later, not on XCP-ng 8`,
     );
   });
 

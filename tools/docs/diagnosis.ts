@@ -204,7 +204,7 @@ const shown = (all: readonly (readonly [name: string, fault: RecordedFault])[]):
 /** docs/internals/diagnosis.md with the results of the last runs. Throws if the page lacks a marker. */
 export const withResults = (page: string): string => {
   const all = [...recordings];
-  const table = `| Fault or load | Clock | Right | Told | after | Pages | Over after | False pages |
+  const table = `| Fault or load | Clock | Right | Alerts | after | Pages | Resolved after | False pages |
 | ------------- | ----: | ----- | ---- | ----: | ----: | ---------: | ----------: |
 ${all.map(([name, fault]) => tableRow(name, fault)).join('\n')}`;
   const unseen = `### No fault raises

@@ -28,7 +28,7 @@ export const metrics = {
     meaning:
       'Limit of the accept queue, over all sockets: the lesser of the listen() backlog and net.core.somaxconn when listen() was called. The queue holds one more.',
     labels: listenerLabels,
-    source: `${sockDiag} idiag_wqueue, or Send-Q of ss; else absent`,
+    source: `${sockDiag} idiag_wqueue, or Send-Q of ss; otherwise absent`,
   }),
   maxFill: gauge('xen_listener_accept_queue_max_fill_ratio', {
     meaning: 'Fill of the fullest socket: length / (limit + 1), so that 1 is full.',
@@ -44,7 +44,7 @@ export const metrics = {
     meaning:
       'SYNs and last ACKs that the listener dropped, mostly because its accept queue was full: attempts, not connections. With deferred accept also one for each connection whose client has sent no data yet; these drops are harmless. Continues over a restart of the server.',
     labels: listenerLabels,
-    source: `${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); else absent`,
+    source: `${sockDiag} INET_DIAG_SKMEMINFO, or skmem of ss (Linux 4.7 and later); otherwise absent`,
     wraps: 'u32',
     bounds: bounds.connections,
   }),

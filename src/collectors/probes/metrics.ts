@@ -97,7 +97,7 @@ export const metrics = {
   }),
   windows: total('xen_exporter_probe_windows_total', {
     meaning:
-      'Windows with armed probes by result: complete; short (more hits than collector.probes.max-hits); refused (another exporter had its probes there); failed (nothing of it is used).',
+      'Windows with armed probes by result: complete, short (more hits than collector.probes.max-hits), refused (another exporter had its probes there), failed (nothing of it is used).',
     labels: ['result'],
     source: 'the exporter',
   }),

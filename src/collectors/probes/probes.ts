@@ -84,7 +84,7 @@ const needsOf = ({ sysfs }: Host): Record<ProbeSetName, () => Availability> => {
 /** Grant operations, events and waits for accept(), which no counter shows, from temporary kernel probes. */
 export const probes = defineCollector({
   name: 'probes',
-  help: 'Grant operations and their times, events sent through event channels, and the time that connections wait for accept(), from kprobes and hist triggers of the kernel.',
+  help: 'Grant operations and their times, events sent through event channels, and waits of connections for accept(), from kprobes and hist triggers of the kernel.',
   enabledByDefault: false,
   maxSeries: 20_000,
   options,

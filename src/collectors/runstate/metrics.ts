@@ -43,7 +43,7 @@ export const metrics = {
   }),
   windows: total('xen_exporter_xentrace_windows_total', {
     meaning:
-      'Traced windows by result: complete; short (it reached its limit of bytes or CPU time, and its rest is left out); refused (another program was tracing); failed (nothing of it is used).',
+      'Traced windows by result: complete, short (it reached its limit of bytes or CPU time, and its rest is left out), refused (another program was tracing), failed (nothing of it is used).',
     labels: ['result'],
     source: 'exit status and output of xentrace, lsevtchn',
   }),

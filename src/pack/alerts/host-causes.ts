@@ -234,7 +234,7 @@ export const causesOnHost: readonly Alert[] = [
         severity: 'info',
         threshold: {
           value: 0.15,
-          why: 'Ratio of all CPUs of Dom0 in grant calls for all guests, if the collector probes is on, attributed to the guest with the most operations. Small hosts run out of CPU long before they reach the number above. It is half of the 0.3 limit for netback, of which these calls are a part. Measured only in the lab: 0.09 of its two emulated CPUs while a guest serves pages.',
+          why: 'Ratio of all CPUs of Dom0 in grant calls for all guests, attributed to the guest with the most operations. Needs the collector probes. Small hosts run out of CPU long before they reach the number above. It is half of the 0.3 limit for netback, of which these calls are a part. Measured only in the lab: 0.09 of its two emulated CPUs while a guest serves pages.',
         },
         measure: () => promql`
           0 * topk by (host) (1,

@@ -89,7 +89,7 @@ export const pageAlerts: readonly Alert[] = [
         severity: 'critical',
         threshold: {
           value: 0,
-          why: 'Another cause was the strongest for 2 minutes while a page fired, and at least 1.5 times as strong as the cause that the page names.',
+          why: 'While a page fired, another cause was the strongest for 2 minutes. It was at least 1.5 times as strong as the cause that the page names.',
         },
       },
     ],
