@@ -40,27 +40,26 @@ const fileSd = v.array(
 );
 
 /** The exporters in a file_sd file of Prometheus, JSON or YAML; those with xen_role="host" are hosts. Throws UsageError. */
-export const readTargetsFile = (path: string): Peer[] => {
+export const readTargetsFile = (file: string): Peer[] => {
   let content: unknown;
   try {
-    content = load(readFileSync(path, 'utf8'));
+    content = load(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new UsageError(`--targets=${path}: ${(error as Error).message}`);
+    throw new UsageError(`--targets=${file}: ${(error as Error).message}`);
   }
   const parsed = v.safeParse(fileSd, content);
   if (!parsed.success) {
     const [issue] = parsed.issues;
     const where = v.getDotPath(issue);
     throw new UsageError(
-      `--targets=${path}: expected a file_sd file of Prometheus: a list of targets and labels; ${where === null ? '' : `${where}: `}${issue.message}`,
+      `--targets=${file}: expected a file_sd file of Prometheus: a list of targets and labels; ${where === null ? '' : `${where}: `}${issue.message}`,
     );
   }
   return parsed.output.flatMap(({ targets, labels = {} }) =>
     targets.map((target) => {
-      const scheme = labels['__scheme__'];
-      const address = scheme === undefined ? target : `${scheme}://${target}${labels['__metrics_path__'] ?? ''}`;
-      const peer = parsePeer(address, labels['xen_role'] === 'host');
-      if (!peer) throw new UsageError(`--targets=${path}: expected HOST:PORT, found ${JSON.stringify(target)}`);
+      const { __scheme__: scheme, __metrics_path__: path = '', xen_role: role } = labels;
+      const peer = parsePeer(`${scheme === undefined ? '' : `${scheme}://`}${target}${path}`, role === 'host');
+      if (!peer) throw new UsageError(`--targets=${file}: expected HOST:PORT, found ${JSON.stringify(target)}`);
       return peer;
     }),
   );

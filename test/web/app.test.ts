@@ -311,6 +311,11 @@ describe('other paths', () => {
     expect((await supertest(server).get('/')).text).toContain('<strong>unknown</strong>: Nothing could be judged');
   });
 
+  test('the verdict passes the same access control as metrics', async () => {
+    const server = app({ access: (_request, response) => void response.status(401).end() });
+    for (const path of ['/metrics', '/', '/-/diagnosis']) await supertest(server).get(path).expect(401);
+  });
+
   test('unknown paths, other methods', async () => {
     await supertest(app()).get('/nope').expect(404, 'Not found\n');
     await supertest(app()).get('/metrics/').expect(404);
