@@ -1,4 +1,5 @@
 import eslint from '@eslint/js';
+import stylistic from '@stylistic/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -6,7 +7,10 @@ export default tseslint.config(
   eslint.configs.recommended,
   ...tseslint.configs.strict,
   {
+    plugins: { '@stylistic': stylistic },
     rules: {
+      // Prettier has the code in hand; comments are no wider than 120 columns.
+      '@stylistic/max-len': ['error', { code: 10_000, comments: 120, ignoreUrls: true }],
       eqeqeq: 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-non-null-assertion': 'off',

@@ -3,10 +3,12 @@ import { SummaryReporter } from './tools/lib/summary-reporter.ts';
 
 // The place or the suffix of a test file decides its project, and the project what the test may use:
 //   *.test.ts         unit: Node and a kernel. No tool, no root, no network, no build.
-//   *.debian.test.ts  debian: tools of Debian (promtool, openssl, ss), which a setup downloads once, and root where a test asks for it.
+//   *.debian.test.ts  debian: tools of Debian (promtool, openssl, ss), which a setup downloads once.
+//                     Some tests ask for root.
 //   *.matrix.test.ts  matrix: the many cases of which a *.debian.test.ts runs a representative part.
 //   e2e/              e2e: what `npm run build` made, and the tools.
-//   *.kernel.test.ts  kernel: the same, for tests that time accept queues of this machine's kernel, or need all of its time: one file at a time.
+//   *.kernel.test.ts  kernel: the same, one file at a time: tests that time accept queues of this kernel,
+//                     or need the whole machine.
 //   package/          package: what `npm run package` made.
 const debian = 'test/**/*.debian.test.ts';
 const matrix = 'test/**/*.matrix.test.ts';

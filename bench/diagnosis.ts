@@ -1,5 +1,6 @@
-// Measures src/diagnosis with a generated fleet, whose exporters it reads every 2 s for half a minute, as `xen-exporter doctor` does: the time of one
-// step (all pages read, all rules evaluated), of the verdict, and memory, beside the aims. The fleet is that of bench/rules.ts.
+// Measures src/diagnosis with a generated fleet, whose exporters it reads every 2 s for half a minute, as `xen-exporter
+// doctor` does: the time of one step (all pages read, all rules evaluated), of the verdict, and memory, beside the
+// aims. The fleet is that of bench/rules.ts.
 //
 //   npm run bench:diagnosis -- [--hosts=10] [--guests=20] [--interval=2] [--seconds=30]
 // As the program does: V8 keeps less memory free.

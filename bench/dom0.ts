@@ -3,9 +3,9 @@
 //
 //   npm run --silent build && MALLOC_ARENA_MAX=1 npx node bench/dom0.ts [--scrapes=30]
 //
-// Aims at 200 guests: under 20 000 series, a scrape under 150 ms on two cores, the event loop never blocked for over 50 ms, under 150 MB
-// resident; cost that grows no faster than the number of guests; a scrape at most 1.8 times the floor, which is the same files read once by the barest
-// loop of Node.
+// Aims at 200 guests: under 20 000 series, a scrape under 150 ms on two cores, the event loop never blocked for over 50
+// ms, under 150 MB resident; cost that grows no faster than the number of guests; a scrape at most 1.8 times the floor,
+// which is the same files read once by the barest loop of Node.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

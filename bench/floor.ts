@@ -27,7 +27,10 @@ export const filesReadBy = (pid: number, root: string, others: readonly string[]
   return [...new Set([...open, ...others.map((name) => join(root, name))])];
 };
 
-/** Median time of reading all files once by the barest loop of Node, in milliseconds: they are open already, and nothing is made of what they hold. */
+/**
+ * Median time of reading all files once by the barest loop of Node, in milliseconds: they are open already, and nothing
+ * is made of what they hold.
+ */
 export const nodeFloor = async (files: readonly string[], rounds: number): Promise<number> => {
   const buffer = Buffer.allocUnsafeSlow(bufferBytes);
   const descriptors = files.map((file) => openSync(file, 'r'));

@@ -1,9 +1,10 @@
-// What it costs to sample the accept queues in a guest that idles, and how many samples a busy one gets: each number beside its aim.
+// What it costs to sample the accept queues in a guest that idles, and how many samples a busy one gets: each number
+// beside its aim.
 //
 //   npm run --silent build && node bench/sampler.ts [--seconds=20] [--settle=25]
 //
-// CPU time is that of all threads of the daemon while nobody scrapes it. The machine must be idle: other work makes wake-ups dearer, and connections of other
-// programs in the same network namespace keep the sampler at its full rate.
+// CPU time is that of all threads of the daemon while nobody scrapes it. The machine must be idle: other work makes
+// wake-ups dearer, and connections of other programs in the same network namespace keep the sampler at its full rate.
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startDaemon, type Daemon } from '../tools/lib/daemon.ts';

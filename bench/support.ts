@@ -20,7 +20,10 @@ export class Connection implements Disposable {
     this.#headers = headers;
   }
 
-  /** Time from the request to the last byte of its response, and the body as it came, with its length. Throws unless it is a 200. */
+  /**
+   * Time from the request to the last byte of its response, and the body as it came, with its length. Throws unless it
+   * is a 200.
+   */
   get(path: string): Promise<{ milliseconds: number; bytes: number; body: string }> {
     return new Promise((resolve, reject) => {
       const begin = performance.now();
@@ -59,7 +62,10 @@ export const cpuSecondsOf = (pid: number): number => {
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) / ticksPerSecond;
 };
 
-/** User and system time that all threads of a process have used, in seconds, to the nanosecond. Threads that have ended are left out. */
+/**
+ * User and system time that all threads of a process have used, in seconds, to the nanosecond. Threads that have ended
+ * are left out.
+ */
 export const exactCpuSecondsOf = (pid: number): number => {
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map((id) =>

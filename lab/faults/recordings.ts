@@ -10,7 +10,10 @@ const folder = new URL('../recordings/', import.meta.url);
 const [listenAddress = ''] = globalOptions['web.listen-address'].default;
 const port = /\d+$/.exec(listenAddress)![0];
 
-/** A recorded series with the labels that its target has in Prometheus. Recordings hold the machine's name only, so they stay valid when target labels change. */
+/**
+ * A recorded series with the labels that its target has in Prometheus. Recordings hold the machine's name only, so they
+ * stay valid when target labels change.
+ */
 export const withTargetLabels = (series: string): string =>
   series
     .replace(

@@ -66,7 +66,10 @@ export interface SamplerTask {
   readonly hertz: number;
   /** Share of one core that the samples may cost, with all that it takes the process to wake up for them. */
   readonly cpuBudget: number;
-  /** Takes a sample that stands for so many seconds. Returns whether something moves, so that the next one is to follow at the full rate. */
+  /**
+   * Takes a sample that stands for so many seconds. Returns whether something moves, so that the next one is to follow
+   * at the full rate.
+   */
   sample(seconds: number): boolean;
 }
 

@@ -17,7 +17,10 @@ export interface Command extends CommandText {
   run(given: Given): Promise<void> | void;
 }
 
-/** A command in the table of all. Its code loads when it is named, because the exporter does not need the memory of the others. */
+/**
+ * A command in the table of all. Its code loads when it is named, because the exporter does not need the memory of the
+ * others.
+ */
 export interface CommandEntry extends CommandSummary {
   /** Exit status of errors, wrong usage included, if the usual 1 and 2 mean something else. */
   readonly failureStatus?: number;

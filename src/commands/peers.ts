@@ -39,7 +39,9 @@ const fileSd = v.array(
   }),
 );
 
-/** The exporters in a file_sd file of Prometheus, JSON or YAML; those with xen_role="host" are hosts. Throws UsageError. */
+/**
+ * The exporters in a file_sd file of Prometheus, JSON or YAML; those with xen_role="host" are hosts. Throws UsageError.
+ */
 export const readTargetsFile = (file: string): Peer[] => {
   let content: unknown;
   try {
@@ -71,7 +73,9 @@ const refusals: Readonly<Record<number, string>> = {
   404: 'it has no page of metrics at this path (404)',
 };
 
-/** The page of metrics of a peer. Rejects with an Error that says what is wrong, without the address. `signal` ends it. */
+/**
+ * The page of metrics of a peer. Rejects with an Error that says what is wrong, without the address. `signal` ends it.
+ */
 export const readPeer = (
   { url }: Peer,
   { user, password, tls }: PeerAccess,

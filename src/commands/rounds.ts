@@ -38,7 +38,10 @@ export const localSource = ({ scraper }: Machine): Source => ({
   },
 });
 
-/** Why readings of this machine are incomplete: collectors that fail or do not apply here. Those with the same reason share a line. */
+/**
+ * Why readings of this machine are incomplete: collectors that fail or do not apply here. Those with the same reason
+ * share a line.
+ */
 export const localProblems = (collectors: readonly CollectorStatus[]): Unseen[] => {
   const problems = collectors.flatMap(({ name, availability, limitations, error }) => {
     if (availability !== true) return [{ kind: 'collector', name, why: availability.reason }];

@@ -1,7 +1,10 @@
 import type { Family } from '../metrics/families.ts';
 import { Labels, type Sample } from '../promql/labels.ts';
 
-/** The samples of families in memory whose metrics are wanted, as readExposition returns those of the page that they make. */
+/**
+ * The samples of families in memory whose metrics are wanted, as readExposition returns those of the page that they
+ * make.
+ */
 export const readFamilies = (
   families: Iterable<Family>,
   isWanted: (metric: string) => boolean,

@@ -20,7 +20,10 @@ const namesInWords = (names: readonly string[]): string =>
     ? `${names.slice(0, mostNames).join(', ')} and ${names.length - mostNames} more`
     : names.join(', ');
 
-/** Metrics that the exporters of these guests and of their hosts lack, by alert. A side without exporter has a line of its own. */
+/**
+ * Metrics that the exporters of these guests and of their hosts lack, by alert. A side without exporter has a line of
+ * its own.
+ */
 const lackedMetrics = (guests: readonly SeenGuest[]): Unseen[] => {
   const namesBy = new Map<string, { what: string; lacks: string; names: string[] }>();
   const isOf = (side: readonly Alert[], { name }: BlindAlert): boolean => side.some((alert) => alert.name === name);
@@ -42,7 +45,10 @@ const lackedMetrics = (guests: readonly SeenGuest[]): Unseen[] => {
 /** An offset from which on a rule needs history. Shorter ones only steady what notifications name. */
 const leastHistoryMs = 30 * 60_000;
 
-/** How far back the offsets of a rule and of the rows that it reads look, in milliseconds, by the name of the row or alert. */
+/**
+ * How far back the offsets of a rule and of the rows that it reads look, in milliseconds, by the name of the row or
+ * alert.
+ */
 const historyOf = (rules: readonly Rule[]): Map<string, number> => {
   const history = new Map<string, number>();
   for (const rule of rules) {

@@ -29,7 +29,10 @@ export interface Finding {
   alert: string;
   /** What is wrong, in words: `domu1 on 10.0.0.1 refuses connections`. */
   title: string;
-  /** That of the limit that is exceeded. A cause that does not fire, such as one that is near its limit, has the one that it would fire with. */
+  /**
+   * That of the limit that is exceeded. A cause that does not fire, such as one that is near its limit, has the one
+   * that it would fire with.
+   */
   severity: Severity;
   hop: Hop;
   /** The measured value in the unit of the alert, and its threshold. */

@@ -11,7 +11,9 @@ import { judge } from './judge.ts';
 import type { Target } from './target.ts';
 import type { Unseen, Verdict } from './verdict.ts';
 
-/** An alert waits so much shorter than its rule says, and no longer than this, because a person waits for the verdict. */
+/**
+ * An alert waits so much shorter than its rule says, and no longer than this, because a person waits for the verdict.
+ */
 const waitShare = 0.1;
 const longestWaitMs = 20_000;
 /** The share of the window that an alert waits at most. */
@@ -74,8 +76,8 @@ export class Watch {
   }
 
   /**
-   * Takes what a target served at a time (Unix milliseconds): a page, or the families that it is made of. Throws an ExpositionError, and then takes
-   * nothing.
+   * Takes what a target served at a time (Unix milliseconds): a page, or the families that it is made of. Throws an
+   * ExpositionError, and then takes nothing.
    */
   observe(target: Target, page: string | Iterable<Family>, time: number): void {
     const names = new Set<string>();

@@ -64,8 +64,9 @@ const request = (family: IpFamily, state: number, extensions: number, program: r
 const memory = 1 << (INET_DIAG_SKMEMINFO - 1);
 
 /**
- * A request for all listening TCP sockets of both families, or those of these listeners (at least one), with their drops: see parseInetDiag. It is of the kind
- * before sock_diag, which has no family (inet_diag_rcv_msg_compat in net/ipv4/inet_diag.c). Linux has it since 2.6.14, and answers rows of the same form.
+ * A request for all listening TCP sockets of both families, or those of these listeners (at least one), with their
+ * drops: see parseInetDiag. It is of the kind before sock_diag, which has no family (inet_diag_rcv_msg_compat in
+ * net/ipv4/inet_diag.c). Linux has it since 2.6.14, and answers rows of the same form.
  */
 export const bothListenRequest = (only?: readonly ListenAddress[]): Uint8Array => {
   const program = only ? filterProgram(only) : [];
@@ -77,13 +78,16 @@ export const bothListenRequest = (only?: readonly ListenAddress[]): Uint8Array =
   return bytes;
 };
 
-/** A request for all listening TCP sockets of a family, or those of these listeners of that family (at least one), with their drops: see parseInetDiag. */
+/**
+ * A request for all listening TCP sockets of a family, or those of these listeners of that family (at least one), with
+ * their drops: see parseInetDiag.
+ */
 export const listenRequest = (family: IpFamily, only?: readonly ListenAddress[]): Uint8Array =>
   request(family, TCP_LISTEN, memory, only && filterProgram(only));
 
 /**
- * A request for all half-open TCP connections of a family, which are the SYN queues: see parseSynRecv. The kernel walks its whole table of
- * connections for this one.
+ * A request for all half-open TCP connections of a family, which are the SYN queues: see parseSynRecv. The kernel walks
+ * its whole table of connections for this one.
  */
 export const synRecvRequest = (family: IpFamily): Uint8Array => request(family, TCP_SYN_RECV, 0);
 
@@ -160,8 +164,9 @@ export interface InetDiagDump {
 }
 
 /**
- * The kernel's answer to listenRequest (net/ipv4/inet_diag.c, inet_sk_diag_fill; for listeners tcp_diag_get_info in tcp_diag.c puts the
- * accept queue and its limit where other sockets have their receive and send queues). Throws ParseError, NetlinkError.
+ * The kernel's answer to listenRequest (net/ipv4/inet_diag.c, inet_sk_diag_fill; for listeners tcp_diag_get_info in
+ * tcp_diag.c puts the accept queue and its limit where other sockets have their receive and send queues). Throws
+ * ParseError, NetlinkError.
  */
 export const parseInetDiag = (bytes: Uint8Array): InetDiagDump => {
   const view = viewOf(bytes);
@@ -172,7 +177,10 @@ export const parseInetDiag = (bytes: Uint8Array): InetDiagDump => {
 const wordsOf = ({ buffer, byteOffset, length }: Uint8Array): Uint32Array =>
   new Uint32Array(buffer, byteOffset, length / 4);
 
-/** Parses one dump of the same listeners after another. Most rows stay as they were: these cost a comparison, and their sockets are the same objects. */
+/**
+ * Parses one dump of the same listeners after another. Most rows stay as they were: these cost a comparison, and their
+ * sockets are the same objects.
+ */
 export class InetDiagDumps {
   /** A copy of the last dump, and where its rows are. */
   #bytes = new Uint8Array(0);
@@ -234,8 +242,8 @@ export interface UnparsedListener {
 }
 
 /**
- * Moves the listeners that `isKept` holds for to the beginning of a piece of the kernel's answer to a request for listeners, with all that is no listener.
- * Returns how many bytes are left.
+ * Moves the listeners that `isKept` holds for to the beginning of a piece of the kernel's answer to a request for
+ * listeners, with all that is no listener. Returns how many bytes are left.
  */
 export const keepListeners = (piece: Uint8Array, isKept: (listener: UnparsedListener) => boolean): number => {
   const view = viewOf(piece);
@@ -249,8 +257,8 @@ export const keepListeners = (piece: Uint8Array, isKept: (listener: UnparsedList
 };
 
 /**
- * One half-open connection, by its own end: the address that the SYN was sent to, where its listener may have a wildcard. A connection of
- * an IPv4 client to a dual-stack listener is `ipv6`, its address `::ffff:192.0.2.1`.
+ * One half-open connection, by its own end: the address that the SYN was sent to, where its listener may have a
+ * wildcard. A connection of an IPv4 client to a dual-stack listener is `ipv6`, its address `::ffff:192.0.2.1`.
  */
 export interface SynRecvSocket {
   family: IpFamily;
@@ -258,7 +266,9 @@ export interface SynRecvSocket {
   port: number;
 }
 
-/** The kernel's answer to synRecvRequest (net/ipv4/inet_diag.c, inet_req_diag_fill). Throws ParseError, NetlinkError. */
+/**
+ * The kernel's answer to synRecvRequest (net/ipv4/inet_diag.c, inet_req_diag_fill). Throws ParseError, NetlinkError.
+ */
 export const parseSynRecv = (bytes: Uint8Array): { sockets: SynRecvSocket[]; interrupted: boolean } => {
   const view = viewOf(bytes);
   const { messages, interrupted } = parseDump(bytes);

@@ -50,7 +50,10 @@ export const parseNetCounters = (text: string, skip = refuse): Map<string, numbe
   return counters;
 };
 
-/** The connections that listeners got (Tcp PassiveOpens) in /proc/net/snmp: much cheaper than all of its counters. Undefined if it lacks them. */
+/**
+ * The connections that listeners got (Tcp PassiveOpens) in /proc/net/snmp: much cheaper than all of its counters.
+ * Undefined if it lacks them.
+ */
 export const parsePassiveOpens = (text: string): number | undefined => {
   const [, names, values] = /^Tcp: (.*)\nTcp: (.*)$/m.exec(text) ?? [];
   const column = names?.split(' ').indexOf('PassiveOpens') ?? -1;

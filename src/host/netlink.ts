@@ -8,28 +8,36 @@ export { NamespaceRefused, NetlinkUnavailable } from './netlink-error.ts';
 const netlinkProtocols = { route: 0, sockDiag: 4 } as const;
 export type NetlinkProtocol = keyof typeof netlinkProtocols;
 
-/** Another network namespace, in which a socket of sock_diag is open. The socket keeps the namespace alive: close it when nobody else is in there. */
+/**
+ * Another network namespace, in which a socket of sock_diag is open. The socket keeps the namespace alive: close it
+ * when nobody else is in there.
+ */
 export interface EnteredNamespace {
   /** False once it was closed, by us or because an exchange failed. */
   readonly isOpen: boolean;
   close(): void;
 }
 
-/** Moves what is wanted of a piece of a dump, which has whole messages, to its beginning; returns how many bytes that are. */
+/**
+ * Moves what is wanted of a piece of a dump, which has whole messages, to its beginning; returns how many bytes that
+ * are.
+ */
 export type Keep = (piece: Uint8Array) => number;
 
 /** The kernel's netlink sockets, as far as we need them: ask for a dump, get the bytes of all its messages. */
 export interface Netlink {
   /**
-   * Sends one dump request and returns everything that the kernel answers, messages one behind another, in a shared buffer: use the bytes
-   * before the next exchange. With `keep`, what that keeps of each piece. Throws NetlinkUnavailable.
+   * Sends one dump request and returns everything that the kernel answers, messages one behind another, in a shared
+   * buffer: use the bytes before the next exchange. With `keep`, what that keeps of each piece. Throws
+   * NetlinkUnavailable.
    */
   exchange(protocol: NetlinkProtocol, request: Uint8Array, keep?: Keep): Uint8Array;
   /** The same of sock_diag in another network namespace. Throws NetlinkUnavailable, which closes the namespace. */
   exchangeIn(namespace: EnteredNamespace, request: Uint8Array, keep?: Keep): Uint8Array;
   /**
-   * Opens a socket of sock_diag in the network namespace that `file` shows (`/proc/PID/ns/net`), if that is the one with this inode number: the
-   * process may have gone, and its PID be another's. Throws NamespaceRefused where we may not, NetlinkUnavailable for anything else.
+   * Opens a socket of sock_diag in the network namespace that `file` shows (`/proc/PID/ns/net`), if that is the one
+   * with this inode number: the process may have gone, and its PID be another's. Throws NamespaceRefused where we may
+   * not, NetlinkUnavailable for anything else.
    */
   enter(file: string, inode: number): EnteredNamespace;
   /** Closes the sockets; those in other namespaces are closed one by one. */
@@ -43,11 +51,13 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 // The kernel fills at most 32 KiB per piece of a dump (netlink_dump in net/netlink/af_netlink.c).
 const pieceBytes = 32 << 10;
-// What one call receives at most. A dump of a few sockets is two pieces: the kernel puts NLMSG_DONE into one of its own.
+// What one call receives at most. A dump of a few sockets is two pieces: the kernel puts NLMSG_DONE into one of its
+// own.
 const piecesPerCall = 4;
 const maxReplyBytes = 64 << 20;
 
-// struct mmsghdr on 64-bit machines: struct msghdr, in which the pointer to struct iovec and their number are at 16 and 24, then the received length at 56.
+// struct mmsghdr on 64-bit machines: struct msghdr, in which the pointer to struct iovec and their number are at 16 and
+// 24, then the received length at 56.
 const messageHeaderBytes = 64;
 const lengthAt = 56;
 const vectorBytes = 16;

@@ -22,7 +22,10 @@ export class ActiveAlerts {
     this.#rule = rule;
   }
 
-  /** Takes the results of the expression at a time, and returns the series ALERTS. Throws an EvaluationError if two results are the same alert. */
+  /**
+   * Takes the results of the expression at a time, and returns the series ALERTS. Throws an EvaluationError if two
+   * results are the same alert.
+   */
   update(results: readonly Sample[], time: number): Sample[] {
     const found = unique(
       results.map((sample) => ({ ...sample, name: '', labels: this.#labelsOf(sample) })),

@@ -75,7 +75,10 @@ const binary = (expr: Binary, moment: Moment): number | Sample[] => {
 /** A vector. The parser has checked that the expression is one. */
 const vector = (expr: Expr, moment: Moment): Sample[] => evaluate(expr, moment) as Sample[];
 
-/** The value of an expression: a scalar, or a vector without duplicates. Throws an EvaluationError where Prometheus refuses. */
+/**
+ * The value of an expression: a scalar, or a vector without duplicates. Throws an EvaluationError where Prometheus
+ * refuses.
+ */
 export const evaluate = (expr: Expr, moment: Moment): number | Sample[] => {
   switch (expr.kind) {
     case 'number':

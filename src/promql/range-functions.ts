@@ -12,8 +12,8 @@ export interface Range {
 }
 
 /**
- * Growth per second, as extrapolatedRate of Prometheus's promql/functions.go computes it: to the ends of the range if samples are near them, else
- * by half an interval, and never below zero. Undefined for fewer than two samples.
+ * Growth per second, as extrapolatedRate of Prometheus's promql/functions.go computes it: to the ends of the range if
+ * samples are near them, else by half an interval, and never below zero. Undefined for fewer than two samples.
  */
 const rate = ({ times, values, first, last, start, end }: Range): number | undefined => {
   if (first === last) return undefined;

@@ -80,13 +80,18 @@ export class Store {
   readonly #selected = new WeakMap<Selector, { series: Series[]; changes: number }>();
   #seriesCount = 0;
 
-  /** `windows`: the stored metrics, each with the milliseconds that samples are kept for (windowsOf). Series beyond `maxSeries` are left out. */
+  /**
+   * `windows`: the stored metrics, each with the milliseconds that samples are kept for (windowsOf). Series beyond
+   * `maxSeries` are left out.
+   */
   constructor(windows: ReadonlyMap<string, number>, maxSeries = Infinity) {
     this.#windows = windows;
     this.#maxSeries = maxSeries;
   }
 
-  /** Adds a sample. Returns its series, or undefined if the sample is left out: not read, not newer, or too many series. */
+  /**
+   * Adds a sample. Returns its series, or undefined if the sample is left out: not read, not newer, or too many series.
+   */
   append({ name, labels, value }: Sample, time: number): Series | undefined {
     if (!this.#windows.has(name)) return undefined;
     let ofName = this.#byName.get(name);
@@ -131,7 +136,10 @@ export class Store {
   }
 }
 
-/** Writes what one source, such as a target or a rule, has at one time. A series that the source no longer has becomes stale. */
+/**
+ * Writes what one source, such as a target or a rule, has at one time. A series that the source no longer has becomes
+ * stale.
+ */
 export class Feed {
   readonly #store: Store;
   readonly #series = new Set<Series>();

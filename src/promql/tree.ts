@@ -85,7 +85,9 @@ export const isScalar = (expr: Expr): boolean =>
   expr.kind === 'time' ||
   (expr.kind === 'binary' && isScalar(expr.left) && isScalar(expr.right));
 
-/** Calls `visit` with each selector of an expression, and the milliseconds that it looks back for, beside its offset. */
+/**
+ * Calls `visit` with each selector of an expression, and the milliseconds that it looks back for, beside its offset.
+ */
 const visitSelectors = (expr: Expr, lookbackMs: number, visit: (selector: Selector, rangeMs: number) => void): void => {
   if (expr.kind === 'selector') visit(expr, lookbackMs);
   else if (expr.kind === 'range') visit(expr.of, expr.rangeMs);

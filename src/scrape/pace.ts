@@ -4,13 +4,14 @@ import { quietSeconds } from '../sources/activity.ts';
 const repayment = 0.1;
 
 /**
- * The waits between samples, and the time that each sample stands for. Waits are memoryless (exponential), and a sample stands for the mean that was chosen
- * before the wait began. So whatever happens is counted for its true length on average, though the rate follows what the samples show. With the time since
- * the last sample as the weight, a burst out of silence would count up to 1.4 times.
+ * The waits between samples, and the time that each sample stands for. Waits are memoryless (exponential), and a sample
+ * stands for the mean that was chosen before the wait began. So whatever happens is counted for its true length on
+ * average, though the rate follows what the samples show. With the time since the last sample as the weight, a burst
+ * out of silence would count up to 1.4 times.
  *
- * Random waits alone would make a queue that is always full seem full for 95 to 105 % of a minute. At the full rate the next samples therefore give back what
- * the last ones stood for beyond the time that passed. Nothing is given back from before the full rate: a sample that has met a burst out of silence stands
- * for all that were missed.
+ * Random waits alone would make a queue that is always full seem full for 95 to 105 % of a minute. At the full rate the
+ * next samples therefore give back what the last ones stood for beyond the time that passed. Nothing is given back from
+ * before the full rate: a sample that has met a burst out of silence stands for all that were missed.
  */
 export class Pace {
   readonly #fullSeconds: number;
@@ -27,7 +28,10 @@ export class Pace {
     this.#random = random;
   }
 
-  /** The next wait in seconds: at the full rate if something is active, but with a mean of `leastSeconds` or more, which the CPU budget allows. */
+  /**
+   * The next wait in seconds: at the full rate if something is active, but with a mean of `leastSeconds` or more, which
+   * the CPU budget allows.
+   */
   nextWait(isActive: boolean, leastSeconds: number): number {
     if (!isActive || !this.#isActive) this.#surplus = 0;
     this.#isActive = isActive;
@@ -37,14 +41,20 @@ export class Pace {
     return this.#wait;
   }
 
-  /** The time that the sample after that wait stands for, in seconds, if it is taken `elapsed` seconds after the wait began: timers are late or early. */
+  /**
+   * The time that the sample after that wait stands for, in seconds, if it is taken `elapsed` seconds after the wait
+   * began: timers are late or early.
+   */
   secondsAfter(elapsed: number): number {
     const seconds = Math.max(0, this.#weight + elapsed - this.#wait);
     this.#surplus += seconds - elapsed;
     return seconds;
   }
 
-  /** How many samples more there would have been in that time without the budget, and if this one were not late; below 0 if it is early. */
+  /**
+   * How many samples more there would have been in that time without the budget, and if this one were not late; below 0
+   * if it is early.
+   */
   missedAfter(elapsed: number): number {
     return (this.#mean + elapsed - this.#wait) / this.#wantedSeconds - 1;
   }

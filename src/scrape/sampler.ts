@@ -15,13 +15,15 @@ export type RunningSampler = Disposable & { readonly name: string; readonly stat
 
 // How much one sample's cost weighs in the running mean.
 const costWeight = 0.1;
-// CPU time between two samples that is counted as the cost of waking up, at most. What takes longer is other work, such as a scrape.
+// CPU time between two samples that is counted as the cost of waking up, at most. What takes longer is other work, such
+// as a scrape.
 const mostOfWakeUp = 0.002;
 
 /**
- * Takes samples until it is disposed of, at random times, so that no server that works in step with the clock is always met at the same point of its round.
- * The cost of a sample is all CPU time since the one before, because to wake up costs the process more than to read. If samples at the wanted rate cost more
- * than the budget allows, they become rarer.
+ * Takes samples until it is disposed of, at random times, so that no server that works in step with the clock is always
+ * met at the same point of its round. The cost of a sample is all CPU time since the one before, because to wake up
+ * costs the process more than to read. If samples at the wanted rate cost more than the budget allows, they become
+ * rarer.
  */
 export const startSampler = (task: SamplerTask, clock: Clock, random?: () => number): RunningSampler => {
   const state: SamplerState = { samples: 0, skipped: 0, cpuSeconds: 0, error: undefined };

@@ -4,7 +4,10 @@ export const quietSeconds = 1;
 // What has moved is watched at the full rate for this long. Servers that are in use get connections more often.
 const activeSeconds = 2;
 
-/** Decides how closely to watch something that samplers read: at the full rate while it moves, about once a second while it does not. */
+/**
+ * Decides how closely to watch something that samplers read: at the full rate while it moves, about once a second while
+ * it does not.
+ */
 export class Attention {
   #activeUntil = -Infinity;
   #isActive = false;
@@ -14,7 +17,10 @@ export class Attention {
     return this.#isActive;
   }
 
-  /** Takes what a sample at `at` (monotonic seconds) has shown. `hasMoved` is a dearer look, which is only taken when the sample alone would end the full rate. */
+  /**
+   * Takes what a sample at `at` (monotonic seconds) has shown. `hasMoved` is a dearer look, which is only taken when
+   * the sample alone would end the full rate.
+   */
   look(at: number, isBusy: boolean, hasMoved: () => boolean = () => false): void {
     if (isBusy || (at >= this.#activeUntil && hasMoved())) this.#activeUntil = at + activeSeconds;
     this.#isActive = at < this.#activeUntil;
@@ -22,8 +28,9 @@ export class Attention {
 }
 
 /**
- * The time that a sample stands for one of many things that it may read, in seconds; 0 if it leaves the thing out. `seconds`: what it stands for a thing that
- * is watched at the full rate. A quiet thing is read by chance, so seldom that it is read once in `quietSeconds`, and the sample stands for that much more.
+ * The time that a sample stands for one of many things that it may read, in seconds; 0 if it leaves the thing out.
+ * `seconds`: what it stands for a thing that is watched at the full rate. A quiet thing is read by chance, so seldom
+ * that it is read once in `quietSeconds`, and the sample stands for that much more.
  */
 export const timeFor = ({ isActive }: Attention, seconds: number, random: () => number = Math.random): number => {
   if (isActive || seconds >= quietSeconds) return seconds;

@@ -34,7 +34,10 @@ export interface WebOptions {
 const defaultTimeoutSeconds = 10;
 const leastTimeoutSeconds = 0.05;
 
-/** Time that a scrape may take, in seconds: the client's scrape timeout (at most an hour), less an offset for the way there and back. */
+/**
+ * Time that a scrape may take, in seconds: the client's scrape timeout (at most an hour), less an offset for the way
+ * there and back.
+ */
 const scrapeTimeout = (header: string | undefined, offsetSeconds: number): number => {
   const announced = Number(header);
   const seconds = header !== undefined && announced > 0 ? announced : defaultTimeoutSeconds;
@@ -46,8 +49,8 @@ const notFound: RequestHandler = (_request, response) => {
 };
 
 /**
- * Runs `handler` for these methods of exactly `path`: no patterns, no trailing slash, no other case. OPTIONS is answered like GET, as exporters in Go do,
- * because load balancers check by it.
+ * Runs `handler` for these methods of exactly `path`: no patterns, no trailing slash, no other case. OPTIONS is
+ * answered like GET, as exporters in Go do, because load balancers check by it.
  */
 const at =
   (path: string, handler: RequestHandler, methods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']): RequestHandler =>
@@ -58,8 +61,8 @@ const at =
   };
 
 /**
- * Sends who asks for one of these paths with too many slashes, as a proxy does that adds a prefix, to the path itself, as Go's exporters do. Not answered
- * at once: a rule of the proxy about the path would not hold.
+ * Sends who asks for one of these paths with too many slashes, as a proxy does that adds a prefix, to the path itself,
+ * as Go's exporters do. Not answered at once: a rule of the proxy about the path would not hold.
  */
 const withoutDoubleSlashes =
   (paths: readonly string[]): RequestHandler =>
@@ -84,7 +87,10 @@ const createExpress = (handlers: readonly (RequestHandler | ErrorRequestHandler)
   return app;
 };
 
-/** Express sets its own prototypes on requests and responses, which know HTTP/1 alone; here they stand on those of HTTP/2. */
+/**
+ * Express sets its own prototypes on requests and responses, which know HTTP/1 alone; here they stand on those of
+ * HTTP/2.
+ */
 const forHttp2 = (app: Express): Handlers['http2'] => {
   const { getOwnPropertyDescriptors: own } = Object;
   const basedOn = (base: object, shared: object, ofApp: object) =>

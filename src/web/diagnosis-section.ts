@@ -13,7 +13,9 @@ import { escapeHtml } from './html.ts';
 import type { ListenerReading } from './listener-readings.ts';
 import type { LiveVerdict } from './live-diagnosis.ts';
 
-/** The part of the style sheet for the section. On a narrow screen each guest is a block of cells that name their hop. */
+/**
+ * The part of the style sheet for the section. On a narrow screen each guest is a block of cells that name their hop.
+ */
 export const diagnosisStyle = `.verdict { font-size: 1.15rem; border-left: .3rem solid; padding: .4rem .8rem; margin: 1.2rem 0 }
 .verdict.ok { border-color: var(--ok); background: var(--ok-back) }
 .verdict.warning { border-color: var(--warning); background: var(--warning-back) }

@@ -26,7 +26,9 @@ const offRow = ({ name, help }: { name: string; help: string }): Row => ({
   detail: `switched off; --collector.${name} switches it on`,
 });
 
-/** A path of this server as a link on the landing page, which also works behind a proxy that adds a prefix to the path. */
+/**
+ * A path of this server as a link on the landing page, which also works behind a proxy that adds a prefix to the path.
+ */
 const relative = (path: string): string => `.${path}`;
 
 const formatRow = (telemetryPath: string, { name, help, state, detail }: Row): string => {

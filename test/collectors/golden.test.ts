@@ -8,7 +8,10 @@ import { guestHost, guests, type Guest } from '../../tools/lib/guests.ts';
 import { hostOf, hosts, type HostName } from '../../tools/lib/hosts.ts';
 import { toolstackOf } from '../../tools/lib/sources.ts';
 
-/** Everything that the collectors give on a machine, after a round of background work and two samples that stand for a second each. */
+/**
+ * Everything that the collectors give on a machine, after a round of background work and two samples that stand for a
+ * second each.
+ */
 const expositionOf = async (machine: ReturnType<typeof copiedHost>): Promise<string> => {
   const toolstack = toolstackOf(machine);
   const collectors = registry

@@ -46,7 +46,10 @@ test('without a sampler there are no sampled metrics', async () => {
   }
 });
 
-/** A collector of a guest, where ss prints `details` of the listener on port 8080, and what the collector exports of its limit and drops. */
+/**
+ * A collector of a guest, where ss prints `details` of the listener on port 8080, and what the collector exports of its
+ * limit and drops.
+ */
 const withSs = (details: string) => {
   const clock = fakeClock();
   const output = `LISTEN 9 8 0.0.0.0:8080 0.0.0.0:*${details} <->\n\t skmem:(r0,rb1,t0,tb1,f0,w0,o0,bl0,d12407)\n`;

@@ -22,7 +22,9 @@ const attack = Array.from({ length: 500 }, (_, i) => socket(10_000 + i));
 const dear = 1 / 256;
 const cheap = dear / 32;
 
-/** Queues of which a sample of all costs so much CPU time. `random`: whether a sample is of all, and of what is quiet. */
+/**
+ * Queues of which a sample of all costs so much CPU time. `random`: whether a sample is of all, and of what is quiet.
+ */
 const setUp = (
   allSeconds: number,
   { first = [...attack, victim], random = () => 0.5, hasMoved = () => true } = {} as {

@@ -43,7 +43,10 @@ const listenerOn = (page: Exposition, port: number) => {
 
 const scrape = async (daemon: Daemon, port: number) => listenerOn(await daemon.metrics('collect[]=listeners'), port);
 
-/** Has a connection wait in a queue of its own: meanwhile all queues are sampled at the full rate. Resolves when the sampler has seen it. */
+/**
+ * Has a connection wait in a queue of its own: meanwhile all queues are sampled at the full rate. Resolves when the
+ * sampler has seen it.
+ */
 const keepInUse = async (daemon: Daemon, server: TcpServer): Promise<AsyncDisposable> => {
   const { port } = await server.listen({ backlog: 4 });
   const waiting = connectMany({ port, count: 1 });
@@ -51,8 +54,8 @@ const keepInUse = async (daemon: Daemon, server: TcpServer): Promise<AsyncDispos
   return waiting;
 };
 
-// With the default budget the sampler is slower than it wants to be: always with /proc, which costs some hundred times what netlink
-// does, and with netlink until its code is compiled and while the machine is busy.
+// With the default budget the sampler is slower than it wants to be: always with /proc, which costs some hundred times
+// what netlink does, and with netlink until its code is compiled and while the machine is busy.
 const fullRate = { 'collector.listeners.sampler-cpu-budget': 1 };
 const sources = ['netlink', 'proc'] as const;
 

@@ -14,7 +14,9 @@ interface DemoOptions {
   env?: NodeJS.ProcessEnv;
 }
 
-/** Runs the demo until its storm goes on and `look` has ended, then ends it as Ctrl-C does. It leaves no file behind. */
+/**
+ * Runs the demo until its storm goes on and `look` has ended, then ends it as Ctrl-C does. It leaves no file behind.
+ */
 const withDemo = async (
   { args = [], env = {} }: DemoOptions,
   look: (output: string) => Promise<void>,

@@ -48,7 +48,10 @@ const ourRows = (
   });
 };
 
-/** Compares all rows and alerts of the groups in each of these worlds at each evaluation with those of Prometheus 3. Returns how many there are, and the differences. */
+/**
+ * Compares all rows and alerts of the groups in each of these worlds at each evaluation with those of Prometheus 3.
+ * Returns how many there are, and the differences.
+ */
 export const compareRows = async (
   worlds: readonly World[],
   intervalSeconds: number,

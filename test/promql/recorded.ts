@@ -19,7 +19,10 @@ const recordedGroups = (scrapeIntervalSeconds: number): RecordedGroup[] =>
     }),
   }));
 
-/** Makes a test of each of these recordings: the pack's rows, alert expressions and alerts at each evaluation, from Prometheus 3 and from the evaluator. */
+/**
+ * Makes a test of each of these recordings: the pack's rows, alert expressions and alerts at each evaluation, from
+ * Prometheus 3 and from the evaluator.
+ */
 export const testDifferential = (isWanted: (name: string) => boolean): void =>
   test.each([...recordings].filter(([name]) => isWanted(name)))(
     '%s',

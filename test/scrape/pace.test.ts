@@ -6,7 +6,9 @@ import { randomFrom } from '../support/random.ts';
 
 const hertz = 20;
 
-/** Seconds that samples count of something that is so from `begin` to `end`. They are taken until it has long been over. */
+/**
+ * Seconds that samples count of something that is so from `begin` to `end`. They are taken until it has long been over.
+ */
 const countedOf = (begin: number, end: number, random: () => number, leastSeconds = 0): number => {
   const pace = new Pace(hertz, random);
   const attention = new Attention();

@@ -22,7 +22,9 @@ beforeEach(() => {
   live = new LiveDiagnosis(log, () => now);
 });
 
-/** What the exporter in a guest finds whose accept queue was full for so many seconds in all, with an overflow in each. */
+/**
+ * What the exporter in a guest finds whose accept queue was full for so many seconds in all, with an overflow in each.
+ */
 const ofGuest = (fullSeconds: number): readonly Family[] => {
   const out = new Families();
   out.add(guestInfo!, { uuid, type: 'pv', role: 'guest' }, 1);

@@ -214,7 +214,9 @@ export const asInstalled = (path: string): readonly string[] => {
   return ['unshare', ...namespace, 'sh', '-c', overlay, path];
 };
 
-/** Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in. */
+/**
+ * Makes sure that these Debian packages, and none that they depend on, are unpacked; returns the folder they are in.
+ */
 export async function debianRoot(
   packages: readonly string[],
   { release, name = release ?? 'root' }: RootOptions = {},

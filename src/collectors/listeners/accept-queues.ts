@@ -60,7 +60,9 @@ export class AcceptQueues {
   /** The last reading of all sockets, unless sockets came or went since, and the socket of each of its rows. */
   #readings: readonly ListenerSocket[] | undefined;
   #inOrder: readonly SocketState[] = [];
-  /** Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there. */
+  /**
+   * Sockets that the last reading did not have, the longest missing first: a reading may lack one that is still there.
+   */
   readonly #missing = new Map<number, SocketState>();
   #resets = 0;
   #haveDropped = false;
@@ -81,8 +83,9 @@ export class AcceptQueues {
   }
 
   /**
-   * Takes a reading at `at` (monotonic seconds): the lengths and limits of this moment, and what the counters grew by since the last one. `few`: the reading
-   * is of these listeners alone. Sockets whose readings are the same objects as before cost nothing.
+   * Takes a reading at `at` (monotonic seconds): the lengths and limits of this moment, and what the counters grew by
+   * since the last one. `few`: the reading is of these listeners alone. Sockets whose readings are the same objects as
+   * before cost nothing.
    */
   observe(readings: readonly ListenerSocket[], at: number, few?: readonly Listener[]): void {
     if (readings === this.#lastReadings) return;
@@ -164,8 +167,8 @@ export class AcceptQueues {
   }
 
   /**
-   * Takes a reading at `at` as a sample, and adds what it stands for each listener to the integrals and the histogram. `few`: see `observe`. Returns whether
-   * a connection waits, or one was dropped since the last sample.
+   * Takes a reading at `at` as a sample, and adds what it stands for each listener to the integrals and the histogram.
+   * `few`: see `observe`. Returns whether a connection waits, or one was dropped since the last sample.
    */
   sample(
     readings: readonly ListenerSocket[],

@@ -1,6 +1,9 @@
 import { userOf } from '../../sources/fair-share.ts';
 
-/** The greatest number of items of which each group has at most so many that `most` in all are not exceeded; `most` if all fit. */
+/**
+ * The greatest number of items of which each group has at most so many that `most` in all are not exceeded; `most` if
+ * all fit.
+ */
 export const fairLimit = (counts: readonly number[], most: number): number => {
   let left = most;
   for (const [i, count] of counts.toSorted((a, b) => a - b).entries()) {
@@ -12,8 +15,9 @@ export const fairLimit = (counts: readonly number[], most: number): number => {
 };
 
 /**
- * Bounds how many sockets of a dump are followed, with a fair share for each user: any user can make hundreds of thousands, which the kernel gives in no
- * useful order. How large the share is follows from the dump before; no user ever has more than `most`.
+ * Bounds how many sockets of a dump are followed, with a fair share for each user: any user can make hundreds of
+ * thousands, which the kernel gives in no useful order. How large the share is follows from the dump before; no user
+ * ever has more than `most`.
  */
 export class FairReading {
   #share = Infinity;

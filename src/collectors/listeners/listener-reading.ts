@@ -78,7 +78,10 @@ export class ListenerReading {
   readonly #dumps = new Map<ListenRequest, InetDiagDumps>();
   /** The last dumps and what was taken of them. */
   #last: { readonly dumps: readonly ListenerSocket[][]; readonly sockets: ListenerSocket[] } | undefined;
-  /** Whether there are so many sockets that not all may be followed: they are picked from each piece, before the dump is parsed. */
+  /**
+   * Whether there are so many sockets that not all may be followed: they are picked from each piece, before the dump is
+   * parsed.
+   */
   #areMany = false;
 
   constructor(requests: ListenRequests, isWanted: ((listener: ListenAddress) => boolean) | undefined) {
@@ -92,8 +95,8 @@ export class ListenerReading {
   }
 
   /**
-   * The listeners of this moment, of which about `most` of each family are to be followed. A reading in which nothing has changed is the same array, and a socket
-   * that has not changed the same object.
+   * The listeners of this moment, of which about `most` of each family are to be followed. A reading in which nothing
+   * has changed is the same array, and a socket that has not changed the same object.
    */
   read(exchange: Exchange, most: number): ListenerSocket[] {
     if (!this.#areMany) {

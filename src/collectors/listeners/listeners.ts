@@ -58,7 +58,10 @@ const chooseSource = (
 
 const wildcards = { ipv4: '0.0.0.0', ipv6: '::' } as const;
 
-/** Counts the connections in the handshake by the listener that they came to: that of their address, else the wildcard's. */
+/**
+ * Counts the connections in the handshake by the listener that they came to: that of their address, else the
+ * wildcard's.
+ */
 const countSynQueues = (rows: readonly SynRecvSocket[], listeners: readonly Listener[]): Map<Listener, number> => {
   const byKey = new Map(listeners.map((listener) => [addressKey(listener), listener]));
   const lengths = new Map(listeners.map((listener) => [listener, 0]));
@@ -173,7 +176,10 @@ export const listeners = defineCollector({
       }
     };
 
-    /** Adds the listeners that there is room for: if it is too little for all, the most important ones of each namespace and user. */
+    /**
+     * Adds the listeners that there is room for: if it is too little for all, the most important ones of each namespace
+     * and user.
+     */
     const addListeners = function* (
       out: Output,
       found: readonly FoundListener[],

@@ -9,8 +9,8 @@ import type { ListenerSource } from './source.ts';
 
 const synRecvRequests = { ipv4: synRecvRequest('ipv4'), ipv6: synRecvRequest('ipv6') };
 
-// Sockets of a family that are followed: in our network namespace, and in all others together, but not fewer than this in each. Series are for some
-// hundreds.
+// Sockets of a family that are followed: in our network namespace, and in all others together, but not fewer than this
+// in each. Series are for some hundreds.
 const mostFollowed = 8192;
 const leastFollowed = 256;
 
@@ -22,9 +22,9 @@ const exchangeIn =
       : netlink.exchangeIn(namespace, request, keep);
 
 /**
- * The kernel's sock_diag (sock_diag(7)): length, limit, drops and cgroup of every listener, in a fiftieth of a millisecond however many
- * connections there are. The SYN queues cost a walk of the connection table for each family: for scrapes, not for samples. `isWanted`: which listeners to
- * read; all if absent.
+ * The kernel's sock_diag (sock_diag(7)): length, limit, drops and cgroup of every listener, in a fiftieth of a
+ * millisecond however many connections there are. The SYN queues cost a walk of the connection table for each family:
+ * for scrapes, not for samples. `isWanted`: which listeners to read; all if absent.
  */
 export const netlinkSource = (isWanted?: (listener: ListenAddress) => boolean): ListenerSource => {
   const requests = new ListenRequests();

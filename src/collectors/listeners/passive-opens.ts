@@ -2,7 +2,9 @@ import { parsePassiveOpens } from '../../formats/proc-net-counters.ts';
 import type { FileTree } from '../../host/file-tree.ts';
 import { parsedCachedIfAny, readItem, uncounted } from '../../sources/parsed.ts';
 
-/** The connections that listeners of our own network namespace got: servers that accept at once keep their queues empty. */
+/**
+ * The connections that listeners of our own network namespace got: servers that accept at once keep their queues empty.
+ */
 export class PassiveOpens {
   readonly #procfs: FileTree;
   #last: number | undefined;
@@ -11,7 +13,10 @@ export class PassiveOpens {
     this.#procfs = procfs;
   }
 
-  /** Whether there are more than when it was asked last. False if they cannot be read: then only the queues show activity. */
+  /**
+   * Whether there are more than when it was asked last. False if they cannot be read: then only the queues show
+   * activity.
+   */
   haveGrown(): boolean {
     const last = this.#last;
     this.#last = readItem(uncounted, () => parsedCachedIfAny(this.#procfs, 'net/snmp', parsePassiveOpens));

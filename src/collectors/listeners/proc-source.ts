@@ -14,13 +14,19 @@ const intervalSeconds = 5;
 const timeoutSeconds = 4;
 const maxBytes = 16 << 20;
 
-/** Whether half-open connections stand between the listeners: before Linux 4.4, and perhaps in a kernel that does not tell its release. */
+/**
+ * Whether half-open connections stand between the listeners: before Linux 4.4, and perhaps in a kernel that does not
+ * tell its release.
+ */
 const isMixed = (procfs: FileTree): boolean => {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(procfs.textIfAny('sys/kernel/osrelease') ?? '') ?? [];
   return major === undefined || Number(major) < 4 || (Number(major) === 4 && Number(minor) < 4);
 };
 
-/** The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the machine. */
+/**
+ * The listeners of one table, read in chunks up to the first row of another kind: the rest is every connection of the
+ * machine.
+ */
 const readTable = (
   procfs: FileTree,
   { file, family, mixed }: { file: string; family: IpFamily; mixed: boolean },
@@ -44,8 +50,8 @@ const readTables = (procfs: FileTree, skips: Skips): ListenerSocket[] => {
 };
 
 /**
- * Finds the row of ss for a socket, by inode. A row without an inode is found by its address, if no other row has that address. A row with an inode is
- * not, because a server that has restarted since may own the address now.
+ * Finds the row of ss for a socket, by inode. A row without an inode is found by its address, if no other row has that
+ * address. A row with an inode is not, because a server that has restarted since may own the address now.
  */
 const indexOf = (rows: readonly SsListener[]) => {
   const byInode = new Map(rows.map((row) => [row.inode, row]));
@@ -71,8 +77,9 @@ const readSs = async ({ commands }: Host, file: string, doubt: Doubt): Promise<S
 };
 
 /**
- * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the background, where there is an ss.
- * `why` says why it is not netlink. `isWanted`: which listeners to read; all if absent.
+ * /proc/net/tcp and tcp6, which have no limits and no drops: these are added from `ss -H -ltnem`, run in the
+ * background, where there is an ss. `why` says why it is not netlink. `isWanted`: which listeners to read; all if
+ * absent.
  */
 export const procSource = (
   host: Host,

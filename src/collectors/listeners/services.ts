@@ -14,8 +14,9 @@ const serviceOf = (path: string): string => {
 };
 
 /**
- * The services behind cgroup ids. An id is the inode number of the cgroup's folder in the cgroup2 file system, so a name is found by walking
- * the folders: when an unknown id comes, at most so often and over at most so many folders of each branch, the upper ones first. What is not found is ''.
+ * The services behind cgroup ids. An id is the inode number of the cgroup's folder in the cgroup2 file system, so a
+ * name is found by walking the folders: when an unknown id comes, at most so often and over at most so many folders of
+ * each branch, the upper ones first. What is not found is ''.
  */
 export class Services {
   readonly #sysfs: FileTree;
@@ -45,7 +46,8 @@ export class Services {
     const foldersOf = new Map<string, number>();
     const queue = [''];
     for (let path = queue.shift(); path !== undefined && names.size < maxFolders; path = queue.shift()) {
-      // A service may end while we walk, or have a folder that may not be read. Its name is one of many, and only a label.
+      // A service may end while we walk, or have a folder that may not be read. Its name is one of many, and only a
+      // label.
       const folders = readItem(uncounted, () => this.#sysfs.folders(`${root}/${path}`, maxFolders)) ?? [];
       for (const { name, inode } of folders) {
         const child = path === '' ? name : `${path}/${name}`;

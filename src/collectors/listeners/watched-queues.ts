@@ -5,11 +5,13 @@ import { AcceptQueues, type SampleWeight } from './accept-queues.ts';
 import { byImportance } from './importance.ts';
 import type { Listener } from './listener.ts';
 
-// If there are more sockets than these, most samples are of the most important listeners alone, which have `fewSockets` sockets at most. The kernel needs half a
-// microsecond for each socket that it lists, and any user can make thousands, which would make samples rare for all.
+// If there are more sockets than these, most samples are of the most important listeners alone, which have `fewSockets`
+// sockets at most. The kernel needs half a microsecond for each socket that it lists, and any user can make thousands,
+// which would make samples rare for all.
 const manySockets = 256;
 const fewSockets = 64;
-// CPU time for samples of all listeners then, per time for samples of the important ones: these keep most of their rate.
+// CPU time for samples of all listeners then, per time for samples of the important ones: these keep most of their
+// rate.
 const shareOfAll = 0.1;
 const leastChance = 0.001;
 // What is important changes slowly, and to find it costs as much as a sample.
@@ -67,8 +69,8 @@ export class WatchedQueues {
   #costOfFew: number | undefined;
 
   /**
-   * `hertz`: observations of the histogram in a second. `hasMoved`: whether connections came and went since it was asked last, which queues that are empty
-   * do not show.
+   * `hertz`: observations of the histogram in a second. `hasMoved`: whether connections came and went since it was
+   * asked last, which queues that are empty do not show.
    */
   constructor(
     { netns, tenant, hertz, hasMoved }: { netns: string; tenant: string; hertz: number; hasMoved?: () => boolean },
@@ -85,8 +87,8 @@ export class WatchedQueues {
   }
 
   /**
-   * Takes a sample that stands for `seconds` of what is watched at the full rate; while nothing moves here, only now and then. It is of all sockets by `read`,
-   * or of some listeners by `readFew`. What these throw it throws.
+   * Takes a sample that stands for `seconds` of what is watched at the full rate; while nothing moves here, only now
+   * and then. It is of all sockets by `read`, or of some listeners by `readFew`. What these throw it throws.
    */
   sample(seconds: number, read: ReadAll, readFew?: ReadFew): void {
     const time = timeFor(this.attention, seconds, this.#random);

@@ -65,7 +65,10 @@ export const netback = defineCollector({
       return vifs;
     };
 
-    /** Counts the connected queues without a thread. Some mounts of procfs show no processes of others, as if there were none. */
+    /**
+     * Counts the connected queues without a thread. Some mounts of procfs show no processes of others, as if there were
+     * none.
+     */
     const skipHiddenThreads = ({ procfs, sysfs }: Host, listed: readonly VifQueues[], out: Output): void => {
       const hidden = listed.flatMap(({ netDevice, queues }) => {
         const names = queues

@@ -21,7 +21,10 @@ const isPressed = (reading: IoRingFile): Record<Pressure, boolean> => {
 };
 
 interface VifPressure {
-  /** When the first sample was taken, in seconds of monotonic time, and the time that all samples stand for since: no sum grows faster. */
+  /**
+   * When the first sample was taken, in seconds of monotonic time, and the time that all samples stand for since: no
+   * sum grows faster.
+   */
   countedUntil: number;
   /** Any of the queues: what the worst one suffers at each moment. */
   readonly worst: Seconds;

@@ -71,7 +71,10 @@ export class QueueRings {
     this.#isEach = isEach;
   }
 
-  /** Adds how full a vif's rings are, whose `levels` are those of `readings`. The gauges are the guest's own, not its stub domain's. */
+  /**
+   * Adds how full a vif's rings are, whose `levels` are those of `readings`. The gauges are the guest's own, not its
+   * stub domain's.
+   */
   addGauges(
     labels: VifLabels,
     readings: ReadonlyMap<string, IoRingFile>,
@@ -82,8 +85,8 @@ export class QueueRings {
   }
 
   /**
-   * Adds what netback took from a vif's rings. The indices are netback's own u32: they wrap, each by itself, and begin at 0 together when the frontend
-   * reconnects.
+   * Adds what netback took from a vif's rings. The indices are netback's own u32: they wrap, each by itself, and begin
+   * at 0 together when the frontend reconnects.
    */
   addCounters(
     labels: VifLabels,

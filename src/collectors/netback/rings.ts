@@ -47,8 +47,8 @@ const hasDebugfs = (debugfs: FileTree): boolean => {
 };
 
 /**
- * The vifs of this machine and their queues: those of debugfs, because there a queue is gone as soon as it is; else those of sysfs. A vif whose queues
- * cannot be listed is skipped. Throws FileError.
+ * The vifs of this machine and their queues: those of debugfs, because there a queue is gone as soon as it is; else
+ * those of sysfs. A vif whose queues cannot be listed is skipped. Throws FileError.
  */
 export const vifQueues = (sysfs: FileTree, debugfs: FileTree, skips: Skips): VifQueues[] => {
   const isDebugfs = hasDebugfs(debugfs);
@@ -78,7 +78,9 @@ export const missingRings = (debugfs: FileTree, vifs: readonly VifQueues[], sysf
   }
 };
 
-/** Under lockdown debugfs refuses even root what has mode 0600 (security(7), fs/debugfs/file.c: debugfs_locked_down). */
+/**
+ * Under lockdown debugfs refuses even root what has mode 0600 (security(7), fs/debugfs/file.c: debugfs_locked_down).
+ */
 const lockdownOf = (sysfs: FileTree): string => {
   try {
     const [, mode] = /\[(\w+)\]/.exec(sysfs.textIfAny('kernel/security/lockdown') ?? '') ?? [];

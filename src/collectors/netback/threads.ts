@@ -12,7 +12,8 @@ const secondsBetweenVainSearches = 60;
 /** Threads go by their queue: `vif1.0-q0`, or with `vifname` of the guest's configuration, that. */
 export const queueName = (netDevice: string, queue: string): string => `${netDevice}-q${queue}`;
 
-// Names are cut to 15 characters before Linux 5.17: vif12.0-q0-gues. Where even the first letter is cut off, nobody knows which it is.
+// Names are cut to 15 characters before Linux 5.17: vif12.0-q0-gues. Where even the first letter is cut off, nobody
+// knows which it is.
 const threadName = /^(.+-q\d+)-([gd])/;
 
 /** Finds the kernel threads of netback's queues. They live as long as frontend and backend are connected. */
@@ -34,7 +35,10 @@ export class Threads {
     return this.#pids.get(queue) ?? new Map();
   }
 
-  /** Processes that the last search could not look at, of which some may be threads (hidepid= of proc(5)), and the first one's error. */
+  /**
+   * Processes that the last search could not look at, of which some may be threads (hidepid= of proc(5)), and the first
+   * one's error.
+   */
   get unreadable(): { readonly processes: number; readonly first: Error } | undefined {
     return this.#unreadable;
   }
@@ -44,7 +48,10 @@ export class Threads {
     this.#pids.delete(queue);
   }
 
-  /** Looks for the threads of these queues, where it is needed: all of /proc must be gone through. Yields between processes. Throws FileError. */
+  /**
+   * Looks for the threads of these queues, where it is needed: all of /proc must be gone through. Yields between
+   * processes. Throws FileError.
+   */
   *find(procfs: FileTree, queues: readonly string[]): Iterable<void> {
     const now = this.#clock.monotonicSeconds();
     const isTimeForVainSearch = now - this.#searchedAt > secondsBetweenVainSearches;

@@ -146,7 +146,10 @@ const namespaceArgument = inOther(enterNamespace('{{ $labels.netns }}'), enterUn
  */
 export const guestCommand = (command: string): string => `guest# ${namespaceArgument}${command}`;
 
-/** The name of a guest as an argument in a command, or a placeholder for a name that a shell or xl would take for something else. */
+/**
+ * The name of a guest as an argument in a command, or a placeholder for a name that a shell or xl would take for
+ * something else.
+ */
 export const guestWord = (domain: string): string => (guestName.test(domain) ? domain : '<GUEST>');
 
 /** The command of an alert with the values that Prometheus would fill in. */

@@ -4,7 +4,10 @@ const labelPattern = /\{\{ \$labels\.(\w+)( \| stripPort)? \}\}/g;
 
 const withoutPort = (address: string): string => address.replace(/:\d+$/, '');
 
-/** The summary of an alert as Prometheus would fill it in with labels; the name of the alert if its summary asks for more than labels. */
+/**
+ * The summary of an alert as Prometheus would fill it in with labels; the name of the alert if its summary asks for
+ * more than labels.
+ */
 export const titleInWords = (
   { name, summary }: Alert,
   labels: Readonly<Record<'domain' | 'netns' | 'host', string> & Record<string, string>>,

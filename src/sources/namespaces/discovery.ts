@@ -8,8 +8,8 @@ import { isOfFile, parsed } from '../parsed.ts';
 /** Which network namespace it is. */
 export interface NamespaceIdentity {
   /**
-   * The same for as long as it lives: its inode number as `lsns` shows it; `proc:` and the inode number of its /proc/PID/net/netstat where
-   * /proc/PID/ns may not be read.
+   * The same for as long as it lives: its inode number as `lsns` shows it; `proc:` and the inode number of its
+   * /proc/PID/net/netstat where /proc/PID/ns may not be read.
    */
   readonly id: string;
   /** The inode number of /proc/PID/ns/net; undefined where we may not know it. */
@@ -31,8 +31,9 @@ const inodeOf = (link: string | undefined): number | undefined => {
 };
 
 /**
- * The network namespace that a process is in. Each namespace has files of its own below /proc/PID/net, whose inode numbers are no secret, unlike
- * the link in /proc/PID/ns (CAP_SYS_PTRACE, or a process of our own). Undefined where the process has gone.
+ * The network namespace that a process is in. Each namespace has files of its own below /proc/PID/net, whose inode
+ * numbers are no secret, unlike the link in /proc/PID/ns (CAP_SYS_PTRACE, or a process of our own). Undefined where the
+ * process has gone.
  */
 export const namespaceOf = (procfs: FileTree, pid: string): NamespaceIdentity | undefined => {
   try {
@@ -51,7 +52,10 @@ const hiddenNamespaceOf = (procfs: FileTree, pid: string): NamespaceIdentity | u
   }
 };
 
-/** A process may go at any moment, and a file of its then fails in many ways: ENOENT, ESRCH, EINVAL. One that is broken costs no other process. */
+/**
+ * A process may go at any moment, and a file of its then fails in many ways: ENOENT, ESRCH, EINVAL. One that is broken
+ * costs no other process.
+ */
 const undefinedIfUnreadable = (error: unknown): undefined => {
   if (!(error instanceof FileError || isOfFile(error))) throw error;
   return undefined;
@@ -105,8 +109,9 @@ const userNamespaceOf = (procfs: FileTree, pid: string): string | undefined => {
 };
 
 /**
- * The tenant that owns a namespace. All namespaces that one user can make have the same one, and share its part. Without privilege a user makes any number,
- * but only in user namespaces of that user. Those in ours are made by root, as most containers are, and each counts for itself.
+ * The tenant that owns a namespace. All namespaces that one user can make have the same one, and share its part.
+ * Without privilege a user makes any number, but only in user namespaces of that user. Those in ours are made by root,
+ * as most containers are, and each counts for itself.
  */
 export const tenantOf = (procfs: FileTree, { id, pids }: FoundNamespace): string => {
   const [pid] = pids as [string];
@@ -120,8 +125,9 @@ export const tenantOf = (procfs: FileTree, { id, pids }: FoundNamespace): string
 };
 
 /**
- * The namespaces that are to be read before others, with a fair share for each tenant: those that `isRead` says are read already, so that series stay, then
- * the others by the number of their TCP sockets, few first. `empty` are those that have none: nobody listens there.
+ * The namespaces that are to be read before others, with a fair share for each tenant: those that `isRead` says are
+ * read already, so that series stay, then the others by the number of their TCP sockets, few first. `empty` are those
+ * that have none: nobody listens there.
  */
 export const fairOrder = async (
   procfs: FileTree,

@@ -66,8 +66,8 @@ export class NetworkNamespace {
   }
 
   /**
-   * The PID of a process that is in it at this moment, whose files in /proc tell of it. Undefined where none is left of those that we know: then
-   * it is closed, for our socket would keep it alive.
+   * The PID of a process that is in it at this moment, whose files in /proc tell of it. Undefined where none is left of
+   * those that we know: then it is closed, for our socket would keep it alive.
    */
   process(): string | undefined {
     for (let pid = this.#pids[0]; pid !== undefined; pid = this.#pids[0]) {
@@ -80,7 +80,9 @@ export class NetworkNamespace {
     return undefined;
   }
 
-  /** Returns the result of `read` in the namespace. Undefined if its netlink fails. Other errors of `read` pass through. */
+  /**
+   * Returns the result of `read` in the namespace. Undefined if its netlink fails. Other errors of `read` pass through.
+   */
   read<Reading>(read: (entered: EnteredNamespace) => Reading): Reading | undefined {
     const entered = this.#entered;
     if (!entered?.isOpen || this.process() === undefined) return undefined;

@@ -22,8 +22,9 @@ const leastSecondsBetweenLooks = 1;
 const mostNamedUnread = 100;
 
 /**
- * The other network namespaces of this machine, shared by the collectors whose numbers belong to one. Found by the processes in them: one that
- * comes is found within an interval, one whose last process has gone is closed when it is read next, at the latest after an interval.
+ * The other network namespaces of this machine, shared by the collectors whose numbers belong to one. Found by the
+ * processes in them: one that comes is found within an interval, one whose last process has gone is closed when it is
+ * read next, at the latest after an interval.
  */
 export class NetworkNamespaces {
   /** Background tasks that keep the list current. Empty if only our own is read. */
@@ -65,7 +66,10 @@ export class NetworkNamespaces {
     return this.#chosen;
   }
 
-  /** Namespaces whose sockets are not read. Beyond the limit at most a hundred, with a fair share for each tenant, and none without TCP sockets. */
+  /**
+   * Namespaces whose sockets are not read. Beyond the limit at most a hundred, with a fair share for each tenant, and
+   * none without TCP sockets.
+   */
   get unread(): readonly NetworkNamespace[] {
     return [...this.#chosen, ...this.#next].filter(({ state, isDeserted }) => state !== 'read' && !isDeserted);
   }
@@ -140,7 +144,9 @@ export class NetworkNamespaces {
     }
   }
 
-  /** The namespace, with the name that it has or is given. Undefined where its process has gone before we could name it. */
+  /**
+   * The namespace, with the name that it has or is given. Undefined where its process has gone before we could name it.
+   */
   #knownAs(found: FoundNamespace): NetworkNamespace | undefined {
     const known = this.#known.get(found.id);
     if (known) return known;
