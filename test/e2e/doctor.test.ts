@@ -51,6 +51,7 @@ interface JsonVerdict {
     causes: { alert: string; hop: string; first_step: { on: string; command: string }; mitigations: unknown[] }[];
   }[];
   hosts: { instance: string }[];
+  exporters: { alert: string; instance: string }[];
   unseen: { what: string; why: string }[];
 }
 
@@ -126,6 +127,24 @@ describe('exporters that cannot be read', () => {
     expect(why(refusing)).toContain('ECONNREFUSED');
     expect(verdict.guests).toHaveLength(1);
     expect(status).not.toBe(3);
+  });
+
+  test('two guests with one uuid are both named', { timeout: 60_000 }, async () => {
+    const page = `xen_exporter_build_info{version="1"} 1
+xen_guest_info{uuid="6c9ee902-e8b7-484d-b5a1-502d89e835de",type="pv",role="guest"} 1
+`;
+    using one = await serve((_, response) => void response.end(page));
+    using other = await serve((_, response) => void response.end(page));
+    const { status, stdout } = await doctor([
+      '--for=10',
+      '--json',
+      `--guest=${one.address}`,
+      `--guest=${other.address}`,
+    ]);
+    const { exporters } = JSON.parse(stdout) as JsonVerdict;
+    expect(status).toBe(1);
+    expect(exporters.map(({ alert }) => alert)).toEqual(['XenGuestUuidConflict', 'XenGuestUuidConflict']);
+    expect(new Set(exporters.map(({ instance }) => instance))).toEqual(new Set([one.address, other.address]));
   });
 
   test('an exporter whose certificate nobody trusts is named; with its authority it is read', async () => {
