@@ -170,7 +170,8 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
         const [strongest] = causes.filter((cause) => cause.hop === hop);
         const isBlind = alerts.every((alert) => alert.hop !== hop || alert.kind !== 'cause' || blind.has(alert.name));
         const statuses = own
-          .filter(({ alert }) => alert.hop === hop && alert.kind === 'cause')
+          // A full accept queue is a symptom, and the hop shows it.
+          .filter(({ alert }) => alert.hop === hop && (alert.kind === 'cause' || alert.about === 'guest'))
           .map(({ level }) => statusOf(level.severity));
         return {
           hop,
