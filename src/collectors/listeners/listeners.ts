@@ -107,11 +107,12 @@ export const listeners = defineCollector({
     const source = chooseSource(options.source, isChoosy ? isWanted : undefined, host, log);
     const { readIn } = source;
     const hertz = options['sampler-hertz'];
-    const opens = new PassiveOpens(host.procfs);
-    const own = new WatchedQueues({ netns: '', tenant: '', hertz, hasMoved: () => opens.haveGrown() }, host.clock);
+    const isSampled = hertz > 0;
+    const opens = isSampled ? new PassiveOpens(host.procfs) : undefined;
+    const hasMoved = (): boolean => opens?.haveGrown() ?? false;
+    const own = new WatchedQueues({ netns: '', tenant: '', hertz, hasMoved }, host.clock);
     const inOthers = new WeakMap<NetworkNamespace, WatchedQueues>();
     const services = new Services(host.sysfs, host.clock);
-    const isSampled = hertz > 0;
     let tooMany: string | undefined;
 
     /** The other network namespaces, with what is known of their queues for as long as they live. */

@@ -11,15 +11,17 @@ export class PassiveOpens {
 
   constructor(procfs: FileTree) {
     this.#procfs = procfs;
+    this.#last = this.#read();
   }
 
-  /**
-   * Whether there are more than when it was asked last. False if they cannot be read: then only the queues show
-   * activity.
-   */
+  /** Whether there are more than when it was asked last, or made. False if they cannot be read: then only the queues show activity. */
   haveGrown(): boolean {
     const last = this.#last;
-    this.#last = readItem(uncounted, () => parsedCachedIfAny(this.#procfs, 'net/snmp', parsePassiveOpens));
+    this.#last = this.#read();
     return last !== undefined && this.#last !== undefined && this.#last !== last;
+  }
+
+  #read(): number | undefined {
+    return readItem(uncounted, () => parsedCachedIfAny(this.#procfs, 'net/snmp', parsePassiveOpens));
   }
 }
