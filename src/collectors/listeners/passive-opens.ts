@@ -14,7 +14,10 @@ export class PassiveOpens {
     this.#last = this.#read();
   }
 
-  /** Whether there are more than when it was asked last, or made. False if they cannot be read: then only the queues show activity. */
+  /**
+   * Whether there are more than when it was asked last, or made. False if they cannot be read: then only the queues
+   * show activity.
+   */
   haveGrown(): boolean {
     const last = this.#last;
     this.#last = this.#read();
