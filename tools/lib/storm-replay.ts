@@ -36,6 +36,14 @@ const secondsOfCpu = (stat: string): number =>
     .slice(0, 8)
     .reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
 
+/** The files below a folder. It follows no links: a vif and its device link to each other. */
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return filesBelow(path);
+    return entry.isFile() ? [path] : [];
+  });
+
 /** A machine that was captured idle, and later in the storm. */
 class ReplayedMachine implements Disposable {
   readonly tree: TempTree;
@@ -47,10 +55,8 @@ class ReplayedMachine implements Disposable {
   constructor(tree: TempTree, storm: string) {
     this.tree = tree;
     const stormRoot = realpathSync(storm);
-    for (const entry of readdirSync(stormRoot, { recursive: true, withFileTypes: true })) {
-      // A vif and its device link to each other, so readdir would loop until the kernel stops it.
-      if (!entry.isFile() || realpathSync(entry.parentPath) !== entry.parentPath) continue;
-      const name = relative(stormRoot, join(entry.parentPath, entry.name));
+    for (const path of filesBelow(stormRoot)) {
+      const name = relative(stormRoot, path);
       if (!counterFiles.test(name) && !stateFiles.includes(name)) continue;
       let idle: string;
       try {

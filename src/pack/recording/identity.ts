@@ -67,8 +67,7 @@ const guestsOfHosts = (p: Promql): string => {
   const joined = promql`
     (
       ${ofHosts}
-        * on (uuid) group_left (${p.keptLabels.map(own).join(', ')}) max by (uuid, ${p.keptLabels.map(own).join(', ')})
-        * (${renamed})
+        * on (uuid) group_left (${p.keptLabels.map(own).join(', ')}) max by (uuid, ${p.keptLabels.map(own).join(', ')}) (${renamed})
         or on (uuid)
       ${ofHosts}
     )`;
