@@ -24,7 +24,7 @@ fail() {
 }
 
 say_usage() {
-  sed -n '2,5s/^# \{0,1\}//p' "$here/install.sh"
+  sed -n '2,6s/^# \{0,1\}//p' "$here/install.sh"
 }
 
 # Lets all users read files and only root write them, regardless of the umask of unpacking.
