@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { registry } from '../collectors/registry.ts';
+import { readFileOf } from '../config/config-file.ts';
 import { someOptions } from '../config/global-options.ts';
 import {
   numberOption,
@@ -89,13 +89,7 @@ type Values = OptionValues<typeof options>;
 /** Exit statuses of monitoring plugins. */
 const exitStatus: Readonly<Record<Status, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
 
-const contentOf = (flag: string, path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`--${flag}=${path}: ${(error as Error).message}`);
-  }
-};
+const contentOf = (flag: string, path: string): string => readFileOf(`${flag}=${path}`, path);
 
 const accessOf = (values: Values): PeerAccess => {
   const passwordFile = values['password-file'];

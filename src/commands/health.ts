@@ -1,10 +1,9 @@
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { defaultPort } from '../config/global-options.ts';
 import { textOption } from '../config/option.ts';
 import { resolveFlags } from '../config/resolve-settings.ts';
 import { settingsOf } from '../config/settings.ts';
 import { print, type Command } from './command.ts';
+import { get } from './web-request.ts';
 
 const timeoutSeconds = 5;
 
@@ -23,27 +22,16 @@ const options = {
   }),
 };
 
-/** Status of the response. Rejects if none arrives in time. */
-const statusOf = (url: URL, seconds: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const request = { agent: false, signal: AbortSignal.timeout(seconds * 1e3), rejectUnauthorized: false };
-    const outgoing = url.protocol === 'https:' ? httpsRequest(url, request) : httpRequest(url, request);
-    outgoing.on('error', reject).on('response', (response) => {
-      response.resume();
-      resolve(response.statusCode!);
-    });
-    outgoing.end();
-  });
-
 /**
  * Describes an exporter's answer in one line. Rejects with an Error that names the URL if there is no answer, or a
  * status of 500 or more.
  */
 export const healthOf = async (url: URL, seconds = timeoutSeconds): Promise<string> => {
-  const status = await statusOf(url, seconds).catch((error: Error) => {
-    const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
-    throw new Error(`${url.href}: ${isLate ? `no answer within ${seconds} s` : error.message}`, { cause: error });
-  });
+  const status = await get(url, { seconds, rejectUnauthorized: false }, ({ statusCode }) => statusCode!).catch(
+    (error: Error) => {
+      throw new Error(`${url.href}: ${error.message}`, { cause: error });
+    },
+  );
   if (status >= 500) throw new Error(`${url.href}: expected an answer below 500, found ${status}`);
   return `${url.href}: ${status}\n`;
 };

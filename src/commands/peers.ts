@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import { load } from 'js-yaml';
 import * as v from 'valibot';
+import { readFileOf } from '../config/config-file.ts';
 import { defaultPort } from '../config/global-options.ts';
 import { UsageError } from '../config/usage-error.ts';
 import type { Target } from '../diagnosis/target.ts';
+import { get } from './web-request.ts';
 
 /** An exporter that doctor reads over the network. */
 export interface Peer extends Target {
@@ -43,9 +44,10 @@ const fileSd = v.array(
  * The exporters in a file_sd file of Prometheus, JSON or YAML; those with xen_role="host" are hosts. Throws UsageError.
  */
 export const readTargetsFile = (file: string): Peer[] => {
+  const text = readFileOf(`targets=${file}`, file);
   let content: unknown;
   try {
-    content = load(readFileSync(file, 'utf8'));
+    content = load(text);
   } catch (error) {
     throw new UsageError(`--targets=${file}: ${(error as Error).message}`);
   }
@@ -73,6 +75,20 @@ const refusals: Readonly<Record<number, string>> = {
   404: 'it has no page of metrics at this path (404)',
 };
 
+const pageOf = async (response: IncomingMessage): Promise<string> => {
+  const { statusCode: status = 0 } = response;
+  if (status !== 200) throw new Error(refusals[status] ?? `expected the status 200, found ${status}`);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    if ((bytes += chunk.length) > maxPageBytes) throw new Error(`its page is larger than ${maxPageBytes} bytes`);
+  }
+  const page = Buffer.concat(chunks).toString();
+  if (!ownMetric.test(page)) throw new Error('its page is not that of xen-exporter');
+  return page;
+};
+
 /**
  * The page of metrics of a peer. Rejects with an Error that says what is wrong, without the address. `signal` ends it.
  */
@@ -80,42 +96,8 @@ export const readPeer = (
   { url }: Peer,
   { user, password, tls }: PeerAccess,
   { seconds, signal }: { seconds: number; signal: AbortSignal },
-): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const refuse = (message: string): void => {
-      reject(new Error(message));
-      outgoing.destroy();
-    };
-    const auth = user === undefined ? {} : { auth: `${user}:${password ?? ''}` };
-    const headers = {
-      Accept: 'text/plain;version=0.0.4',
-      'X-Prometheus-Scrape-Timeout-Seconds': String(seconds),
-    };
-    const common = {
-      ...auth,
-      headers,
-      agent: false,
-      signal: AbortSignal.any([AbortSignal.timeout(seconds * 1e3), signal]),
-    };
-    const outgoing = url.protocol === 'https:' ? httpsRequest(url, { ...common, ...tls }) : httpRequest(url, common);
-    outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
-      reject(new Error(isLate ? `no answer within ${seconds} s` : error.message, { cause: error }));
-    });
-    outgoing.on('response', (response) => {
-      const { statusCode: status = 0 } = response;
-      if (status !== 200) return refuse(refusals[status] ?? `expected the status 200, found ${status}`);
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('error', reject).on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        if ((bytes += chunk.length) > maxPageBytes) refuse(`its page is larger than ${maxPageBytes} bytes`);
-      });
-      response.on('end', () => {
-        const page = Buffer.concat(chunks).toString();
-        if (ownMetric.test(page)) resolve(page);
-        else refuse('its page is not that of xen-exporter');
-      });
-    });
-    outgoing.end();
-  });
+): Promise<string> => {
+  const auth = user === undefined ? {} : { auth: `${user}:${password ?? ''}` };
+  const headers = { Accept: 'text/plain;version=0.0.4', 'X-Prometheus-Scrape-Timeout-Seconds': String(seconds) };
+  return get(url, { ...auth, ...tls, headers, seconds, signal }, pageOf);
+};

@@ -78,13 +78,14 @@ export const parseConfigFile = (name: string, source: string): ConfigFile => {
   }
 };
 
-/** Reads the config file of a flag. Throws UsageError, also if the file cannot be read. */
-export const readConfigFile = (flag: string, path: string): ConfigFile => {
-  let source: string;
+/** Reads a file that the user names. `flag`: how, without the dashes. Throws UsageError if it cannot be read. */
+export const readFileOf = (flag: string, path: string): string => {
   try {
-    source = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw new UsageError(`--${flag}: ${(error as Error).message}`, { cause: error });
   }
-  return parseConfigFile(path, source);
 };
+
+/** Reads the config file of a flag. Throws UsageError, also if the file cannot be read. */
+export const readConfigFile = (flag: string, path: string): ConfigFile => parseConfigFile(path, readFileOf(flag, path));
