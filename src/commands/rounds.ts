@@ -1,7 +1,6 @@
-import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import type { CompiledPack } from '../diagnosis/compiled-pack.ts';
-import type { Target } from '../diagnosis/target.ts';
+import { hostMetric, thisMachine, type Target } from '../diagnosis/target.ts';
 import type { Unseen, Verdict } from '../diagnosis/verdict.ts';
 import { Watch } from '../diagnosis/watch.ts';
 import type { CollectorStatus } from '../scrape/collector-run.ts';
@@ -24,9 +23,6 @@ export const peerSource = (peer: Peer, access: PeerAccess, signal: AbortSignal):
   read: async () => ({ target: peer, page: await readPeer(peer, access, { seconds: timeoutSeconds, signal }) }),
 });
 
-/** Metrics that only the exporter of a host has. */
-const hostMetric = /^xen_(?:domain|vif)_/m;
-
 /** The collectors of this machine. */
 export const localSource = ({ scraper }: Machine): Source => ({
   name: 'this machine',
@@ -34,7 +30,7 @@ export const localSource = ({ scraper }: Machine): Source => ({
     const page = await scraper.exposition({ format: 'text', encoding: 'identity', timeoutSeconds });
     if (page === undefined) throw new Error('its collectors did not end in time');
     const text = page.toString();
-    return { target: { instance: hostname(), isHost: hostMetric.test(text) }, page: text };
+    return { target: thisMachine(hostMetric.test(text)), page: text };
   },
 });
 
@@ -58,7 +54,7 @@ export const localProblems = (collectors: readonly CollectorStatus[]): Unseen[] 
 export class Rounds {
   readonly #watch: Watch;
   readonly #sources: readonly Source[];
-  /** What the last reading of a source complained of, by its name. */
+  /** The error of the last reading of a source, by its name. */
   readonly #problems = new Map<string, string>();
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #targets = new Map<string, Target>();
@@ -83,7 +79,7 @@ export class Rounds {
     this.#watch.step(Date.now());
   }
 
-  /** What is wrong. `unseen`: what else could not be read. */
+  /** Returns the verdict. `unseen` is what else could not be read. */
   verdict(unseen: readonly Unseen[]): Verdict {
     const problems = [...this.#problems].map(([what, why]) => ({ what, why }));
     const hanging = [...this.#underWay.keys()]

@@ -1,4 +1,4 @@
-import { hostname } from 'node:os';
+import { hostMetric, thisMachine } from '../diagnosis/target.ts';
 import type { Verdict } from '../diagnosis/verdict.ts';
 import type { Watch } from '../diagnosis/watch.ts';
 import type { Log } from '../host/log.ts';
@@ -10,9 +10,8 @@ import type { ListenerReading, ListenerReadings } from './listener-readings.ts';
 
 /** Without a look at the page for so long, samples are forgotten and no more are kept. */
 const forgottenAfterMs = 15 * 60_000;
-const hostMetric = /^xen_(?:domain|vif)_/;
 
-/** What a look finds. */
+/** The result of a look. */
 export interface LiveVerdict {
   /** Absent until two scrapes have come. */
   verdict?: Verdict;
@@ -24,7 +23,7 @@ export interface LiveVerdict {
   since: number;
 }
 
-/** What is kept while somebody looks. */
+/** The state that is kept while somebody looks. */
 interface Kept {
   since: number;
   scrapes: number;
@@ -83,7 +82,7 @@ export class LiveDiagnosis implements ExporterMetrics {
       const time = this.#now();
       kept.isHost = families.some(({ descriptor: { name } }) => hostMetric.test(name));
       kept.listeners.take(families, time);
-      kept.watch.observe({ instance: hostname(), isHost: kept.isHost }, families, time);
+      kept.watch.observe(thisMachine(kept.isHost), families, time);
       kept.watch.step(time);
       kept.scrapes += 1;
     } catch (error) {
