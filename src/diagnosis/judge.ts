@@ -11,7 +11,7 @@ import {
 import { alertNamed, alerts } from '../pack/alerts/alerts.ts';
 import { pageAlerts } from '../pack/alerts/page-alerts.ts';
 import { titleInWords } from '../pack/alerts/title.ts';
-import { alertsWithoutData } from '../pack/alerts-without-data.ts';
+import { alertsWithoutData, type BlindAlert } from '../pack/alerts-without-data.ts';
 import { recentScore } from '../pack/recording/page-causes.ts';
 import { scoreName } from '../pack/recording/score.ts';
 import { readingInWords } from '../pack/wording.ts';
@@ -42,7 +42,7 @@ interface Watched {
 /** The worst first. */
 const order: readonly Status[] = ['critical', 'warning', 'unknown', 'ok'];
 
-export const worst = (all: readonly Status[]): Status => order.find((status) => all.includes(status)) ?? 'ok';
+const worst = (all: readonly Status[]): Status => order.find((status) => all.includes(status)) ?? 'ok';
 
 const statusOf = (severity: Severity): Status => (severity === 'critical' || severity === 'warning' ? severity : 'ok');
 
@@ -76,7 +76,7 @@ const isUuidOf =
   ({ labels }: { labels: Labels }): boolean =>
     labels.get('uuid') === uuid;
 
-/** Says what is wrong at a moment. */
+/** Makes the verdict at a moment. */
 export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metrics, unseen }: Watched): Verdict => {
   const rows = (name: string): Sample[] =>
     evaluate({ kind: 'selector', name, matchers: [], offsetMs: 0 }, moment) as Sample[];
@@ -117,7 +117,8 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
     const instance = labels.get('instance') || instanceOfGuest.get(labels.get('uuid')) || '';
     const filled = { domain, instance, netns: labels.get('netns') };
     const threshold = level.threshold.value;
-    const title = titleInWords(alert, { ...othersOf(labels), ...filled, host });
+    const others = othersOf(labels);
+    const title = titleInWords(alert, { ...others, ...filled, host });
     return {
       alert: alert.name,
       title,
@@ -126,7 +127,7 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
       value,
       threshold,
       evidence: (level.reading ?? alert.reading) ? readingInWords({ alert, level, threshold }, value) : title,
-      labels: othersOf(labels),
+      labels: others,
       firstStep: stepOf(filledCommand(alert.command, filled)),
       runbook: `${alert.name}.md`,
     };
@@ -162,13 +163,15 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
   const hostFired = (instance: string): Fired[] =>
     fired.filter(({ alert, labels }) => alert.about === 'host' && labels.get('instance') === instance);
 
-  const hopsOf = (causes: readonly Cause[], own: readonly Fired[], known: ReadonlySet<string>): HopReading[] => {
-    const blind = new Set(alertsWithoutData(known).map(({ name }) => name));
+  const hopsOf = (causes: readonly Cause[], own: readonly Fired[], blind: readonly BlindAlert[]): HopReading[] => {
+    const blindNames = new Set(blind.map(({ name }) => name));
     return hops
       .filter((hop) => hop !== 'exporter')
       .map((hop) => {
         const [strongest] = causes.filter((cause) => cause.hop === hop);
-        const isBlind = alerts.every((alert) => alert.hop !== hop || alert.kind !== 'cause' || blind.has(alert.name));
+        const isBlind = alerts.every(
+          (alert) => alert.hop !== hop || alert.kind !== 'cause' || blindNames.has(alert.name),
+        );
         const statuses = own
           // A full accept queue is a symptom, and the hop shows it.
           .filter(({ alert }) => alert.hop === hop && (alert.kind === 'cause' || alert.about === 'guest'))
@@ -181,13 +184,15 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
       });
   };
 
-  /** The names of the metrics that the exporter in a guest and the one of its host have. */
-  const metricsOf = (uuid: string, host = ''): Set<string> =>
-    new Set([host, instanceOfGuest.get(uuid) ?? ''].flatMap((instance) => [...(metrics.get(instance) ?? [])]));
+  /** The alerts that lack metrics of the exporter in a guest and of the one of its host. */
+  const blindFor = (uuid: string, host: string): BlindAlert[] =>
+    alertsWithoutData(
+      new Set([host, instanceOfGuest.get(uuid) ?? ''].flatMap((instance) => [...(metrics.get(instance) ?? [])])),
+    );
 
   const hostInstances = new Set(targets.filter(({ isHost }) => isHost).map(({ instance }) => instance));
-  const guests = rows('uuid:xen_guest_identity:info')
-    .map(({ labels }): GuestVerdict => {
+  const judged = rows('uuid:xen_guest_identity:info')
+    .map(({ labels }): { guest: GuestVerdict; blind: BlindAlert[] } => {
       const [uuid, domain, knownHost] = [labels.get('uuid'), labels.get('domain'), labels.get('host')];
       const host = knownHost === 'unknown' ? '' : knownHost;
       const about = { domain, host };
@@ -197,7 +202,8 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
         ...causeOf(each, about),
         severity: firedSeverity(atHops, each.alert) ?? each.level.severity,
       }));
-      return {
+      const blind = blindFor(uuid, host);
+      const guest = {
         uuid,
         name: domain,
         ...(host !== '' && { host }),
@@ -205,12 +211,15 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
         status: worst(ofGuest.map(({ level }) => statusOf(level.severity))),
         symptoms: ofGuest.filter(({ alert }) => alert.kind === 'symptom').map((each) => findingOf(each, about)),
         causes,
-        hops: hopsOf(causes, atHops, metricsOf(uuid, host)),
+        hops: hopsOf(causes, atHops, blind),
       };
+      return { guest, blind };
     })
     .sort(
-      (one, other) => order.indexOf(one.status) - order.indexOf(other.status) || one.name.localeCompare(other.name),
+      ({ guest: one }, { guest: other }) =>
+        order.indexOf(one.status) - order.indexOf(other.status) || one.name.localeCompare(other.name),
     );
+  const guests = judged.map(({ guest }) => guest);
 
   const hosts = [...hostInstances].map((instance): HostVerdict => {
     const own = hostFired(instance);
@@ -230,11 +239,7 @@ export const judge = ({ pack, rules, moment, windowMs, observedMs, targets, metr
       instance: each.labels.get('instance') || each.labels.get('host'),
     }));
 
-  const seenGuests = guests.map(({ name, uuid, host, seenBy }) => ({
-    name,
-    seenBy,
-    blind: alertsWithoutData(metricsOf(uuid, host)),
-  }));
+  const seenGuests = judged.map(({ guest: { name, seenBy }, blind }) => ({ name, seenBy, blind }));
   const notSeen = [...unseen, ...unseenOf({ rules, observedMs, guests: seenGuests, hasHost: hostInstances.size > 0 })];
 
   const isBlind = metrics.size === 0 || (guests.length === 0 && hosts.length === 0);

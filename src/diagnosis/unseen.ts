@@ -78,7 +78,7 @@ interface Watched {
   hasHost: boolean;
 }
 
-/** What the rules cannot see in these samples, and why. */
+/** Lists what the rules cannot see in these samples, and why. */
 export const unseenOf = ({ rules, observedMs, guests, hasHost }: Watched): Unseen[] => {
   const without = (side: 'guest' | 'host'): string[] =>
     guests.filter(({ seenBy }) => !seenBy[side]).map(({ name }) => name);

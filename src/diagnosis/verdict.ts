@@ -13,7 +13,7 @@ export interface Step {
 export interface Mitigation {
   /** The heading of the measure in the runbook. */
   title: string;
-  /** What it changes, and who else is affected. */
+  /** The change that it makes, its risk, and who else is affected. */
   effect: string;
   /** Where alone it works: under one scheduler. Empty: anywhere. */
   only: string;
@@ -27,7 +27,7 @@ export interface Mitigation {
 export interface Finding {
   /** Name of the alert. */
   alert: string;
-  /** What is wrong, in words: `domu1 on 10.0.0.1 refuses connections`. */
+  /** The trouble in words: `domu1 on 10.0.0.1 refuses connections`. */
   title: string;
   /**
    * That of the limit that is exceeded. A cause that does not fire, such as one that is near its limit, has the one
@@ -51,7 +51,7 @@ export interface Finding {
 export interface Cause extends Finding {
   /** The value divided by the threshold. */
   score: number;
-  /** What sets the variables of the measures. */
+  /** Commands that set the variables of the measures. */
   setUp: readonly Step[];
   mitigations: readonly Mitigation[];
 }
@@ -96,7 +96,7 @@ export interface Unseen {
   why: string;
 }
 
-/** What is wrong on the machines that were watched. */
+/** The troubles of the machines that were watched. */
 export interface Verdict {
   /** Unix time in seconds at which the window ends. */
   time: number;

@@ -92,7 +92,7 @@ export class Watch {
     this.#write(target, [...samples, this.#up(target, 1)], time);
   }
 
-  /** Takes that a target did not answer. */
+  /** Records that a target did not answer. */
   lose(target: Target, time: number): void {
     this.#write(target, [this.#up(target, 0)], time);
   }
@@ -106,15 +106,16 @@ export class Watch {
       .map(({ rule, error }) => ({ what: rule, why: error.message }));
   }
 
-  /** What is wrong at the time of the last step. `unseen`: what the caller could not read. */
+  /** Returns the verdict at the time of the last step. `unseen` is what the caller could not read. */
   verdict(unseen: readonly Unseen[] = []): Verdict {
     const time = this.#time;
+    const observedMs = this.#observedAt(time);
     return judge({
       pack: this.#pack,
       rules: this.#rules,
       moment: { store: this.#store, time, longestRangeMs: this.#rangeAt(time) },
-      windowMs: Math.min(time - (this.#began ?? time), this.#windowMs),
-      observedMs: time - (this.#began ?? time),
+      windowMs: Math.min(observedMs, this.#windowMs),
+      observedMs,
       targets: [...this.#targets.values()],
       metrics: this.#metrics,
       unseen: [
@@ -142,8 +143,13 @@ export class Watch {
     feed.write(samples, time);
   }
 
-  /** The time since the first step, whose samples a range takes in: it leaves out its left end. */
+  /** The time since the first step. */
+  #observedAt(time: number): number {
+    return time - (this.#began ?? time);
+  }
+
+  /** The longest range. It leaves out its left end, and takes in the samples of the first step. */
   #rangeAt(time: number): number {
-    return Math.min(time - (this.#began ?? time) + 1, this.#windowMs);
+    return Math.min(this.#observedAt(time) + 1, this.#windowMs);
   }
 }

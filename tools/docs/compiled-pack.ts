@@ -37,7 +37,7 @@ const plain = (markdown: string): string =>
     .trim();
 
 /** The measures of a runbook. */
-export const mitigationsOf = (page: string): Mitigation[] =>
+const mitigationsOf = (page: string): Mitigation[] =>
   measuresOf(page).map(({ title, introduction, blocks }) => {
     const of = (wanted: MeasureStep): Step[] =>
       stepsOf(blocks.filter(({ step }) => step === wanted).flatMap(({ commands }) => commands));

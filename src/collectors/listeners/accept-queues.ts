@@ -46,7 +46,7 @@ const newListener = ({ family, address, port, id }: ListenerSocket): Listener =>
   fill: new Histogram(fillBounds),
 });
 
-/** What a sample stands for: so many seconds, and so many observations of a histogram. */
+/** The weight of a sample: the seconds and the observations of a histogram that it stands for. */
 export interface SampleWeight {
   readonly seconds: number;
   readonly observations: number;
@@ -66,7 +66,7 @@ export class AcceptQueues {
   readonly #missing = new Map<number, SocketState>();
   #resets = 0;
   #haveDropped = false;
-  /** Those that live and those that went away: `sockets` shows which. */
+  /** Live listeners and closed ones. A closed one has no sockets. */
   readonly #listeners = new Map<string, Listener>();
   #live: readonly Listener[] = [];
 
@@ -136,7 +136,7 @@ export class AcceptQueues {
     this.#sockets = sockets;
     this.#inOrder = inOrder;
     this.#evict();
-    this.#live = [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
+    this.#findLive();
   }
 
   #observeFew(readings: readonly ListenerSocket[], at: number, few: readonly Listener[]): void {
@@ -157,6 +157,10 @@ export class AcceptQueues {
     if (areKnown && few.every(({ sockets }, i) => sockets === counts[i])) return;
     // Sockets came or went: the next reading of all cannot be compared with the last one.
     this.#readings = undefined;
+    this.#findLive();
+  }
+
+  #findLive(): void {
     this.#live = [...this.#listeners.values()].filter(({ sockets }) => sockets > 0);
   }
 
