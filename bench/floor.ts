@@ -7,7 +7,7 @@ import { quantile, timesOf } from './support.ts';
 const bufferBytes = 4 << 20;
 const warmUp = 5;
 
-/** What a descriptor of a process is open on; undefined if it was closed meanwhile. */
+/** The file behind a descriptor of a process. Undefined if it was closed meanwhile. */
 const targetOf = (descriptor: string): string | undefined => {
   try {
     return readlinkSync(descriptor);

@@ -1,5 +1,5 @@
-// What one sample of the accept queues costs with few and with many established connections, beside the other ways to
-// get the same numbers. What the sampler makes of it: bench/sampler.ts.
+// Measures one sample of the accept queues with few and with many established connections, beside the other ways to
+// get the same numbers. bench/sampler.ts measures the sampler.
 //
 //   npm run --silent build && npx node bench/listeners.ts [--connections=20000] [--rounds=1000]
 //

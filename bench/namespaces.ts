@@ -83,7 +83,7 @@ const measureParts = async () => {
     createCollector(definition, host, {}, { namespaces }),
   );
   const ways = {
-    // Of all namespaces, as if something moved in each.
+    // A sample of all namespaces, as if something moved in each.
     sample: () => queues!.sampler!.sample(1),
     listeners: () => collectFamilies(queues!, host),
     tcp: () => collectFamilies(counters!, host),

@@ -94,7 +94,7 @@ export const memoryOf = (pid: number): Memory => {
   return { rssMB: megabytes('VmRSS'), peakMB: megabytes('VmHWM'), anonymousMB: megabytes('RssAnon') };
 };
 
-/** What the daemon's sampler of the listeners says of itself. */
+/** Metrics of the daemon about its sampler of listeners. */
 export const samplerOf = async (daemon: {
   get(path: string): Promise<{ body: string }>;
 }): Promise<{ samples: number; skipped: number; cpuSeconds: number }> => {

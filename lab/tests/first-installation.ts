@@ -9,7 +9,7 @@ const CHECK = '/usr/lib/xen-exporter/check-units';
 const KEPT = '/run/lab/defaults';
 const MACHINES = ['dom0', 'domu1'] as const;
 
-/** What a fresh installation exposes, and how its administrator opens it. The following tests find it open. */
+/** A fresh installation exposes nothing until its administrator opens it. The following tests find it open. */
 export function describeFirstInstallation(machines: () => Record<(typeof MACHINES)[number], Installed>): void {
   test.for(MACHINES)('%s: nobody else reaches it until LISTEN is changed', LONG, async (name) => {
     const installed = machines()[name];

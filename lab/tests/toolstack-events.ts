@@ -125,7 +125,7 @@ export function describeToolstackEvents(stage: () => Stage): void {
         ip link set eth0 up
         ip route add default via 10.0.2.2' </dev/null >/dev/null 2>&1 &`);
       await recorder.until('the connection to be cut', (page) => vif(page, 'connected', 'domu2') !== 1);
-      // The guest has no network now, so it is told through xenstore.
+      // The guest has no network now, so it gets the command through xenstore.
       await run('xenstore-write /local/domain/$(xl domid domu2)/data/reconnect now');
       const slots = { domain: 'domu2', ring: 'rx' };
       const consumed = (page: Exposition) => page.value('xen_netback_ring_consumed_slots_total', slots);

@@ -195,7 +195,7 @@ export class InetDiagDumps {
 
   #parseAll(bytes: Uint8Array): void {
     const copy = Uint8Array.from(bytes);
-    this.#bytes = new Uint8Array(0); // What cannot be parsed is not compared with.
+    this.#bytes = new Uint8Array(0); // A dump that cannot be parsed is not compared with.
     const view = viewOf(copy);
     const { messages, interrupted } = parseDump(copy);
     this.#dump = { sockets: messages.map((message) => parseListener(copy, view, message)), interrupted };

@@ -51,8 +51,8 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 // The kernel fills at most 32 KiB per piece of a dump (netlink_dump in net/netlink/af_netlink.c).
 const pieceBytes = 32 << 10;
-// What one call receives at most. A dump of a few sockets is two pieces: the kernel puts NLMSG_DONE into one of its
-// own.
+// One call receives at most this many pieces. A dump of a few sockets is two pieces: the kernel puts NLMSG_DONE into
+// one of its own.
 const piecesPerCall = 4;
 const maxReplyBytes = 64 << 20;
 
@@ -66,7 +66,7 @@ const vectorBytes = 16;
 interface Landing {
   /** struct mmsghdr of each piece. */
   readonly headers: Buffer;
-  /** What these point to: it must live as long. */
+  /** Targets of the pointers in `headers`, which must live as long. */
   readonly vectors: Buffer;
   readonly pieces: readonly Buffer[];
 }

@@ -39,7 +39,7 @@ export interface CounterReading {
   readonly width: CounterWidth | undefined;
 }
 
-/** What a reading adds to the total, and whether it is a new base. */
+/** Growth by a reading, and whether the reading is a new base. */
 export interface CounterStep {
   readonly growth: number;
   readonly isReset: boolean;

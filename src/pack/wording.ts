@@ -3,7 +3,7 @@ import { each, query, value } from './template.ts';
 
 /** A measured value in words: as a template of Prometheus in which the dot is the value, and as plain text. */
 interface Wording {
-  /** What the value is multiplied by before the template. */
+  /** The value is multiplied by this before the template. */
   factor: number;
   template: string;
   plain: (value: number) => string;

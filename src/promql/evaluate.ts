@@ -15,7 +15,7 @@ import {
   type SetOperator,
 } from './tree.ts';
 
-/** What an evaluation reads, and for which time. */
+/** The input of an evaluation: samples and a time. */
 export interface Moment {
   store: Store;
   /** Unix time in milliseconds. */

@@ -13,7 +13,7 @@ export class PromqlError extends Error {
 const numberPattern = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 /** Lookaround and backreferences, which RE2 lacks, and what RE2 and JavaScript understand differently. */
 const notInBothPattern = /\(\?<?[=!]|\\[1-9kbBsS]|\[:/;
-/** What `label_replace` inserts: a group by its number. */
+/** A group by its number, which `label_replace` inserts. */
 const groupPattern = /\$\d+(?![\p{L}\p{N}_])/gu;
 
 /** Names for what the subset lacks, by the node of the grammar. */

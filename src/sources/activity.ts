@@ -1,7 +1,8 @@
 /** Mean time between two samples while nothing moves, in seconds. */
 export const quietSeconds = 1;
 
-// What has moved is watched at the full rate for this long. Servers that are in use get connections more often.
+// Something that has moved is watched at the full rate for this long. Servers that are in use get connections more
+// often.
 const activeSeconds = 2;
 
 /**

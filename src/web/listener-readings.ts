@@ -23,7 +23,7 @@ const fullName = 'xen_listener_accept_queue_full_seconds_total';
 const dropsName = 'xen_listener_drops_total';
 const infoName = 'xen_listener_info';
 
-/** What changes from scrape to scrape, by listener. */
+/** Counters of a scrape, by listener. */
 interface Totals {
   seconds: number;
   full: ReadonlyMap<string, number>;

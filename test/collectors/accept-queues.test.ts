@@ -14,7 +14,7 @@ const socket = (parts: Partial<ListenerSocket> = {}): ListenerSocket => ({
   ...parts,
 });
 
-/** What each sample stands for: so many seconds, and one observation. */
+/** The weight of each sample: so many seconds, and one observation. */
 const standsFor = (seconds: number) => (): SampleWeight => ({ seconds, observations: 1 });
 
 const only = (queues: AcceptQueues): Listener => {

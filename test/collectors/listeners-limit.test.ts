@@ -10,7 +10,7 @@ import { namespacesOf } from '../../tools/lib/sources.ts';
 import { Machine, type GeneratedListener } from '../support/machine.ts';
 
 const limit = 12_000;
-// Of one listener, with sampler.
+// Series of one listener, with sampler.
 const seriesEach = 19;
 
 let machine: Machine;

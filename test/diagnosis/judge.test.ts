@@ -234,7 +234,7 @@ test('what cannot be seen has its reason', () => {
   expect(whys.get('XenSynQueueOverflow for guest1:1')).toBe(
     'its exporters do not export xen_tcp_syn_queue_full_cookies_total',
   );
-  // What its host would export is in the line above.
+  // The line above has what its host would export.
   expect([...whys.keys()].filter((what) => what.startsWith('XenVif'))).toEqual([
     'XenVifInterruptsOnOneVcpu for guest1:1',
   ]);

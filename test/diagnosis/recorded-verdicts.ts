@@ -18,7 +18,7 @@ const missedByDoctor: Readonly<Record<string, string>> = {
 /** Near misses that last too short for the alert of Prometheus, which waits 5 or 10 minutes. */
 const warnedNearMisses: readonly string[] = ['credit-cpu-hogs', 'credit-dom0-starved', 'credit2-cpu-hogs'];
 
-/** What a verdict says of a guest or host: its symptoms, and its causes, the strongest first. */
+/** A verdict about a guest or host: its symptoms, and its causes, the strongest first. */
 interface Said {
   status: string;
   symptoms: string[];

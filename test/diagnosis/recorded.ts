@@ -37,7 +37,7 @@ const targetsOf = ({ series }: RecordedFault): RecordedTarget[] => {
   return [...targets.values()];
 };
 
-/** What of a recording is watched, and by which clock. */
+/** The part of a recording that is watched, and the clock. */
 export interface Watched {
   /** The first and the last scrape. */
   from: number;

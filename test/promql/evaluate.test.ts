@@ -8,7 +8,7 @@ import { answerOf, storeOf, type World } from './world.ts';
 const scraped = (notation: string): Scraped[] =>
   notation.split(' ').flatMap((each) => (/^(NaN|-?Infinity)$/.test(each) ? [Number(each)] : scrapesOf(each)));
 
-/** What an expression gives at a second. */
+/** The value of an expression at a second. */
 const at = (seconds: number, expr: string, series: Readonly<Record<string, string>>): Record<string, number> => {
   const parsed = parsePromql(expr);
   const world: World = Object.fromEntries(Object.entries(series).map(([name, values]) => [name, scraped(values)]));

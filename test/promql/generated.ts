@@ -123,7 +123,7 @@ const rate = text`rate(${counterName}${matchers}[${duration}]${offset})`;
 const overTime = text`${fc.constantFrom('last', 'max', 'min')}_over_time(${gaugeName}${matchers}[${duration}]${offset})`;
 const top = text`topk by (${labels}) (1, d${matchers})`;
 
-/** Of these vectors. */
+/** Every construct over these vectors. */
 const constructs = (vector: fc.Arbitrary<string>) => {
   const arithmetic = fc.constantFrom('+', '-', '*', '/');
   const comparison = fc.constantFrom('==', '>', '<', '== bool', '> bool', '< bool');

@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 
 /**
- * What the exporter in a guest finds whose accept queue was full for so many seconds in all, with an overflow in each.
+ * Families of a guest whose accept queue was full for so many seconds in all, with an overflow in each.
  */
 const ofGuest = (fullSeconds: number): readonly Family[] => {
   const out = new Families();

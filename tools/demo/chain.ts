@@ -28,7 +28,7 @@ export interface Chain {
   alertmanager: Alertmanager;
 }
 
-/** What the chain is made of. */
+/** The parts of the chain. */
 export interface ChainOptions {
   /** For configuration files. */
   folder: string;

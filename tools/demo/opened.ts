@@ -1,4 +1,4 @@
-/** What the demo has started and must end. Node 22 runs the demo too, and does not know `await using`. */
+/** Resources that the demo has opened and must close. The demo also runs on Node 22, which lacks `await using`. */
 export class Opened {
   readonly #all: (Disposable | AsyncDisposable)[] = [];
   readonly #stop: AbortSignal;

@@ -72,7 +72,7 @@ export const sectionOf = (page: string, title: string): string =>
 /** A measure of "Stop the harm". */
 export interface RunbookMeasure {
   title: string;
-  /** What stands between the title and the first step: when to use it, its risk, and who is affected. */
+  /** The text between the title and the first step: when to use it, its risk, and who is affected. */
   introduction: string;
   blocks: RunbookBlock[];
 }
@@ -147,7 +147,7 @@ export const isAssignment = (command: string): boolean => /^[A-Z]\w*=/.test(comm
 export const namingGuest = (command: string, name: string): string =>
   command.replaceAll(/(^|[;&|] *)G='[^']*'/g, (_, before: string) => `${before}G='${name}'`);
 
-/** What sets the variables that the later commands of a machine use. */
+/** Commands that set the variables of the later commands of a machine. */
 export const assignmentsOf = (page: string, machine: RunbookCommand['machine']): string[] =>
   blocksOf(page)
     .filter(({ section }) => section === 'First minute')

@@ -66,8 +66,8 @@ export const withFacts = (page: string, alert: Alert, changes: AlertChanges = {}
 };
 
 /**
- * What must be created before an alert's facts can be written; undefined if nothing. `page` is its runbook, undefined
- * if there is none.
+ * Names what must be created before an alert's facts can be written. Undefined if nothing. `page` is its runbook,
+ * undefined if there is none.
  */
 export const runbookProblem = (alert: Alert, page: string | undefined): string | undefined => {
   const { name } = alert;

@@ -45,7 +45,9 @@ export class ListenRequests {
   /** By the list of listeners, which serves for many samples. */
   #few = new WeakMap<readonly ListenAddress[], readonly ListenRequest[]>();
 
-  /** What `read` gives of each request for these listeners, at least one; for all if absent. */
+  /**
+   * Calls `read` with each request for these listeners, or for all if absent, and returns the results: at least one.
+   */
   readEach<Reading>(few: readonly ListenAddress[] | undefined, read: (request: ListenRequest) => Reading): Reading[] {
     try {
       return this.#requestsFor(few).map(read);

@@ -14,7 +14,7 @@ const fewSockets = 64;
 // rate.
 const shareOfAll = 0.1;
 const leastChance = 0.001;
-// What is important changes slowly, and to find it costs as much as a sample.
+// The important listeners change slowly, and finding them costs as much as a sample.
 const secondsBetweenChoices = 10;
 
 const mostImportant = (listeners: readonly Listener[]): Listener[] => {
@@ -120,7 +120,7 @@ export class WatchedQueues {
     return Math.min(Math.max(shareOfAll * ratio, leastChance), shareOfAll);
   }
 
-  /** Those that are in each sample stand for less than the others. */
+  /** Listeners that are in each sample stand for less than the others. */
   #sampleAll(
     readings: readonly ListenerSocket[],
     at: number,

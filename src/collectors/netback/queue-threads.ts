@@ -67,8 +67,8 @@ export class QueueThreads {
 
   /**
    * The times of a thread, which stand still while it has had no work: `work` grows with what it is given, undefined
-   * where nobody knows. They are read once more after it has stopped growing, for the thread may have been at it still.
-   * Most queues of a host have no pages to give back.
+   * if it is unknown. They are read once more after it has stopped growing, because the thread may still have been at
+   * work. Most queues of a host have no pages to give back.
    */
   #timesOf(procfs: FileTree, pid: string, work: number | undefined): ProcPidSchedstat | undefined {
     const known = this.#idle.get(pid) ?? this.#lastIdle.get(pid);

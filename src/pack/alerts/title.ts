@@ -22,7 +22,7 @@ export const titleInWords = (
     });
   const rest = [guestOnHost, inNamespace].reduce((text, template) => text.replaceAll(template, ''), summary);
   if (rest.replaceAll(labelPattern, '').includes('{{')) return name;
-  // What is filled in is not looked at again: a guest may have any name.
+  // Values that are filled in are not searched again: a guest may have any name.
   return summary
     .split(guestOnHost)
     .map((text) => text.split(inNamespace).map(filledLabels).join(namespace))

@@ -57,7 +57,7 @@ describe('labels of domains', () => {
       [7, 'web'],
     ]);
     expect([...uuidOwners([left, running])]).toEqual([[left.uuid, 7]]);
-    // Of two with equal rank the older one owns the name.
+    // The older of two with equal rank owns the name.
     const both = [left, { ...running, states: paused }];
     expect([[...domainLabels(both).values()], [...uuidOwners(both)]]).toEqual([['web', 'domid:7'], [[left.uuid, 1]]]);
   });
